@@ -1,0 +1,60 @@
+import { MsgPackCodec } from "@colloquy/core";
+import { connect, expose, serve, Service, type Connection, type Remote } from "@colloquy/rpc";
+import { afterCallback, bump, type Peer, type PeerClient, type PeerServer } from "../peer.ts";
+import type { Payload } from "../payload.ts";
+import { packageVersion } from "../versions.ts";
+
+/** What the client offers to the server. */
+class Caller extends Service {
+  @expose bump(n: number): number {
+    return bump(n);
+  }
+}
+
+/** What the server offers, one for each connection. */
+class Callee extends Service {
+  readonly #caller: Remote<Caller>;
+
+  constructor(connection: Connection<Caller>) {
+    super();
+    this.#caller = connection.remote;
+  }
+
+  @expose add(a: number, b: number): number {
+    return a + b;
+  }
+
+  @expose echo(payload: Payload): Payload {
+    return payload;
+  }
+
+  @expose async callback(n: number): Promise<number> {
+    return afterCallback(await this.#caller.bump(n));
+  }
+}
+
+async function listen(): Promise<PeerServer> {
+  const server = await serve("tcp://127.0.0.1:0", (connection: Connection<Caller>) => new Callee(connection), {
+    codec: MsgPackCodec,
+  });
+  return { address: server.address, close: () => server.close() };
+}
+
+async function open(address: string): Promise<PeerClient> {
+  const connection = await connect<Callee>(address, { codec: MsgPackCodec, service: new Caller() });
+  const { remote } = connection;
+  return {
+    add: (a, b) => remote.add(a, b),
+    echo: (payload) => remote.echo(payload),
+    callback: (n) => remote.callback(n),
+    close: () => connection.close(),
+  };
+}
+
+/** Colloquy with its defaults, over TCP with MsgPack. */
+export const colloquy: Peer = {
+  name: "colloquy",
+  versions: { "@colloquy/rpc": packageVersion("@colloquy/rpc"), "@colloquy/core": packageVersion("@colloquy/core") },
+  server: listen,
+  client: open,
+};

@@ -1,0 +1,78 @@
+// The floors of each package, from the bottom to the top. A file may import
+//
+// - files of strictly lower floors of its own package, never its own `index.ts`;
+// - the public entry of the packages under `imports` (`testing.ts` also their `/testing` entry);
+// - what is listed under `external` (packages) and the `node:` modules, with one exception:
+//   the modules in `outsideModules` are only for the files under `outside`.
+//
+// A name is a path below `src` without its ending. Every source file stands here; a name without a file is fine.
+// The linter and `scripts/check-floors.mjs` read this table, so a change here is all that is needed.
+
+/** Built-in modules that touch the outside world. */
+export const outsideModules = [
+  "child_process",
+  "dgram",
+  "fs",
+  "http",
+  "http2",
+  "https",
+  "net",
+  "tls",
+  "worker_threads",
+];
+
+export const packages = {
+  core: {
+    imports: [],
+    external: [],
+    outside: ["tcp-transport"],
+    floors: [
+      ["errors"],
+      ["limits", "byte-writer", "deferred", "queue", "address", "message", "exception", "tls-options"],
+      ["frame-decoder", "serializers", "transport"],
+      ["lower-lift", "utf8", "key-cache"],
+      ["codec", "json-check", "json-writer", "msgpack-encoder", "msgpack-decoder", "frame-writer"],
+      ["json-codec", "msgpack-codec", "serializable", "pending"],
+      ["outbox", "inbox", "known-codecs"],
+      ["endpoint"],
+      ["channel"],
+      ["tcp-transport", "local-transport"],
+      ["transports"],
+      ["connect-channel"],
+      ["serve-channels"],
+      ["index", "testing"],
+    ],
+  },
+  rpc: {
+    imports: ["core"],
+    external: [],
+    outside: [],
+    floors: [
+      ["path", "types", "errors"],
+      ["expose", "context"],
+      ["router", "reference"],
+      ["proxy"],
+      ["exports", "imports"],
+      ["codec-binding", "hello"],
+      ["peer"],
+      ["client", "server", "options"],
+      ["index", "testing"],
+    ],
+  },
+  container: {
+    imports: ["rpc", "core"],
+    external: ["luxon"],
+    outside: ["launch", "launched-main"],
+    floors: [
+      ["address", "timer-heap"],
+      ["clock"],
+      ["system-clock", "external-clock"],
+      ["date-serializer"],
+      ["agent"],
+      ["agents", "peers"],
+      ["container"],
+      ["launch", "launched-main"],
+      ["index", "testing"],
+    ],
+  },
+};

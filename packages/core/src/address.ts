@@ -1,0 +1,48 @@
+import { ColloquyError, quoted } from "./errors.ts";
+
+/** A parsed address of a server. */
+export type Address =
+  | { readonly kind: "tcp"; readonly host: string; readonly port: number }
+  | { readonly kind: "ipc"; readonly path: string }
+  | { readonly kind: "local"; readonly name: string };
+
+const TCP = /^tcp:\/\/(?:\[([0-9A-Fa-f:.%\w]*)\]|([^\s/[\]:]*)):(\d{1,5})\/?$/;
+const IPC = /^ipc:\/\/(?:\[([^\]\0]+)\]|([^[\]\0]+?))\/?$/;
+const LOCAL = /^local:\/\/([^\s/]+)\/?$/;
+
+/**
+ * Reads `tcp://host:port`, `tcp://[::1]:port`, `ipc://[/path]` (or `ipc:///path`) and `local://name`.
+ *
+ * @throws ColloquyError `INVALID_ARGUMENT` that shows the forms.
+ */
+export function parseAddress(text: string): Address {
+  const given: unknown = text;
+  if (typeof given === "string") {
+    const tcp = TCP.exec(text);
+    if (tcp !== null && Number(tcp[3]) <= 65_535)
+      return { kind: "tcp", host: tcp[1] ?? tcp[2] ?? "", port: Number(tcp[3]) };
+    const ipc = IPC.exec(text);
+    if (ipc !== null) return { kind: "ipc", path: (ipc[1] ?? ipc[2]) as string };
+    const local = LOCAL.exec(text);
+    if (local !== null) return { kind: "local", name: local[1] as string };
+  }
+  const shown = typeof given === "string" ? quoted(text) : typeof given;
+  throw new ColloquyError(
+    "INVALID_ARGUMENT",
+    `cannot parse address ${shown}; it is written tcp://host:port, tcp://[::1]:port, ipc://[/path] or local://name`,
+  );
+}
+
+/** The canonical text of an address. */
+export function formatAddress(address: Address): string {
+  switch (address.kind) {
+    case "tcp":
+      return address.host.includes(":")
+        ? `tcp://[${address.host}]:${address.port}`
+        : `tcp://${address.host}:${address.port}`;
+    case "ipc":
+      return `ipc://[${address.path}]`;
+    case "local":
+      return `local://${address.name}`;
+  }
+}

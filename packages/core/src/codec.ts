@@ -1,0 +1,143 @@
+import type { ByteWriter } from "./byte-writer.ts";
+import { ProtocolError, SerializationError, toError } from "./errors.ts";
+import { DEFAULT_LIMITS } from "./limits.ts";
+import type { Limits } from "./limits.ts";
+import { lift, lower } from "./lower-lift.ts";
+import type { PlainRules } from "./lower-lift.ts";
+import { readMessage } from "./message.ts";
+import type { Message } from "./message.ts";
+import { SerializerTable } from "./serializers.ts";
+import type { BuiltinTypes, Class, SerializerFactory } from "./serializers.ts";
+
+const ALL_PLAIN: PlainRules = { anyNumber: true, bytes: true };
+
+/** A class of codecs, as options take it: each connection gets an instance of its own. */
+export type CodecClass = new (serializers?: Iterable<SerializerFactory>) => Codec;
+
+/**
+ * Turns values into bytes and back. A codec of one's own extends this class and has two methods, which call `serialize` and
+ * `deserialize` for the types that its format doesn't know.
+ *
+ * Values are null, booleans, numbers, strings, arrays and plain objects; `Uint8Array` where the format has bytes; instances
+ * of exactly the classes that have a serializer. `Object` as a serializer's type takes everything else. Whatever is left is
+ * a `SerializationError` that names the type and the place.
+ */
+export abstract class Codec {
+  /** @internal */
+  readonly table: SerializerTable = new SerializerTable();
+  /** Bounds of depth and memory for what is decoded; a channel sets those of its connection. */
+  limits: Limits = DEFAULT_LIMITS;
+  #liftedFrom: unknown;
+  /** 1 for the codec of a channel: `[type, id, content]` itself doesn't count as depth. */
+  #messageDepth = 0;
+
+  constructor(serializers: Iterable<SerializerFactory> = []) {
+    for (const factory of serializers) this.addSerializer(...factory());
+  }
+
+  /** Bytes for a value, or a promise of them. */
+  abstract encode(value: unknown): Uint8Array | Promise<Uint8Array>;
+
+  /** The value of bytes, or a promise of it. The bytes must not be kept. */
+  abstract decode(bytes: Uint8Array): unknown;
+
+  /** Name for hello and messages. */
+  get name(): string {
+    return this.constructor.name;
+  }
+
+  /** Names of the serializers, in order of their type ids. */
+  get serializerNames(): readonly string[] {
+    return this.table.names;
+  }
+
+  /**
+   * Adds a type. Its number on the wire is the number of serializers before it, so both sides add the same in the same order.
+   *
+   * @throws ColloquyError `INVALID_ARGUMENT` for a type that has one already.
+   */
+  addSerializer<T>(type: Class<T>, serialize: (value: T) => unknown, deserialize: (data: never) => T): void {
+    this.table.add(type, serialize as (value: never) => unknown, deserialize as (data: never) => unknown);
+  }
+
+  /** Sets the types with negative ids, for peers that know them. */
+  setBuiltins(builtins: BuiltinTypes): void {
+    this.table.builtins = builtins;
+  }
+
+  /** `value` in terms of null, booleans, numbers, strings, bytes, arrays and plain objects. */
+  protected serialize(value: unknown): unknown {
+    return lower(value, this.table, ALL_PLAIN, this.limits.maxDepth + this.#messageDepth);
+  }
+
+  /** The value that a result of `serialize` stands for; `plain` is changed in place. */
+  protected deserialize(plain: unknown): unknown {
+    this.#liftedFrom = plain;
+    return lift(plain, this.table, this.limits.maxDepth + this.#messageDepth);
+  }
+
+  /**
+   * Appends the bytes of a message. The default goes through `encode`; codecs on the hot path write in place.
+   *
+   * @internal
+   */
+  encodeMessage(writer: ByteWriter, type: number, id: number, content: unknown): void | Promise<void> {
+    this.#messageDepth = 1;
+    const bytes = this.#messageOnly(() => this.encode([type, id, content]));
+    if (bytes instanceof Uint8Array) return writer.append(bytes);
+    return bytes.then(
+      (ready) => writer.append(ready),
+      (error: unknown) => {
+        throw withoutMessagePlace(error);
+      },
+    );
+  }
+
+  /**
+   * Reads a message. Content that can't be decoded is `message.error` where the header is known.
+   *
+   * @internal
+   * @throws ProtocolError where the payload is no message.
+   */
+  decodeMessage(bytes: Buffer, start: number, end: number, message: Message): void | Promise<void> {
+    this.#liftedFrom = undefined;
+    this.#messageDepth = 1;
+    try {
+      const decoded = this.decode(bytes.subarray(start, end));
+      if (!(decoded instanceof Promise)) return readMessage(decoded, message);
+      return decoded.then(
+        (ready) => readMessage(ready, message),
+        (error: unknown) => this.#readHeaderOf(error, message),
+      );
+    } catch (error) {
+      this.#readHeaderOf(error, message);
+    }
+  }
+
+  /** After a failure in `deserialize` the header of the message is there all the same. */
+  #readHeaderOf(error: unknown, message: Message): void {
+    const plain = this.#liftedFrom;
+    this.#liftedFrom = undefined;
+    if (error instanceof ProtocolError) throw error;
+    if (!(error instanceof SerializationError)) {
+      throw new ProtocolError(`${this.name} can't decode a message: ${toError(error).message}`, { cause: error });
+    }
+    if (!Array.isArray(plain) || plain.length !== 3) throw new ProtocolError(`not a message: ${error.message}`, { cause: error });
+    readMessage([plain[0], plain[1], undefined], message);
+    message.error = withoutMessagePlace(error) as SerializationError;
+  }
+
+  #messageOnly<T>(encode: () => T): T {
+    try {
+      return encode();
+    } catch (error) {
+      throw withoutMessagePlace(error);
+    }
+  }
+}
+
+/** `error` with its place relative to the content, not to `[type, id, content]`. */
+function withoutMessagePlace(error: unknown): unknown {
+  return error instanceof SerializationError && error.place[0] === 2 ? error.at(error.place.slice(1)) : error;
+}
+

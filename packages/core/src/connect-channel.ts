@@ -1,0 +1,31 @@
+import { Channel } from "./channel.ts";
+import type { Codec, CodecClass } from "./codec.ts";
+import { JsonCodec } from "./json-codec.ts";
+import { codecFor } from "./known-codecs.ts";
+import { resolveLimits } from "./limits.ts";
+import type { Limits } from "./limits.ts";
+import type { SerializerFactory } from "./serializers.ts";
+import { connectTransport } from "./transports.ts";
+import type { ConnectOptions } from "./transports.ts";
+
+export interface ChannelOptions {
+  /** Default: `JsonCodec`. Both sides use the same. */
+  readonly codec?: CodecClass | undefined;
+  /** Types beyond the codec's own; the same on both sides, in the same order. */
+  readonly extraSerializers?: Iterable<SerializerFactory> | undefined;
+  readonly limits?: Partial<Limits> | undefined;
+}
+
+export interface ConnectChannelOptions extends ChannelOptions, ConnectOptions {}
+
+/**
+ * Opens a channel to a server of channels, such as `serveChannels` or one of aiomas.
+ *
+ * Rejects with `INVALID_ARGUMENT`, `UNAVAILABLE` or `CANCELLED`.
+ */
+export async function connectChannel(address: string, options: ConnectChannelOptions = {}): Promise<Channel> {
+  const limits = resolveLimits(options.limits);
+  const codec = codecFor(options.codec ?? JsonCodec, options.extraSerializers ?? []) as Codec;
+  const transport = await connectTransport(address, options);
+  return new Channel(transport, codec, limits);
+}

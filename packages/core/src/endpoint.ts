@@ -1,0 +1,303 @@
+import type { Codec } from "./codec.ts";
+import { ColloquyError, ProtocolError } from "./errors.ts";
+import type { ExceptionStyle } from "./exception.ts";
+import { Inbox } from "./inbox.ts";
+import type { CodecChooser, InboxListener } from "./inbox.ts";
+import type { Limits } from "./limits.ts";
+import { EXCEPTION, REQUEST, RESULT } from "./message.ts";
+import type { Message } from "./message.ts";
+import { Outbox } from "./outbox.ts";
+import type { EncodedListener } from "./outbox.ts";
+import { PendingCalls } from "./pending.ts";
+import type { PendingCall } from "./pending.ts";
+import type { Transport, TransportReceiver } from "./transport.ts";
+
+/** Takes what arrives at an endpoint. */
+export interface EndpointHandler {
+  /** A request. It is answered with `reply` or `fail`, once, now or later. */
+  onRequest(id: number, content: unknown): void;
+  onNotification(content: unknown): void;
+  /** The connection has ended and every call has settled. Called once; `error` says why, where it wasn't closed in order. */
+  onClosed(error: ColloquyError | undefined): void;
+}
+
+/** Counters of one connection. */
+export interface EndpointStats {
+  readonly sentMessages: number;
+  readonly sentBytes: number;
+  readonly receivedMessages: number;
+  readonly receivedBytes: number;
+  /** Calls of this side without an answer. */
+  readonly pending: number;
+  /** Requests of the other side without an answer. */
+  readonly running: number;
+  /** Messages that wait for room in the output, or for hello. */
+  readonly waiting: number;
+  readonly queuedBytes: number;
+  /** Answers to calls that this side had given up. */
+  readonly lateAnswers: number;
+}
+
+/**
+ * One end of a connection: requests with their answers, both ways, over frames of one codec. Symmetric; it knows nothing of
+ * paths or services. Whatever ends the connection goes through `#finish`, which settles everything.
+ */
+export class Endpoint implements TransportReceiver, InboxListener {
+  readonly limits: Limits;
+  readonly #transport: Transport;
+  readonly #handler: EndpointHandler;
+  readonly #pending: PendingCalls;
+  readonly #outbox: Outbox;
+  readonly #inbox: Inbox;
+  readonly #running = new Set<number>();
+  /** The request whose handler runs right now; most are answered before it returns and never reach a table. */
+  #current = -1;
+  #draining = false;
+  #ended = false;
+  #onQuiet: (() => void) | undefined;
+  #lateAnswers = 0;
+
+  constructor(transport: Transport, codec: Codec | CodecChooser, handler: EndpointHandler, limits: Limits) {
+    this.limits = limits;
+    this.#transport = transport;
+    this.#handler = handler;
+    this.#pending = new PendingCalls(limits.maxPendingCount);
+    this.#outbox = new Outbox(transport, this.#pending, limits, () =>
+      this.destroy(new ColloquyError("CONNECTION_LOST", `${this.remoteAddress} has read nothing for ${limits.writeStallMs} ms`)),
+    );
+    this.#inbox = new Inbox(transport, codec, limits.maxMessageBytes, this);
+    if (typeof codec === "function") this.#outbox.hold();
+    else this.#useCodec(codec);
+  }
+
+  get remoteAddress(): string {
+    return this.#transport.remoteAddress;
+  }
+
+  /** Undefined until the first message where the codec follows from it. */
+  get codec(): Codec | undefined {
+    return this.#outbox.codec;
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  set exceptionStyle(style: ExceptionStyle) {
+    this.#outbox.exceptionStyle = style;
+  }
+
+  set onEncoded(listener: EncodedListener) {
+    this.#outbox.onEncoded = listener;
+  }
+
+  /** The largest payload to be read from now on. */
+  set maxReceivedBytes(bytes: number) {
+    this.#inbox.frames.maxPayloadBytes = bytes;
+  }
+
+  /** The largest payload that the peer takes. */
+  set maxSentBytes(bytes: number) {
+    this.#outbox.frames.maxPayloadBytes = Math.min(bytes, this.limits.maxMessageBytes);
+  }
+
+  /** Starts to read. */
+  open(): void {
+    this.#transport.open(this);
+  }
+
+  /** Messages wait from now on, but for urgent requests, until `unhold` was called as often: for the time before hello is done. */
+  hold(): void {
+    this.#outbox.hold();
+  }
+
+  unhold(): void {
+    this.#outbox.unhold();
+  }
+
+  /** Sends a request; `call` learns of the outcome, a failure to encode too. Urgent ones leave while others are held. */
+  request(call: PendingCall, content: unknown, urgent = false): void {
+    if (this.#ended) call.onFailure(new ColloquyError("CONNECTION_LOST", `the connection to ${this.remoteAddress} is closed`));
+    else if (this.#draining) {
+      call.onFailure(new ColloquyError("UNAVAILABLE", `the connection to ${this.remoteAddress} is closing`));
+    } else this.#outbox.request(call, content, urgent);
+  }
+
+  /** Gives a call up: its answer will be dropped. Returns its id where the request has left, -1 where it never will. */
+  giveUp(call: PendingCall): number {
+    if (call.id < 0) {
+      this.#outbox.abandon(call);
+      return -1;
+    }
+    this.#pending.giveUp(call.id);
+    this.#checkQuiet();
+    return call.id;
+  }
+
+  /**
+   * Sends a notification. False: there is no connection any more, or too much waits.
+   *
+   * @throws SerializationError
+   */
+  notify(content: unknown): boolean {
+    return !this.#ended && this.#outbox.notify(content);
+  }
+
+  /** Answers a request. A value that can't be encoded becomes an exception. */
+  reply(id: number, value: unknown): void {
+    if (this.#settleRequest(id)) this.#outbox.result(id, value);
+    this.#checkQuiet();
+  }
+
+  /** Answers a request with an exception. */
+  fail(id: number, error: unknown): void {
+    if (this.#settleRequest(id)) this.#outbox.exception(id, error);
+    this.#checkQuiet();
+  }
+
+  /** Ends the connection at once; what is pending fails with `CONNECTION_LOST`, and `error` as its cause. */
+  destroy(error?: ColloquyError): void {
+    this.#finish(error);
+    this.#transport.destroy();
+  }
+
+  /**
+   * Refuses new calls in both directions, lets those finish that are under way, for `graceMs` at most, sends what is left and
+   * closes. Resolves when the connection has ended. Never rejects.
+   */
+  async close(graceMs: number = this.limits.closeGraceMs): Promise<void> {
+    this.#draining = true;
+    await this.#quiet(graceMs);
+    if (this.#ended) return;
+    this.#outbox.frames.flush();
+    const closed = new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, Math.max(graceMs, 1));
+      this.#onQuiet = () => {
+        if (!this.#ended) return;
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#transport.end();
+    await closed;
+    this.destroy();
+  }
+
+  stats(): EndpointStats {
+    return {
+      sentMessages: this.#outbox.frames.sentMessages,
+      sentBytes: this.#outbox.frames.sentBytes,
+      receivedMessages: this.#inbox.receivedMessages,
+      receivedBytes: this.#inbox.receivedBytes,
+      pending: this.#pending.liveCount,
+      running: this.#running.size,
+      waiting: this.#outbox.waitingCount,
+      queuedBytes: this.#outbox.frames.queuedBytes,
+      lateAnswers: this.#lateAnswers,
+    };
+  }
+
+  onChunk(chunk: Buffer): void {
+    this.#inbox.push(chunk);
+  }
+
+  onDrain(): void {
+    this.#outbox.sendWaiting();
+  }
+
+  onClose(error: Error | undefined): void {
+    this.#finish(error === undefined ? undefined : new ColloquyError("CONNECTION_LOST", error.message, { cause: error }));
+  }
+
+  onCodec(codec: Codec): void {
+    this.#useCodec(codec);
+    this.#outbox.unhold();
+  }
+
+  onBroken(error: ColloquyError): void {
+    this.destroy(error);
+  }
+
+  onMessage(message: Message): void {
+    const { type, id, content, error } = message;
+    message.content = undefined;
+    if (type === REQUEST) this.#onRequest(id, content, error);
+    else if (type === RESULT || type === EXCEPTION) this.#onAnswer(type, id, content, error);
+    else if (error === undefined) this.#handler.onNotification(content);
+  }
+
+  #useCodec(codec: Codec): void {
+    codec.limits = this.limits;
+    this.#outbox.codec = codec;
+  }
+
+  #onRequest(id: number, content: unknown, error: ColloquyError | undefined): void {
+    if (this.#running.has(id)) throw new ProtocolError(`request ${id} came again while it was running`);
+    this.#current = id;
+    if (error !== undefined) this.fail(id, error);
+    else if (this.#draining) this.fail(id, new ColloquyError("UNAVAILABLE", "this side of the connection is closing"));
+    else if (this.#running.size >= this.limits.maxRunningCount) {
+      const limit = this.limits.maxRunningCount;
+      this.fail(id, new ColloquyError("RESOURCE_EXHAUSTED", `${limit} calls of this connection run already (maxRunningCount)`));
+    } else this.#handler.onRequest(id, content);
+    if (this.#current === id) this.#running.add(id);
+    this.#current = -1;
+  }
+
+  #onAnswer(type: number, id: number, content: unknown, error: ColloquyError | undefined): void {
+    const call = this.#pending.take(id);
+    if (PendingCalls.wasGivenUp(call)) this.#lateAnswers++;
+    else if (error !== undefined) {
+      const reason = `the answer can't be decoded: ${error.message}`;
+      call.onFailure(new ColloquyError(error.code, reason, { cause: error, executed: "yes" }));
+    } else if (type === RESULT) call.onResult(content);
+    else call.onException(content);
+    this.#checkQuiet();
+  }
+
+  /** Whether a request still wants an answer. */
+  #settleRequest(id: number): boolean {
+    if (this.#current === id) {
+      this.#current = -1;
+      return !this.#ended;
+    }
+    return this.#running.delete(id) && !this.#ended;
+  }
+
+  /** Resolves when nothing is under way, or after `graceMs`. */
+  async #quiet(graceMs: number): Promise<void> {
+    if (this.#isQuiet) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, graceMs);
+      this.#onQuiet = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  get #isQuiet(): boolean {
+    return this.#ended || (this.#pending.liveCount === 0 && this.#running.size === 0 && this.#outbox.waitingCount === 0);
+  }
+
+  #checkQuiet(): void {
+    if (this.#onQuiet !== undefined && this.#isQuiet) this.#onQuiet();
+  }
+
+  /** The one way out: tables are empty before anybody is told. */
+  #finish(error: ColloquyError | undefined): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#inbox.stop();
+    this.#running.clear();
+    const unsent = this.#outbox.close();
+    const sent = this.#pending.drain();
+    const why = error === undefined ? "" : `: ${error.message}`;
+    const cause = error === undefined ? {} : { cause: error };
+    const message = `the connection to ${this.remoteAddress} is lost${why}`;
+    for (const call of sent) call.onFailure(new ColloquyError("CONNECTION_LOST", message, { ...cause, executed: "unknown" }));
+    for (const call of unsent) call.onFailure(new ColloquyError("CONNECTION_LOST", message, { ...cause, executed: "no" }));
+    this.#checkQuiet();
+    this.#handler.onClosed(error);
+  }
+}

@@ -1,0 +1,178 @@
+/**
+ * Stable codes of every failure that Colloquy reports. `docs/errors.md` says for each when it occurs and what to do.
+ */
+export type ErrorCode =
+  | "NOT_FOUND"
+  | "NOT_EXPOSED"
+  | "INVALID_ARGUMENT"
+  | "UNAUTHENTICATED"
+  | "CANCELLED"
+  | "DEADLINE_EXCEEDED"
+  | "CONNECTION_LOST"
+  | "UNAVAILABLE"
+  | "RESOURCE_EXHAUSTED"
+  | "PROTOCOL_ERROR"
+  | "SERIALIZATION_ERROR"
+  | "REFERENCE_RELEASED"
+  | "UNSUPPORTED"
+  | "REMOTE_ERROR"
+  | "INTERNAL";
+
+/** All codes, to check a code that came from the wire. */
+export const ERROR_CODES: ReadonlySet<string> = new Set<ErrorCode>([
+  "NOT_FOUND",
+  "NOT_EXPOSED",
+  "INVALID_ARGUMENT",
+  "UNAUTHENTICATED",
+  "CANCELLED",
+  "DEADLINE_EXCEEDED",
+  "CONNECTION_LOST",
+  "UNAVAILABLE",
+  "RESOURCE_EXHAUSTED",
+  "PROTOCOL_ERROR",
+  "SERIALIZATION_ERROR",
+  "REFERENCE_RELEASED",
+  "UNSUPPORTED",
+  "REMOTE_ERROR",
+  "INTERNAL",
+]);
+
+/** Whether the remote method ran: `"no"` means that a retry is safe. */
+export type Executed = "yes" | "no" | "unknown";
+
+export interface ColloquyErrorOptions {
+  readonly cause?: unknown;
+  /** Default `"no"`. */
+  readonly executed?: Executed;
+}
+
+/** The one base class of all failures; `code` is stable, `message` is for people. */
+export class ColloquyError extends Error {
+  override name = "ColloquyError";
+  readonly code: ErrorCode;
+  /** Whether the call that failed was carried out. */
+  readonly executed: Executed;
+
+  constructor(code: ErrorCode, message: string, options: ColloquyErrorOptions = {}) {
+    super(message, "cause" in options ? { cause: options.cause } : undefined);
+    this.code = code;
+    this.executed = options.executed ?? "no";
+  }
+
+  /** The same error with the stack of whoever asks for it. */
+  restated(): ColloquyError {
+    // One prototype and the same fields; only `stack` is new.
+    const copy = new ColloquyError(this.code, this.message, { executed: this.executed });
+    Object.setPrototypeOf(copy, Object.getPrototypeOf(this) as object);
+    for (const key of Object.getOwnPropertyNames(this)) {
+      if (key !== "stack") Object.defineProperty(copy, key, Object.getOwnPropertyDescriptor(this, key)!);
+    }
+    return copy;
+  }
+}
+
+/** A key of a map or an index of an array on the way to a value. */
+export type PlaceStep = string | number;
+
+/**
+ * A value that can't be encoded or decoded. `place` says where in the value it stands, from the outside in; the message ends
+ * with it, as in `at [1].when`.
+ */
+export class SerializationError extends ColloquyError {
+  override name = "SerializationError";
+  readonly reason: string;
+  readonly place: readonly PlaceStep[];
+
+  constructor(reason: string, options: ColloquyErrorOptions & { readonly place?: readonly PlaceStep[] } = {}) {
+    const place = options.place ?? [];
+    super("SERIALIZATION_ERROR", place.length === 0 ? reason : `${reason}, at ${formatPlace(place)}`, options);
+    this.reason = reason;
+    this.place = place;
+  }
+
+  /** The same error one level further out. */
+  within(step: PlaceStep): SerializationError {
+    return this.at([step, ...this.place]);
+  }
+
+  /** The same error with another place. */
+  at(place: readonly PlaceStep[]): SerializationError {
+    const options = "cause" in this ? { cause: this.cause } : {};
+    return new SerializationError(this.reason, { ...options, executed: this.executed, place });
+  }
+}
+
+/** The peer broke the protocol: its connection is closed with this error. */
+export class ProtocolError extends ColloquyError {
+  override name = "ProtocolError";
+
+  constructor(message: string, options: ColloquyErrorOptions = {}) {
+    super("PROTOCOL_ERROR", message, { executed: "unknown", ...options });
+  }
+}
+
+export interface RemoteErrorOptions extends ColloquyErrorOptions {
+  readonly code?: ErrorCode;
+  /** The other side's text: a traceback, or what stands in for it. */
+  readonly remoteStack?: string | undefined;
+  /** Fields of the remote error that were made to travel. */
+  readonly fields?: unknown;
+}
+
+/** What a remote method threw. Its stack is the caller's own; the remote one, where it was sent, is `remoteStack`. */
+export class RemoteError extends ColloquyError {
+  override name = "RemoteError";
+  /** Class name of the error on the other side. */
+  readonly remoteName: string;
+  /** The traceback or stack that the other side sent, if it sent one. */
+  readonly remoteStack: string | undefined;
+  /** Own fields of the remote error, as far as it sent them. */
+  readonly fields: unknown;
+
+  constructor(remoteName: string, message: string, options: RemoteErrorOptions = {}) {
+    super(options.code ?? "REMOTE_ERROR", message, { executed: "yes", ...options });
+    this.remoteName = remoteName;
+    this.remoteStack = options.remoteStack;
+    this.fields = options.fields;
+  }
+}
+
+/** `["a", 0, "b c"]` becomes `a[0]["b c"]`. */
+export function formatPlace(place: readonly PlaceStep[]): string {
+  let text = "";
+  for (const step of place) {
+    if (typeof step === "number") text += `[${step}]`;
+    else if (/^[A-Za-z_$][\w$]*$/.test(step)) text += text === "" ? step : `.${step}`;
+    else text += `[${quoted(step)}]`;
+  }
+  return text;
+}
+
+/**
+ * Text of a peer for a message or a log line: in quotes, at most `maxLength` characters, control and bidirectional
+ * characters escaped.
+ */
+export function quoted(text: string, maxLength = 256): string {
+  const cut = text.length > maxLength ? `${text.slice(0, maxLength)}...` : text;
+  return JSON.stringify(cut).replace(
+    /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+/** A short name of a value's type for messages: `Date`, `function`, `null`. */
+export function describeType(value: unknown): string {
+  if (value === null) return "null";
+  if (typeof value !== "object") return typeof value;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype === null) return "object without a prototype";
+  const constructor: unknown = Object.getOwnPropertyDescriptor(prototype, "constructor")?.value;
+  return typeof constructor === "function" && constructor.name !== "" ? constructor.name : "object of an unnamed class";
+}
+
+/** Turns whatever was thrown into an Error. */
+export function toError(thrown: unknown): Error {
+  return thrown instanceof Error
+    ? thrown
+    : new ColloquyError("INTERNAL", `thrown: ${describeType(thrown)}`, { cause: thrown });
+}

@@ -1,0 +1,100 @@
+import type { Codec } from "./codec.ts";
+import { ColloquyError, toError } from "./errors.ts";
+import { FrameDecoder } from "./frame-decoder.ts";
+import type { Message } from "./message.ts";
+import { Queue } from "./queue.ts";
+import type { Transport } from "./transport.ts";
+
+/** Makes the codec of a connection from the first byte of its first payload (-1: the payload is empty). */
+export type CodecChooser = (firstByte: number) => Codec;
+
+export interface InboxListener {
+  /** A message; the object is used again for the next one. */
+  onMessage(message: Message): void;
+  /** The codec follows from the first payload: this is it. */
+  onCodec(codec: Codec): void;
+  /** Nothing more can be read. */
+  onBroken(error: ColloquyError): void;
+}
+
+/** What one endpoint receives: chunks become frames, frames become messages, in order. */
+export class Inbox {
+  readonly frames: FrameDecoder;
+  receivedMessages = 0;
+  receivedBytes = 0;
+  readonly #transport: Transport;
+  readonly #listener: InboxListener;
+  /** Payloads that came while a codec was decoding one in a promise. */
+  readonly #undecoded = new Queue<Buffer>();
+  readonly #message: Message = { type: 0, id: 0, content: undefined, error: undefined };
+  #codec: Codec | undefined;
+  #choose: CodecChooser | undefined;
+  #decoding = false;
+  #stopped = false;
+
+  constructor(transport: Transport, codec: Codec | CodecChooser, maxPayloadBytes: number, listener: InboxListener) {
+    this.#transport = transport;
+    this.#listener = listener;
+    if (typeof codec === "function") this.#choose = codec;
+    else this.#codec = codec;
+    this.frames = new FrameDecoder(maxPayloadBytes, (bytes, start, end) => this.#onFrame(bytes, start, end));
+  }
+
+  push(chunk: Buffer): void {
+    if (this.#stopped) return;
+    this.receivedBytes += chunk.length;
+    try {
+      this.frames.push(chunk);
+    } catch (error) {
+      this.#break(error);
+    }
+  }
+
+  /** No more messages. */
+  stop(): void {
+    this.#stopped = true;
+    this.frames.stop();
+  }
+
+  #onFrame(bytes: Buffer, start: number, end: number): void {
+    this.receivedMessages++;
+    // The bytes are valid now only: what waits is copied.
+    if (this.#decoding) this.#undecoded.push(Buffer.from(bytes.subarray(start, end)));
+    else this.#decode(bytes, start, end);
+  }
+
+  #decode(bytes: Buffer, start: number, end: number): void {
+    if (this.#choose !== undefined) {
+      this.#codec = this.#choose(end > start ? bytes[start]! : -1);
+      this.#choose = undefined;
+      this.#listener.onCodec(this.#codec);
+    }
+    const decoded = this.#codec!.decodeMessage(bytes, start, end, this.#message);
+    if (decoded === undefined) this.#listener.onMessage(this.#message);
+    else this.#waitFor(decoded);
+  }
+
+  #waitFor(decoded: Promise<void>): void {
+    this.#decoding = true;
+    this.#transport.pause();
+    decoded
+      .then(() => {
+        this.#decoding = false;
+        if (!this.#stopped) this.#listener.onMessage(this.#message);
+        while (!this.#decoding && !this.#stopped && this.#undecoded.length > 0) {
+          const payload = this.#undecoded.shift()!;
+          this.#decode(payload, 0, payload.length);
+        }
+        if (!this.#decoding && !this.#stopped) this.#transport.resume();
+      })
+      .catch((error: unknown) => this.#break(error));
+  }
+
+  #break(error: unknown): void {
+    if (this.#stopped) return;
+    // A failure that is no ColloquyError is a fault of this library or of a handler: it ends the connection, not the process.
+    const known = error instanceof ColloquyError;
+    const reason = `unexpected failure while reading: ${toError(error).message}`;
+    this.#listener.onBroken(known ? error : new ColloquyError("INTERNAL", reason, { cause: error }));
+  }
+}

@@ -1,0 +1,37 @@
+/**
+ * Codecs, frames, messages, channels and transports: everything below paths and services.
+ *
+ * @packageDocumentation
+ */
+export { formatAddress, parseAddress } from "./address.ts";
+export type { Address } from "./address.ts";
+export { Channel, Request } from "./channel.ts";
+export { Codec } from "./codec.ts";
+export type { CodecClass } from "./codec.ts";
+export { connectChannel } from "./connect-channel.ts";
+export type { ChannelOptions, ConnectChannelOptions } from "./connect-channel.ts";
+export { rejection } from "./deferred.ts";
+export { Endpoint } from "./endpoint.ts";
+export type { EndpointHandler, EndpointStats } from "./endpoint.ts";
+export { ColloquyError, ERROR_CODES, ProtocolError, RemoteError, SerializationError, describeType, quoted, toError } from "./errors.ts";
+export type { ColloquyErrorOptions, ErrorCode, Executed, PlaceStep, RemoteErrorOptions } from "./errors.ts";
+export { readException } from "./exception.ts";
+export type { ExceptionStyle } from "./exception.ts";
+export type { CodecChooser } from "./inbox.ts";
+export { JsonCodec } from "./json-codec.ts";
+export { codecFor } from "./known-codecs.ts";
+export type { CodecOption } from "./known-codecs.ts";
+export { DEFAULT_LIMITS, MAX_MESSAGE_BYTES_BEFORE_HELLO, resolveLimits } from "./limits.ts";
+export type { Limits } from "./limits.ts";
+export { LocalNetwork } from "./local-transport.ts";
+export { MsgPackCodec } from "./msgpack-codec.ts";
+export type { PendingCall } from "./pending.ts";
+export { serializable } from "./serializable.ts";
+export type { SerializableClass } from "./serializable.ts";
+export type { BuiltinTypes, Class, ExtendedValue, SerializerFactory } from "./serializers.ts";
+export { serveChannels } from "./serve-channels.ts";
+export type { ChannelServer, ServeChannelsOptions } from "./serve-channels.ts";
+export type { TlsOptions } from "./tls-options.ts";
+export type { Listener, Transport, TransportReceiver } from "./transport.ts";
+export { connectTransport, listenTransport } from "./transports.ts";
+export type { ConnectOptions, ListenOptions, TransportOptions } from "./transports.ts";

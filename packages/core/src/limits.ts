@@ -1,0 +1,80 @@
+/** Limits of one connection. All are on by default; `docs/limits.md` lists them. */
+export interface Limits {
+  /** Payload bytes of one message, received or sent. */
+  readonly maxMessageBytes: number;
+  /**
+   * What one received message may cost in memory once decoded: 64 a container, 32 an entry and its key's length, 8 a scalar,
+   * 24 a string and its length.
+   */
+  readonly maxDecodedCost: number;
+  /** Nesting of arrays and maps in one message, the message itself not counted. */
+  readonly maxDepth: number;
+  /** UTF-8 bytes of a request's path. */
+  readonly maxPathBytes: number;
+  /** Parts of a request's path. */
+  readonly maxPathPartCount: number;
+  /** Positional arguments of a request. */
+  readonly maxArgumentCount: number;
+  /** Handlers of one connection that run at the same time; a request beyond is answered with `RESOURCE_EXHAUSTED`. */
+  readonly maxRunningCount: number;
+  /** Calls of this side that wait for an answer; one beyond rejects with `RESOURCE_EXHAUSTED`. */
+  readonly maxPendingCount: number;
+  /** Functions and services that this side has handed out on one connection. */
+  readonly maxReferenceCount: number;
+  /** Output that waits in one connection; beyond, messages wait before they are encoded. */
+  readonly maxQueuedBytes: number;
+  /** Time from the accepted or opened connection to the end of hello, TLS included. */
+  readonly helloTimeoutMs: number;
+  /** Time for which queued output may not move before the connection is given up. */
+  readonly writeStallMs: number;
+  /** Time for which `close()` lets running and pending calls finish. */
+  readonly closeGraceMs: number;
+}
+
+const MEBIBYTE = 1_048_576;
+
+/** The limits that hold where nothing else is said. */
+export const DEFAULT_LIMITS: Limits = Object.freeze({
+  maxMessageBytes: 16 * MEBIBYTE,
+  maxDecodedCost: 128 * MEBIBYTE,
+  maxDepth: 64,
+  maxPathBytes: 256,
+  maxPathPartCount: 16,
+  maxArgumentCount: 255,
+  maxRunningCount: 1024,
+  maxPendingCount: 65_536,
+  maxReferenceCount: 10_000,
+  maxQueuedBytes: 16 * MEBIBYTE,
+  helloTimeoutMs: 10_000,
+  writeStallMs: 10_000,
+  closeGraceMs: 10_000,
+});
+
+/** Payload bytes of a message before hello is done; the rest of the defaults holds from the start. */
+export const MAX_MESSAGE_BYTES_BEFORE_HELLO = 65_536;
+
+/** The largest length that a frame header can say: bit 31 marks extended frames. */
+export const MAX_FRAME_BYTES = 0x7fff_ffff;
+
+/**
+ * The defaults with `changes` over them.
+ *
+ * @throws TypeError for an unknown name or a value that is no positive number; `maxMessageBytes` is at most 2^31-1.
+ */
+export function resolveLimits(changes: Partial<Limits> = {}): Limits {
+  const limits: Record<string, number> = { ...DEFAULT_LIMITS };
+  for (const [name, value] of Object.entries(changes)) {
+    if (!Object.hasOwn(DEFAULT_LIMITS, name)) {
+      throw new TypeError(`unknown limit "${name}"; the limits are ${Object.keys(DEFAULT_LIMITS).join(", ")}`);
+    }
+    if (typeof value !== "number" || !(value > 0))
+      throw new TypeError(`limit ${name} is ${String(value)}; it takes a number above 0`);
+    limits[name] = value;
+  }
+  if (changes.maxMessageBytes !== undefined && changes.maxDecodedCost === undefined) {
+    limits["maxDecodedCost"] = 8 * changes.maxMessageBytes;
+  }
+  if (limits["maxMessageBytes"]! > MAX_FRAME_BYTES)
+    throw new TypeError(`limit maxMessageBytes is over ${MAX_FRAME_BYTES}`);
+  return Object.freeze(limits) as unknown as Limits;
+}

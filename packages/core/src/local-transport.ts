@@ -1,0 +1,142 @@
+import { ColloquyError } from "./errors.ts";
+import { Queue } from "./queue.ts";
+import type { Listener, Transport, TransportReceiver } from "./transport.ts";
+
+/**
+ * Connections within one process. Bytes are delivered in the order in which they were written, over all connections, a turn of
+ * the event loop later: a run gives the same order every time.
+ */
+export class LocalNetwork {
+  readonly #servers = new Map<string, (transport: Transport) => void>();
+  readonly #deliveries = new Queue<() => void>();
+  #scheduled = false;
+
+  /** @throws ColloquyError `UNAVAILABLE` for a name that is taken. */
+  listen(name: string, onTransport: (transport: Transport) => void): Listener {
+    if (this.#servers.has(name)) throw new ColloquyError("UNAVAILABLE", `can't listen on local://${name}: the name is taken`);
+    this.#servers.set(name, onTransport);
+    return {
+      address: `local://${name}`,
+      close: async () => {
+        if (this.#servers.get(name) === onTransport) this.#servers.delete(name);
+      },
+    };
+  }
+
+  /** A connection to the server of that name, or undefined where there is none. */
+  connect(name: string): Transport | undefined {
+    const onTransport = this.#servers.get(name);
+    if (onTransport === undefined) return undefined;
+    const near = new LocalTransport(`local://${name}`, this);
+    const far = new LocalTransport(`local://${name}`, this);
+    near.join(far);
+    far.join(near);
+    onTransport(far);
+    return near;
+  }
+
+  /** @internal */
+  deliver(delivery: () => void): void {
+    this.#deliveries.push(delivery);
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => this.#run());
+  }
+
+  #run(): void {
+    this.#scheduled = false;
+    // What these cause comes in the next turn, so that timers and sockets get theirs.
+    for (let count = this.#deliveries.length; count > 0; count--) this.#deliveries.shift()!();
+    if (this.#deliveries.length > 0 && !this.#scheduled) {
+      this.#scheduled = true;
+      setImmediate(() => this.#run());
+    }
+  }
+}
+
+class LocalTransport implements Transport {
+  readonly remoteAddress: string;
+  readonly #network: LocalNetwork;
+  #other: LocalTransport | undefined;
+  #receiver: TransportReceiver | undefined;
+  #paused = false;
+  #ended = false;
+  #closed = false;
+  /** Written by the other end and not delivered. */
+  #incoming: Buffer[] = [];
+  #incomingBytes = 0;
+
+  constructor(remoteAddress: string, network: LocalNetwork) {
+    this.remoteAddress = remoteAddress;
+    this.#network = network;
+  }
+
+  join(other: LocalTransport): void {
+    this.#other = other;
+  }
+
+  get queuedBytes(): number {
+    return this.#other === undefined ? 0 : this.#other.#incomingBytes;
+  }
+
+  open(receiver: TransportReceiver): void {
+    this.#receiver = receiver;
+    this.#network.deliver(() => this.#read());
+  }
+
+  write(bytes: Uint8Array): boolean {
+    const other = this.#other;
+    if (other === undefined || this.#ended) return true;
+    other.#incoming.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+    other.#incomingBytes += bytes.byteLength;
+    this.#network.deliver(() => other.#read());
+    return !other.#paused;
+  }
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#network.deliver(() => this.#read());
+  }
+
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#network.deliver(() => {
+      this.#other?.destroy();
+      this.destroy();
+    });
+  }
+
+  destroy(): void {
+    this.#ended = true;
+    const other = this.#other;
+    this.#other = undefined;
+    if (other !== undefined) this.#network.deliver(() => other.destroy());
+    this.#network.deliver(() => this.#close());
+  }
+
+  /** The other end has taken all that was written. */
+  drained(): void {
+    this.#receiver?.onDrain();
+  }
+
+  #read(): void {
+    while (this.#receiver !== undefined && !this.#paused && !this.#closed) {
+      const chunk = this.#incoming.shift();
+      if (chunk === undefined) return;
+      this.#incomingBytes -= chunk.length;
+      this.#receiver.onChunk(chunk);
+      if (this.#incomingBytes === 0) this.#other?.drained();
+    }
+  }
+
+  #close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#receiver?.onClose(undefined);
+  }
+}

@@ -1,0 +1,173 @@
+import { SerializationError } from "./errors.ts";
+import type { SerializerTable } from "./serializers.ts";
+
+/** The only key of a map that stands for a value of another type: `{"__type__": [typeId, data]}`. */
+export const TYPE_KEY = "__type__";
+
+/** Writes values in plain terms: null, booleans, numbers, strings, bytes, arrays, maps. */
+export interface PlainRules {
+  /** Whether the codec carries NaN, the infinities and -0. */
+  readonly anyNumber: boolean;
+  /** Whether the codec carries bytes. */
+  readonly bytes: boolean;
+}
+
+/** True for `{}` and objects without a prototype, also those of another realm. */
+export function isPlainMap(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype === Object.prototype || prototype === null) return true;
+  return (
+    Object.getPrototypeOf(prototype) === null &&
+    Object.prototype.hasOwnProperty.call(prototype, "hasOwnProperty") &&
+    Object.prototype.hasOwnProperty.call(prototype, "isPrototypeOf")
+  );
+}
+
+/** True for arrays, also those of another realm; false for instances of classes that extend Array. */
+export function isPlainArray(value: unknown): value is unknown[] {
+  if (!Array.isArray(value)) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Array.prototype || (Array.isArray(prototype) && Object.hasOwn(prototype, "concat"));
+}
+
+/** True for bytes as MsgPack has them: a `Uint8Array` or a `Buffer`, not another class that extends them. */
+export function isPlainBytes(value: object): value is Uint8Array {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Uint8Array.prototype || prototype === Buffer.prototype;
+}
+
+/** The same error one level further out. */
+export function within(error: unknown, step: string | number): unknown {
+  return error instanceof SerializationError ? error.within(step) : error;
+}
+
+/** @throws SerializationError for a key that can't be told from the protocol's own or that would change a prototype. */
+export function checkKey(key: string): void {
+  if (key === TYPE_KEY) throw new SerializationError(`a map can't have the key "${TYPE_KEY}": it marks extended values`);
+  if (key === "__proto__") throw new SerializationError('a map can\'t have the key "__proto__"');
+}
+
+/**
+ * Refuses what a copy of a decoded map could turn against its reader: a `then` that an await would call, a `constructor`
+ * that leads a merge to a prototype.
+ */
+export function checkDecodedEntry(key: string, value: unknown): void {
+  if (key === "then" && typeof value === "function") throw new SerializationError('a map can\'t have a function as "then"');
+  if (key === "constructor" && typeof value === "object" && value !== null && Object.hasOwn(value, "prototype")) {
+    throw new SerializationError('a map can\'t have a "constructor" with a "prototype"');
+  }
+}
+
+/** @throws SerializationError for a string that UTF-8 can't carry. */
+export function checkString(text: string): void {
+  // Part of ES2024: the engines of Node 20, Bun and Deno have it.
+  if (!(text as unknown as { isWellFormed(): boolean }).isWellFormed()) {
+    throw new SerializationError("string with a lone surrogate, which UTF-8 can't carry");
+  }
+}
+
+/** A tree of plain values for `value`, in which extended values stand as `{"__type__": [typeId, data]}`. */
+export function lower(value: unknown, table: SerializerTable, rules: PlainRules, depth: number): unknown {
+  switch (typeof value) {
+    case "string":
+      checkString(value);
+      return value;
+    case "boolean":
+      return value;
+    case "number":
+      if (!rules.anyNumber && !Number.isFinite(value)) throw new SerializationError(`${value} has no form in this codec`);
+      return value;
+    case "object":
+      if (value === null) return null;
+      if (isPlainArray(value)) return lowerArray(value, table, rules, depth);
+      if (rules.bytes && isPlainBytes(value)) return value;
+      if (isPlainMap(value)) return lowerMap(value as Record<string, unknown>, table, rules, depth);
+      break;
+    default:
+  }
+  const extended = table.encode(value);
+  if (depth <= 0) throw tooDeep();
+  return { [TYPE_KEY]: [extended.typeId, lower(extended.data, table, rules, depth - 2)] };
+}
+
+function lowerArray(value: readonly unknown[], table: SerializerTable, rules: PlainRules, depth: number): unknown[] {
+  if (depth <= 0) throw tooDeep();
+  const result: unknown[] = [];
+  for (let index = 0; index < value.length; index++) {
+    try {
+      result.push(lower(value[index], table, rules, depth - 1));
+    } catch (error) {
+      throw within(error, index);
+    }
+  }
+  return result;
+}
+
+function lowerMap(value: Record<string, unknown>, table: SerializerTable, rules: PlainRules, depth: number): unknown {
+  if (depth <= 0) throw tooDeep();
+  const result: Record<string, unknown> = {};
+  checkSymbols(value);
+  for (const key of Object.keys(value)) {
+    try {
+      checkKey(key);
+      checkString(key);
+      result[key] = lower(value[key], table, rules, depth - 1);
+    } catch (error) {
+      throw within(error, key);
+    }
+  }
+  return result;
+}
+
+/** @throws SerializationError for a map with symbols as keys, which no codec carries. */
+export function checkSymbols(value: object): void {
+  for (const symbol of Object.getOwnPropertySymbols(value)) {
+    if (Object.prototype.propertyIsEnumerable.call(value, symbol)) {
+      throw new SerializationError(`a map can't have the key ${String(symbol)}`);
+    }
+  }
+}
+
+export function tooDeep(): SerializationError {
+  return new SerializationError("nested deeper than the limit (maxDepth), or cyclic");
+}
+
+/** The values that a tree of plain values stands for. Arrays and maps are changed in place. */
+export function lift(plain: unknown, table: SerializerTable, depth: number): unknown {
+  if (typeof plain !== "object" || plain === null) return plain;
+  if (depth <= 0) throw tooDeep();
+  if (Array.isArray(plain)) {
+    for (let index = 0; index < plain.length; index++) {
+      try {
+        plain[index] = lift(plain[index], table, depth - 1);
+      } catch (error) {
+        throw within(error, index);
+      }
+    }
+    return plain;
+  }
+  return isPlainMap(plain) ? liftMap(plain as Record<string, unknown>, table, depth) : plain;
+}
+
+function liftMap(plain: Record<string, unknown>, table: SerializerTable, depth: number): unknown {
+  if (Object.hasOwn(plain, TYPE_KEY)) {
+    const pair = plain[TYPE_KEY];
+    if (!isExtendedPair(plain, pair)) throw new SerializationError(`malformed extended value: "${TYPE_KEY}" takes [id, data]`);
+    return table.decode(pair[0], lift(pair[1], table, depth - 2));
+  }
+  for (const key of Object.keys(plain)) {
+    try {
+      checkKey(key);
+      const value = lift(plain[key], table, depth - 1);
+      checkDecodedEntry(key, value);
+      plain[key] = value;
+    } catch (error) {
+      throw within(error, key);
+    }
+  }
+  return plain;
+}
+
+function isExtendedPair(plain: object, pair: unknown): pair is [unknown, unknown] {
+  return Array.isArray(pair) && pair.length === 2 && Object.keys(plain).length === 1;
+}

@@ -1,0 +1,78 @@
+import { ByteWriter } from "./byte-writer.ts";
+import { Codec } from "./codec.ts";
+import { ProtocolError, SerializationError } from "./errors.ts";
+import { setHeader } from "./message.ts";
+import type { Message } from "./message.ts";
+import { MsgPackDecoder } from "./msgpack-decoder.ts";
+import { MsgPackEncoder, writeByte, writeNumber } from "./msgpack-encoder.ts";
+import type { SerializerFactory } from "./serializers.ts";
+import { asBuffer } from "./utf8.ts";
+
+/**
+ * Standard MsgPack: `str` for text, `bin` for `Uint8Array` and `Buffer` (both arrive as `Uint8Array` on memory of its own).
+ * Integers beyond 2^53-1 arrive as bigint; extension types are refused.
+ */
+export class MsgPackCodec extends Codec {
+  readonly #encoder: MsgPackEncoder;
+  readonly #decoder: MsgPackDecoder;
+
+  constructor(serializers: Iterable<SerializerFactory> = []) {
+    super(serializers);
+    this.#encoder = new MsgPackEncoder(this.table);
+    this.#decoder = new MsgPackDecoder(this.table);
+  }
+
+  override get name(): string {
+    return "msgpack";
+  }
+
+  override encode(value: unknown): Uint8Array {
+    const writer = new ByteWriter();
+    this.#encoder.write(writer, value, this.limits.maxDepth);
+    return Uint8Array.from(writer.take());
+  }
+
+  override decode(bytes: Uint8Array): unknown {
+    const buffer = asBuffer(bytes);
+    this.#decoder.open(buffer, 0, buffer.length, this.limits);
+    const value = this.#decoder.read(this.limits.maxDepth);
+    this.#decoder.finish();
+    return value;
+  }
+
+  override encodeMessage(writer: ByteWriter, type: number, id: number, content: unknown): void {
+    writeByte(writer, 0x93);
+    writeByte(writer, type);
+    writeNumber(writer, id);
+    this.#encoder.write(writer, content, this.limits.maxDepth);
+  }
+
+  override decodeMessage(bytes: Buffer, start: number, end: number, message: Message): void {
+    const decoder = this.#decoder;
+    decoder.open(bytes, start, end, this.limits);
+    readHeader(decoder, message);
+    try {
+      message.content = decoder.read(this.limits.maxDepth);
+      decoder.finish();
+      message.error = undefined;
+    } catch (error) {
+      if (!(error instanceof SerializationError)) throw error;
+      message.content = undefined;
+      message.error = error;
+    }
+  }
+}
+
+function readHeader(decoder: MsgPackDecoder, message: Message): void {
+  let type: unknown;
+  let id: unknown;
+  try {
+    if (decoder.readShortArrayHead() !== 3) throw new ProtocolError("payload is not [type, id, content] in MsgPack");
+    type = decoder.read(0);
+    id = decoder.read(0);
+  } catch (error) {
+    if (error instanceof SerializationError) throw new ProtocolError(`not a message: ${error.message}`, { cause: error });
+    throw error;
+  }
+  setHeader(message, type, id);
+}

@@ -1,0 +1,240 @@
+import { SerializationError } from "./errors.ts";
+import { KeyCache, shortAscii } from "./key-cache.ts";
+import type { Limits } from "./limits.ts";
+import { TYPE_KEY, checkDecodedEntry, checkKey, tooDeep, within } from "./lower-lift.ts";
+import type { SerializerTable } from "./serializers.ts";
+import { readUtf8 } from "./utf8.ts";
+
+const SHORT_TEXT_BYTES = 16;
+const CONTAINER_COST = 64;
+const ENTRY_COST = 32;
+const SCALAR_COST = 8;
+const TEXT_COST = 24;
+
+/**
+ * Reads MsgPack in place. A declared count is held against the bytes that are left before anything is made for it; depth
+ * and the memory of what is decoded are bounded (`Limits.maxDepth`, `Limits.maxDecodedCost`).
+ */
+export class MsgPackDecoder {
+  readonly #table: SerializerTable;
+  readonly #keys = new KeyCache();
+  #bytes: Buffer = Buffer.alloc(0);
+  #position = 0;
+  #end = 0;
+  #budget = 0;
+
+  constructor(table: SerializerTable) {
+    this.#table = table;
+  }
+
+  /** Where the next value starts. */
+  get position(): number {
+    return this.#position;
+  }
+
+  /** Starts with `bytes[start..end)`. The bytes are read during the calls that follow and not kept. */
+  open(bytes: Buffer, start: number, end: number, limits: Limits): void {
+    this.#bytes = bytes;
+    this.#position = start;
+    this.#end = end;
+    this.#budget = limits.maxDecodedCost;
+  }
+
+  /**
+   * Reads one value of at most `depth` levels.
+   *
+   * @throws SerializationError with the place in the value.
+   */
+  read(depth: number): unknown {
+    const head = this.#byte();
+    if (head < 0x80) return head;
+    if (head >= 0xe0) return head - 0x100;
+    if (head < 0x90) return this.#map(head & 0x0f, depth);
+    if (head < 0xa0) return this.#array(head & 0x0f, depth);
+    if (head < 0xc0) return this.#text(head & 0x1f);
+    return this.#long(head, depth);
+  }
+
+  /** @throws SerializationError where bytes are left. */
+  finish(): void {
+    const left = this.#end - this.#position;
+    if (left > 0) throw new SerializationError(`${left} bytes after the end of the value`);
+  }
+
+  /** Length of an array that starts here, or -1 where none starts. For message headers. */
+  readShortArrayHead(): number {
+    const head = this.#byte();
+    return head >= 0x90 && head < 0xa0 ? head & 0x0f : -1;
+  }
+
+  #long(head: number, depth: number): unknown {
+    switch (head) {
+      case 0xc0:
+        return null;
+      case 0xc2:
+        return false;
+      case 0xc3:
+        return true;
+      case 0xc4:
+      case 0xc5:
+      case 0xc6:
+        return this.#binary(this.#unsigned(1 << (head - 0xc4)));
+      case 0xca:
+        return this.#bytes.readFloatBE(this.#advance(4));
+      case 0xcb:
+        return this.#bytes.readDoubleBE(this.#advance(8));
+      case 0xcc:
+      case 0xcd:
+      case 0xce:
+        return this.#unsigned(1 << (head - 0xcc));
+      case 0xcf:
+        return this.#unsigned64();
+      case 0xd0:
+        return this.#bytes.readInt8(this.#advance(1));
+      case 0xd1:
+        return this.#bytes.readInt16BE(this.#advance(2));
+      case 0xd2:
+        return this.#bytes.readInt32BE(this.#advance(4));
+      case 0xd3:
+        return this.#signed64();
+      case 0xd9:
+      case 0xda:
+      case 0xdb:
+        return this.#text(this.#unsigned(1 << (head - 0xd9)));
+      case 0xdc:
+      case 0xdd:
+        return this.#array(this.#unsigned(2 << (head - 0xdc)), depth);
+      case 0xde:
+      case 0xdf:
+        return this.#map(this.#unsigned(2 << (head - 0xde)), depth);
+      default:
+        throw new SerializationError(`MsgPack byte 0x${head.toString(16)}: extension types are not part of the protocol`);
+    }
+  }
+
+  #array(count: number, depth: number): unknown[] {
+    if (depth <= 0) throw tooDeep();
+    this.#expect(count, "elements");
+    this.#spend(CONTAINER_COST + count * SCALAR_COST);
+    const result: unknown[] = [];
+    let index = 0;
+    try {
+      for (; index < count; index++) result.push(this.read(depth - 1));
+    } catch (error) {
+      throw within(error, index);
+    }
+    return result;
+  }
+
+  #map(count: number, depth: number): unknown {
+    if (depth <= 0) throw tooDeep();
+    this.#expect(count * 2, "keys and values");
+    this.#spend(CONTAINER_COST + count * ENTRY_COST);
+    const result: Record<string, unknown> = {};
+    let key = "";
+    try {
+      for (let index = 0; index < count; index++) {
+        key = this.#key();
+        if (key.charCodeAt(0) === 95) {
+          if (key === TYPE_KEY && count === 1) return this.#extended(depth - 1);
+          checkKey(key);
+        }
+        const value = this.read(depth - 1);
+        if (key === "then" || key === "constructor") checkDecodedEntry(key, value);
+        result[key] = value;
+      }
+    } catch (error) {
+      throw key === TYPE_KEY ? error : within(error, key);
+    }
+    return result;
+  }
+
+  #key(): string {
+    const head = this.#byte();
+    let length: number;
+    if (head >= 0xa0 && head < 0xc0) length = head & 0x1f;
+    else if (head >= 0xd9 && head <= 0xdb) length = this.#unsigned(1 << (head - 0xd9));
+    else throw new SerializationError("a key of a map is no string");
+    this.#expect(length, "bytes");
+    const known = this.#keys.read(this.#bytes, this.#position, length);
+    if (known === undefined) return this.#text(length);
+    this.#budget -= length;
+    this.#position += length;
+    return known;
+  }
+
+  #extended(depth: number): unknown {
+    if (depth <= 0) throw tooDeep();
+    if (this.readShortArrayHead() !== 2) throw new SerializationError(`malformed extended value: "${TYPE_KEY}" takes [id, data]`);
+    const typeId = this.read(0);
+    const data = this.read(depth - 1);
+    // A deserializer may decode with this codec on its own account.
+    const [bytes, position, end, budget] = [this.#bytes, this.#position, this.#end, this.#budget];
+    const value = this.#table.decode(typeId, data);
+    this.#bytes = bytes;
+    this.#position = position;
+    this.#end = end;
+    this.#budget = budget;
+    return value;
+  }
+
+  #text(length: number): string {
+    this.#expect(length, "bytes");
+    this.#spend(TEXT_COST + length);
+    const start = this.#position;
+    this.#position += length;
+    if (length <= SHORT_TEXT_BYTES) {
+      const text = shortAscii(this.#bytes, start, length);
+      if (text !== undefined) return text;
+    }
+    return readUtf8(this.#bytes, start, start + length);
+  }
+
+  #binary(length: number): Uint8Array {
+    const start = this.#advance(length);
+    this.#spend(CONTAINER_COST + length);
+    const result = new Uint8Array(length);
+    result.set(this.#bytes.subarray(start, start + length));
+    return result;
+  }
+
+  #unsigned(size: number): number {
+    return this.#bytes.readUIntBE(this.#advance(size), size);
+  }
+
+  #unsigned64(): number | bigint {
+    const start = this.#advance(8);
+    const high = this.#bytes.readUInt32BE(start);
+    if (high >= 0x20_0000) return this.#bytes.readBigUInt64BE(start);
+    return high * 0x1_0000_0000 + this.#bytes.readUInt32BE(start + 4);
+  }
+
+  #signed64(): number | bigint {
+    const value = this.#bytes.readBigInt64BE(this.#advance(8));
+    const near = Number(value);
+    return Number.isSafeInteger(near) ? near : value;
+  }
+
+  #byte(): number {
+    if (this.#position >= this.#end) throw new SerializationError("MsgPack ends in the middle of a value");
+    return this.#bytes[this.#position++]!;
+  }
+
+  #advance(count: number): number {
+    this.#expect(count, "bytes");
+    const start = this.#position;
+    this.#position += count;
+    return start;
+  }
+
+  #expect(count: number, what: string): void {
+    const left = this.#end - this.#position;
+    if (count > left) throw new SerializationError(`MsgPack declares ${count} ${what}, ${left} bytes are left`);
+  }
+
+  #spend(cost: number): void {
+    this.#budget -= cost;
+    if (this.#budget < 0) throw new SerializationError("message takes more memory than the limit allows (maxDecodedCost)");
+  }
+}
+

@@ -1,0 +1,157 @@
+import { ColloquyError, ProtocolError } from "./errors.ts";
+import { LARGEST_ID } from "./message.ts";
+
+const FIRST_SLOT_COUNT = 64;
+
+/** A call that waits for its answer. Exactly one of the two functions is called, once. */
+export interface PendingCall {
+  /** Number of its request; -1 while it has not left. */
+  id: number;
+  onResult(value: unknown): void;
+  /** The other side failed the call: `content` is that of an exception message. */
+  onException(content: unknown): void;
+  /** This side failed the call. */
+  onFailure(error: ColloquyError): void;
+}
+
+/** Stands for a call that this side gave up: its answer is still to come, and is dropped. */
+const GIVEN_UP: PendingCall = Object.freeze({
+  id: -1,
+  onResult: ignore,
+  onException: ignore,
+  onFailure: ignore,
+});
+
+function ignore(): void {}
+
+/**
+ * The calls of one channel that wait, by message id. Slots in an array: ids count up, so a slot is the low bits of an id. A
+ * call that is still there when its slot comes round again moves to a map.
+ */
+export class PendingCalls {
+  #slots: (PendingCall | undefined)[] = emptySlots(FIRST_SLOT_COUNT);
+  readonly #ids: number[] = [];
+  readonly #old = new Map<number, PendingCall>();
+  readonly #maxCount: number;
+  #nextId = 0;
+  #count = 0;
+  #givenUpCount = 0;
+
+  constructor(maxCount: number) {
+    this.#maxCount = maxCount;
+  }
+
+  /** Calls that wait, those that were given up included. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Calls that wait, without those that were given up. */
+  get liveCount(): number {
+    return this.#count - this.#givenUpCount;
+  }
+
+  /** True where `add` would be refused. */
+  get full(): boolean {
+    return this.#count >= this.#maxCount;
+  }
+
+  /** The id that the next call gets. */
+  peekId(): number {
+    if (this.#old.size > 0) while (this.#old.has(this.#nextId)) this.#nextId = following(this.#nextId);
+    return this.#nextId;
+  }
+
+  /**
+   * Enters a call under `peekId()`.
+   *
+   * @throws ColloquyError `RESOURCE_EXHAUSTED` over the limit.
+   */
+  add(call: PendingCall): void {
+    if (this.full) {
+      throw new ColloquyError("RESOURCE_EXHAUSTED", `${this.#maxCount} calls wait for an answer already (maxPendingCount)`);
+    }
+    const id = this.peekId();
+    if (this.#count >= this.#slots.length) this.#grow();
+    const slot = id & (this.#slots.length - 1);
+    const occupant = this.#slots[slot];
+    if (occupant !== undefined) this.#old.set(this.#ids[slot]!, occupant);
+    this.#slots[slot] = call;
+    this.#ids[slot] = id;
+    this.#count++;
+    this.#nextId = following(id);
+    call.id = id;
+  }
+
+  /**
+   * Removes the call of an answer.
+   *
+   * @throws ProtocolError for an id that waits for none.
+   */
+  take(id: number): PendingCall {
+    const slot = id & (this.#slots.length - 1);
+    const call = this.#slots[slot];
+    if (call !== undefined && this.#ids[slot] === id) {
+      this.#slots[slot] = undefined;
+      return this.#taken(call);
+    }
+    const old = this.#old.get(id);
+    if (old === undefined) throw new ProtocolError(`answer to request ${id}, which waits for none`);
+    this.#old.delete(id);
+    return this.#taken(old);
+  }
+
+  /** Lets a call go whose answer is still to come. */
+  giveUp(id: number): void {
+    const slot = id & (this.#slots.length - 1);
+    if (this.#slots[slot] !== undefined && this.#ids[slot] === id) this.#slots[slot] = GIVEN_UP;
+    else if (this.#old.has(id)) this.#old.set(id, GIVEN_UP);
+    else return;
+    this.#givenUpCount++;
+  }
+
+  /** Whether `take` has returned a call that was given up. */
+  static wasGivenUp(call: PendingCall): boolean {
+    return call === GIVEN_UP;
+  }
+
+  /** Removes and returns all that wait, in the order of their ids' slots. */
+  drain(): PendingCall[] {
+    const calls = [...this.#old.values(), ...this.#slots.filter((call) => call !== undefined)];
+    this.#old.clear();
+    this.#slots = emptySlots(FIRST_SLOT_COUNT);
+    this.#count = 0;
+    this.#givenUpCount = 0;
+    return calls;
+  }
+
+  #taken(call: PendingCall): PendingCall {
+    this.#count--;
+    if (call === GIVEN_UP) this.#givenUpCount--;
+    return call;
+  }
+
+  #grow(): void {
+    const before = this.#slots;
+    const idsBefore = this.#ids.slice();
+    this.#slots = emptySlots(before.length * 2);
+    for (const [slot, call] of before.entries()) {
+      if (call === undefined) continue;
+      const id = idsBefore[slot]!;
+      const place = id & (this.#slots.length - 1);
+      // Ids of different rounds may meet again; the map holds those.
+      if (this.#slots[place] === undefined) {
+        this.#slots[place] = call;
+        this.#ids[place] = id;
+      } else this.#old.set(id, call);
+    }
+  }
+}
+
+function emptySlots(count: number): (PendingCall | undefined)[] {
+  return Array.from<PendingCall | undefined>({ length: count }).fill(undefined);
+}
+
+function following(id: number): number {
+  return id === LARGEST_ID ? 0 : id + 1;
+}

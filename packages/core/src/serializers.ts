@@ -1,0 +1,126 @@
+import { ColloquyError, SerializationError, describeType } from "./errors.ts";
+
+// oxlint-disable-next-line typescript/no-explicit-any -- a class with any constructor
+export type Class<T = unknown> = abstract new (...args: any[]) => T;
+
+/**
+ * Makes the triple for one type: the class, a function to what the codec can encode, and one back. Called without arguments
+ * once for each connection.
+ */
+// oxlint-disable-next-line typescript/no-explicit-any -- the data between the two functions is theirs
+export type SerializerFactory<T = any> = () => readonly [
+  type: Class<T>,
+  serialize: (value: T) => unknown,
+  // oxlint-disable-next-line typescript/no-explicit-any -- as above
+  deserialize: (data: any) => T,
+];
+
+interface Serializer {
+  readonly typeId: number;
+  readonly name: string;
+  readonly serialize: (value: unknown) => unknown;
+  readonly deserialize: (data: unknown) => unknown;
+}
+
+/** A value as it crosses: the number of its type, and its data in terms of the codec. */
+export interface ExtendedValue {
+  readonly typeId: number;
+  readonly data: unknown;
+}
+
+/**
+ * Types with negative numbers, which are part of the protocol. The rpc layer sets them on a codec once the peer has said
+ * that it knows them.
+ */
+export interface BuiltinTypes {
+  /** The extended form of a value that the codec doesn't know, or undefined where this is no built-in type. */
+  encode(value: unknown): ExtendedValue | undefined;
+  /** The value of an extended form. */
+  decode(typeId: number, data: unknown): unknown;
+}
+
+/** The types of one codec: user's serializers by exact class, the `Object` fallback, and built-in types. */
+export class SerializerTable {
+  builtins: BuiltinTypes | undefined;
+  readonly #byPrototype = new Map<object, Serializer>();
+  readonly #byId: Serializer[] = [];
+  #fallback: Serializer | undefined;
+
+  get names(): string[] {
+    return this.#byId.map((serializer) => serializer.name);
+  }
+
+  add(type: Class, serialize: (value: never) => unknown, deserialize: (data: never) => unknown): void {
+    if (typeof type !== "function" || typeof serialize !== "function" || typeof deserialize !== "function") {
+      throw new ColloquyError("INVALID_ARGUMENT", "a serializer is a class and two functions: [type, serialize, deserialize]");
+    }
+    const prototype = type.prototype as object;
+    const isFallback = (type as unknown) === Object;
+    if (isFallback ? this.#fallback !== undefined : this.#byPrototype.has(prototype)) {
+      throw new ColloquyError("INVALID_ARGUMENT", `there is already a serializer for type "${type.name}"`);
+    }
+    const serializer: Serializer = {
+      typeId: this.#byId.length,
+      name: type.name,
+      serialize: serialize as (value: unknown) => unknown,
+      deserialize: deserialize as (data: unknown) => unknown,
+    };
+    this.#byId.push(serializer);
+    if (isFallback) this.#fallback = serializer;
+    else this.#byPrototype.set(prototype, serializer);
+  }
+
+  /** True where instances of this prototype have a serializer of their own. */
+  has(prototype: object): boolean {
+    return this.#byPrototype.has(prototype);
+  }
+
+  /**
+   * The extended form of a value that the codec itself doesn't know.
+   *
+   * @throws SerializationError where nothing takes the value, or where its serializer throws.
+   */
+  encode(value: unknown): ExtendedValue {
+    const isObject = (typeof value === "object" && value !== null) || typeof value === "function";
+    const own = isObject ? this.#byPrototype.get(Object.getPrototypeOf(value) as object) : undefined;
+    if (own === undefined) {
+      const builtin = this.builtins?.encode(value);
+      if (builtin !== undefined) return builtin;
+    }
+    const serializer = own ?? (isObject ? this.#fallback : undefined);
+    if (serializer === undefined) throw new SerializationError(`no serializer for ${describeType(value)}`);
+    try {
+      return { typeId: serializer.typeId, data: serializer.serialize(value) };
+    } catch (error) {
+      throw wrapped(`the serializer of ${serializer.name} failed for ${describeType(value)}`, error);
+    }
+  }
+
+  /**
+   * The value of an extended form.
+   *
+   * @throws SerializationError for an unknown type, or where its deserializer throws.
+   */
+  decode(typeId: unknown, data: unknown): unknown {
+    if (typeof typeId !== "number" || !Number.isInteger(typeId)) throw new SerializationError("type id is no integer");
+    if (typeId < 0) {
+      if (this.builtins === undefined) throw new SerializationError(`built-in type ${typeId} from a peer that said no hello`);
+      return this.builtins.decode(typeId, data);
+    }
+    const serializer = this.#byId[typeId];
+    if (serializer === undefined) {
+      throw new SerializationError(`unknown type id ${typeId}; there are ${this.#byId.length} serializers (${this.names.join(", ")})`);
+    }
+    try {
+      return serializer.deserialize(data);
+    } catch (error) {
+      throw wrapped(`the deserializer of ${serializer.name} failed`, error);
+    }
+  }
+}
+
+function wrapped(reason: string, error: unknown): SerializationError {
+  if (error instanceof SerializationError) return error;
+  const detail = error instanceof Error ? `: ${error.message}` : "";
+  return new SerializationError(`${reason}${detail}`, { cause: error });
+}

@@ -1,0 +1,70 @@
+import { Channel } from "./channel.ts";
+import type { ChannelOptions } from "./connect-channel.ts";
+import { ColloquyError } from "./errors.ts";
+import { JsonCodec } from "./json-codec.ts";
+import { codecFor } from "./known-codecs.ts";
+import type { CodecOption } from "./known-codecs.ts";
+import { resolveLimits } from "./limits.ts";
+import type { Listener, Transport } from "./transport.ts";
+import { listenTransport } from "./transports.ts";
+import type { ListenOptions } from "./transports.ts";
+
+export interface ServeChannelsOptions extends Omit<ChannelOptions, "codec">, ListenOptions {
+  /** Default: `JsonCodec`. `"auto"`: what each client speaks. */
+  readonly codec?: CodecOption | undefined;
+  /** Takes what `onChannel` throws; its channel is closed. Default: a warning of the process. */
+  readonly onError?: ((error: unknown, channel: Channel) => void) | undefined;
+}
+
+/** A server of channels. */
+export interface ChannelServer extends AsyncDisposable {
+  /** Where clients connect to, with the port that the system chose. */
+  readonly address: string;
+  /** The channels that are open. */
+  readonly channels: ReadonlySet<Channel>;
+  /** Accepts no more clients, closes the channels (see `Channel.close`) and resolves when all are closed. */
+  close(options?: { readonly graceMs?: number }): Promise<void>;
+}
+
+/**
+ * Listens and calls `onChannel` with the channel of each client. A channel stays open after `onChannel` has returned, until one
+ * side closes it.
+ *
+ * Rejects with `INVALID_ARGUMENT` or `UNAVAILABLE`.
+ */
+export async function serveChannels(
+  address: string,
+  onChannel: (channel: Channel) => void | Promise<void>,
+  options: ServeChannelsOptions = {},
+): Promise<ChannelServer> {
+  const limits = resolveLimits(options.limits);
+  const channels = new Set<Channel>();
+  const serializers = [...(options.extraSerializers ?? [])];
+  const onTransport = (transport: Transport): void => {
+    const channel = new Channel(transport, codecFor(options.codec ?? JsonCodec, serializers), limits);
+    channels.add(channel);
+    void channel.closed.then(() => channels.delete(channel));
+    void serveOne(channel, onChannel, options);
+  };
+  const listener: Listener = await listenTransport(address, onTransport, { ...options, handshakeTimeoutMs: limits.helloTimeoutMs / 2 });
+  const close = async (closeOptions: { readonly graceMs?: number } = {}): Promise<void> => {
+    await listener.close();
+    await Promise.all([...channels].map((channel) => channel.close(closeOptions)));
+  };
+  return { address: listener.address, channels, close, [Symbol.asyncDispose]: () => close() };
+}
+
+async function serveOne(
+  channel: Channel,
+  onChannel: (channel: Channel) => void | Promise<void>,
+  { onError }: ServeChannelsOptions,
+): Promise<void> {
+  try {
+    await onChannel(channel);
+  } catch (error) {
+    const lost = error instanceof ColloquyError && error.code === "CONNECTION_LOST";
+    channel.destroy();
+    if (onError !== undefined) onError(error, channel);
+    else if (!lost) process.emitWarning(error instanceof Error ? error : String(error));
+  }
+}

@@ -1,0 +1,213 @@
+import { existsSync, unlinkSync } from "node:fs";
+import net from "node:net";
+import { hostname } from "node:os";
+import tls from "node:tls";
+import { formatAddress } from "./address.ts";
+import type { Address } from "./address.ts";
+import { ColloquyError } from "./errors.ts";
+import { tlsClientOptions, tlsServerOptions } from "./tls-options.ts";
+import type { TlsOptions } from "./tls-options.ts";
+import type { Listener, Transport, TransportReceiver } from "./transport.ts";
+
+type SocketAddress = Exclude<Address, { kind: "local" }>;
+
+/** A TCP or TLS socket, or a Unix socket, as a transport. */
+class SocketTransport implements Transport {
+  readonly remoteAddress: string;
+  readonly #socket: net.Socket;
+  #receiver: TransportReceiver | undefined;
+  #error: Error | undefined;
+
+  constructor(socket: net.Socket, remoteAddress: string) {
+    this.#socket = socket;
+    this.remoteAddress = remoteAddress;
+    socket.on("error", (error) => (this.#error = error));
+  }
+
+  get queuedBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  open(receiver: TransportReceiver): void {
+    this.#receiver = receiver;
+    const socket = this.#socket;
+    socket.on("data", (chunk: Buffer) => receiver.onChunk(chunk));
+    socket.on("drain", () => receiver.onDrain());
+    socket.on("close", () => this.#closed());
+    if (socket.destroyed) queueMicrotask(() => this.#closed());
+  }
+
+  write(bytes: Uint8Array): boolean {
+    return this.#socket.write(bytes);
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  end(): void {
+    this.#socket.end();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  #closed(): void {
+    const receiver = this.#receiver;
+    this.#receiver = undefined;
+    receiver?.onClose(this.#error);
+  }
+}
+
+export interface ConnectSocketOptions {
+  readonly tls?: TlsOptions | undefined;
+  /** Ends the attempt. */
+  readonly signal: AbortSignal;
+  /** More options of `net.connect` and `tls.connect`. */
+  readonly socket?: net.TcpNetConnectOpts | object | undefined;
+}
+
+/** One attempt to connect. Rejects with the error of the system, or the reason of the signal. */
+export async function connectSocket(address: SocketAddress, options: ConnectSocketOptions): Promise<Transport> {
+  const where = address.kind === "tcp" ? { host: address.host, port: address.port } : { path: address.path };
+  const extra = { ...options.socket, ...where };
+  const secure = options.tls !== undefined;
+  const host = address.kind === "tcp" ? address.host : undefined;
+  const socket = secure
+    ? tls.connect({ ...tlsClientOptions(options.tls, host), ...extra })
+    : net.connect(extra as net.NetConnectOpts);
+  return new Promise((resolve, reject) => {
+    const abort = (): void => {
+      socket.destroy();
+      reject(options.signal.reason as Error);
+    };
+    const failed = (error: Error): void => {
+      options.signal.removeEventListener("abort", abort);
+      socket.destroy();
+      reject(error);
+    };
+    if (options.signal.aborted) return abort();
+    options.signal.addEventListener("abort", abort, { once: true });
+    socket.once("error", failed);
+    socket.once(secure ? "secureConnect" : "connect", () => {
+      options.signal.removeEventListener("abort", abort);
+      socket.removeListener("error", failed);
+      resolve(new SocketTransport(prepared(socket), formatAddress(address)));
+    });
+  });
+}
+
+export interface ListenSocketOptions {
+  readonly tls?: TlsOptions | undefined;
+  /** Time for the TLS handshake. */
+  readonly handshakeTimeoutMs: number;
+  /** Host name to put into the address instead of the one that was listened on. */
+  readonly advertise?: string | undefined;
+  /** More options of `server.listen`. */
+  readonly socket?: net.ListenOptions | object | undefined;
+}
+
+/**
+ * Listens, and calls `onTransport` for each connection that is ready, with TLS after the handshake.
+ *
+ * Rejects with `UNAVAILABLE` where the address can't be had.
+ */
+export async function listenSocket(
+  address: SocketAddress,
+  onTransport: (transport: Transport) => void,
+  options: ListenSocketOptions,
+): Promise<Listener> {
+  const accept = (socket: net.Socket): void => {
+    const remote = socket.remoteAddress === undefined ? formatAddress(address) : remoteOf(socket);
+    onTransport(new SocketTransport(prepared(socket), remote));
+  };
+  const server = options.tls === undefined ? net.createServer(accept) : tlsServer(options.tls, accept, options);
+  await listen(server, address, options);
+  return {
+    address: advertised(server, address, options.advertise),
+    close: async () => {
+      // Doesn't wait for connections: those are the channels' to close.
+      server.close();
+      server.emit("stop");
+    },
+  };
+}
+
+function tlsServer(tlsOptions: TlsOptions, accept: (socket: net.Socket) => void, options: ListenSocketOptions): net.Server {
+  const shaking = new Map<string, net.Socket>();
+  const server = tls.createServer({ ...tlsServerOptions(tlsOptions), handshakeTimeout: options.handshakeTimeoutMs });
+  server.on("connection", (socket: net.Socket) => {
+    const remote = remoteOf(socket);
+    shaking.set(remote, socket);
+    socket.once("close", () => shaking.delete(remote));
+  });
+  // A failed handshake, one that takes too long too, ends that connection only. Node reports it and leaves the socket open.
+  server.on("tlsClientError", (_error, socket) => socket.destroy());
+  server.on("secureConnection", (socket) => {
+    shaking.delete(remoteOf(socket));
+    accept(socket);
+  });
+  server.on("stop", () => {
+    for (const socket of shaking.values()) socket.destroy();
+  });
+  return server;
+}
+
+async function listen(server: net.Server, address: SocketAddress, options: ListenSocketOptions): Promise<void> {
+  const where = address.kind === "tcp" ? { host: address.host === "" ? "::" : address.host, port: address.port } : { path: address.path };
+  const attempt = (): Promise<void> =>
+    new Promise((resolve, reject) => {
+      server.once("error", reject);
+      server.listen({ ...options.socket, ...where }, () => {
+        server.removeListener("error", reject);
+        server.on("error", ignore);
+        resolve();
+      });
+    });
+  try {
+    await attempt();
+  } catch (error) {
+    if (address.kind === "ipc" && (error as NodeJS.ErrnoException).code === "EADDRINUSE" && (await isStale(address.path))) {
+      unlinkSync(address.path);
+      return attempt();
+    }
+    const reason = (error as Error).message;
+    throw new ColloquyError("UNAVAILABLE", `can't listen on ${formatAddress(address)}: ${reason}`, { cause: error });
+  }
+}
+
+/** A Unix socket that a crashed process has left: it is there and nobody listens. */
+async function isStale(path: string): Promise<boolean> {
+  if (!existsSync(path)) return false;
+  return new Promise((resolve) => {
+    const probe = net.connect({ path });
+    probe.once("connect", () => {
+      probe.destroy();
+      resolve(false);
+    });
+    probe.once("error", (error: NodeJS.ErrnoException) => resolve(error.code === "ECONNREFUSED"));
+  });
+}
+
+function advertised(server: net.Server, address: SocketAddress, advertise: string | undefined): string {
+  if (address.kind === "ipc") return formatAddress(address);
+  const { port } = server.address() as net.AddressInfo;
+  const everywhere = address.host === "" || address.host === "0.0.0.0" || address.host === "::";
+  return formatAddress({ kind: "tcp", host: advertise ?? (everywhere ? hostname() : address.host), port });
+}
+
+function prepared(socket: net.Socket): net.Socket {
+  socket.setNoDelay(true);
+  return socket;
+}
+
+function remoteOf(socket: net.Socket): string {
+  return formatAddress({ kind: "tcp", host: socket.remoteAddress ?? "", port: socket.remotePort ?? 0 });
+}
+
+function ignore(): void {}

@@ -1,0 +1,64 @@
+import { ColloquyError } from "./errors.ts";
+
+type Pem = string | Uint8Array | readonly (string | Uint8Array)[];
+
+/**
+ * Certificates in PEM form (their content, not their paths). Both sides present one and check the other's against `ca`; a
+ * client checks the host name as well.
+ */
+export interface TlsOptions {
+  /** Certificates of the authorities that are trusted, in place of the system's. */
+  readonly ca: Pem;
+  readonly cert: Pem;
+  readonly key: Pem;
+  /** Passphrase of the key. */
+  readonly passphrase?: string;
+  /** Name to check a server's certificate against; default: the host of the address. */
+  readonly serverName?: string;
+  /** Accepts clients without a certificate. Default: false. */
+  readonly dangerouslyAllowAnonymousClients?: boolean;
+  /** Accepts servers whose certificate can't be verified. Default: false. */
+  readonly dangerouslyAllowUnverifiedServers?: boolean;
+}
+
+const MIN_VERSION = "TLSv1.2" as const;
+
+/** Options of `tls.connect`. */
+export function tlsClientOptions(options: TlsOptions | undefined, host: string | undefined): object {
+  const given = checked(options);
+  return {
+    ...credentials(given),
+    minVersion: MIN_VERSION,
+    rejectUnauthorized: given.dangerouslyAllowUnverifiedServers !== true,
+    ...serverName(given.serverName ?? host),
+  };
+}
+
+/** Options of `tls.createServer`. */
+export function tlsServerOptions(options: TlsOptions | undefined): object {
+  const given = checked(options);
+  const verify = given.dangerouslyAllowAnonymousClients !== true;
+  return { ...credentials(given), minVersion: MIN_VERSION, requestCert: verify, rejectUnauthorized: verify };
+}
+
+function credentials(options: TlsOptions): object {
+  const passphrase = options.passphrase === undefined ? {} : { passphrase: options.passphrase };
+  return { ca: options.ca, cert: options.cert, key: options.key, ...passphrase };
+}
+
+/** An IP address is no server name; Node checks it against the certificate all the same. */
+function serverName(name: string | undefined): object {
+  if (name === undefined) return {};
+  return /^[\d.]+$|:/.test(name) ? { host: name } : { servername: name };
+}
+
+function checked(options: TlsOptions | undefined): TlsOptions {
+  for (const name of ["ca", "cert", "key"] as const) {
+    const value: unknown = options?.[name];
+    const first: unknown = Array.isArray(value) ? value[0] : value;
+    const text = first instanceof Uint8Array ? Buffer.from(first).toString("latin1") : first;
+    if (typeof text === "string" && text.includes("-----BEGIN")) continue;
+    throw new ColloquyError("INVALID_ARGUMENT", `tls.${name} is not PEM text; it takes the content of the file, not its path`);
+  }
+  return options as TlsOptions;
+}

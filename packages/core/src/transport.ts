@@ -1,0 +1,36 @@
+/** What a transport tells its channel. Nothing is called before `open`. */
+export interface TransportReceiver {
+  /** Bytes from the peer, in order, synchronously. They are valid during the call only. */
+  onChunk(chunk: Buffer): void;
+  /** `queuedBytes` has become 0 after a `write` that returned false. */
+  onDrain(): void;
+  /** The connection has ended. Called once; `error` is absent where the peer ended it in order. */
+  onClose(error: Error | undefined): void;
+}
+
+/** An ordered pipe of bytes to one peer: what a channel needs of a socket. */
+export interface Transport {
+  /** Address of the other end, for messages and `stats()`. */
+  readonly remoteAddress: string;
+  /** Bytes that were written and have not left. */
+  readonly queuedBytes: number;
+  /** Starts to deliver. */
+  open(receiver: TransportReceiver): void;
+  /** Sends bytes; the memory is the transport's from now on. False: wait for `onDrain`. */
+  write(bytes: Uint8Array): boolean;
+  /** Stops and resumes `onChunk`. */
+  pause(): void;
+  resume(): void;
+  /** Sends what is queued and closes. `onClose` follows. */
+  end(): void;
+  /** Closes at once; what is queued is lost. `onClose` follows. */
+  destroy(): void;
+}
+
+/** A server socket. */
+export interface Listener {
+  /** Where clients connect to, with the port that the system chose. */
+  readonly address: string;
+  /** Accepts no more; resolves when the address is free. Connections that are open stay so. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,131 @@
+import { formatAddress, parseAddress } from "./address.ts";
+import type { Address } from "./address.ts";
+import { ColloquyError } from "./errors.ts";
+import { LocalNetwork } from "./local-transport.ts";
+import { connectSocket, listenSocket } from "./tcp-transport.ts";
+import type { TlsOptions } from "./tls-options.ts";
+import type { Listener, Transport } from "./transport.ts";
+
+const FIRST_RETRY_MS = 10;
+const LONGEST_RETRY_MS = 250;
+const SINGLE_ATTEMPT_MS = 10_000;
+const RETRIED: ReadonlySet<unknown> = new Set(["ECONNREFUSED", "ENOENT"]);
+
+export interface TransportOptions {
+  /** Switches TLS on, with certificates on both sides. */
+  readonly tls?: TlsOptions | undefined;
+  /** More options for `node:net`: `localAddress`, `keepAlive`, `backlog`, ... */
+  readonly socket?: object | undefined;
+  /** Where `local://` names live; default: one network for the process. */
+  readonly network?: LocalNetwork | undefined;
+}
+
+export interface ConnectOptions extends TransportOptions {
+  /**
+   * Milliseconds. 0, the default: one attempt. Above: new attempts for that long while the connection is refused or the Unix
+   * socket isn't there. Infinity: for ever.
+   */
+  readonly timeout?: number | undefined;
+  /** Gives up the attempts. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface ListenOptions extends TransportOptions {
+  /** Host name for the server's address, where that of the listening socket isn't what clients reach. */
+  readonly advertise?: string | undefined;
+}
+
+/**
+ * Connects to an address.
+ *
+ * Rejects with `INVALID_ARGUMENT` for a malformed one, `UNAVAILABLE` (the cause is the system's last error) where nobody
+ * answers in time, `CANCELLED` on the signal.
+ */
+export async function connectTransport(text: string, options: ConnectOptions): Promise<Transport> {
+  const address = parseAddress(text);
+  const timeout = options.timeout ?? 0;
+  if (typeof timeout !== "number" || !(timeout >= 0)) {
+    throw new ColloquyError("INVALID_ARGUMENT", `timeout is ${String(timeout)}; it takes milliseconds, 0 or Infinity`);
+  }
+  const start = performance.now();
+  const limit = new AbortController();
+  const timer = timeout === Infinity ? undefined : setTimeout(() => limit.abort(timedOut(timeout)), timeout || SINGLE_ATTEMPT_MS);
+  const signals = options.signal === undefined ? [limit.signal] : [limit.signal, options.signal];
+  const signal = AbortSignal.any(signals);
+  try {
+    for (let pause = FIRST_RETRY_MS; ; pause = Math.min(pause * 2, LONGEST_RETRY_MS)) {
+      try {
+        return await attempt(address, options, signal);
+      } catch (error) {
+        const left = timeout - (performance.now() - start);
+        if (signal.aborted || left <= 0 || !RETRIED.has((error as NodeJS.ErrnoException).code)) throw error;
+        await wait(Math.min(pause, left), signal, error);
+      }
+    }
+  } catch (error) {
+    throw failure(address, error, options.signal);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Listens on an address. Rejects with `INVALID_ARGUMENT` for a malformed one, `UNAVAILABLE` where it can't be had. */
+export async function listenTransport(
+  text: string,
+  onTransport: (transport: Transport) => void,
+  options: ListenOptions & { readonly handshakeTimeoutMs: number },
+): Promise<Listener> {
+  const address = parseAddress(text);
+  if (address.kind === "local") return networkOf(options).listen(address.name, onTransport);
+  return listenSocket(address, onTransport, options);
+}
+
+async function attempt(address: Address, options: ConnectOptions, signal: AbortSignal): Promise<Transport> {
+  signal.throwIfAborted();
+  if (address.kind !== "local") return connectSocket(address, { ...options, signal });
+  const transport = networkOf(options).connect(address.name);
+  if (transport !== undefined) return transport;
+  throw Object.assign(new Error(`nobody listens on local://${address.name}`), { code: "ENOENT" });
+}
+
+/** Rejects early with `last`, the error of the attempt before, where the time is up. */
+async function wait(milliseconds: number, signal: AbortSignal, last: unknown): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const timer = setTimeout(done, milliseconds);
+    function done(): void {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      if (signal.aborted) reject(last as Error);
+      else resolve();
+    }
+    signal.addEventListener("abort", done, { once: true });
+  });
+}
+
+function failure(address: Address, error: unknown, signal: AbortSignal | undefined): ColloquyError {
+  const where = formatAddress(address);
+  if (signal?.aborted === true) {
+    return new ColloquyError("CANCELLED", `connecting to ${where} was cancelled`, { cause: signal.reason });
+  }
+  if (error instanceof ColloquyError && error.code === "INVALID_ARGUMENT") return error;
+  // Several addresses of one name fail with one AggregateError, whose own message is empty.
+  const { message, code } = error as NodeJS.ErrnoException;
+  return new ColloquyError("UNAVAILABLE", `can't connect to ${where}: ${message === "" ? code : message}`, { cause: error });
+}
+
+function timedOut(timeout: number): Error {
+  return new Error(`no connection within ${timeout || SINGLE_ATTEMPT_MS} ms`);
+}
+
+const NETWORK: unique symbol = Symbol.for("colloquy.localNetwork") as never;
+
+/**
+ * Names of `local://` are the process's: two modules find each other without passing anything on, also where the package
+ * is loaded twice. So the default network hangs on the global object, not on this module.
+ */
+function networkOf(options: TransportOptions): LocalNetwork {
+  if (options.network !== undefined) return options.network;
+  const place = globalThis as { [NETWORK]?: LocalNetwork };
+  place[NETWORK] ??= new LocalNetwork();
+  return place[NETWORK];
+}
