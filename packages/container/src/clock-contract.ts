@@ -11,8 +11,8 @@ export interface ClockUnderTest {
 }
 
 /**
- * Holds a clock to the contract of `Clock`, rule by rule, each on a clock of its own from `make`. Rejects with an error that
- * names the first broken rule; its `cause` says what happened. Needs no test framework.
+ * Holds a clock to the contract of `Clock`, rule by rule, each on a clock of its own from `make`. Rejects with an error
+ * that names the first broken rule; its `cause` says what happened. Needs no test framework.
  */
 export async function checkClock(make: () => ClockUnderTest | Promise<ClockUnderTest>): Promise<void> {
   for (const [rule, check] of Object.entries(rules)) {

@@ -24,17 +24,18 @@ export interface WaitOptions {
 /**
  * The time of a container: what agents sleep on, so that the same agent runs in real time or in a simulation's.
  *
- * Times and durations are numbers of seconds. Bad input is a `ColloquyError` with the code `INVALID_ARGUMENT`: NaN, infinite
- * or no number at all; a date that isn't valid; a moment at or before now, "in the past" in the message's words, which also
- * name both times. What returns a promise or a tick rejects with it, `callIn`, `callAt` and `every` throw it. Dates count to
- * the millisecond: one is in the past if it isn't later than `utcnow()`.
+ * Times and durations are numbers of seconds. Bad input is a `ColloquyError` with the code `INVALID_ARGUMENT`: NaN,
+ * infinite or no number at all; a date that isn't valid; a moment at or before now, "in the past" in the message's
+ * words, which also name both times. What returns a promise or a tick rejects with it, `callIn`, `callAt` and `every`
+ * throw it. Dates count to the millisecond: one is in the past if it isn't later than `utcnow()`.
  *
  * What is due fires in the order of `(due, insertion)`, never early, and never before the method that scheduled it has
- * returned. A clock may be shared by several containers; none of them closes it. Who shuts down ends their own waiting by
- * the `signal` that all of it takes, or by `cancel()`.
+ * returned. A clock may be shared by several containers; none of them closes it. Who shuts down ends their own waiting
+ * by the `signal` that all of it takes, or by `cancel()`.
  *
- * A clock of one's own extends this class with `time`, `utcnow` and `schedule`; `checkClock` from the `testing` entry holds
- * it to this contract. As in aiomas' `BaseClock`, whose `sleep_until` is `sleepUntil`, `call_in` is `callIn` and so on.
+ * A clock of one's own extends this class with `time`, `utcnow` and `schedule`; `checkClock` from the `testing` entry
+ * holds it to this contract. As in aiomas' `BaseClock`, whose `sleep_until` is `sleepUntil`, `call_in` is `callIn` and
+ * so on.
  */
 export abstract class Clock {
   readonly #aborts = new AbortListeners();
@@ -46,9 +47,9 @@ export abstract class Clock {
   abstract utcnow(): ClockDate;
 
   /**
-   * The one thing that a kind of clock does its own way: calls `fire` once when `time()` has reached `due`, later than this
-   * call returns, in the order of `(due, insertion)` with all the others. If `due` has been reached already, that is the
-   * first chance there is. A handle that is cancelled must let go of `fire` at once.
+   * The one thing that a kind of clock does its own way: calls `fire` once when `time()` has reached `due`, later than
+   * this call returns, in the order of `(due, insertion)` with all the others. If `due` has been reached already, that
+   * is the first chance there is. A handle that is cancelled must let go of `fire` at once.
    */
   protected abstract schedule(due: number, fire: () => void): TimerHandle;
 
@@ -60,7 +61,9 @@ export abstract class Clock {
     return this.time() + Math.max(dt, 0);
   }
 
-  /** The clock time of a date, given in milliseconds since 1970. Here: as far from now on the clock as in the calendar. */
+  /**
+   * The clock time of a date, given in milliseconds since 1970. Here: as far from now on the clock as in the calendar.
+   */
   protected timeOf(epochMs: number): number {
     return (epochMs - this.utcnow().toMillis()) / 1000 + this.time();
   }
@@ -73,8 +76,8 @@ export abstract class Clock {
   }
 
   /**
-   * Resolves with `result` at the moment `t`, which must lie after now. A date is converted into a clock time once, in this
-   * call: what happens to the calendar afterwards doesn't matter.
+   * Resolves with `result` at the moment `t`, which must lie after now. A date is converted into a clock time once, in
+   * this call: what happens to the calendar afterwards doesn't matter.
    */
   sleepUntil(t: ClockMoment, result?: undefined, options?: WaitOptions): Promise<void>;
   sleepUntil<T>(t: ClockMoment, result: T, options?: WaitOptions): Promise<T>;
@@ -83,26 +86,28 @@ export abstract class Clock {
   }
 
   /**
-   * Calls `f(...args)` when `dt` seconds have passed, in the async context of this call. Whether `dt` may be 0 or less is up
-   * to the clock, and so is who gets to see what `f` throws.
+   * Calls `f(...args)` when `dt` seconds have passed, in the async context of this call. Whether `dt` may be 0 or less
+   * is up to the clock, and so is who gets to see what `f` throws.
    */
   callIn<A extends unknown[]>(dt: number, f: (...args: A) => unknown, ...args: A): TimerHandle {
     return this.#call(this.#dueIn(dt), f, args);
   }
 
-  /** Calls `f(...args)` at the moment `t`, which must lie after now, as `callIn` does. A date is converted in this call. */
+  /**
+   * Calls `f(...args)` at the moment `t`, which must lie after now, as `callIn` does. A date is converted in this call.
+   */
   callAt<A extends unknown[]>(t: ClockMoment, f: (...args: A) => unknown, ...args: A): TimerHandle {
     return this.#call(this.#dueAt(t), f, args);
   }
 
   /**
-   * Ticks at `dt`, `2 * dt`, ... seconds after this call, for as long as somebody asks: an iterable of the clock times at
-   * which ticks were due. Those are multiples of `dt` from the start however late a tick comes, so nothing drifts.
+   * Ticks at `dt`, `2 * dt`, ... seconds after this call, for as long as somebody asks: an iterable of the clock times
+   * at which ticks were due. Those are multiples of `dt` from the start however late a tick comes, so nothing drifts.
    *
-   * Ticks that were missed, because the consumer was slow or the clock was set far ahead, are skipped: the latest of them
-   * comes at once, the next one at its time. Only one tick waits in the clock, and none while nobody asks. `dt` must be more
-   * than 0 on every clock. `signal` ends the iteration with its reason, `break` and `return()` without an error, also while
-   * a tick is awaited.
+   * Ticks that were missed, because the consumer was slow or the clock was set far ahead, are skipped: the latest of
+   * them comes at once, the next one at its time. Only one tick waits in the clock, and none while nobody asks. `dt`
+   * must be more than 0 on every clock. `signal` ends the iteration with its reason, `break` and `return()` without an
+   * error, also while a tick is awaited.
    */
   every(dt: number, options?: WaitOptions): AsyncIterableIterator<number, undefined> {
     requireSeconds(dt, "dt");
@@ -172,8 +177,8 @@ export abstract class Clock {
 }
 
 /**
- * What ends when a signal aborts, with one listener on each signal: Node warns of a leak at eleven, and looks through all
- * of them to add or remove one.
+ * What ends when a signal aborts, with one listener on each signal: Node warns of a leak at eleven, and looks through
+ * all of them to add or remove one.
  */
 class AbortListeners {
   readonly #groups = new WeakMap<AbortSignal, ListenerGroup>();

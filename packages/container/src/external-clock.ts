@@ -13,10 +13,10 @@ export interface ExternalClockOptions {
 }
 
 /**
- * A clock that stands still until somebody sets it: a simulator, another process, a test. `utcnow()` is always `utcStart`
- * and `time()` seconds, rounded to the millisecond; with an `initTime` it therefore begins later than `utcStart`. `sleep` and
- * `callIn` take only a `dt` of more than 0. What waits here doesn't keep the process alive. As aiomas' `ExternalClock`,
- * except that callbacks run within `setTime` and not in the turn of the event loop after it.
+ * A clock that stands still until somebody sets it: a simulator, another process, a test. `utcnow()` is always
+ * `utcStart` and `time()` seconds, rounded to the millisecond; with an `initTime` it therefore begins later than
+ * `utcStart`. `sleep` and `callIn` take only a `dt` of more than 0. What waits here doesn't keep the process alive. As
+ * aiomas' `ExternalClock`, except that callbacks run within `setTime` and not in the turn of the event loop after it.
  */
 export class ExternalClock extends Clock {
   readonly #heap = new TimerHeap<() => void>();
@@ -44,16 +44,16 @@ export class ExternalClock extends Clock {
   }
 
   /**
-   * Sets the time to `t`, which must be later than now, then fires all that is due by it, in the order of
-   * `(due, insertion)`. All callbacks see `t` as the time, so that nothing they schedule can be due in the same pass; promise
-   * continuations, of sleeps and ticks, run after this call. A callback may call `setTime` itself: what is due by the later
-   * time fires within that call.
+   * Sets the time to `t`, which must be later than now, then fires all that is due by it, in the order of `(due,
+   * insertion)`. All callbacks see `t` as the time, so that nothing they schedule can be due in the same pass; promise
+   * continuations, of sleeps and ticks, run after this call. A callback may call `setTime` itself: what is due by the
+   * later time fires within that call.
    *
-   * A callback that throws doesn't keep the others from firing. When all have, its error is thrown, as it is; several are
-   * thrown as one `AggregateError`. The clock is at `t` then as well.
+   * A callback that throws doesn't keep the others from firing. When all have, its error is thrown, as it is; several
+   * are thrown as one `AggregateError`. The clock is at `t` then as well.
    *
-   * Throws a `ColloquyError` with the code `INVALID_ARGUMENT`, without having changed anything, if `t` isn't later than now
-   * or not a date's distance from `utcStart`, and while an `advanceTo` is under way.
+   * Throws a `ColloquyError` with the code `INVALID_ARGUMENT`, without having changed anything, if `t` isn't later than
+   * now or not a date's distance from `utcStart`, and while an `advanceTo` is under way.
    */
   setTime(t: number): void {
     this.#requireLater(t);
@@ -63,16 +63,16 @@ export class ExternalClock extends Clock {
   }
 
   /**
-   * Takes the clock to `t`, which must be later than now, event by event: sets the time to each due moment in turn, fires
-   * what is due at it, and lets all promise continuations run that follow from that (one turn of the event loop) before it
-   * looks for the next. So each callback, sleeper and tick sees the very time that it asked for, and what it then schedules up to
-   * `t` fires on this way too. Continuations that are pending already run before the first moment. Resolves when the clock
-   * stands at `t` and what followed from that has run. Work that waits for anything but promises and this clock, as a socket
-   * or a file, isn't waited for.
+   * Takes the clock to `t`, which must be later than now, event by event: sets the time to each due moment in turn,
+   * fires what is due at it, and lets all promise continuations run that follow from that (one turn of the event loop)
+   * before it looks for the next. So each callback, sleeper and tick sees the very time that it asked for, and what it
+   * then schedules up to `t` fires on this way too. Continuations that are pending already run before the first moment.
+   * Resolves when the clock stands at `t` and what followed from that has run. Work that waits for anything but
+   * promises and this clock, as a socket or a file, isn't waited for.
    *
-   * Errors of callbacks don't stop it: they are collected, and it rejects with them at the end, as `setTime` throws them.
-   * Rejects with `INVALID_ARGUMENT` where `setTime` would throw that. One `advanceTo` at a time: until it has settled,
-   * `setTime` and `advanceTo` are refused.
+   * Errors of callbacks don't stop it: they are collected, and it rejects with them at the end, as `setTime` throws
+   * them. Rejects with `INVALID_ARGUMENT` where `setTime` would throw that. One `advanceTo` at a time: until it has
+   * settled, `setTime` and `advanceTo` are refused.
    */
   async advanceTo(t: number): Promise<void> {
     this.#requireLater(t);

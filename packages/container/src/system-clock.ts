@@ -8,11 +8,11 @@ const MAX_DELAY_MS = 2 ** 31 - 1;
 
 /**
  * The clock of the machine: `time()` is a monotonic one, `utcnow()` the calendar's, which may be set back. `sleep` and
- * `callIn` take 0 and less and mean the next turn of the event loop, in the order of the calls. Nothing fires early; how late
- * it fires is a matter of milliseconds and of how busy the process is. Delays of any length are kept.
+ * `callIn` take 0 and less and mean the next turn of the event loop, in the order of the calls. Nothing fires early;
+ * how late it fires is a matter of milliseconds and of how busy the process is. Delays of any length are kept.
  *
- * What a callback throws doesn't stop the others; it becomes an uncaught exception, as from `setTimeout`. Like there, what is
- * scheduled keeps the process alive until it has fired or was cancelled. As aiomas' `AsyncioClock`.
+ * What a callback throws doesn't stop the others; it becomes an uncaught exception, as from `setTimeout`. Like there,
+ * what is scheduled keeps the process alive until it has fired or was cancelled. As aiomas' `AsyncioClock`.
  */
 export class SystemClock extends Clock {
   readonly #heap = new TimerHeap<() => void>();
@@ -65,7 +65,7 @@ export class SystemClock extends Clock {
 
   #fireDue(): void {
     const now = this.time();
-    // What a callback schedules for now comes in the next turn, so that it can't keep the event loop from everything else.
+    // What a callback schedules for now waits for the next turn, so that it can't starve the event loop.
     const lastOrder = this.#lastOrder;
     this.#armedFor = undefined;
     this.#isFiring = true;
@@ -88,8 +88,9 @@ export class SystemClock extends Clock {
 }
 
 /**
- * Resolves in the next turn of the event loop: all promise continuations that can run now, and those which follow from them,
- * have run by then. A module's import and not the global one, so that it goes on where a test has replaced the timers.
+ * Resolves in the next turn of the event loop: all promise continuations that can run now, and those which follow from
+ * them, have run by then. A module's import and not the global one, so that it goes on where a test has replaced the
+ * timers.
  */
 export function nextTurn(): Promise<void> {
   return new Promise((resolve) => {

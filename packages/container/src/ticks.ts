@@ -5,7 +5,9 @@ export interface TickSource {
   /** Ends the iteration. */
   readonly signal: AbortSignal | undefined;
   time(): number;
-  /** Calls `fire` when the time has reached `due`, at the first chance if it has already, and never within this call. */
+  /**
+   * Calls `fire` when the time has reached `due`, at the first chance if it has already, and never within this call.
+   */
   schedule(due: number, fire: () => void): { cancel(): void };
   /** Calls `listener` once when the signal aborts; returns what takes that back. */
   onAbort(listener: (reason: unknown) => void): () => void;
@@ -17,8 +19,8 @@ interface Waiter {
 }
 
 /**
- * The ticks of `Clock.every`. Not a generator: that one would keep `return()` waiting for the tick under way, which on a
- * clock that nobody sets any more is for ever.
+ * The ticks of `Clock.every`. Not a generator: that one would keep `return()` waiting for the tick under way, which on
+ * a clock that nobody sets any more is for ever.
  */
 export class Ticks implements AsyncIterableIterator<number, undefined> {
   readonly #interval: number;

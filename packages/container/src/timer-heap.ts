@@ -1,6 +1,6 @@
 /**
- * One value and the moment it is due. A heap makes its entries and hands them out as tickets for `remove`; only `position`
- * ever changes, and only the heap changes it.
+ * One value and the moment it is due. A heap makes its entries and hands them out as tickets for `remove`; only
+ * `position` ever changes, and only the heap changes it.
  */
 export class TimerEntry<T> {
   /** When the value is due, in the unit of whoever inserted it. */
@@ -37,7 +37,10 @@ export class TimerHeap<T> {
     return this.#entries[0];
   }
 
-  /** Takes in `value` and returns the entry by which it can be removed. `due` must not be NaN: it has no place in an order. */
+  /**
+   * Takes in `value` and returns the entry by which it can be removed. `due` must not be NaN: it has no place in an
+   * order.
+   */
   insert(due: number, value: T): TimerEntry<T> {
     const entry = new TimerEntry(due, this.#inserted++, value);
     this.#rise(entry, this.#entries.length);
@@ -51,7 +54,9 @@ export class TimerHeap<T> {
     return head;
   }
 
-  /** Takes out `entry`; false if it isn't in this heap, because it was popped or removed before or belongs to another. */
+  /**
+   * Takes out `entry`; false if it isn't in this heap, because it was popped or removed before or belongs to another.
+   */
   remove(entry: TimerEntry<T>): boolean {
     const at = entry.position;
     if (this.#entries[at] !== entry) return false;

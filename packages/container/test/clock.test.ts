@@ -1,4 +1,5 @@
 import { getEventListeners } from "node:events";
+import * as fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
 import { ExternalClock } from "../src/external-clock.ts";
 
@@ -60,7 +61,7 @@ describe("Clock, a sleep with a signal", () => {
     expect(rejections).toEqual([]);
   });
 
-  test("is an unhandled rejection when somebody awaits it and doesn't handle that, and when its input is bad", async () => {
+  test("is an unhandled rejection if it is awaited but not handled, and if its input is bad", async () => {
     const clock = new ExternalClock(START);
     const rejections = await unhandledRejections(() => {
       const controller = new AbortController();
@@ -89,9 +90,10 @@ describe("Clock, a sleep with a signal", () => {
     const again = clock.sleep(1, 1, { signal });
     expect(count()).toBe(1);
     await ticks.return?.();
+    const beside = clock.sleep(1, 2, { signal });
     expect(count()).toBe(1);
     clock.setTime(101);
-    expect(await again).toBe(1);
+    expect(await Promise.all([again, beside])).toEqual([1, 2]);
     expect([count(), warn.mock.calls]).toEqual([0, []]);
   });
 
@@ -132,7 +134,7 @@ describe("Clock, every", () => {
     expect(seen).toEqual([]);
   });
 
-  test("gives only the latest tick of those that a jump of the clock has passed, and then the next one at its time", async () => {
+  test("gives only the latest tick of those that a jump has passed, then the next one at its time", async () => {
     const clock = new ExternalClock(START);
     const ticks = clock.every(1);
     const jumped = ticks.next();
@@ -154,6 +156,29 @@ describe("Clock, every", () => {
     const next = ticks.next();
     clock.setTime(4);
     expect((await next).value).toBe(4);
+  });
+
+  test("gives the last tick that isn't later than the time, however numbers are rounded", async () => {
+    const times = fc.record({
+      start: fc.oneof(fc.constant(0), fc.double({ min: -1e6, max: 1e6, noNaN: true })),
+      dt: fc.constantFrom(0.1, 0.7, 1 / 3, 1e-3, 5, 0.3),
+      count: fc.integer({ min: 1, max: 100_000 }),
+      shift: fc.constantFrom(-1, 0, 1),
+    });
+    await fc.assert(
+      fc.asyncProperty(times, async ({ start, dt, count, shift }) => {
+        const dueOf = (tick: number): number => start + tick * dt;
+        const due = dueOf(count);
+        const now = due + shift * Math.abs(due) * Number.EPSILON;
+        fc.pre(now >= dueOf(1));
+        const clock = new ExternalClock(START, { initTime: start });
+        const tick = clock.every(dt).next();
+        clock.setTime(now);
+        const expected = [count + 1, count, count - 1].map(dueOf).find((moment) => moment <= now);
+        expect((await tick).value).toBe(expected);
+      }),
+      { numRuns: 2000 },
+    );
   });
 
   test("answers several requests with one tick each, in order", async () => {

@@ -12,8 +12,14 @@ describe("ExternalClock, the time", () => {
   test("gives utcStart and time() seconds as the date, also with an initTime", () => {
     const clock = clockAt(10);
     expect([clock.time(), clock.utcnow().toISO()]).toEqual([10, "2020-01-01T00:00:10.000Z"]);
-    clock.setTime(12.57);
-    expect([clock.time(), clock.utcnow().toISO()]).toEqual([12.57, "2020-01-01T00:00:12.570Z"]);
+    // 16.1 s are 16,100.000000000002 ms, and 32.3 s are 32,299.999999999996 ms.
+    for (const [t, seconds] of [
+      [16.1, "16.100"],
+      [32.3, "32.300"],
+    ] as const) {
+      clock.setTime(t);
+      expect([clock.time(), clock.utcnow().toISO()]).toEqual([t, `2020-01-01T00:00:${seconds}Z`]);
+    }
   });
 
   test("takes a negative initTime", () => {

@@ -1,10 +1,9 @@
-import type { Codec } from "./codec.ts";
+import type { Codec, CodecChooser } from "./codec.ts";
 import { Deferred, rejection } from "./deferred.ts";
 import { Endpoint } from "./endpoint.ts";
 import type { EndpointHandler, EndpointStats } from "./endpoint.ts";
 import { ColloquyError } from "./errors.ts";
 import { readException } from "./exception.ts";
-import type { CodecChooser } from "./inbox.ts";
 import type { Limits } from "./limits.ts";
 import type { PendingCall } from "./pending.ts";
 import { Queue } from "./queue.ts";

@@ -14,6 +14,9 @@ const ALL_PLAIN: PlainRules = { anyNumber: true, bytes: true };
 /** A class of codecs, as options take it: each connection gets an instance of its own. */
 export type CodecClass = new (serializers?: Iterable<SerializerFactory>) => Codec;
 
+/** Makes the codec of a connection from the first byte of its first payload (-1: the payload is empty). */
+export type CodecChooser = (firstByte: number) => Codec;
+
 /**
  * Turns values into bytes and back. A codec of one's own extends this class and has two methods, which call `serialize` and
  * `deserialize` for the types that its format doesn't know.
@@ -57,7 +60,7 @@ export abstract class Codec {
    * @throws ColloquyError `INVALID_ARGUMENT` for a type that has one already.
    */
   addSerializer<T>(type: Class<T>, serialize: (value: T) => unknown, deserialize: (data: never) => T): void {
-    this.table.add(type, serialize as (value: never) => unknown, deserialize as (data: never) => unknown);
+    this.table.add(type, serialize, deserialize);
   }
 
   /** Sets the types with negative ids, for peers that know them. */
@@ -77,20 +80,17 @@ export abstract class Codec {
   }
 
   /**
-   * Appends the bytes of a message. The default goes through `encode`; codecs on the hot path write in place.
+   * Appends the bytes of a message, or promises them. The default goes through `encode`; codecs on the hot path write in place.
    *
    * @internal
    */
-  encodeMessage(writer: ByteWriter, type: number, id: number, content: unknown): void | Promise<void> {
+  encodeMessage(writer: ByteWriter, type: number, id: number, content: unknown): void | Promise<Uint8Array> {
     this.#messageDepth = 1;
     const bytes = this.#messageOnly(() => this.encode([type, id, content]));
     if (bytes instanceof Uint8Array) return writer.append(bytes);
-    return bytes.then(
-      (ready) => writer.append(ready),
-      (error: unknown) => {
-        throw withoutMessagePlace(error);
-      },
-    );
+    return bytes.catch((error: unknown) => {
+      throw withoutMessagePlace(error);
+    });
   }
 
   /**

@@ -1,13 +1,14 @@
-import type { Codec } from "./codec.ts";
+import type { Codec, CodecChooser } from "./codec.ts";
 import { ColloquyError, ProtocolError } from "./errors.ts";
 import type { ExceptionStyle } from "./exception.ts";
 import { Inbox } from "./inbox.ts";
-import type { CodecChooser, InboxListener } from "./inbox.ts";
+import type { InboxListener } from "./inbox.ts";
+import { timerMs } from "./limits.ts";
 import type { Limits } from "./limits.ts";
 import { EXCEPTION, REQUEST, RESULT } from "./message.ts";
 import type { Message } from "./message.ts";
 import { Outbox } from "./outbox.ts";
-import type { EncodedListener } from "./outbox.ts";
+import type { EncodedListener, OutboxListener } from "./outbox.ts";
 import { PendingCalls } from "./pending.ts";
 import type { PendingCall } from "./pending.ts";
 import type { Transport, TransportReceiver } from "./transport.ts";
@@ -42,7 +43,7 @@ export interface EndpointStats {
  * One end of a connection: requests with their answers, both ways, over frames of one codec. Symmetric; it knows nothing of
  * paths or services. Whatever ends the connection goes through `#finish`, which settles everything.
  */
-export class Endpoint implements TransportReceiver, InboxListener {
+export class Endpoint implements TransportReceiver, InboxListener, OutboxListener {
   readonly limits: Limits;
   readonly #transport: Transport;
   readonly #handler: EndpointHandler;
@@ -54,7 +55,8 @@ export class Endpoint implements TransportReceiver, InboxListener {
   #current = -1;
   #draining = false;
   #ended = false;
-  #onQuiet: (() => void) | undefined;
+  /** Those who wait in `close`: called when something has come to an end. */
+  readonly #watchers = new Set<() => void>();
   #lateAnswers = 0;
 
   constructor(transport: Transport, codec: Codec | CodecChooser, handler: EndpointHandler, limits: Limits) {
@@ -62,9 +64,7 @@ export class Endpoint implements TransportReceiver, InboxListener {
     this.#transport = transport;
     this.#handler = handler;
     this.#pending = new PendingCalls(limits.maxPendingCount);
-    this.#outbox = new Outbox(transport, this.#pending, limits, () =>
-      this.destroy(new ColloquyError("CONNECTION_LOST", `${this.remoteAddress} has read nothing for ${limits.writeStallMs} ms`)),
-    );
+    this.#outbox = new Outbox(transport, this.#pending, limits, this);
     this.#inbox = new Inbox(transport, codec, limits.maxMessageBytes, this);
     if (typeof codec === "function") this.#outbox.hold();
     else this.#useCodec(codec);
@@ -81,6 +81,11 @@ export class Endpoint implements TransportReceiver, InboxListener {
 
   get ended(): boolean {
     return this.#ended;
+  }
+
+  /** `close` was called: no new calls. */
+  get draining(): boolean {
+    return this.#draining;
   }
 
   set exceptionStyle(style: ExceptionStyle) {
@@ -167,19 +172,12 @@ export class Endpoint implements TransportReceiver, InboxListener {
    */
   async close(graceMs: number = this.limits.closeGraceMs): Promise<void> {
     this.#draining = true;
-    await this.#quiet(graceMs);
+    await this.#until(() => this.#isQuiet, graceMs);
     if (this.#ended) return;
     this.#outbox.frames.flush();
-    const closed = new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, Math.max(graceMs, 1));
-      this.#onQuiet = () => {
-        if (!this.#ended) return;
-        clearTimeout(timer);
-        resolve();
-      };
-    });
+    const ended = this.#until(() => this.#ended, Math.max(graceMs, 1));
     this.#transport.end();
-    await closed;
+    await ended;
     this.destroy();
   }
 
@@ -203,6 +201,10 @@ export class Endpoint implements TransportReceiver, InboxListener {
 
   onDrain(): void {
     this.#outbox.sendWaiting();
+  }
+
+  onIdle(): void {
+    this.#checkQuiet();
   }
 
   onClose(error: Error | undefined): void {
@@ -264,24 +266,29 @@ export class Endpoint implements TransportReceiver, InboxListener {
     return this.#running.delete(id) && !this.#ended;
   }
 
-  /** Resolves when nothing is under way, or after `graceMs`. */
-  async #quiet(graceMs: number): Promise<void> {
-    if (this.#isQuiet) return;
+  /** Resolves when `condition` holds, or after `graceMs`. */
+  async #until(condition: () => boolean, graceMs: number): Promise<void> {
+    if (condition()) return;
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, graceMs);
-      this.#onQuiet = () => {
+      const done = (): void => {
         clearTimeout(timer);
+        this.#watchers.delete(watcher);
         resolve();
       };
+      const timer = setTimeout(done, timerMs(graceMs));
+      const watcher = (): void => {
+        if (condition()) done();
+      };
+      this.#watchers.add(watcher);
     });
   }
 
   get #isQuiet(): boolean {
-    return this.#ended || (this.#pending.liveCount === 0 && this.#running.size === 0 && this.#outbox.waitingCount === 0);
+    return this.#ended || (this.#pending.liveCount === 0 && this.#running.size === 0 && this.#outbox.idle);
   }
 
   #checkQuiet(): void {
-    if (this.#onQuiet !== undefined && this.#isQuiet) this.#onQuiet();
+    if (this.#watchers.size > 0) for (const watcher of this.#watchers) watcher();
   }
 
   /** The one way out: tables are empty before anybody is told. */

@@ -7,6 +7,7 @@ import type { ErrorCode, Executed } from "./errors.ts";
  */
 export type ExceptionStyle = "text" | "list" | "map";
 
+const MAX_NAME_LENGTH = 256;
 const MAX_MESSAGE_LENGTH = 4096;
 const MAX_CAUSE_DEPTH = 8;
 
@@ -43,7 +44,7 @@ function nameOf(thrown: unknown): string {
   if (thrown instanceof RemoteError) return thrown.remoteName;
   if (!(thrown instanceof Error)) return describeType(thrown);
   const name: unknown = thrown.name;
-  return typeof name === "string" ? name.slice(0, 256) : "Error";
+  return typeof name === "string" ? wellFormed(name.slice(0, MAX_NAME_LENGTH)) : "Error";
 }
 
 function messageOf(thrown: unknown): string {
@@ -52,8 +53,12 @@ function messageOf(thrown: unknown): string {
   else if (typeof thrown === "object" && thrown !== null) text = `thrown: ${describeType(thrown)}`;
   else text = String(thrown);
   if (typeof text !== "string") return "";
-  const wellFormed = (text as unknown as { toWellFormed(): string }).toWellFormed();
-  return wellFormed.length > MAX_MESSAGE_LENGTH ? `${wellFormed.slice(0, MAX_MESSAGE_LENGTH)}...` : wellFormed;
+  return wellFormed(text.length > MAX_MESSAGE_LENGTH ? `${text.slice(0, MAX_MESSAGE_LENGTH)}...` : text);
+}
+
+/** Cutting may have left one half of a pair, too. */
+function wellFormed(text: string): string {
+  return (text as unknown as { toWellFormed(): string }).toWellFormed();
 }
 
 /** The error that the content of an exception message stands for. */

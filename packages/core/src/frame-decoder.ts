@@ -1,6 +1,9 @@
 import { ProtocolError } from "./errors.ts";
 
 const HEADER_BYTES = 4;
+/** Chunks below this size are copied together: each would cost an object of a hundred bytes and more. */
+const SMALL_CHUNK_BYTES = 512;
+const SLAB_BYTES = 4096;
 
 /** Takes a payload, `bytes[start..end)`. The bytes are valid during the call only. */
 export type FrameListener = (bytes: Buffer, start: number, end: number) => void;
@@ -14,6 +17,9 @@ export class FrameDecoder {
   maxPayloadBytes: number;
   readonly #onFrame: FrameListener;
   #parts: Buffer[] = [];
+  /** The last of the parts while small chunks are copied into it. */
+  #slab: Buffer | undefined;
+  #slabUsed = 0;
   #partBytes = 0;
   /** Whole size of the frame in `#parts`, header included; 0 while its header is incomplete. */
   #wanted = 0;
@@ -32,8 +38,7 @@ export class FrameDecoder {
   /** No more frames, also not from the chunk that is being read. */
   stop(): void {
     this.#stopped = true;
-    this.#parts = [];
-    this.#partBytes = 0;
+    this.#clear();
   }
 
   /**
@@ -63,9 +68,9 @@ export class FrameDecoder {
     if (this.#wanted === 0) {
       // At most three bytes of a header are here: joining them is cheap.
       position = Math.min(HEADER_BYTES - this.#partBytes, chunk.length);
-      const head = Buffer.concat([...this.#parts, chunk.subarray(0, position)]);
-      this.#parts = [head];
-      this.#partBytes = head.length;
+      this.#keep(chunk.subarray(0, position));
+      const head = this.#takeParts();
+      this.#keep(head);
       if (head.length < HEADER_BYTES) return position;
       this.#wanted = HEADER_BYTES + this.#readLength(head, 0);
     }
@@ -75,17 +80,50 @@ export class FrameDecoder {
       if (available > 0) this.#keep(position === 0 ? chunk : chunk.subarray(position));
       return chunk.length;
     }
-    const frame = Buffer.concat([...this.#parts, chunk.subarray(position, position + missing)], this.#wanted);
-    this.#parts = [];
-    this.#partBytes = 0;
+    this.#push(chunk.subarray(position, position + missing));
+    const frame = this.#takeParts();
     this.#wanted = 0;
     this.#onFrame(frame, HEADER_BYTES, frame.length);
     return position + missing;
   }
 
+  /** Small parts share a slab, so that memory stays in proportion to what has arrived. */
   #keep(part: Buffer): void {
+    if (part.length >= SMALL_CHUNK_BYTES) return this.#push(part);
+    if (this.#slab === undefined || this.#slabUsed + part.length > this.#slab.length) {
+      this.#seal();
+      this.#slab = Buffer.allocUnsafeSlow(this.#partBytes < SLAB_BYTES ? SMALL_CHUNK_BYTES : SLAB_BYTES);
+    }
+    this.#slab.set(part, this.#slabUsed);
+    this.#slabUsed += part.length;
+    this.#partBytes += part.length;
+  }
+
+  #push(part: Buffer): void {
+    this.#seal();
     this.#parts.push(part);
     this.#partBytes += part.length;
+  }
+
+  #seal(): void {
+    if (this.#slab !== undefined) this.#parts.push(this.#slab.subarray(0, this.#slabUsed));
+    this.#slab = undefined;
+    this.#slabUsed = 0;
+  }
+
+  /** All parts in one piece. */
+  #takeParts(): Buffer {
+    this.#seal();
+    const whole = this.#parts.length === 1 ? this.#parts[0]! : Buffer.concat(this.#parts, this.#partBytes);
+    this.#clear();
+    return whole;
+  }
+
+  #clear(): void {
+    this.#parts = [];
+    this.#slab = undefined;
+    this.#slabUsed = 0;
+    this.#partBytes = 0;
   }
 
   #readLength(bytes: Buffer, position: number): number {

@@ -16,14 +16,14 @@ export class FrameWriter {
   sentMessages = 0;
   sentBytes = 0;
   readonly #transport: Transport;
-  readonly #onFull: () => void;
+  readonly #onWritten: (sent: boolean) => void;
   #scheduled = false;
   #closed = false;
 
-  /** `onFull` is called when the transport takes bytes without being able to send them now. */
-  constructor(transport: Transport, maxPayloadBytes: number, onFull: () => void) {
+  /** `onWritten` learns after each batch whether it has left; where it has not, the transport's `onDrain` follows. */
+  constructor(transport: Transport, maxPayloadBytes: number, onWritten: (sent: boolean) => void) {
     this.#transport = transport;
-    this.#onFull = onFull;
+    this.#onWritten = onWritten;
     this.maxPayloadBytes = maxPayloadBytes;
   }
 
@@ -65,6 +65,11 @@ export class FrameWriter {
     }
   }
 
+  /** Drops a frame that isn't complete. */
+  drop(mark: number): void {
+    this.writer.rewind(mark);
+  }
+
   /** Drops a frame whose encoding failed; returns the error to report. */
   abort(mark: number, error: unknown): unknown {
     this.writer.rewind(mark);
@@ -76,7 +81,7 @@ export class FrameWriter {
     this.#scheduled = false;
     if (this.writer.batchBytes === 0) return;
     const batch = this.writer.take();
-    if (!this.#closed && !this.#transport.write(batch)) this.#onFull();
+    if (!this.#closed) this.#onWritten(this.#transport.write(batch));
   }
 
   /** What is written from now on goes nowhere. */

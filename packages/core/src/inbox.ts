@@ -1,12 +1,9 @@
-import type { Codec } from "./codec.ts";
+import type { Codec, CodecChooser } from "./codec.ts";
 import { ColloquyError, toError } from "./errors.ts";
 import { FrameDecoder } from "./frame-decoder.ts";
 import type { Message } from "./message.ts";
 import { Queue } from "./queue.ts";
 import type { Transport } from "./transport.ts";
-
-/** Makes the codec of a connection from the first byte of its first payload (-1: the payload is empty). */
-export type CodecChooser = (firstByte: number) => Codec;
 
 export interface InboxListener {
   /** A message; the object is used again for the next one. */

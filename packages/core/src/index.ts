@@ -7,7 +7,7 @@ export { formatAddress, parseAddress } from "./address.ts";
 export type { Address } from "./address.ts";
 export { Channel, Request } from "./channel.ts";
 export { Codec } from "./codec.ts";
-export type { CodecClass } from "./codec.ts";
+export type { CodecChooser, CodecClass } from "./codec.ts";
 export { connectChannel } from "./connect-channel.ts";
 export type { ChannelOptions, ConnectChannelOptions } from "./connect-channel.ts";
 export { rejection } from "./deferred.ts";
@@ -17,7 +17,6 @@ export { ColloquyError, ERROR_CODES, ProtocolError, RemoteError, SerializationEr
 export type { ColloquyErrorOptions, ErrorCode, Executed, PlaceStep, RemoteErrorOptions } from "./errors.ts";
 export { readException } from "./exception.ts";
 export type { ExceptionStyle } from "./exception.ts";
-export type { CodecChooser } from "./inbox.ts";
 export { JsonCodec } from "./json-codec.ts";
 export { codecFor } from "./known-codecs.ts";
 export type { CodecOption } from "./known-codecs.ts";

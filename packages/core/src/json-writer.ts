@@ -61,7 +61,8 @@ export function writeJson(value: unknown, table: SerializerTable, depth: number)
     default:
   }
   const extended = table.encode(value);
-  if (depth <= 0) throw tooDeep();
+  // The map and the pair in it are two levels.
+  if (depth < 2) throw tooDeep();
   return `{"${TYPE_KEY}":[${extended.typeId},${writeJson(extended.data, table, depth - 2)}]}`;
 }
 

@@ -1,6 +1,5 @@
-import type { Codec, CodecClass } from "./codec.ts";
+import type { Codec, CodecChooser, CodecClass } from "./codec.ts";
 import { ProtocolError } from "./errors.ts";
-import type { CodecChooser } from "./inbox.ts";
 import { JsonCodec } from "./json-codec.ts";
 import { MsgPackCodec } from "./msgpack-codec.ts";
 import type { SerializerFactory } from "./serializers.ts";

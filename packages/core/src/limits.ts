@@ -53,6 +53,14 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
 /** Payload bytes of a message before hello is done; the rest of the defaults holds from the start. */
 export const MAX_MESSAGE_BYTES_BEFORE_HELLO = 65_536;
 
+/** The longest time that a timer of the system takes; more would fire at once. */
+const LONGEST_TIMER_MS = 0x7fff_ffff;
+
+/** `milliseconds` for a timer, Infinity too. */
+export function timerMs(milliseconds: number): number {
+  return Math.min(milliseconds, LONGEST_TIMER_MS);
+}
+
 /** The largest length that a frame header can say: bit 31 marks extended frames. */
 export const MAX_FRAME_BYTES = 0x7fff_ffff;
 

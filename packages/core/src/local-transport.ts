@@ -62,6 +62,7 @@ class LocalTransport implements Transport {
   #paused = false;
   #ended = false;
   #closed = false;
+  #finishing = false;
   /** Written by the other end and not delivered. */
   #incoming: Buffer[] = [];
   #incomingBytes = 0;
@@ -80,6 +81,7 @@ class LocalTransport implements Transport {
   }
 
   open(receiver: TransportReceiver): void {
+    if (this.#closed) return this.#network.deliver(() => receiver.onClose(undefined));
     this.#receiver = receiver;
     this.#network.deliver(() => this.#read());
   }
@@ -105,10 +107,13 @@ class LocalTransport implements Transport {
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#network.deliver(() => {
-      this.#other?.destroy();
-      this.destroy();
-    });
+    this.#network.deliver(() => this.#other?.finish());
+  }
+
+  /** The other end has sent its last: closes once all is read. */
+  finish(): void {
+    this.#finishing = true;
+    this.#read();
   }
 
   destroy(): void {
@@ -125,13 +130,14 @@ class LocalTransport implements Transport {
   }
 
   #read(): void {
-    while (this.#receiver !== undefined && !this.#paused && !this.#closed) {
+    while (this.#receiver !== undefined && !this.#paused && this.#other !== undefined) {
       const chunk = this.#incoming.shift();
-      if (chunk === undefined) return;
+      if (chunk === undefined) break;
       this.#incomingBytes -= chunk.length;
       this.#receiver.onChunk(chunk);
       if (this.#incomingBytes === 0) this.#other?.drained();
     }
+    if (this.#finishing && this.#incoming.length === 0) this.destroy();
   }
 
   #close(): void {

@@ -86,7 +86,8 @@ export function lower(value: unknown, table: SerializerTable, rules: PlainRules,
     default:
   }
   const extended = table.encode(value);
-  if (depth <= 0) throw tooDeep();
+  // The map and the pair in it are two levels.
+  if (depth < 2) throw tooDeep();
   return { [TYPE_KEY]: [extended.typeId, lower(extended.data, table, rules, depth - 2)] };
 }
 
@@ -152,6 +153,7 @@ export function lift(plain: unknown, table: SerializerTable, depth: number): unk
 function liftMap(plain: Record<string, unknown>, table: SerializerTable, depth: number): unknown {
   if (Object.hasOwn(plain, TYPE_KEY)) {
     const pair = plain[TYPE_KEY];
+    if (depth < 2) throw tooDeep();
     if (!isExtendedPair(plain, pair)) throw new SerializationError(`malformed extended value: "${TYPE_KEY}" takes [id, data]`);
     return table.decode(pair[0], lift(pair[1], table, depth - 2));
   }

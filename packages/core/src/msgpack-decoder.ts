@@ -131,9 +131,10 @@ export class MsgPackDecoder {
     this.#expect(count * 2, "keys and values");
     this.#spend(CONTAINER_COST + count * ENTRY_COST);
     const result: Record<string, unknown> = {};
-    let key = "";
+    let key: string | undefined;
     try {
       for (let index = 0; index < count; index++) {
+        key = undefined;
         key = this.#key();
         if (key.charCodeAt(0) === 95) {
           if (key === TYPE_KEY && count === 1) return this.#extended(depth - 1);
@@ -144,7 +145,7 @@ export class MsgPackDecoder {
         result[key] = value;
       }
     } catch (error) {
-      throw key === TYPE_KEY ? error : within(error, key);
+      throw key === undefined || key === TYPE_KEY ? error : within(error, key);
     }
     return result;
   }

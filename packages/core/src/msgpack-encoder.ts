@@ -74,7 +74,8 @@ export class MsgPackEncoder {
 
   #writeExtended(writer: ByteWriter, value: unknown, depth: number): void {
     const extended = this.#table.encode(value);
-    if (depth <= 0) throw tooDeep();
+    // The map and the pair in it are two levels.
+    if (depth < 2) throw tooDeep();
     writer.append(EXTENDED_HEAD);
     writeNumber(writer, extended.typeId);
     this.write(writer, extended.data, depth - 2);

@@ -4,6 +4,7 @@ import { writeException } from "./exception.ts";
 import type { ExceptionStyle } from "./exception.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import type { Limits } from "./limits.ts";
+import { timerMs } from "./limits.ts";
 import { EXCEPTION, NOTIFICATION, REQUEST, RESULT } from "./message.ts";
 import type { PendingCall, PendingCalls } from "./pending.ts";
 import { Queue } from "./queue.ts";
@@ -14,9 +15,19 @@ interface WaitingMessage {
   readonly type: number;
   readonly id: number;
   readonly content: unknown;
-  /** For requests; `abandoned` once the call was given up. */
+  /** For requests. */
   readonly call: PendingCall | undefined;
-  abandoned: boolean;
+}
+
+/** Where neither a result nor the exception in its place can be encoded. */
+const LAST_RESORT = "SerializationError: the exception could not be encoded";
+
+/** What the endpoint does about its output. */
+export interface OutboxListener {
+  /** No answer can reach the peer, or it takes none: the connection is of no use any more. */
+  onBroken(error: ColloquyError): void;
+  /** Nothing waits and nothing is being encoded. */
+  onIdle(): void;
 }
 
 /** Learns how the encoding of each message has ended: references that it made are void where it failed. */
@@ -34,24 +45,36 @@ export class Outbox {
   readonly #transport: Transport;
   readonly #pending: PendingCalls;
   readonly #limits: Limits;
-  readonly #onStall: () => void;
+  readonly #listener: OutboxListener;
   readonly #waiting = new Queue<WaitingMessage>();
+  /** Calls that were given up before they left. */
+  readonly #abandoned = new WeakSet<PendingCall>();
+  #waitingAnswers = 0;
   #holdCount = 0;
   #encoding = false;
+  #sending = false;
   #closed = false;
   #stallTimer: NodeJS.Timeout | undefined;
   #queuedAtLastLook = 0;
 
-  constructor(transport: Transport, pending: PendingCalls, limits: Limits, onStall: () => void) {
-    this.frames = new FrameWriter(transport, limits.maxMessageBytes, () => this.#watchStall());
+  constructor(transport: Transport, pending: PendingCalls, limits: Limits, listener: OutboxListener) {
+    this.frames = new FrameWriter(transport, limits.maxMessageBytes, (sent) => {
+      if (sent) this.sendWaiting();
+      else this.#watchStall();
+    });
     this.#transport = transport;
     this.#pending = pending;
     this.#limits = limits;
-    this.#onStall = onStall;
+    this.#listener = listener;
   }
 
   get waitingCount(): number {
     return this.#waiting.length;
+  }
+
+  /** True where every message has been encoded. */
+  get idle(): boolean {
+    return this.#waiting.length === 0 && !this.#encoding;
   }
 
   /** Messages wait from now on, but for urgent requests, until `unhold` was called as often. */
@@ -75,11 +98,19 @@ export class Outbox {
     } else this.#encode(REQUEST, this.#pending.peekId(), content, call);
   }
 
-  /** Sends a notification. False where too much waits already. */
+  /**
+   * Sends a notification. False where too much waits already. One that had to wait and can't be encoded then is dropped.
+   *
+   * @throws ColloquyError where it can't be encoded.
+   */
   notify(content: unknown): boolean {
-    if (!this.#mustWait) this.#encode(NOTIFICATION, 0, content, undefined);
-    else if (this.#waiting.length < this.#limits.maxPendingCount) this.#wait(NOTIFICATION, 0, content, undefined);
-    else return false;
+    if (this.#mustWait) {
+      if (this.#waiting.length >= this.#limits.maxPendingCount) return false;
+      this.#wait(NOTIFICATION, 0, content, undefined);
+      return true;
+    }
+    const failure = this.#encode(NOTIFICATION, 0, content, undefined);
+    if (failure !== undefined) throw failure;
     return true;
   }
 
@@ -95,24 +126,27 @@ export class Outbox {
     else this.#encode(EXCEPTION, id, content, undefined);
   }
 
-  /** Takes back a request that waits. False: it has left. */
-  abandon(call: PendingCall): boolean {
-    for (const message of this.#waiting) {
-      if (message.call !== call) continue;
-      message.abandoned = true;
-      return true;
-    }
-    return false;
+  /** Takes back a request that has not left. */
+  abandon(call: PendingCall): void {
+    this.#abandoned.add(call);
   }
 
   /** Sends what waits, as far as there is room. */
   sendWaiting(): void {
+    // Sending one message may ask for the next: a loop, because a recursion over a long queue would end the stack.
+    if (this.#sending || this.#waiting.length === 0) return;
+    this.#sending = true;
     while (this.#waiting.length > 0 && !this.#encoding && this.#holdCount === 0 && !this.#congested) {
-      const message = this.#waiting.shift()!;
-      if (message.abandoned) continue;
-      if (message.type !== REQUEST) this.#encode(message.type, message.id, message.content, message.call);
-      else this.request(message.call!, message.content, true);
+      const { type, id, content, call } = this.#waiting.shift()!;
+      if (type === REQUEST) {
+        if (!this.#abandoned.has(call!)) this.request(call!, content, true);
+        continue;
+      }
+      if (type !== NOTIFICATION) this.#waitingAnswers--;
+      this.#encode(type, id, content, call);
     }
+    this.#sending = false;
+    if (this.idle) this.#listener.onIdle();
   }
 
   /** Drops everything; returns the calls that have not left. */
@@ -122,7 +156,7 @@ export class Outbox {
     this.frames.close();
     const calls: PendingCall[] = [];
     for (let message = this.#waiting.shift(); message !== undefined; message = this.#waiting.shift()) {
-      if (message.call !== undefined && !message.abandoned) calls.push(message.call);
+      if (message.call !== undefined && !this.#abandoned.has(message.call)) calls.push(message.call);
     }
     return calls;
   }
@@ -136,61 +170,87 @@ export class Outbox {
   }
 
   #wait(type: number, id: number, content: unknown, call: PendingCall | undefined): void {
-    this.#waiting.push({ type, id, content, call, abandoned: false });
+    this.#waiting.push({ type, id, content, call });
+    if (type !== RESULT && type !== EXCEPTION) return;
+    // A peer that reads has no more answers to come than it may have calls.
+    if (++this.#waitingAnswers > this.#limits.maxPendingCount) {
+      this.#listener.onBroken(new ColloquyError("CONNECTION_LOST", "the peer sends requests and doesn't read the answers"));
+    }
   }
 
-  #encode(type: number, id: number, content: unknown, call: PendingCall | undefined): void {
+  /** Returns what went wrong, where it is known at once. */
+  #encode(type: number, id: number, content: unknown, call: PendingCall | undefined): ColloquyError | undefined {
     const { frames } = this;
     // Serializers are user code: what they send meanwhile waits until this frame is complete.
     this.#encoding = true;
     const mark = frames.begin();
     try {
       const encoded = this.codec!.encodeMessage(frames.writer, type, id, content);
-      if (encoded !== undefined) return this.#finishLater(encoded, mark, type, id, call);
-      frames.commit(mark);
+      if (encoded === undefined) this.#commit(mark, call);
+      else {
+        frames.drop(mark);
+        this.#encodeLater(encoded, type, id, content, call);
+        return undefined;
+      }
     } catch (error) {
-      return this.#failed(frames.abort(mark, error), type, id, call);
+      return this.#failed(frames.abort(mark, error), type, id, content, call);
     }
-    this.#succeeded(call);
+    this.#succeeded();
+    return undefined;
   }
 
-  #finishLater(encoded: Promise<void>, mark: number, type: number, id: number, call: PendingCall | undefined): void {
-    encoded.then(
-      () => {
+  /** Its frame begins when the bytes are there: what was encoded before leaves in the meantime. */
+  #encodeLater(encoded: Promise<Uint8Array>, type: number, id: number, content: unknown, call: PendingCall | undefined): void {
+    encoded
+      .then((bytes) => {
+        const mark = this.frames.begin();
         try {
-          this.frames.commit(mark);
+          this.frames.writer.append(bytes);
+          this.#commit(mark, call);
         } catch (error) {
-          return this.#failed(error, type, id, call);
+          throw this.frames.abort(mark, error);
         }
-        this.#succeeded(call);
-      },
-      (error: unknown) => this.#failed(this.frames.abort(mark, error), type, id, call),
-    );
+      })
+      .then(
+        () => this.#succeeded(),
+        (error: unknown) => void this.#failed(error, type, id, content, call),
+      );
   }
 
-  #succeeded(call: PendingCall | undefined): void {
+  #commit(mark: number, call: PendingCall | undefined): void {
+    if (call !== undefined && this.#closed) throw new ColloquyError("CONNECTION_LOST", "the connection ended while the call was encoded");
+    if (call !== undefined && this.#abandoned.has(call)) return this.frames.drop(mark);
+    this.frames.commit(mark);
+    if (call !== undefined) this.#pending.add(call);
+  }
+
+  #succeeded(): void {
     this.#encoding = false;
-    if (call !== undefined) {
-      if (this.#closed) call.onFailure(new ColloquyError("CONNECTION_LOST", "the connection ended while the call was encoded"));
-      else this.#pending.add(call);
-    }
     this.onEncoded?.(true);
-    if (this.#waiting.length > 0) this.sendWaiting();
+    this.#next();
   }
 
-  #failed(error: unknown, type: number, id: number, call: PendingCall | undefined): void {
+  #failed(thrown: unknown, type: number, id: number, content: unknown, call: PendingCall | undefined): ColloquyError {
+    const error = thrown instanceof ColloquyError ? thrown : wrapped(thrown);
     this.#encoding = false;
     this.onEncoded?.(false);
-    if (call !== undefined) call.onFailure(error instanceof ColloquyError ? error : wrapped(error));
-    else if (type === RESULT || type === EXCEPTION) this.#answerUnencodable(type, id, error);
+    if (call !== undefined) call.onFailure(error);
+    else if (type === RESULT || type === EXCEPTION) this.#answerUnencodable(type, id, content, error);
+    this.#next();
+    return error;
+  }
+
+  #next(): void {
     if (this.#waiting.length > 0) this.sendWaiting();
-    if (type === NOTIFICATION) throw error;
+    else if (!this.#encoding) this.#listener.onIdle();
   }
 
   /** Every request gets an answer: an exception in place of a result, plain words in place of an exception. */
-  #answerUnencodable(type: number, id: number, error: unknown): void {
+  #answerUnencodable(type: number, id: number, content: unknown, error: ColloquyError): void {
+    if (this.#closed) return;
     if (type === RESULT) this.#encode(EXCEPTION, id, writeException(executed(error), this.exceptionStyle), undefined);
-    else this.#encode(EXCEPTION, id, "SerializationError: the exception could not be encoded", undefined);
+    else if (content !== LAST_RESORT) this.#encode(EXCEPTION, id, LAST_RESORT, undefined);
+    else this.#listener.onBroken(new ColloquyError(error.code, `no answer can be sent: ${error.message}`, { cause: error }));
   }
 
   /** Gives up a connection whose output doesn't move. */
@@ -201,15 +261,15 @@ export class Outbox {
       this.#stallTimer = undefined;
       if (this.#transport.queuedBytes === 0) return;
       const left = this.frames.sentBytes - this.#transport.queuedBytes;
-      if (left === this.#queuedAtLastLook) this.#onStall();
-      else this.#watchStall();
-    }, this.#limits.writeStallMs);
+      if (left !== this.#queuedAtLastLook) return this.#watchStall();
+      const reason = `${this.#transport.remoteAddress} has read nothing for ${this.#limits.writeStallMs} ms (writeStallMs)`;
+      this.#listener.onBroken(new ColloquyError("CONNECTION_LOST", reason));
+    }, timerMs(this.#limits.writeStallMs));
   }
 }
 
 /** The method ran; only its result is lost. */
-function executed(error: unknown): unknown {
-  if (!(error instanceof ColloquyError)) return error;
+function executed(error: ColloquyError): ColloquyError {
   return new ColloquyError(error.code, `the result can't be sent: ${error.message}`, { cause: error.cause, executed: "yes" });
 }
 

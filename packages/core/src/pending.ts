@@ -33,12 +33,13 @@ export class PendingCalls {
   readonly #ids: number[] = [];
   readonly #old = new Map<number, PendingCall>();
   readonly #maxCount: number;
-  #nextId = 0;
+  #nextId: number;
   #count = 0;
   #givenUpCount = 0;
 
-  constructor(maxCount: number) {
+  constructor(maxCount: number, firstId = 0) {
     this.#maxCount = maxCount;
+    this.#nextId = firstId;
   }
 
   /** Calls that wait, those that were given up included. */
@@ -104,9 +105,10 @@ export class PendingCalls {
   /** Lets a call go whose answer is still to come. */
   giveUp(id: number): void {
     const slot = id & (this.#slots.length - 1);
-    if (this.#slots[slot] !== undefined && this.#ids[slot] === id) this.#slots[slot] = GIVEN_UP;
-    else if (this.#old.has(id)) this.#old.set(id, GIVEN_UP);
-    else return;
+    const call = this.#ids[slot] === id ? (this.#slots[slot] ?? this.#old.get(id)) : this.#old.get(id);
+    if (call === undefined || call === GIVEN_UP) return;
+    if (this.#old.has(id)) this.#old.set(id, GIVEN_UP);
+    else this.#slots[slot] = GIVEN_UP;
     this.#givenUpCount++;
   }
 

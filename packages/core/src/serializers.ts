@@ -1,6 +1,5 @@
 import { ColloquyError, SerializationError, describeType } from "./errors.ts";
 
-// oxlint-disable-next-line typescript/no-explicit-any -- a class with any constructor
 export type Class<T = unknown> = abstract new (...args: any[]) => T;
 
 /**

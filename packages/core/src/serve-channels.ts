@@ -1,10 +1,11 @@
 import { Channel } from "./channel.ts";
 import type { ChannelOptions } from "./connect-channel.ts";
-import { ColloquyError } from "./errors.ts";
+import { ColloquyError, toError } from "./errors.ts";
 import { JsonCodec } from "./json-codec.ts";
 import { codecFor } from "./known-codecs.ts";
 import type { CodecOption } from "./known-codecs.ts";
 import { resolveLimits } from "./limits.ts";
+import type { Limits } from "./limits.ts";
 import type { Listener, Transport } from "./transport.ts";
 import { listenTransport } from "./transports.ts";
 import type { ListenOptions } from "./transports.ts";
@@ -40,8 +41,12 @@ export async function serveChannels(
   const limits = resolveLimits(options.limits);
   const channels = new Set<Channel>();
   const serializers = [...(options.extraSerializers ?? [])];
+  const makeCodec = (): ReturnType<typeof codecFor> => codecFor(options.codec ?? JsonCodec, serializers);
+  // What is wrong with the serializers is said now.
+  makeCodec();
   const onTransport = (transport: Transport): void => {
-    const channel = new Channel(transport, codecFor(options.codec ?? JsonCodec, serializers), limits);
+    const channel = channelOn(transport, makeCodec, limits);
+    if (channel === undefined) return;
     channels.add(channel);
     void channel.closed.then(() => channels.delete(channel));
     void serveOne(channel, onChannel, options);
@@ -64,7 +69,25 @@ async function serveOne(
   } catch (error) {
     const lost = error instanceof ColloquyError && error.code === "CONNECTION_LOST";
     channel.destroy();
-    if (onError !== undefined) onError(error, channel);
-    else if (!lost) process.emitWarning(error instanceof Error ? error : String(error));
+    if (onError === undefined) {
+      if (!lost) process.emitWarning(toError(error));
+      return;
+    }
+    try {
+      onError(error, channel);
+    } catch (second) {
+      process.emitWarning(toError(second));
+    }
+  }
+}
+
+/** Serializer factories are user code: one that throws costs this connection, not the process. */
+function channelOn(transport: Transport, makeCodec: () => ReturnType<typeof codecFor>, limits: Limits): Channel | undefined {
+  try {
+    return new Channel(transport, makeCodec(), limits);
+  } catch (error) {
+    transport.destroy();
+    process.emitWarning(toError(error));
+    return undefined;
   }
 }

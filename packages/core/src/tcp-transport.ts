@@ -17,6 +17,14 @@ class SocketTransport implements Transport {
   readonly #socket: net.Socket;
   #receiver: TransportReceiver | undefined;
   #error: Error | undefined;
+  #ended = false;
+  /** A `write` has returned false, and `onDrain` is to follow. */
+  #full = false;
+  readonly #onWritten = (): void => {
+    if (!this.#full || this.#socket.writableLength > 0) return;
+    this.#full = false;
+    this.#receiver?.onDrain();
+  };
 
   constructor(socket: net.Socket, remoteAddress: string) {
     this.#socket = socket;
@@ -32,13 +40,18 @@ class SocketTransport implements Transport {
     this.#receiver = receiver;
     const socket = this.#socket;
     socket.on("data", (chunk: Buffer) => receiver.onChunk(chunk));
-    socket.on("drain", () => receiver.onDrain());
     socket.on("close", () => this.#closed());
     if (socket.destroyed) queueMicrotask(() => this.#closed());
   }
 
   write(bytes: Uint8Array): boolean {
-    return this.#socket.write(bytes);
+    // A socket whose end was sent takes no more; answers to requests that cross it are lost with the connection.
+    if (this.#ended) return true;
+    const socket = this.#socket;
+    socket.write(bytes, this.#onWritten);
+    if (socket.writableLength === 0) return true;
+    this.#full = true;
+    return false;
   }
 
   pause(): void {
@@ -50,6 +63,7 @@ class SocketTransport implements Transport {
   }
 
   end(): void {
+    this.#ended = true;
     this.#socket.end();
   }
 

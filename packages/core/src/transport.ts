@@ -1,6 +1,6 @@
 /** What a transport tells its channel. Nothing is called before `open`. */
 export interface TransportReceiver {
-  /** Bytes from the peer, in order, synchronously. They are valid during the call only. */
+  /** Bytes from the peer, in order, synchronously. The memory is the receiver's from now on. */
   onChunk(chunk: Buffer): void;
   /** `queuedBytes` has become 0 after a `write` that returned false. */
   onDrain(): void;
@@ -16,7 +16,7 @@ export interface Transport {
   readonly queuedBytes: number;
   /** Starts to deliver. */
   open(receiver: TransportReceiver): void;
-  /** Sends bytes; the memory is the transport's from now on. False: wait for `onDrain`. */
+  /** Sends bytes; the memory is the transport's from now on. False: some have not left, and `onDrain` follows. */
   write(bytes: Uint8Array): boolean;
   /** Stops and resumes `onChunk`. */
   pause(): void;

@@ -1,6 +1,7 @@
 import { formatAddress, parseAddress } from "./address.ts";
 import type { Address } from "./address.ts";
 import { ColloquyError } from "./errors.ts";
+import { timerMs } from "./limits.ts";
 import { LocalNetwork } from "./local-transport.ts";
 import { connectSocket, listenSocket } from "./tcp-transport.ts";
 import type { TlsOptions } from "./tls-options.ts";
@@ -49,7 +50,7 @@ export async function connectTransport(text: string, options: ConnectOptions): P
   }
   const start = performance.now();
   const limit = new AbortController();
-  const timer = timeout === Infinity ? undefined : setTimeout(() => limit.abort(timedOut(timeout)), timeout || SINGLE_ATTEMPT_MS);
+  const timer = timeout === Infinity ? undefined : setTimeout(() => limit.abort(timedOut(timeout)), timerMs(timeout || SINGLE_ATTEMPT_MS));
   const signals = options.signal === undefined ? [limit.signal] : [limit.signal, options.signal];
   const signal = AbortSignal.any(signals);
   try {
@@ -95,7 +96,7 @@ async function wait(milliseconds: number, signal: AbortSignal, last: unknown): P
     function done(): void {
       clearTimeout(timer);
       signal.removeEventListener("abort", done);
-      if (signal.aborted) reject(last as Error);
+      if (signal.aborted) reject(last);
       else resolve();
     }
     signal.addEventListener("abort", done, { once: true });

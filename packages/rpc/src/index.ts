@@ -1,1 +1,28 @@
-export {};
+/**
+ * Services and proxies: what is exposed on one side is called on the other, both ways.
+ *
+ * @packageDocumentation
+ */
+export { connect } from "./client.ts";
+export type { ConnectOptions } from "./client.ts";
+export { Connection } from "./connection.ts";
+export type { ConnectionStats } from "./connection.ts";
+export type { CallContext } from "./context.ts";
+export { LOOKUP, NAME_OF, Service, expose, isService, service } from "./expose.ts";
+export type { AnyService, ExposeDecorator, ExposeOptions, ServiceMap } from "./expose.ts";
+export type { Dialect } from "./hello.ts";
+export { notify, withOptions } from "./options.ts";
+export { RemoteNode, release, sameRemote, serviceProxy } from "./proxy.ts";
+export type { CallOptions, Caller, Reference } from "./proxy.ts";
+export { serve } from "./server.ts";
+export type { Server, ServeOptions, ServiceFactory } from "./server.ts";
+export type { Received, Remote, RemoteFunction, RemoteMember, Sent } from "./types.ts";
+export {
+  ColloquyError,
+  JsonCodec,
+  MsgPackCodec,
+  RemoteError,
+  SerializationError,
+  serializable,
+} from "@colloquy/core";
+export type { ErrorCode, Limits, SerializerFactory, TlsOptions } from "@colloquy/core";

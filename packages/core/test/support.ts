@@ -1,0 +1,144 @@
+import { once } from "node:events";
+import net from "node:net";
+import { ByteWriter } from "../src/byte-writer.ts";
+import type { Codec } from "../src/codec.ts";
+import { FrameDecoder } from "../src/frame-decoder.ts";
+import type { Message } from "../src/message.ts";
+
+/** Bytes of a text like `93 00 00 a4 6f`. */
+export function bytes(hex: string): Buffer {
+  return Buffer.from(hex.replaceAll(/\s/g, ""), "hex");
+}
+
+export function hex(data: Uint8Array): string {
+  return Buffer.from(data).toString("hex");
+}
+
+/** A frame around a payload: a Buffer, or a text that is taken as UTF-8. */
+export function frame(payload: Uint8Array | string): Buffer {
+  const content = Buffer.from(payload as string);
+  const header = Buffer.alloc(4);
+  header.writeUInt32BE(content.length);
+  return Buffer.concat([header, content]);
+}
+
+/** The payloads of whole frames. */
+export function payloads(data: Buffer): Buffer[] {
+  const found: Buffer[] = [];
+  new FrameDecoder(0x7fff_ffff, (chunk, start, end) => found.push(Buffer.from(chunk.subarray(start, end)))).push(data);
+  return found;
+}
+
+export function decodeMessage(codec: Codec, payload: Buffer): Message {
+  const message: Message = { type: -1, id: -1, content: undefined, error: undefined };
+  // Not at the start of the memory, as in a chunk from a socket.
+  const shifted = Buffer.concat([Buffer.from([1, 2, 3]), payload, Buffer.from([4])]);
+  if (codec.decodeMessage(shifted, 3, shifted.length - 1, message) !== undefined) throw new Error("decoded later");
+  return message;
+}
+
+export function encodeMessage(codec: Codec, type: number, id: number, content: unknown): Buffer {
+  const writer = new ByteWriter();
+  if (codec.encodeMessage(writer, type, id, content) !== undefined) throw new Error("encoded later");
+  return Buffer.from(writer.take());
+}
+
+/** What a function throws. */
+export function thrownBy(action: () => unknown): Error & { code?: string; place?: unknown; cause?: unknown } {
+  try {
+    action();
+  } catch (error) {
+    return error as Error;
+  }
+  throw new Error("nothing was thrown");
+}
+
+/** What a promise rejects with. */
+export async function rejectionOf(
+  promise: Promise<unknown>,
+): Promise<Error & { code?: string; executed?: string; cause?: any; place?: unknown; remoteName?: string }> {
+  try {
+    await promise;
+  } catch (error) {
+    return error as Error;
+  }
+  throw new Error("the promise was fulfilled");
+}
+
+/** Resolves when the condition holds; the condition is looked at in every turn of the event loop. */
+export async function until(condition: () => boolean, what = "the condition"): Promise<void> {
+  const end = performance.now() + 8_000;
+  while (!condition()) {
+    if (performance.now() > end) throw new Error(`${what} did not come about`);
+    // eslint-disable-next-line no-await-in-loop
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
+
+/** A peer that writes and reads raw bytes. */
+export class RawPeer {
+  readonly socket: net.Socket;
+  received: Buffer = Buffer.alloc(0);
+  ended = false;
+
+  constructor(socket: net.Socket) {
+    this.socket = socket;
+    socket.on("data", (chunk: Buffer) => (this.received = Buffer.concat([this.received, chunk])));
+    socket.on("error", () => {});
+    socket.on("close", () => (this.ended = true));
+  }
+
+  /** Connects to `tcp://127.0.0.1:port`. */
+  static async connect(address: string): Promise<RawPeer> {
+    const socket = net.connect({ host: "127.0.0.1", port: Number(address.split(":").at(-1)) });
+    await once(socket, "connect");
+    return new RawPeer(socket);
+  }
+
+  /** Sends a frame around a payload. */
+  send(payload: Uint8Array | string): void {
+    this.socket.write(frame(payload));
+  }
+
+  /** The first `count` payloads, as text. */
+  async texts(count: number): Promise<string[]> {
+    await until(() => payloads(this.received).length >= count || this.ended, `${count} payloads`);
+    return payloads(this.received).map((payload) => payload.toString());
+  }
+
+  async closed(): Promise<void> {
+    await until(() => this.ended, "the end of the connection");
+  }
+}
+
+/** A server of raw peers on a port of its own. */
+export class RawServer implements AsyncDisposable {
+  readonly server: net.Server;
+  readonly peers: RawPeer[] = [];
+
+  private constructor(server: net.Server) {
+    this.server = server;
+  }
+
+  static async listen(onPeer: (peer: RawPeer) => void = () => {}): Promise<RawServer> {
+    const server = net.createServer();
+    const raw = new RawServer(server);
+    server.on("connection", (socket) => {
+      const peer = new RawPeer(socket);
+      raw.peers.push(peer);
+      onPeer(peer);
+    });
+    server.listen({ host: "127.0.0.1", port: 0 });
+    await once(server, "listening");
+    return raw;
+  }
+
+  get address(): string {
+    return `tcp://127.0.0.1:${(this.server.address() as net.AddressInfo).port}`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const peer of this.peers) peer.socket.destroy();
+    this.server.close();
+  }
+}

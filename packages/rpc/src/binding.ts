@@ -1,0 +1,118 @@
+import { SerializationError, describeType } from "@colloquy/core";
+import type { BuiltinTypes, Codec, ExtendedValue } from "@colloquy/core";
+import type { Exports } from "./exports.ts";
+import { isService } from "./expose.ts";
+import type { AnyFunction } from "./expose.ts";
+import type { Imports } from "./imports.ts";
+import { parseReferencePath, referencePath } from "./path.ts";
+import { RemoteNode, nodeOf, serviceProxy } from "./proxy.ts";
+import type { Caller } from "./proxy.ts";
+import type { Router } from "./router.ts";
+
+/** Type ids of the protocol, towards peers that said hello (`docs/protocol.md` section 3). */
+const UNDEFINED_ID = -1;
+const FUNCTION_ID = -2;
+const HOME_ID = -3;
+
+/** What a binding needs to know of its connection. */
+export interface BoundConnection extends Caller {
+  /** Whether calls of this caller go to the peer of this connection. */
+  leadsTo(caller: Caller): boolean;
+}
+
+/**
+ * Decides what crosses by reference: services and functions leave as paths and arrive as proxies; a proxy that goes home
+ * arrives as the original; one of a third peer is forwarded. This is the codec's `Object` fallback, and the built-in types for
+ * peers that said hello.
+ */
+export class ReferenceBinding implements BuiltinTypes {
+  readonly #connection: BoundConnection;
+  readonly #router: Router;
+  readonly #exports: Exports;
+  readonly #imports: Imports;
+  #extended = false;
+
+  constructor(connection: BoundConnection, router: Router, exports: Exports, imports: Imports) {
+    this.#connection = connection;
+    this.#router = router;
+    this.#exports = exports;
+    this.#imports = imports;
+  }
+
+  /** Adds the fallback: the last type id of the codec. */
+  attach(codec: Codec): void {
+    codec.addSerializer(
+      Object,
+      (value: object) => this.#servicePath(value),
+      (path: unknown) => this.#proxyOf(path),
+    );
+  }
+
+  /** The peer knows the built-in types. */
+  extend(codec: Codec): void {
+    this.#extended = true;
+    codec.setBuiltins(this);
+  }
+
+  encode(value: unknown): ExtendedValue | undefined {
+    if (value === undefined) return { typeId: UNDEFINED_ID, data: null };
+    const node = nodeOf(value);
+    if (node !== undefined && this.#connection.leadsTo(node.caller)) return { typeId: HOME_ID, data: homePath(node) };
+    if (typeof value !== "function") return undefined;
+    return { typeId: FUNCTION_ID, data: referencePath(this.#exports.add(value)) };
+  }
+
+  decode(typeId: number, data: unknown): unknown {
+    switch (typeId) {
+      case UNDEFINED_ID:
+        return undefined;
+      case FUNCTION_ID: {
+        const reference = typeof data === "string" ? parseReferencePath(data) : undefined;
+        if (reference === undefined || reference.rest !== "") throw new SerializationError("a function is no path $/ref/<number>");
+        return this.#imports.receive(reference.id, true);
+      }
+      case HOME_ID:
+        if (typeof data !== "string") throw new SerializationError("a reference that comes home is no path");
+        return this.#original(data);
+      default:
+        throw new SerializationError(`unknown built-in type ${typeId}`);
+    }
+  }
+
+  #servicePath(value: object): string {
+    const node = nodeOf(value);
+    if (node !== undefined) {
+      if (this.#connection.leadsTo(node.caller)) throw new SerializationError("a plain peer can't get its own service back");
+      return referencePath(this.#exports.add(value));
+    }
+    if (typeof value === "function" && !this.#extended) {
+      throw new SerializationError("function: a plain peer takes services only, this one said no hello");
+    }
+    if (!isService(value)) throw new SerializationError(`no serializer for ${describeType(value)}, and it is no service`);
+    return this.#router.pathOf(value) ?? referencePath(this.#exports.add(value));
+  }
+
+  #proxyOf(path: unknown): object {
+    if (typeof path !== "string") throw new SerializationError("a service is no path");
+    const reference = parseReferencePath(path);
+    if (reference !== undefined && reference.rest === "") return this.#imports.receive(reference.id, false);
+    return serviceProxy(new RemoteNode(this.#connection, path, undefined, false));
+  }
+
+  /** The object of this side that a path names. */
+  #original(path: string): unknown {
+    const reference = parseReferencePath(path);
+    if (reference !== undefined && reference.rest === "") return this.#exports.get(reference.id);
+    const start = reference === undefined ? undefined : this.#exports.get(reference.id);
+    const found = start === undefined ? this.#router.resolve(path) : this.#router.resolveBelow(start, reference!.rest);
+    if ("service" in found) return found.service;
+    const { exposed, owner } = found;
+    return (...args: unknown[]): unknown => (exposed.call as AnyFunction).apply(owner, args) as unknown;
+  }
+}
+
+/** @throws SerializationError for a reference that this side has released already. */
+function homePath(node: RemoteNode): string {
+  if (node.reference?.released === true) throw new SerializationError(`reference to ${node.toString()} was released`);
+  return node.path;
+}

@@ -1,0 +1,124 @@
+import { ColloquyError, readException, rejection } from "@colloquy/core";
+import type { PendingCall } from "@colloquy/core";
+import type { CallOptions, RemoteNode } from "./proxy.ts";
+
+/** A call that waits for its answer. Errors are made where the caller awaits, so that they carry its stack. */
+export class Call implements PendingCall {
+  id = -1;
+  /** Keeps a received reference alive: collection never ends a call in flight. */
+  readonly node: RemoteNode;
+  readonly #resolve: (value: unknown) => void;
+
+  constructor(node: RemoteNode, resolve: (value: unknown) => void) {
+    this.node = node;
+    this.#resolve = resolve;
+  }
+
+  onResult(value: unknown): void {
+    this.#resolve(value);
+  }
+
+  onException(content: unknown): void {
+    this.#resolve(rejection(() => readException(content)));
+  }
+
+  onFailure(error: ColloquyError): void {
+    this.#resolve(rejection(() => error.restated()));
+  }
+}
+
+/**
+ * A call on a received function. Nobody has to await it: a notification to a subscriber who has left is no unhandled rejection.
+ */
+export class FunctionCall extends Call {
+  promise: Promise<unknown> | undefined;
+  readonly #onLost: () => void;
+
+  constructor(node: RemoteNode, resolve: (value: unknown) => void, onLost: () => void) {
+    super(node, resolve);
+    this.#onLost = onLost;
+  }
+
+  override onException(content: unknown): void {
+    this.#settleQuietly();
+    super.onException(content);
+  }
+
+  override onFailure(error: ColloquyError): void {
+    this.#settleQuietly();
+    super.onFailure(error);
+  }
+
+  #settleQuietly(): void {
+    // The promise isn't there yet where a call fails while it is made.
+    queueMicrotask(() => this.promise?.catch(ignore));
+    this.#onLost();
+  }
+}
+
+/** Gives a call up at the other side, where it has left. */
+export type GiveUp = (call: Call) => void;
+
+/** A call with a time limit or a signal. */
+export class LimitedCall extends Call {
+  readonly #giveUp: GiveUp;
+  readonly #signal: AbortSignal | undefined;
+  readonly #onAbort = (): void => this.#cancel();
+  readonly #timer: NodeJS.Timeout | undefined;
+  #settled = false;
+
+  constructor(node: RemoteNode, resolve: (value: unknown) => void, options: CallOptions, giveUp: GiveUp) {
+    super(node, resolve);
+    this.#giveUp = giveUp;
+    this.#signal = options.signal;
+    const { timeout } = options;
+    options.signal?.addEventListener("abort", this.#onAbort, { once: true });
+    if (timeout !== undefined && timeout !== Infinity) this.#timer = setTimeout(() => this.#expire(timeout), timeout);
+  }
+
+  override onResult(value: unknown): void {
+    if (this.#settle()) super.onResult(value);
+  }
+
+  override onException(content: unknown): void {
+    if (this.#settle()) super.onException(content);
+  }
+
+  override onFailure(error: ColloquyError): void {
+    if (this.#settle()) super.onFailure(error);
+  }
+
+  #expire(timeout: number): void {
+    // A busy event loop runs late timers before it reads what has arrived in time: it gets one turn to do so.
+    setImmediate(() => {
+      if (this.#settled) return;
+      const executed = this.#leave();
+      const message = `no answer from ${this.node.toString()} within ${timeout} ms`;
+      super.onFailure(new ColloquyError("DEADLINE_EXCEEDED", message, { executed }));
+    });
+  }
+
+  #cancel(): void {
+    if (this.#settled) return;
+    const executed = this.#leave();
+    const message = `the call to ${this.node.toString()} was cancelled`;
+    super.onFailure(new ColloquyError("CANCELLED", message, { cause: this.#signal?.reason, executed }));
+  }
+
+  /** Stops waiting for the answer. */
+  #leave(): "no" | "unknown" {
+    this.#settle();
+    this.#giveUp(this);
+    return this.id < 0 ? "no" : "unknown";
+  }
+
+  #settle(): boolean {
+    if (this.#settled) return false;
+    this.#settled = true;
+    clearTimeout(this.#timer);
+    this.#signal?.removeEventListener("abort", this.#onAbort);
+    return true;
+  }
+}
+
+function ignore(): void {}

@@ -1,0 +1,35 @@
+import { JsonCodec, codecFor, connectTransport, resolveLimits } from "@colloquy/core";
+import type { Codec, CodecClass, ConnectOptions as TransportConnectOptions, Limits, SerializerFactory } from "@colloquy/core";
+import { Connection } from "./connection.ts";
+import type { Dialect } from "./hello.ts";
+
+export interface ConnectOptions extends TransportConnectOptions {
+  /** Default: `JsonCodec`. Both sides use the same. */
+  readonly codec?: CodecClass | undefined;
+  /** Types beyond the codec's own; the same on both sides, in the same order. */
+  readonly extraSerializers?: Iterable<SerializerFactory> | undefined;
+  readonly limits?: Partial<Limits> | undefined;
+  /** A service for the other side to call: the root of its `remote`. */
+  readonly service?: object | undefined;
+  /** Default: `"auto"`, hello with a fall back to the base protocol. */
+  readonly dialect?: Dialect | undefined;
+}
+
+/**
+ * Connects to a server. `T` is the server's root service, or an interface of it.
+ *
+ * Rejects with `INVALID_ARGUMENT`, `UNAVAILABLE`, `CANCELLED`, and `PROTOCOL_ERROR` where the two sides don't fit.
+ */
+export async function connect<T extends object = object>(address: string, options: ConnectOptions = {}): Promise<Connection<T>> {
+  const limits = resolveLimits(options.limits);
+  const codec = codecFor(options.codec ?? JsonCodec, options.extraSerializers ?? []) as Codec;
+  const transport = await connectTransport(address, options);
+  const connection = new Connection<T>({ transport, codec, limits, dialect: options.dialect ?? "auto" });
+  try {
+    await connection.start(options.service, true);
+  } catch (error) {
+    connection.destroy();
+    throw error;
+  }
+  return connection;
+}

@@ -1,0 +1,296 @@
+import { channel as diagnosticsChannel } from "node:diagnostics_channel";
+import { ColloquyError, Endpoint } from "@colloquy/core";
+import type { Codec, CodecChooser, EndpointHandler, EndpointStats, Limits, Transport } from "@colloquy/core";
+import { ReferenceBinding } from "./binding.ts";
+import type { BoundConnection } from "./binding.ts";
+import { Call, FunctionCall, LimitedCall } from "./call.ts";
+import { answerControl, noticeControl } from "./control.ts";
+import type { ControlActions } from "./control.ts";
+import { Dispatcher, readRequest } from "./dispatcher.ts";
+import type { RequestContent } from "./dispatcher.ts";
+import { Exports } from "./exports.ts";
+import { Greeting } from "./greeting.ts";
+import type { Dialect, PeerTraits } from "./hello.ts";
+import { Imports } from "./imports.ts";
+import { RemoteNode, serviceProxy } from "./proxy.ts";
+import type { CallOptions, Caller } from "./proxy.ts";
+import { Router } from "./router.ts";
+import type { Remote } from "./types.ts";
+
+/** Counters of one connection. */
+export interface ConnectionStats extends EndpointStats {
+  /** Functions and services of this side that the other side holds. */
+  readonly exportedReferences: number;
+  /** Functions and services of the other side that this side holds. */
+  readonly importedReferences: number;
+  /** Failed calls on received functions: a subscriber has left, or has thrown. */
+  readonly failedFunctionCalls: number;
+  /** Notifications that could not be sent, or not be carried out. */
+  readonly failedNotifications: number;
+}
+
+export interface ConnectionSetup {
+  readonly transport: Transport;
+  readonly codec: Codec | CodecChooser;
+  readonly limits: Limits;
+  readonly dialect: Dialect;
+}
+
+const NO_KWARGS: Readonly<Record<string, unknown>> = Object.freeze({});
+
+/** Failures that no promise reports: `{ connection, path, error }`. */
+const failedNotification = diagnosticsChannel("colloquy:failed-notification");
+const failedFunctionCall = diagnosticsChannel("colloquy:failed-function-call");
+
+/** A connection to one peer: its services are called through `remote`, and it calls those that this side serves. */
+export class Connection<T extends object = object> implements AsyncDisposable, BoundConnection {
+  /** Resolves when the connection has ended and all its calls have settled: with the error that ended it, or undefined. */
+  readonly closed: Promise<ColloquyError | undefined>;
+  readonly #endpoint: Endpoint;
+  readonly #limits: Limits;
+  readonly #dialect: Dialect;
+  readonly #exports: Exports;
+  readonly #imports: Imports;
+  readonly #router: Router;
+  readonly #binding: ReferenceBinding;
+  readonly #greeting: Greeting;
+  readonly #dispatcher: Dispatcher;
+  readonly #remote: object;
+  readonly #listeners = new Set<(error: ColloquyError | undefined) => void>();
+  readonly #control: ControlActions;
+  /** The peer has said hello: it knows `$`, notifications and built-in types. */
+  #extended = false;
+  #goneAway = false;
+  #failedFunctionCalls = 0;
+  #failedNotifications = 0;
+
+  /** @internal */
+  constructor({ transport, codec, limits, dialect }: ConnectionSetup) {
+    this.#limits = limits;
+    this.#dialect = dialect;
+    this.#exports = new Exports(limits.maxReferenceCount);
+    this.#imports = new Imports(this, (released) => this.#notifyPeer("$/release", [released]));
+    this.#router = new Router(limits);
+    this.#binding = new ReferenceBinding(this, this.#router, this.#exports, this.#imports);
+    const handler: EndpointHandler = {
+      onRequest: (id, content) => this.#onRequest(id, content),
+      onNotification: (content) => this.#onNotification(content),
+      onClosed: (error) => this.#onClosed(error),
+    };
+    this.#endpoint = new Endpoint(transport, this.#bound(codec), handler, limits);
+    this.#endpoint.onEncoded = (sent) => this.#exports.settle(sent);
+    this.#greeting = new Greeting(this.#endpoint, limits, (traits) => this.#onGreeted(traits));
+    this.#dispatcher = new Dispatcher(this.#endpoint, this.#router, this.#exports, (path, signal) => ({
+      connection: this,
+      path,
+      signal,
+    }));
+    this.#control = {
+      cancel: (id) => this.#dispatcher.cancel(id),
+      release: (id, count) => this.#exports.release(id, count),
+      goAway: () => (this.#goneAway = true),
+      stats: () => this.stats(),
+    };
+    this.#remote = serviceProxy(new RemoteNode(this, "", undefined, false));
+    this.closed = new Promise((resolve) => this.#listeners.add(resolve));
+  }
+
+  /** The root service of the other side. */
+  get remote(): Remote<T> {
+    return this.#remote as Remote<T>;
+  }
+
+  /** Address of the other side. */
+  get remoteAddress(): string {
+    return this.#endpoint.remoteAddress;
+  }
+
+  /** False once calls can't be made any more. */
+  get usable(): boolean {
+    return !this.#endpoint.ended && !this.#endpoint.draining && !this.#goneAway;
+  }
+
+  /** Calls `listener` once when the connection has ended and all its calls have settled. Returns a function that takes it back. */
+  onClose(listener: (error: ColloquyError | undefined) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  stats(): ConnectionStats {
+    return {
+      ...this.#endpoint.stats(),
+      exportedReferences: this.#exports.size,
+      importedReferences: this.#imports.size,
+      failedFunctionCalls: this.#failedFunctionCalls,
+      failedNotifications: this.#failedNotifications,
+    };
+  }
+
+  /**
+   * Refuses new calls in both directions, lets those finish that are under way, for `graceMs` at most (`Limits.closeGraceMs`),
+   * and closes. Resolves when the connection has ended. Never rejects.
+   */
+  async close(options: { readonly graceMs?: number } = {}): Promise<void> {
+    if (this.#greeting.done && !this.#endpoint.draining) this.#notifyPeer("$/goaway", []);
+    await this.#endpoint.close(options.graceMs);
+  }
+
+  /** Closes at once: calls under way fail with `CONNECTION_LOST`. */
+  destroy(error?: ColloquyError): void {
+    this.#endpoint.destroy(error);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** @internal Serves `root`, if there is one, and starts to read; says hello where this side has opened the connection. */
+  async start(root: object | undefined, opened: boolean): Promise<void> {
+    if (root !== undefined) this.#router.serve(root);
+    if (this.#dialect === "auto") this.#greeting.expect();
+    else this.#greeting.skip();
+    this.#endpoint.open();
+    if (opened && this.#dialect === "auto") await this.#greeting.greet(this.#endpoint.codec!);
+  }
+
+  /** @internal */
+  call(node: RemoteNode, args: unknown[], options: CallOptions | undefined): Promise<unknown> {
+    let made: Call | undefined;
+    const promise = new Promise<unknown>((resolve) => {
+      const call = this.#newCall(node, resolve, options);
+      made = call;
+      const refusal = this.#refusalOf(node, options);
+      if (refusal === undefined) this.#endpoint.request(call, [node.path, args, options?.kwargs ?? NO_KWARGS]);
+      else call.onFailure(refusal);
+    });
+    if (made instanceof FunctionCall) made.promise = promise;
+    return promise;
+  }
+
+  /** @internal */
+  notify(node: RemoteNode, args: unknown[]): void {
+    if (!this.#extended && this.#greeting.done) {
+      // A plain peer answers everything; nobody waits for it.
+      this.call(node, args, undefined).catch((error: unknown) => this.#onFailedNotification(node.path, error));
+      return;
+    }
+    const refusal = this.#refusalOf(node, undefined);
+    if (refusal === undefined && this.#endpoint.notify([node.path, args, NO_KWARGS])) return;
+    this.#onFailedNotification(node.path, refusal ?? new ColloquyError("CONNECTION_LOST", "no connection to send a notification"));
+  }
+
+  /** @internal */
+  leadsTo(caller: Caller): boolean {
+    return caller === this || caller.connection === this;
+  }
+
+  #bound(codec: Codec | CodecChooser): Codec | CodecChooser {
+    if (typeof codec === "function") return (firstByte) => this.#attached(codec(firstByte));
+    return this.#attached(codec);
+  }
+
+  #attached(codec: Codec): Codec {
+    this.#binding.attach(codec);
+    return codec;
+  }
+
+  #newCall(node: RemoteNode, resolve: (value: unknown) => void, options: CallOptions | undefined): Call {
+    if (options !== undefined && (options.timeout !== undefined || options.signal !== undefined)) {
+      return new LimitedCall(node, resolve, options, (call) => this.#giveUp(call));
+    }
+    if (!node.isReferencedFunction) return new Call(node, resolve);
+    return new FunctionCall(node, resolve, () => {
+      this.#failedFunctionCalls++;
+      if (failedFunctionCall.hasSubscribers) failedFunctionCall.publish({ connection: this, path: node.path });
+    });
+  }
+
+  /** Why a call isn't even sent. */
+  #refusalOf(node: RemoteNode, options: CallOptions | undefined): ColloquyError | undefined {
+    if (node.path === "") return new ColloquyError("INVALID_ARGUMENT", `${node.toString()} is a service, not a function`);
+    if (node.reference?.released === true) {
+      return new ColloquyError("REFERENCE_RELEASED", `${node.toString()} was released`);
+    }
+    if (this.#goneAway) return new ColloquyError("UNAVAILABLE", `${this.remoteAddress} is closing and takes no new calls`);
+    if (options?.signal?.aborted === true) {
+      return new ColloquyError("CANCELLED", "the call was cancelled before it was made", { cause: options.signal.reason });
+    }
+    return undefined;
+  }
+
+  #giveUp(call: Call): void {
+    const id = this.#endpoint.giveUp(call);
+    if (id >= 0) this.#notifyPeer("$/cancel", [id]);
+  }
+
+  /** A notification on `$`, for peers that know it. */
+  #notifyPeer(path: string, args: unknown[]): void {
+    if (this.#extended) this.#endpoint.notify([path, args, NO_KWARGS]);
+  }
+
+  #onGreeted(traits: PeerTraits | undefined): void {
+    if (traits === undefined) {
+      this.#endpoint.exceptionStyle = this.#dialect === "mosaik" ? "list" : "text";
+      return;
+    }
+    this.#extended = true;
+    if (traits.maxReferenceCount !== Infinity) this.#imports.maxCount = traits.maxReferenceCount;
+    this.#endpoint.exceptionStyle = "map";
+    this.#binding.extend(this.#endpoint.codec!);
+  }
+
+  #onRequest(id: number, content: unknown): void {
+    if (!this.#greeting.done && this.#greeting.receive(id, content, this.#endpoint.codec!)) return;
+    let request: RequestContent;
+    try {
+      request = readRequest(content, this.#limits);
+      if (this.#extended && request.path.startsWith("$/") && !request.path.startsWith("$/ref/")) {
+        return this.#endpoint.reply(id, answerControl(request, this.#control));
+      }
+    } catch (error) {
+      return this.#endpoint.fail(id, error);
+    }
+    this.#dispatcher.run(id, request);
+  }
+
+  #onNotification(content: unknown): void {
+    let path = "";
+    try {
+      const request = readRequest(content, this.#limits);
+      ({ path } = request);
+      if (!this.#extended) return;
+      if (path.startsWith("$/") && !path.startsWith("$/ref/")) {
+        if (!noticeControl(request, this.#control)) this.#failedNotifications++;
+      } else this.#dispatcher.runQuietly(request, (error) => this.#onFailedNotification(path, error));
+    } catch (error) {
+      this.#onFailedNotification(path, error);
+    }
+  }
+
+  #onFailedNotification(path: string, error: unknown): void {
+    this.#failedNotifications++;
+    if (failedNotification.hasSubscribers) failedNotification.publish({ connection: this, path, error });
+  }
+
+  #onClosed(error: ColloquyError | undefined): void {
+    this.#greeting.close();
+    this.#dispatcher.close();
+    this.#exports.clear();
+    this.#imports.clear();
+    // The callers' promises settle first: a few turns of the microtask queue.
+    setImmediate(() => {
+      const listeners = [...this.#listeners];
+      this.#listeners.clear();
+      for (const listener of listeners) guard(() => listener(error));
+    });
+  }
+}
+
+/** A listener that throws keeps the others from nothing; the process learns of it. */
+function guard(notify: () => void): void {
+  try {
+    notify();
+  } catch (error) {
+    process.emitWarning(error instanceof Error ? error : String(error));
+  }
+}

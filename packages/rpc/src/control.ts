@@ -1,0 +1,55 @@
+import { ColloquyError } from "@colloquy/core";
+import type { RequestContent } from "./dispatcher.ts";
+
+/** What the `$` service of a connection does. */
+export interface ControlActions {
+  cancel(id: number): void;
+  release(id: number, count: number): void;
+  goAway(): void;
+  stats(): object;
+}
+
+const COUNTERS = /^(sent|received|pending|running|exported|imported)/;
+
+/** Answers a request on `$`. @throws ColloquyError `NOT_FOUND` for a name that `$` doesn't have. */
+export function answerControl({ path }: RequestContent, actions: ControlActions): unknown {
+  switch (path) {
+    case "$/ping":
+      return null;
+    case "$/stats":
+      return Object.fromEntries(Object.entries(actions.stats()).filter(([name]) => COUNTERS.test(name)));
+    case "$/hello":
+      throw new ColloquyError("PROTOCOL_ERROR", "hello comes first on a connection, and once");
+    default:
+      throw new ColloquyError("NOT_FOUND", "no such name in $");
+  }
+}
+
+/** Carries out a notification on `$`. False: there is none of that name, or its arguments are malformed. */
+export function noticeControl({ path, args }: RequestContent, actions: ControlActions): boolean {
+  switch (path) {
+    case "$/cancel":
+      if (!isCount(args[0])) return false;
+      actions.cancel(args[0]);
+      return true;
+    case "$/release":
+      return Array.isArray(args[0]) && args[0].every((pair) => releaseOne(pair, actions));
+    case "$/goaway":
+      actions.goAway();
+      return true;
+    default:
+      return false;
+  }
+}
+
+function releaseOne(pair: unknown, actions: ControlActions): boolean {
+  if (!Array.isArray(pair)) return false;
+  const [id, count] = pair as [unknown, unknown];
+  if (!isCount(id) || !isCount(count)) return false;
+  actions.release(id, count);
+  return true;
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+}

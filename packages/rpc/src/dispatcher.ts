@@ -1,0 +1,162 @@
+import { ColloquyError } from "@colloquy/core";
+import type { Endpoint, Limits } from "@colloquy/core";
+import type { CallContext } from "./context.ts";
+import type { Exports } from "./exports.ts";
+import { exposedFunction } from "./expose.ts";
+import type { AnyFunction, Exposed } from "./expose.ts";
+import { bindKeywords, placeContext } from "./arguments.ts";
+import { joinPath, parseReferencePath } from "./path.ts";
+import { RemoteNode, nodeOf } from "./proxy.ts";
+import type { Router } from "./router.ts";
+
+export type MakeContext = (path: string, signal: AbortSignal) => CallContext;
+
+/** A request's content once it is checked. */
+export interface RequestContent {
+  readonly path: string;
+  readonly args: unknown[];
+  readonly kwargs: Record<string, unknown>;
+}
+
+/** Carries out the requests of one connection: path to function, function to answer. */
+export class Dispatcher {
+  readonly #endpoint: Endpoint;
+  readonly #router: Router;
+  readonly #exports: Exports;
+  readonly #makeContext: MakeContext;
+  /** Signals of the calls that asked for one. */
+  readonly #aborts = new Map<number, AbortController>();
+
+  constructor(endpoint: Endpoint, router: Router, exports: Exports, makeContext: MakeContext) {
+    this.#endpoint = endpoint;
+    this.#router = router;
+    this.#exports = exports;
+    this.#makeContext = makeContext;
+  }
+
+  /** Carries out a request and answers it; a plain value is answered before this returns. */
+  run(id: number, request: RequestContent): void {
+    let result: unknown;
+    try {
+      result = this.#call(id, request);
+      if (isThenable(result)) {
+        result.then(
+          (value) => this.#reply(id, value),
+          (error: unknown) => this.#fail(id, error),
+        );
+        return;
+      }
+    } catch (error) {
+      return this.#fail(id, error);
+    }
+    this.#reply(id, result);
+  }
+
+  /** Carries out a request that wants no answer; what it throws goes to `onError`. */
+  runQuietly(request: RequestContent, onError: (error: unknown) => void): void {
+    try {
+      const result = this.#call(-1, request);
+      if (isThenable(result)) result.then(undefined, onError);
+    } catch (error) {
+      onError(error);
+    }
+  }
+
+  /** The caller gave request `id` up. */
+  cancel(id: number): void {
+    this.#aborts.get(id)?.abort(new ColloquyError("CANCELLED", "the caller gave the call up"));
+  }
+
+  /** The connection has ended. */
+  close(): void {
+    const reason = new ColloquyError("CONNECTION_LOST", "the caller's connection has ended");
+    for (const abort of this.#aborts.values()) abort.abort(reason);
+    this.#aborts.clear();
+  }
+
+  #call(id: number, { path, args, kwargs }: RequestContent): unknown {
+    const reference = parseReferencePath(path);
+    if (reference === undefined) {
+      const found = this.#router.resolve(path);
+      if ("service" in found) throw notCallable(path);
+      return this.#invoke(id, path, found.exposed, found.owner, args, kwargs);
+    }
+    const target = this.#exports.get(reference.id);
+    const node = nodeOf(target);
+    if (node !== undefined) return forward(node, reference.rest, args, kwargs);
+    if (typeof target === "function") {
+      if (reference.rest !== "") throw new ColloquyError("NOT_FOUND", "a function has no members");
+      return this.#invoke(id, path, exposedFunction(target as AnyFunction), undefined, args, kwargs);
+    }
+    const found = this.#router.resolveBelow(target, reference.rest);
+    if ("service" in found) throw notCallable(path);
+    return this.#invoke(id, path, found.exposed, found.owner, args, kwargs);
+  }
+
+  #invoke(
+    id: number,
+    path: string,
+    exposed: Exposed,
+    owner: object | undefined,
+    args: unknown[],
+    kwargs: Record<string, unknown>,
+  ): unknown {
+    if (hasKeys(kwargs)) bindKeywords(exposed, args, kwargs);
+    if (exposed.contextPlace < 0) return Reflect.apply(exposed.call, owner, args);
+    const abort = new AbortController();
+    if (id >= 0) this.#aborts.set(id, abort);
+    return Reflect.apply(exposed.call, owner, placeContext(exposed, args, this.#makeContext(path, abort.signal)));
+  }
+
+  #reply(id: number, value: unknown): void {
+    if (this.#aborts.size > 0) this.#aborts.delete(id);
+    this.#endpoint.reply(id, value);
+  }
+
+  #fail(id: number, error: unknown): void {
+    if (this.#aborts.size > 0) this.#aborts.delete(id);
+    this.#endpoint.fail(id, error);
+  }
+}
+
+/**
+ * Checks the content of a request.
+ *
+ * @throws ColloquyError `INVALID_ARGUMENT` that says what is wrong.
+ */
+export function readRequest(content: unknown, limits: Limits): RequestContent {
+  if (!Array.isArray(content) || content.length < 3 || content.length > 4) throw invalid("a request is [path, args, kwargs]");
+  const [path, args, kwargs] = content as [unknown, unknown, unknown];
+  if (typeof path !== "string") throw invalid("the path of a request is no string");
+  if (!Array.isArray(args)) throw invalid("the arguments of a request are no array");
+  if (args.length > limits.maxArgumentCount) {
+    throw invalid(`${args.length} arguments; the limit is ${limits.maxArgumentCount} (maxArgumentCount)`);
+  }
+  if (typeof kwargs !== "object" || kwargs === null || Array.isArray(kwargs)) throw invalid("the keyword arguments are no map");
+  return { path, args, kwargs: kwargs as Record<string, unknown> };
+}
+
+/** A call on something that another peer has lent us. */
+function forward(node: RemoteNode, rest: string, args: unknown[], kwargs: Record<string, unknown>): Promise<unknown> {
+  const target = rest === "" ? node : new RemoteNode(node.caller, joinPath(node.path, rest), node.reference, false);
+  return node.caller.call(target, args, hasKeys(kwargs) ? { kwargs } : undefined);
+}
+
+function hasKeys(kwargs: Record<string, unknown>): boolean {
+  for (const _key in kwargs) return true;
+  return false;
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
+}
+
+function notCallable(path: string): ColloquyError {
+  return path === ""
+    ? new ColloquyError("NOT_EXPOSED", "the root is a service, not a method: the path is empty")
+    : new ColloquyError("NOT_EXPOSED", `"${path}" is a service, not a method`);
+}
+
+function invalid(message: string): ColloquyError {
+  return new ColloquyError("INVALID_ARGUMENT", message);
+}

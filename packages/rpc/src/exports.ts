@@ -1,0 +1,94 @@
+import { ColloquyError, SerializationError, describeType } from "@colloquy/core";
+
+interface ExportEntry {
+  readonly id: number;
+  readonly target: object;
+  /** How often it was sent and not released. */
+  count: number;
+}
+
+/**
+ * Functions and services that this side has handed out on one connection. An entry goes when the other side has released it as
+ * often as it was sent, so a release that crosses a new sending does no harm; a number is never used again.
+ */
+export class Exports {
+  readonly #byId = new Map<number, ExportEntry>();
+  readonly #byTarget = new Map<object, ExportEntry>();
+  readonly #maxCount: number;
+  /** What the message that is being encoded has counted. */
+  #journal: ExportEntry[] = [];
+  #nextId = 1;
+
+  constructor(maxCount: number) {
+    this.#maxCount = maxCount;
+  }
+
+  get size(): number {
+    return this.#byId.size;
+  }
+
+  /**
+   * Counts one more sending of `target`; returns its number.
+   *
+   * @throws SerializationError where the table is full.
+   */
+  add(target: object): number {
+    let entry = this.#byTarget.get(target);
+    if (entry === undefined) {
+      if (this.#byId.size >= this.#maxCount) throw this.#full(target);
+      entry = { id: this.#nextId++, target, count: 0 };
+      this.#byId.set(entry.id, entry);
+      this.#byTarget.set(target, entry);
+    }
+    entry.count++;
+    this.#journal.push(entry);
+    return entry.id;
+  }
+
+  /** The message with the latest additions has left, or it has failed and they are taken back. */
+  settle(sent: boolean): void {
+    if (this.#journal.length === 0) return;
+    const journal = this.#journal;
+    this.#journal = [];
+    if (!sent) for (const entry of journal) this.#drop(entry, 1);
+  }
+
+  /** @throws ColloquyError `REFERENCE_RELEASED` */
+  get(id: number): object {
+    const entry = this.#byId.get(id);
+    if (entry === undefined) throw new ColloquyError("REFERENCE_RELEASED", `reference ${id} was released, or never given`);
+    return entry.target;
+  }
+
+  /** The other side lets go of `count` sendings. What isn't there is ignored: the connection may have ended it. */
+  release(id: number, count: number): void {
+    const entry = this.#byId.get(id);
+    if (entry !== undefined) this.#drop(entry, count);
+  }
+
+  clear(): void {
+    this.#byId.clear();
+    this.#byTarget.clear();
+  }
+
+  #drop(entry: ExportEntry, count: number): void {
+    entry.count -= count;
+    if (entry.count > 0) return;
+    this.#byId.delete(entry.id);
+    this.#byTarget.delete(entry.target);
+  }
+
+  #full(target: object): SerializationError {
+    const kinds = new Map<string, number>();
+    for (const { target: held } of this.#byId.values()) {
+      const kind = describeType(held);
+      kinds.set(kind, (kinds.get(kind) ?? 0) + 1);
+    }
+    const most = [...kinds].toSorted((a, b) => b[1] - a[1]).slice(0, 3);
+    const held = most.map(([kind, count]) => `${count} x ${kind}`).join(", ");
+    return new SerializationError(
+      `no room for a reference to ${describeType(target)}: the peer holds ${this.#maxCount} (maxReferenceCount; ${held}); ` +
+        "it releases them with release() or using",
+    );
+  }
+}

@@ -1,0 +1,116 @@
+import { ColloquyError, MAX_MESSAGE_BYTES_BEFORE_HELLO, readException } from "@colloquy/core";
+import type { Codec, Endpoint, Limits, PendingCall } from "@colloquy/core";
+import { HELLO_PATH, makeHello, readHello } from "./hello.ts";
+import type { Dialect, Hello, PeerTraits } from "./hello.ts";
+
+const NO_KWARGS: Readonly<Record<string, unknown>> = Object.freeze({});
+
+/** Learns what the peer speaks: its traits, or undefined for a plain peer. Called before any other message is handled. */
+export type GreetedListener = (traits: PeerTraits | undefined) => void;
+
+/**
+ * The start of a connection. The side that opened it says hello; until the answer is there, or the first request on the other
+ * side, this side's calls wait. A peer that doesn't know hello is plain.
+ */
+export class Greeting {
+  readonly #endpoint: Endpoint;
+  readonly #limits: Limits;
+  readonly #onGreeted: GreetedListener;
+  #timer: NodeJS.Timeout | undefined;
+  #done = false;
+
+  constructor(endpoint: Endpoint, limits: Limits, onGreeted: GreetedListener) {
+    this.#endpoint = endpoint;
+    this.#limits = limits;
+    this.#onGreeted = onGreeted;
+  }
+
+  get done(): boolean {
+    return this.#done;
+  }
+
+  /** For dialects without hello. */
+  skip(): void {
+    this.#finish(undefined);
+  }
+
+  /** Holds this side's calls back, and bounds what the peer may send and how long it may take. */
+  expect(): void {
+    this.#endpoint.hold();
+    this.#endpoint.maxReceivedBytes = Math.min(MAX_MESSAGE_BYTES_BEFORE_HELLO, this.#limits.maxMessageBytes);
+    const milliseconds = this.#limits.helloTimeoutMs;
+    this.#timer = setTimeout(() => {
+      const message = `no first message within ${milliseconds} ms (helloTimeoutMs)`;
+      this.#endpoint.destroy(new ColloquyError("CONNECTION_LOST", message, { executed: "no" }));
+    }, milliseconds);
+  }
+
+  /** Says hello. Rejects where the peer refuses, or where the two sides don't fit. */
+  async greet(codec: Codec): Promise<void> {
+    const own = makeHello(codec, this.#limits);
+    await new Promise<void>((resolve, reject) => {
+      const call: PendingCall = {
+        id: -1,
+        onResult: (answer) => {
+          try {
+            this.#release(readHello(answer, own));
+            resolve();
+          } catch (error) {
+            reject(error as Error);
+          }
+        },
+        onException: (content) => {
+          // A peer that knows hello refuses it with a map; anything else comes from one that doesn't.
+          if (isMap(content)) return reject(readException(content));
+          this.#release(undefined);
+          resolve();
+        },
+        onFailure: reject,
+      };
+      this.#endpoint.request(call, [HELLO_PATH, [own], NO_KWARGS], true);
+    });
+  }
+
+  /** Looks at the first request of a peer. True: it was hello, and is answered. */
+  receive(id: number, content: unknown, codec: Codec): boolean {
+    if (!Array.isArray(content) || content[0] !== HELLO_PATH) {
+      this.#release(undefined);
+      return false;
+    }
+    const own: Hello = makeHello(codec, this.#limits);
+    const args: unknown = content[1];
+    try {
+      const traits = readHello(Array.isArray(args) ? args[0] : undefined, own);
+      this.#endpoint.reply(id, own);
+      this.#release(traits);
+    } catch (error) {
+      this.#endpoint.exceptionStyle = "map";
+      this.#endpoint.fail(id, error);
+      void this.#endpoint.close(0);
+    }
+    return true;
+  }
+
+  /** The connection has ended. */
+  close(): void {
+    clearTimeout(this.#timer);
+  }
+
+  #release(traits: PeerTraits | undefined): void {
+    if (this.#done) return;
+    this.#endpoint.maxReceivedBytes = this.#limits.maxMessageBytes;
+    this.#finish(traits);
+    this.#endpoint.unhold();
+  }
+
+  #finish(traits: PeerTraits | undefined): void {
+    this.#done = true;
+    clearTimeout(this.#timer);
+    if (traits !== undefined) this.#endpoint.maxSentBytes = traits.maxMessageBytes;
+    this.#onGreeted(traits);
+  }
+}
+
+function isMap(content: unknown): boolean {
+  return typeof content === "object" && content !== null && !Array.isArray(content);
+}

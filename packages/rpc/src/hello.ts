@@ -1,0 +1,77 @@
+import { ColloquyError, quoted } from "@colloquy/core";
+import type { Codec, Limits } from "@colloquy/core";
+
+export const HELLO_PATH = "$/hello";
+export const PROTOCOL_VERSION = 1;
+
+/** Which protocol a connection speaks. `"auto"`: hello, and the base protocol with peers that don't know it. */
+export type Dialect = "auto" | "aiomas" | "mosaik";
+
+/** What each side tells of itself, `docs/protocol.md` section 4. */
+export interface Hello {
+  readonly protocol: number;
+  readonly software: string;
+  readonly codec: string;
+  /** Names of the extra serializers, in the order of their type ids. */
+  readonly serializers: readonly string[];
+  readonly limits: Readonly<Record<string, number>>;
+  readonly segments: boolean;
+}
+
+/** This side's hello. The last serializer of an rpc codec is the fallback for services, which both sides have. */
+export function makeHello(codec: Codec, limits: Limits): Hello {
+  return {
+    protocol: PROTOCOL_VERSION,
+    software: "colloquy",
+    codec: codec.name,
+    serializers: codec.serializerNames.slice(0, -1),
+    limits: { maxMessageBytes: limits.maxMessageBytes, maxReferenceCount: limits.maxReferenceCount },
+    segments: false,
+  };
+}
+
+/** What this side has to know of the other. */
+export interface PeerTraits {
+  readonly software: string;
+  readonly maxMessageBytes: number;
+  readonly maxReferenceCount: number;
+}
+
+/**
+ * Reads the other side's hello.
+ *
+ * @throws ColloquyError `PROTOCOL_ERROR` for one that is malformed, of another version, or that doesn't fit ours.
+ */
+export function readHello(received: unknown, own: Hello): PeerTraits {
+  if (typeof received !== "object" || received === null || Array.isArray(received)) {
+    throw new ColloquyError("PROTOCOL_ERROR", "hello is no map");
+  }
+  const hello = received as Partial<Record<keyof Hello, unknown>>;
+  if (hello.protocol !== PROTOCOL_VERSION) {
+    const version = typeof hello.protocol === "number" ? hello.protocol : "no number";
+    throw new ColloquyError("PROTOCOL_ERROR", `the peer speaks version ${version} of the protocol, this side ${PROTOCOL_VERSION}`);
+  }
+  if (hello.serializers !== undefined) checkSerializers(hello.serializers, own.serializers);
+  const software = typeof hello.software === "string" ? hello.software.slice(0, 256) : "unknown";
+  return {
+    software,
+    maxMessageBytes: readLimit(hello.limits, "maxMessageBytes"),
+    maxReferenceCount: readLimit(hello.limits, "maxReferenceCount"),
+  };
+}
+
+function checkSerializers(theirs: unknown, ours: readonly string[]): void {
+  const same = Array.isArray(theirs) && theirs.length === ours.length && ours.every((name, index) => name === theirs[index]);
+  if (same) return;
+  const names = Array.isArray(theirs) ? theirs.slice(0, 32).map((name) => (typeof name === "string" ? quoted(name) : "?")) : ["?"];
+  const own = ours.map((name) => quoted(name)).join(", ");
+  throw new ColloquyError(
+    "PROTOCOL_ERROR",
+    `the two sides have different serializers: [${names.join(", ")}] there, [${own}] here; both add the same in the same order`,
+  );
+}
+
+function readLimit(limits: unknown, name: keyof Limits): number {
+  const value = typeof limits === "object" && limits !== null ? (limits as Partial<Record<string, unknown>>)[name] : undefined;
+  return typeof value === "number" && value > 0 ? value : Infinity;
+}

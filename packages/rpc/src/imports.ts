@@ -1,0 +1,137 @@
+import { DEFAULT_LIMITS } from "@colloquy/core";
+import { collectGarbage } from "./collect.ts";
+import { RemoteNode, functionProxy, serviceProxy } from "./proxy.ts";
+import type { Caller, Reference } from "./proxy.ts";
+import { referencePath } from "./path.ts";
+
+/** A function or service that the other side has handed out. Whatever can call it holds this. */
+class ImportedReference implements Reference {
+  readonly id: number;
+  proxy: object | undefined;
+  released = false;
+  readonly #imports: Imports;
+
+  constructor(id: number, imports: Imports) {
+    this.id = id;
+    this.#imports = imports;
+  }
+
+  release(): void {
+    if (this.released) return;
+    this.released = true;
+    this.#imports.drop(this.id);
+  }
+}
+
+interface ImportEntry {
+  /** How often it has arrived since the last release. */
+  count: number;
+  weak: WeakRef<ImportedReference>;
+}
+
+/** Held references from which on a collection is worth its time. */
+const MIN_COLLECTED_COUNT = 1000;
+/** Time without a new reference after which there is time for a collection. */
+const IDLE_MS = 1000;
+
+/** Sends `[[number, count], ...]` to the other side. */
+export type ReleaseSender = (released: [id: number, count: number][]) => void;
+
+/**
+ * References that have arrived on one connection. They are held weakly: one that nothing can call any more is released when the
+ * engine has collected it. Releases of one turn leave together.
+ *
+ * The engine doesn't know that the other side pays for what is held here. Where many references have come that nobody has
+ * released, it is asked to collect: when half of what the other side may hand out is held, and when no more come for a while.
+ */
+export class Imports {
+  readonly #caller: Caller;
+  readonly #send: ReleaseSender;
+  readonly #entries = new Map<number, ImportEntry>();
+  readonly #collected: FinalizationRegistry<number>;
+  #released: [number, number][] = [];
+  #closed = false;
+  #idleTimer: NodeJS.Timeout | undefined;
+  #arrivedAtIdle = 0;
+  #arrived = 0;
+  /** Size from which on the next reference starts a collection. */
+  #collectAt = DEFAULT_LIMITS.maxReferenceCount / 2;
+  #maxCount: number = DEFAULT_LIMITS.maxReferenceCount;
+
+  constructor(caller: Caller, send: ReleaseSender) {
+    this.#caller = caller;
+    this.#send = send;
+    this.#collected = new FinalizationRegistry((id) => {
+      // A new arrival may have come between the collection and this call: then the entry has a living reference again.
+      if (this.#entries.get(id)?.weak.deref() === undefined) this.drop(id);
+    });
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** How many references the other side may hand out. */
+  set maxCount(count: number) {
+    this.#maxCount = count;
+    this.#collectAt = Math.max(count / 2, 1);
+  }
+
+  /** The proxy for a reference that has arrived once more. */
+  receive(id: number, isFunction: boolean): object {
+    const entry = this.#entries.get(id);
+    const known = entry?.weak.deref();
+    if (entry !== undefined) entry.count++;
+    if (known?.proxy !== undefined) return known.proxy;
+    const reference = new ImportedReference(id, this);
+    const node = new RemoteNode(this.#caller, referencePath(id), reference, isFunction);
+    reference.proxy = isFunction ? functionProxy(node) : serviceProxy(node);
+    const weak = new WeakRef(reference);
+    if (entry === undefined) this.#entries.set(id, { count: 1, weak });
+    else entry.weak = weak;
+    this.#collected.register(reference, id);
+    this.#watchSize();
+    return reference.proxy;
+  }
+
+  /** Lets go of a reference with all its arrivals. */
+  drop(id: number): void {
+    const entry = this.#entries.get(id);
+    if (entry === undefined || this.#closed) return;
+    this.#entries.delete(id);
+    if (this.#released.length === 0) queueMicrotask(() => this.#flush());
+    this.#released.push([id, entry.count]);
+  }
+
+  clear(): void {
+    this.#closed = true;
+    clearTimeout(this.#idleTimer);
+    this.#entries.clear();
+  }
+
+  #watchSize(): void {
+    this.#arrived++;
+    if (this.#entries.size >= this.#collectAt) {
+      collectGarbage();
+      // Where most are in use, looking again soon is of no use.
+      const alive = [...this.#entries.values()].filter(({ weak }) => weak.deref() !== undefined).length;
+      this.#collectAt = Math.max(this.#maxCount / 2, (alive + this.#maxCount) / 2);
+    }
+    if (this.#entries.size < MIN_COLLECTED_COUNT) return;
+    if (this.#idleTimer === undefined) this.#idleTimer = setTimeout(() => this.#whenIdle(), IDLE_MS).unref();
+  }
+
+  #whenIdle(): void {
+    this.#idleTimer = undefined;
+    if (this.#closed) return;
+    if (this.#arrived === this.#arrivedAtIdle) return collectGarbage();
+    this.#arrivedAtIdle = this.#arrived;
+    this.#idleTimer = setTimeout(() => this.#whenIdle(), IDLE_MS).unref();
+  }
+
+  #flush(): void {
+    const released = this.#released;
+    this.#released = [];
+    if (!this.#closed) this.#send(released);
+  }
+}

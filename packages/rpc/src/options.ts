@@ -1,0 +1,38 @@
+import { ColloquyError } from "@colloquy/core";
+import { nodeOf } from "./proxy.ts";
+import type { CallOptions, RemoteNode } from "./proxy.ts";
+
+// oxlint-disable-next-line typescript/no-explicit-any -- any remote function
+type Fn = (...args: any[]) => any;
+
+/**
+ * The same remote method with options for its calls: `await withOptions(chat.slow, { timeout: 500, signal })(42)`.
+ *
+ * @throws ColloquyError `INVALID_ARGUMENT` for what is no remote method, and for malformed options.
+ */
+export function withOptions<F extends Fn>(method: F, options: CallOptions): F {
+  const node = remoteNode(method, "withOptions");
+  const { timeout } = options;
+  if (timeout !== undefined && !(typeof timeout === "number" && timeout >= 0)) {
+    throw new ColloquyError("INVALID_ARGUMENT", `timeout is ${String(timeout)}; it takes milliseconds`);
+  }
+  return ((...args: unknown[]) => node.caller.call(node, args, options)) as F;
+}
+
+/**
+ * The same remote method without an answer: `notify(chat.say)("ada", "hi")`. Calls start in order with the others of the
+ * connection. One that can't be sent or carried out is counted (`connection.stats()`) and published on the diagnostics channel
+ * `colloquy:failed-notification`.
+ *
+ * @throws ColloquyError `INVALID_ARGUMENT` for what is no remote method; the call throws `SERIALIZATION_ERROR`.
+ */
+export function notify<F extends Fn>(method: F): (...args: Parameters<F>) => void {
+  const node = remoteNode(method, "notify");
+  return (...args) => node.caller.notify(node, args);
+}
+
+function remoteNode(method: unknown, name: string): RemoteNode {
+  const node = typeof method === "function" ? nodeOf(method) : undefined;
+  if (node === undefined) throw new ColloquyError("INVALID_ARGUMENT", `${name} takes a method of a proxy, such as remote.add`);
+  return node;
+}

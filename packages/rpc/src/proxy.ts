@@ -1,0 +1,148 @@
+import { ColloquyError, quoted } from "@colloquy/core";
+import { joinPath } from "./path.ts";
+
+const NODE: unique symbol = Symbol("colloquy.node") as never;
+const INSPECT: unique symbol = Symbol.for("nodejs.util.inspect.custom") as never;
+/** Children beyond are made anew each time: names may come from data. */
+const MAX_CACHED_CHILD_COUNT = 1000;
+
+/** Options of one call. */
+export interface CallOptions {
+  /** Milliseconds until the call fails with `DEADLINE_EXCEEDED`. */
+  readonly timeout?: number;
+  /** Gives the call up: it rejects at once with `CANCELLED`, and the callee's `context.signal` aborts. */
+  readonly signal?: AbortSignal;
+  /** Keyword arguments: by the names of the callee's parameters, as Python has them. */
+  readonly kwargs?: Readonly<Record<string, unknown>>;
+}
+
+/** A reference that was received, for as long as something can use it. */
+export interface Reference {
+  readonly released: boolean;
+  release(): void;
+}
+
+/** What stands behind proxies: it sends their calls. */
+export interface Caller {
+  call(node: RemoteNode, args: unknown[], options: CallOptions | undefined): Promise<unknown>;
+  notify(node: RemoteNode, args: unknown[]): void;
+  /** For messages: `tcp://127.0.0.1:5555`. */
+  readonly remoteAddress: string;
+  /** The connection that calls take now, where it isn't this caller itself. */
+  readonly connection?: Caller | undefined;
+}
+
+/** Where a proxy points to: a path at a peer. */
+export class RemoteNode {
+  readonly caller: Caller;
+  readonly path: string;
+  /** Keeps what was received alive for as long as this node is. */
+  readonly reference: Reference | undefined;
+  readonly isFunction: boolean;
+  childCount = 0;
+
+  constructor(caller: Caller, path: string, reference: Reference | undefined, isFunction: boolean) {
+    this.caller = caller;
+    this.path = path;
+    this.reference = reference;
+    this.isFunction = isFunction;
+  }
+
+  /** True for a function that was received as a value: calls on it need not be awaited. */
+  get isReferencedFunction(): boolean {
+    return this.isFunction && this.reference !== undefined;
+  }
+
+  toString(): string {
+    return `${this.caller.remoteAddress}/${this.path}`;
+  }
+}
+
+/**
+ * A proxy for a service. Members that were used are its own properties, plain functions; the first use of a name reaches the
+ * shared prototype, which makes the function. So a call goes through no trap.
+ */
+export function serviceProxy(node: RemoteNode): object {
+  const proxy = Object.create(REMOTE_PROTOTYPE) as object;
+  Object.defineProperty(proxy, NODE, { value: node });
+  return proxy;
+}
+
+/** A proxy for a function. */
+export function functionProxy(node: RemoteNode): (...args: unknown[]) => Promise<unknown> {
+  const proxy = (...args: unknown[]): Promise<unknown> => node.caller.call(node, args, undefined);
+  Object.defineProperty(proxy, NODE, { value: node });
+  Object.setPrototypeOf(proxy, REMOTE_PROTOTYPE);
+  return proxy;
+}
+
+/** A function that is at the same time a service: what a name of a proxy stands for isn't known before it is used. */
+function memberProxy(node: RemoteNode): object {
+  const proxy = functionProxy(node);
+  // Names of a remote service may be these, too.
+  delete (proxy as { name?: string }).name;
+  delete (proxy as { length?: number }).length;
+  return proxy;
+}
+
+/** The node behind a proxy, or undefined for everything else. */
+export function nodeOf(value: unknown): RemoteNode | undefined {
+  const isObject = (typeof value === "object" && value !== null) || typeof value === "function";
+  if (!isObject || !Object.hasOwn(value, NODE)) return undefined;
+  return (value as { [NODE]: RemoteNode })[NODE];
+}
+
+/** True for two proxies of the same remote object. */
+export function sameRemote(a: unknown, b: unknown): boolean {
+  const [first, second] = [nodeOf(a), nodeOf(b)];
+  return first !== undefined && second !== undefined && first.caller === second.caller && first.path === second.path;
+}
+
+/**
+ * Says that a received function or service is not needed any more. Calls on it fail with `REFERENCE_RELEASED` from now on, and
+ * the other side lets go of it. Nothing happens for proxies that hang under a connection's root, and for other values.
+ */
+export function release(proxy: unknown): void {
+  nodeOf(proxy)?.reference?.release();
+}
+
+function childOf(node: RemoteNode, owner: object, name: string): object {
+  const child = memberProxy(new RemoteNode(node.caller, joinPath(node.path, name), node.reference, false));
+  if (node.childCount < MAX_CACHED_CHILD_COUNT && Object.hasOwn(owner, NODE)) {
+    node.childCount++;
+    Object.defineProperty(owner, name, { value: child, configurable: true });
+  }
+  return child;
+}
+
+/** Names that are local, so that promises, JSON and tools can handle a proxy. */
+function localMember(node: RemoteNode, name: string | symbol): unknown {
+  switch (name) {
+    case Symbol.dispose:
+      return () => node.reference?.release();
+    case INSPECT:
+      return () => `Remote(${node.toString()})`;
+    case Symbol.toStringTag:
+      return "Remote";
+    case Symbol.toPrimitive:
+      return () => `Remote(${node.toString()})`;
+    default:
+      return undefined;
+  }
+}
+
+/** The prototype of all proxies. It has no state: which proxy is meant is the receiver. */
+const REMOTE_PROTOTYPE: object = new Proxy(Object.freeze(Object.create(null) as object), {
+  get(_target, name, receiver: object) {
+    const node = nodeOf(receiver);
+    if (node === undefined) return undefined;
+    if (typeof name === "symbol") return localMember(node, name);
+    if (name === "then" || name === "toJSON") return undefined;
+    return childOf(node, receiver, name);
+  },
+  set(_target, name, _value, receiver: object) {
+    const where = nodeOf(receiver)?.toString() ?? "a proxy";
+    throw new ColloquyError("INVALID_ARGUMENT", `can't set ${quoted(String(name))} of ${where}: it has one verb, to be called`);
+  },
+  has: () => false,
+});

@@ -1,0 +1,77 @@
+import { ColloquyError, JsonCodec, codecFor, listenTransport, resolveLimits } from "@colloquy/core";
+import type { CodecOption, Limits, ListenOptions, SerializerFactory, Transport } from "@colloquy/core";
+import { Connection } from "./connection.ts";
+import { isService } from "./expose.ts";
+import type { Dialect } from "./hello.ts";
+
+export interface ServeOptions extends ListenOptions {
+  /** Default: `JsonCodec`. `"auto"`: what each client speaks. */
+  readonly codec?: CodecOption | undefined;
+  /** Types beyond the codec's own; the same on both sides, in the same order. */
+  readonly extraSerializers?: Iterable<SerializerFactory> | undefined;
+  readonly limits?: Partial<Limits> | undefined;
+  /** Default: `"auto"`, hello with a fall back to the base protocol. */
+  readonly dialect?: Dialect | undefined;
+  /** Told of each client. */
+  readonly onConnection?: ((connection: Connection) => void) | undefined;
+  /** Takes what the factory of a service or `onConnection` throws; that connection is closed. Default: a warning of the process. */
+  readonly onError?: ((error: unknown, connection: Connection) => void) | undefined;
+}
+
+/** Makes the root service of one connection. */
+export type ServiceFactory = (connection: Connection) => object | Promise<object>;
+
+/** A server of services. */
+export interface Server extends AsyncDisposable {
+  /** Where clients connect to, with the port that the system chose. */
+  readonly address: string;
+  /** The connections that are open. */
+  readonly connections: ReadonlySet<Connection>;
+  /**
+   * Accepts no more clients, closes the connections (see `Connection.close`) and resolves when all are closed. `graceMs` bounds the
+   * time for calls under way.
+   */
+  close(options?: { readonly graceMs?: number }): Promise<void>;
+}
+
+/**
+ * Serves one service to all clients, or what the factory makes for each.
+ *
+ * Rejects with `INVALID_ARGUMENT` where the service has nothing exposed, or for a malformed address, and `UNAVAILABLE` where the
+ * address can't be had.
+ */
+export async function serve(address: string, root: object | ServiceFactory, options: ServeOptions = {}): Promise<Server> {
+  if (typeof root !== "function" && !isService(root)) {
+    throw new ColloquyError("INVALID_ARGUMENT", "this is no service: nothing in it is exposed");
+  }
+  const limits = resolveLimits(options.limits);
+  const serializers = [...(options.extraSerializers ?? [])];
+  const connections = new Set<Connection>();
+  const onTransport = (transport: Transport): void => {
+    const codec = codecFor(options.codec ?? JsonCodec, serializers);
+    const connection = new Connection({ transport, codec, limits, dialect: options.dialect ?? "auto" });
+    connections.add(connection);
+    connection.onClose(() => connections.delete(connection));
+    void accept(connection, root, options);
+  };
+  const listener = await listenTransport(address, onTransport, { ...options, handshakeTimeoutMs: limits.helloTimeoutMs / 2 });
+  const close = async (closeOptions: { readonly graceMs?: number } = {}): Promise<void> => {
+    await listener.close();
+    await Promise.all([...connections].map((connection) => connection.close(closeOptions)));
+  };
+  return { address: listener.address, connections, close, [Symbol.asyncDispose]: () => close() };
+}
+
+async function accept(connection: Connection, root: object | ServiceFactory, options: ServeOptions): Promise<void> {
+  try {
+    const made = typeof root === "function" ? (root as ServiceFactory)(connection) : root;
+    // Without a promise the connection reads in this turn already.
+    const service = made instanceof Promise ? ((await made) as object) : made;
+    await connection.start(service, false);
+    options.onConnection?.(connection);
+  } catch (error) {
+    connection.destroy();
+    if (options.onError !== undefined) options.onError(error, connection);
+    else process.emitWarning(error instanceof Error ? error : String(error));
+  }
+}

@@ -1,0 +1,80 @@
+import type { AnyService } from "./expose.ts";
+import type { CallContext } from "./context.ts";
+
+declare const remoteBrand: unique symbol;
+
+// oxlint-disable-next-line typescript/no-explicit-any -- any function
+type Fn = (...args: any[]) => any;
+
+/** Values that are the same on both sides. */
+type Opaque = string | number | boolean | bigint | symbol | null | undefined | Date | Uint8Array | ArrayBufferLike | AbortSignal | Error;
+
+/**
+ * The proxy of a service: its methods return promises, its services are proxies, everything else isn't there. `then`, `toJSON`
+ * and symbols are local.
+ */
+export type Remote<T> = {
+  readonly [K in keyof T as K extends string ? (T[K] extends Fn | AnyService ? K : never) : never]: RemoteMember<T[K]>;
+} & Disposable & { readonly [remoteBrand]?: T };
+
+export type RemoteMember<M> = M extends Fn ? RemoteFunction<M> : M extends AnyService ? Remote<M> : never;
+
+/** A remote function, called as a local one; the result is awaited. */
+export type RemoteFunction<F extends Fn> = F extends (...args: infer A) => infer R
+  ? (...args: SentArguments<A>) => RemoteResult<R>
+  : never;
+
+type RemoteResult<R> = R extends AsyncIterable<infer I> ? AsyncIterable<Received<I>> : Promise<Received<Awaited<R>>>;
+
+/** The arguments that a caller gives: a `CallContext` at the end is the server's own business. */
+type SentArguments<A extends readonly unknown[]> = A extends readonly [...infer Head, CallContext]
+  ? { [K in keyof Head]: Sent<Head[K]> }
+  : { [K in keyof A]: Sent<A[K]> };
+
+/** What arrives where the other side has a `V`. */
+export type Received<V> = V extends Opaque
+  ? V
+  : V extends { readonly [remoteBrand]?: unknown }
+    ? V extends AnyService
+      ? Remote<V>
+      : typeof remoteBrand extends keyof V
+        ? V
+        : ReceivedObject<V>
+    : ReceivedObject<V>;
+
+type ReceivedObject<V> = V extends Fn
+  ? RemoteFunction<V> & Disposable
+  : V extends AnyService
+    ? Remote<V>
+    : V extends AsyncIterable<infer I>
+      ? AsyncIterable<Received<I>>
+      : V extends object
+        ? V extends Plain
+          ? { [K in keyof V]: Received<V[K]> }
+          : V
+        : V;
+
+/** What may be passed where the other side declares a `V`. */
+export type Sent<V> = V extends Opaque
+  ? V
+  : typeof remoteBrand extends keyof V
+    ? V | RemoteTarget<V>
+    : V extends Fn
+      ? SentFunction<V>
+      : V extends AnyService
+        ? V | Remote<V>
+        : V extends Plain
+          ? { [K in keyof V]: Sent<V[K]> }
+          : V;
+
+/** The service that a proxy stands for: it is passed where a proxy is declared. */
+type RemoteTarget<V> = V extends { readonly [remoteBrand]?: infer S } ? NonNullable<S> : never;
+
+/** A local function for a parameter that the other side calls: it may answer at once, or later. */
+type SentFunction<F extends Fn> = F extends (...args: infer A) => infer R
+  ? (...args: { [K in keyof A]: Received<A[K]> }) => Awaited<R> | Promise<Awaited<R>>
+  : never;
+
+/** Arrays and records, whose members are looked at; class instances with methods are left as they are. */
+type Plain = readonly unknown[] | Readonly<Record<string, unknown>> | object;
+
