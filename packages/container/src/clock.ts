@@ -40,6 +40,11 @@ export interface WaitOptions {
 export abstract class Clock {
   readonly #aborts = new AbortListeners();
 
+  /** Ends all waiting that has no signal of its own; for a clock that belongs to somebody who ends. */
+  protected get lifetime(): AbortSignal | undefined {
+    return undefined;
+  }
+
   /** Seconds on a clock that never goes back. Where it begins is up to the clock: compare, don't depend on it. */
   abstract time(): number;
 
@@ -72,7 +77,7 @@ export abstract class Clock {
   sleep(dt: number, result?: undefined, options?: WaitOptions): Promise<void>;
   sleep<T>(dt: number, result: T, options?: WaitOptions): Promise<T>;
   sleep(dt: number, result?: unknown, options?: WaitOptions): Promise<unknown> {
-    return this.#wait(() => this.#dueIn(dt), result, options?.signal);
+    return this.#wait(() => this.#dueIn(dt), result, options?.signal ?? this.lifetime);
   }
 
   /**
@@ -82,7 +87,7 @@ export abstract class Clock {
   sleepUntil(t: ClockMoment, result?: undefined, options?: WaitOptions): Promise<void>;
   sleepUntil<T>(t: ClockMoment, result: T, options?: WaitOptions): Promise<T>;
   sleepUntil(t: ClockMoment, result?: unknown, options?: WaitOptions): Promise<unknown> {
-    return this.#wait(() => this.#dueAt(t), result, options?.signal);
+    return this.#wait(() => this.#dueAt(t), result, options?.signal ?? this.lifetime);
   }
 
   /**
@@ -112,7 +117,7 @@ export abstract class Clock {
   every(dt: number, options?: WaitOptions): AsyncIterableIterator<number, undefined> {
     requireSeconds(dt, "dt");
     if (dt <= 0) throw invalidArgument(`dt must be > 0 but is ${dt}`);
-    const signal = options?.signal;
+    const signal = options?.signal ?? this.lifetime;
     return new Ticks(dt, {
       signal,
       time: () => this.time(),

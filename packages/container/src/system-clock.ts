@@ -15,12 +15,24 @@ const MAX_DELAY_MS = 2 ** 31 - 1;
  * what is scheduled keeps the process alive until it has fired or was cancelled. As aiomas' `AsyncioClock`.
  */
 export class SystemClock extends Clock {
+  readonly #lifetime: AbortSignal | undefined;
   readonly #heap = new TimerHeap<() => void>();
   #lastOrder = -1;
   /** What the one timer is set for; `undefined` if none is set. */
   #armedFor: number | undefined;
   #disarm = (): void => {};
   #isFiring = false;
+
+  /** `signal` ends the clock: what sleeps or ticks on it rejects with the signal's reason, what is scheduled is dropped. */
+  constructor(options: { readonly signal?: AbortSignal } = {}) {
+    super();
+    this.#lifetime = options.signal;
+    options.signal?.addEventListener("abort", () => this.#drop(), { once: true });
+  }
+
+  protected override get lifetime(): AbortSignal | undefined {
+    return this.#lifetime;
+  }
 
   /** Seconds since the process began to count. */
   override time(): number {
@@ -33,6 +45,7 @@ export class SystemClock extends Clock {
   }
 
   protected override schedule(due: number, fire: () => void): TimerHandle {
+    if (this.#lifetime?.aborted === true) return { cancel: () => {} };
     const entry = this.#heap.insert(due, fire);
     this.#lastOrder = entry.order;
     this.#arm();
@@ -41,6 +54,11 @@ export class SystemClock extends Clock {
         if (this.#heap.remove(entry)) this.#arm();
       },
     };
+  }
+
+  #drop(): void {
+    while (this.#heap.pop() !== undefined);
+    this.#arm();
   }
 
   /** Sets the timer for what is due first. */

@@ -20,7 +20,7 @@ export type { ExceptionStyle } from "./exception.ts";
 export { JsonCodec } from "./json-codec.ts";
 export { codecFor } from "./known-codecs.ts";
 export type { CodecOption } from "./known-codecs.ts";
-export { DEFAULT_LIMITS, MAX_MESSAGE_BYTES_BEFORE_HELLO, resolveLimits } from "./limits.ts";
+export { DEFAULT_LIMITS, MAX_MESSAGE_BYTES_BEFORE_HELLO, resolveLimits, timerMs } from "./limits.ts";
 export type { Limits } from "./limits.ts";
 export { LocalNetwork } from "./local-transport.ts";
 export { MsgPackCodec } from "./msgpack-codec.ts";

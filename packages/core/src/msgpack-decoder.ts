@@ -159,7 +159,7 @@ export class MsgPackDecoder {
     this.#expect(length, "bytes");
     const known = this.#keys.read(this.#bytes, this.#position, length);
     if (known === undefined) return this.#text(length);
-    this.#budget -= length;
+    this.#spend(length);
     this.#position += length;
     return known;
   }

@@ -33,13 +33,14 @@ export class PendingCalls {
   readonly #ids: number[] = [];
   readonly #old = new Map<number, PendingCall>();
   readonly #maxCount: number;
-  #nextId: number;
+  /** Where counting goes on. */
+  nextId: number;
   #count = 0;
   #givenUpCount = 0;
 
   constructor(maxCount: number, firstId = 0) {
     this.#maxCount = maxCount;
-    this.#nextId = firstId;
+    this.nextId = firstId;
   }
 
   /** Calls that wait, those that were given up included. */
@@ -59,8 +60,8 @@ export class PendingCalls {
 
   /** The id that the next call gets. */
   peekId(): number {
-    if (this.#old.size > 0) while (this.#old.has(this.#nextId)) this.#nextId = following(this.#nextId);
-    return this.#nextId;
+    if (this.#old.size > 0) while (this.#old.has(this.nextId)) this.nextId = following(this.nextId);
+    return this.nextId;
   }
 
   /**
@@ -80,7 +81,7 @@ export class PendingCalls {
     this.#slots[slot] = call;
     this.#ids[slot] = id;
     this.#count++;
-    this.#nextId = following(id);
+    this.nextId = following(id);
     call.id = id;
   }
 

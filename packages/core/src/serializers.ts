@@ -1,6 +1,10 @@
 import { ColloquyError, SerializationError, describeType } from "./errors.ts";
 
-export type Class<T = unknown> = abstract new (...args: any[]) => T;
+/** A class, one with a private constructor too. */
+export interface Class<T = unknown> {
+  readonly prototype: T;
+  readonly name: string;
+}
 
 /**
  * Makes the triple for one type: the class, a function to what the codec can encode, and one back. Called without arguments

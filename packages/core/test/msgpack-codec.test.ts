@@ -4,7 +4,7 @@ import { Packr, Unpackr } from "msgpackr";
 import { describe, expect, it } from "vitest";
 import { SerializationError } from "../src/errors.ts";
 import { MsgPackCodec } from "../src/msgpack-codec.ts";
-import { bytes, decodeMessage, encodeMessage, hex, thrownBy } from "./support.ts";
+import { bytes, decodeMessage, encodeMessage, expectSame, hex, thrownBy } from "./support.ts";
 
 const codec = new MsgPackCodec();
 
@@ -230,7 +230,7 @@ describe("MsgPackCodec", () => {
     [Object(1), "no serializer for Number"],
     [new (class Sub extends Uint8Array {})(1), "no serializer for Sub"],
     [new (class Row extends Array {})(), "no serializer for Row"],
-    [Object.create({}), "no serializer for Object"],
+    [Object.create({}), "no serializer for object of an unnamed class"],
     [new (class {})(), "no serializer for object of an unnamed class"],
   ])("refuses %s, naming type and place", (value, reason) => {
     expect(thrownBy(() => codec.encode(value)).message).toBe(reason);
@@ -290,22 +290,24 @@ describe("MsgPackCodec against other implementations", () => {
   }));
 
   it("reads what it writes", () => {
-    fc.assert(fc.property(value, (given) => expect(codec.decode(codec.encode(given))).toStrictEqual(given)), { numRuns: 500 });
+    fc.assert(fc.property(value, (given) => expectSame(codec.decode(codec.encode(given)), given)), { numRuns: 500 });
   });
+
+  // @msgpack/msgpack writes -0 as 0.
+  const withoutMinusZero = value.filter((given) => !hex(codec.encode(given)).includes("cb8000000000000000"));
 
   it("reads what @msgpack/msgpack writes, and the other way round", () => {
     fc.assert(
-      fc.property(value, (given) => {
-        expect(codec.decode(oracleEncode(given))).toStrictEqual(given);
-        expect(oracleDecode(codec.encode(given))).toStrictEqual(given);
+      fc.property(withoutMinusZero, (given) => {
+        expectSame(codec.decode(oracleEncode(given)), given);
+        expectSame(oracleDecode(codec.encode(given)), given);
       }),
       { numRuns: 500 },
     );
   });
 
   it("writes the same bytes as @msgpack/msgpack but for -0", () => {
-    const withoutMinusZero = value.filter((given) => !hex(codec.encode(given)).includes("cb8000000000000000"));
-    fc.assert(fc.property(withoutMinusZero, (given) => expect(hex(codec.encode(given))).toBe(hex(oracleEncode(given)))), {
+    fc.assert(fc.property(withoutMinusZero, (given) => void expect(hex(codec.encode(given))).toBe(hex(oracleEncode(given)))), {
       numRuns: 500,
     });
   });
@@ -313,8 +315,8 @@ describe("MsgPackCodec against other implementations", () => {
   it("reads what msgpackr writes, and the other way round", () => {
     fc.assert(
       fc.property(value, (given) => {
-        expect(codec.decode(packr.pack(given))).toStrictEqual(given);
-        expect(plainBytes(unpackr.unpack(codec.encode(given)))).toStrictEqual(given);
+        expectSame(codec.decode(packr.pack(given)), given);
+        expectSame(plainBytes(unpackr.unpack(codec.encode(given))), given);
       }),
       { numRuns: 500 },
     );

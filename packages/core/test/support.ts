@@ -1,5 +1,7 @@
 import { once } from "node:events";
 import net from "node:net";
+import { isDeepStrictEqual } from "node:util";
+import { expect } from "vitest";
 import { ByteWriter } from "../src/byte-writer.ts";
 import type { Codec } from "../src/codec.ts";
 import { FrameDecoder } from "../src/frame-decoder.ts";
@@ -41,6 +43,12 @@ export function encodeMessage(codec: Codec, type: number, id: number, content: u
   const writer = new ByteWriter();
   if (codec.encodeMessage(writer, type, id, content) !== undefined) throw new Error("encoded later");
   return Buffer.from(writer.take());
+}
+
+/** Deeply equal, prototypes and -0 included; also for maps with a key such as "constructor". */
+export function expectSame(found: unknown, wanted: unknown): void {
+  if (!isDeepStrictEqual(found, wanted)) expect(found).toStrictEqual(wanted);
+  expect(isDeepStrictEqual(found, wanted)).toBe(true);
 }
 
 /** What a function throws. */

@@ -1,11 +1,11 @@
-import { SerializationError, describeType } from "@colloquy/core";
+import { SerializationError, describeType, toError } from "@colloquy/core";
 import type { BuiltinTypes, Codec, ExtendedValue } from "@colloquy/core";
 import type { Exports } from "./exports.ts";
 import { isService } from "./expose.ts";
 import type { AnyFunction } from "./expose.ts";
 import type { Imports } from "./imports.ts";
 import { parseReferencePath, referencePath } from "./path.ts";
-import { RemoteNode, nodeOf, serviceProxy } from "./proxy.ts";
+import { RemoteNode, childAt, nodeOf, serviceProxy } from "./proxy.ts";
 import type { Caller } from "./proxy.ts";
 import type { Router } from "./router.ts";
 
@@ -73,7 +73,12 @@ export class ReferenceBinding implements BuiltinTypes {
       }
       case HOME_ID:
         if (typeof data !== "string") throw new SerializationError("a reference that comes home is no path");
-        return this.#original(data);
+        try {
+          return this.#original(data);
+        } catch (error) {
+          // What was there may be gone meanwhile: that message fails, not the connection.
+          throw new SerializationError(`a reference that comes home leads nowhere: ${toError(error).message}`, { cause: error });
+        }
       default:
         throw new SerializationError(`unknown built-in type ${typeId}`);
     }
@@ -104,6 +109,8 @@ export class ReferenceBinding implements BuiltinTypes {
     const reference = parseReferencePath(path);
     if (reference !== undefined && reference.rest === "") return this.#exports.get(reference.id);
     const start = reference === undefined ? undefined : this.#exports.get(reference.id);
+    const node = nodeOf(start);
+    if (node !== undefined) return childAt(node, reference!.rest);
     const found = start === undefined ? this.#router.resolve(path) : this.#router.resolveBelow(start, reference!.rest);
     if ("service" in found) return found.service;
     const { exposed, owner } = found;

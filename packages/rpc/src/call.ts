@@ -1,4 +1,4 @@
-import { ColloquyError, readException, rejection } from "@colloquy/core";
+import { ColloquyError, readException, rejection, timerMs } from "@colloquy/core";
 import type { PendingCall } from "@colloquy/core";
 import type { CallOptions, RemoteNode } from "./proxy.ts";
 
@@ -73,7 +73,7 @@ export class LimitedCall extends Call {
     this.#signal = options.signal;
     const { timeout } = options;
     options.signal?.addEventListener("abort", this.#onAbort, { once: true });
-    if (timeout !== undefined && timeout !== Infinity) this.#timer = setTimeout(() => this.#expire(timeout), timeout);
+    if (timeout !== undefined && timeout !== Infinity) this.#timer = setTimeout(() => this.#expire(timeout), timerMs(timeout));
   }
 
   override onResult(value: unknown): void {

@@ -13,6 +13,8 @@ export interface ConnectOptions extends TransportConnectOptions {
   readonly service?: object | undefined;
   /** Default: `"auto"`, hello with a fall back to the base protocol. */
   readonly dialect?: Dialect | undefined;
+  /** Name of `service`, where this side serves the same one on other connections: a `randomUUID()`. */
+  readonly rootName?: string | undefined;
 }
 
 /**
@@ -24,7 +26,8 @@ export async function connect<T extends object = object>(address: string, option
   const limits = resolveLimits(options.limits);
   const codec = codecFor(options.codec ?? JsonCodec, options.extraSerializers ?? []) as Codec;
   const transport = await connectTransport(address, options);
-  const connection = new Connection<T>({ transport, codec, limits, dialect: options.dialect ?? "auto" });
+  const { dialect = "auto", rootName } = options;
+  const connection = new Connection<T>({ transport, codec, limits, dialect, rootName });
   try {
     await connection.start(options.service, true);
   } catch (error) {

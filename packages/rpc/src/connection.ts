@@ -34,6 +34,8 @@ export interface ConnectionSetup {
   readonly codec: Codec | CodecChooser;
   readonly limits: Limits;
   readonly dialect: Dialect;
+  /** Name of the root that this side serves on all its connections. */
+  readonly rootName?: string | undefined;
 }
 
 const NO_KWARGS: Readonly<Record<string, unknown>> = Object.freeze({});
@@ -61,11 +63,13 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
   /** The peer has said hello: it knows `$`, notifications and built-in types. */
   #extended = false;
   #goneAway = false;
+  #peerRoot: string | undefined;
+  #told = false;
   #failedFunctionCalls = 0;
   #failedNotifications = 0;
 
   /** @internal */
-  constructor({ transport, codec, limits, dialect }: ConnectionSetup) {
+  constructor({ transport, codec, limits, dialect, rootName }: ConnectionSetup) {
     this.#limits = limits;
     this.#dialect = dialect;
     this.#exports = new Exports(limits.maxReferenceCount);
@@ -79,7 +83,7 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     };
     this.#endpoint = new Endpoint(transport, this.#bound(codec), handler, limits);
     this.#endpoint.onEncoded = (sent) => this.#exports.settle(sent);
-    this.#greeting = new Greeting(this.#endpoint, limits, (traits) => this.#onGreeted(traits));
+    this.#greeting = new Greeting(this.#endpoint, limits, rootName, (traits) => this.#onGreeted(traits));
     this.#dispatcher = new Dispatcher(this.#endpoint, this.#router, this.#exports, (path, signal) => ({
       connection: this,
       path,
@@ -105,6 +109,11 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     return this.#endpoint.remoteAddress;
   }
 
+  /** Name of the other side's root, where it serves the same one on all its connections. */
+  get root(): string | undefined {
+    return this.#peerRoot;
+  }
+
   /** False once calls can't be made any more. */
   get usable(): boolean {
     return !this.#endpoint.ended && !this.#endpoint.draining && !this.#goneAway;
@@ -113,6 +122,7 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
   /** Calls `listener` once when the connection has ended and all its calls have settled. Returns a function that takes it back. */
   onClose(listener: (error: ColloquyError | undefined) => void): () => void {
     this.#listeners.add(listener);
+    if (this.#told) void this.closed.then((error) => this.#tell(error));
     return () => void this.#listeners.delete(listener);
   }
 
@@ -169,8 +179,8 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
 
   /** @internal */
   notify(node: RemoteNode, args: unknown[]): void {
-    if (!this.#extended && this.#greeting.done) {
-      // A plain peer answers everything; nobody waits for it.
+    if (!this.#extended) {
+      // A plain peer, or one that may turn out as such, answers everything; nobody waits for it.
       this.call(node, args, undefined).catch((error: unknown) => this.#onFailedNotification(node.path, error));
       return;
     }
@@ -181,7 +191,8 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
 
   /** @internal */
   leadsTo(caller: Caller): boolean {
-    return caller === this || caller.connection === this;
+    if (caller === this || caller.connection === this) return true;
+    return this.#peerRoot !== undefined && caller.root === this.#peerRoot;
   }
 
   #bound(codec: Codec | CodecChooser): Codec | CodecChooser {
@@ -234,9 +245,11 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
       return;
     }
     this.#extended = true;
+    this.#peerRoot = traits.root;
     if (traits.maxReferenceCount !== Infinity) this.#imports.maxCount = traits.maxReferenceCount;
     this.#endpoint.exceptionStyle = "map";
     this.#binding.extend(this.#endpoint.codec!);
+    this.#dispatcher.emptyResult = undefined;
   }
 
   #onRequest(id: number, content: unknown): void {
@@ -258,8 +271,8 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     try {
       const request = readRequest(content, this.#limits);
       ({ path } = request);
-      if (!this.#extended) return;
-      if (path.startsWith("$/") && !path.startsWith("$/ref/")) {
+      if (!this.#extended) this.#failedNotifications++;
+      else if (path.startsWith("$/") && !path.startsWith("$/ref/")) {
         if (!noticeControl(request, this.#control)) this.#failedNotifications++;
       } else this.#dispatcher.runQuietly(request, (error) => this.#onFailedNotification(path, error));
     } catch (error) {
@@ -278,11 +291,14 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     this.#exports.clear();
     this.#imports.clear();
     // The callers' promises settle first: a few turns of the microtask queue.
-    setImmediate(() => {
-      const listeners = [...this.#listeners];
-      this.#listeners.clear();
-      for (const listener of listeners) guard(() => listener(error));
-    });
+    setImmediate(() => this.#tell(error));
+  }
+
+  #tell(error: ColloquyError | undefined): void {
+    this.#told = true;
+    const listeners = [...this.#listeners];
+    this.#listeners.clear();
+    for (const listener of listeners) guard(() => listener(error));
   }
 }
 

@@ -24,14 +24,20 @@ export class Dispatcher {
   readonly #router: Router;
   readonly #exports: Exports;
   readonly #makeContext: MakeContext;
-  /** Signals of the calls that asked for one. */
+  /** What a method without a result answers: plain peers know no undefined. */
+  emptyResult: null | undefined = null;
+  /** Signals of the calls that asked for one; those of notifications have numbers below 0. */
   readonly #aborts = new Map<number, AbortController>();
+  readonly #maxRunningCount: number;
+  #quietCount = 0;
+  #lastQuietId = 0;
 
   constructor(endpoint: Endpoint, router: Router, exports: Exports, makeContext: MakeContext) {
     this.#endpoint = endpoint;
     this.#router = router;
     this.#exports = exports;
     this.#makeContext = makeContext;
+    this.#maxRunningCount = endpoint.limits.maxRunningCount;
   }
 
   /** Carries out a request and answers it; a plain value is answered before this returns. */
@@ -42,7 +48,7 @@ export class Dispatcher {
       if (isThenable(result)) {
         result.then(
           (value) => this.#reply(id, value),
-          (error: unknown) => this.#fail(id, error),
+          (error: unknown) => this.#fail(id, executed(error)),
         );
         return;
       }
@@ -52,12 +58,27 @@ export class Dispatcher {
     this.#reply(id, result);
   }
 
-  /** Carries out a request that wants no answer; what it throws goes to `onError`. */
+  /** Carries out a request that wants no answer; what it throws goes to `onError`. As many run at a time as calls may. */
   runQuietly(request: RequestContent, onError: (error: unknown) => void): void {
+    if (this.#quietCount >= this.#maxRunningCount) {
+      const reason = `${this.#maxRunningCount} notifications of this connection run already (maxRunningCount)`;
+      return onError(new ColloquyError("RESOURCE_EXHAUSTED", reason));
+    }
+    const id = --this.#lastQuietId;
+    this.#quietCount++;
+    const settle = (): void => {
+      this.#quietCount--;
+      this.#aborts.delete(id);
+    };
     try {
-      const result = this.#call(-1, request);
-      if (isThenable(result)) result.then(undefined, onError);
+      const result = this.#call(id, request);
+      if (!isThenable(result)) return settle();
+      result.then(settle, (error: unknown) => {
+        settle();
+        onError(executed(error));
+      });
     } catch (error) {
+      settle();
       onError(error);
     }
   }
@@ -102,15 +123,22 @@ export class Dispatcher {
     kwargs: Record<string, unknown>,
   ): unknown {
     if (hasKeys(kwargs)) bindKeywords(exposed, args, kwargs);
-    if (exposed.contextPlace < 0) return Reflect.apply(exposed.call, owner, args);
-    const abort = new AbortController();
-    if (id >= 0) this.#aborts.set(id, abort);
-    return Reflect.apply(exposed.call, owner, placeContext(exposed, args, this.#makeContext(path, abort.signal)));
+    let given = args;
+    if (exposed.contextPlace >= 0) {
+      const abort = new AbortController();
+      this.#aborts.set(id, abort);
+      given = placeContext(exposed, args, this.#makeContext(path, abort.signal));
+    }
+    try {
+      return Reflect.apply(exposed.call, owner, given);
+    } catch (error) {
+      throw executed(error);
+    }
   }
 
   #reply(id: number, value: unknown): void {
     if (this.#aborts.size > 0) this.#aborts.delete(id);
-    this.#endpoint.reply(id, value);
+    this.#endpoint.reply(id, value === undefined ? this.emptyResult : value);
   }
 
   #fail(id: number, error: unknown): void {
@@ -137,9 +165,29 @@ export function readRequest(content: unknown, limits: Limits): RequestContent {
 }
 
 /** A call on something that another peer has lent us. */
-function forward(node: RemoteNode, rest: string, args: unknown[], kwargs: Record<string, unknown>): Promise<unknown> {
+async function forward(node: RemoteNode, rest: string, args: unknown[], kwargs: Record<string, unknown>): Promise<unknown> {
   const target = rest === "" ? node : new RemoteNode(node.caller, joinPath(node.path, rest), node.reference, false);
-  return node.caller.call(target, args, hasKeys(kwargs) ? { kwargs } : undefined);
+  try {
+    return await node.caller.call(target, args, hasKeys(kwargs) ? { kwargs } : undefined);
+  } catch (error) {
+    throw new PassedOn(error);
+  }
+}
+
+/** The failure of a call that was passed on to another peer: that one has said whether it ran. */
+class PassedOn {
+  readonly error: unknown;
+
+  constructor(error: unknown) {
+    this.error = error;
+  }
+}
+
+/** What a method throws tells its caller that it ran, also where it is the failure of a call of its own. */
+function executed(error: unknown): unknown {
+  if (error instanceof PassedOn) return error.error;
+  if (!(error instanceof ColloquyError) || error.executed === "yes") return error;
+  return Object.defineProperty(error.restated(), "executed", { value: "yes", enumerable: true });
 }
 
 function hasKeys(kwargs: Record<string, unknown>): boolean {

@@ -7,11 +7,6 @@ const FIELDS: unique symbol = Symbol.for("colloquy.fields") as never;
 const TABLE: unique symbol = Symbol("colloquy.table") as never;
 const SERVICE_MAP: unique symbol = Symbol.for("colloquy.serviceMap") as never;
 
-/** A service that looks its members up itself: a table of agents. */
-export const LOOKUP: unique symbol = Symbol.for("colloquy.lookup") as never;
-/** Finds the name of a member in such a service. */
-export const NAME_OF: unique symbol = Symbol.for("colloquy.nameOf") as never;
-
 declare const serviceBrand: unique symbol;
 
 /** What is a service for the type checker: instances of `Service`, and what `service()` returns. */
@@ -119,6 +114,14 @@ export class Service {}
 // oxlint-disable-next-line typescript/no-unsafe-declaration-merging -- the brand is for the type checker and has no value
 export interface Service extends AnyService {}
 
+/** A service whose members are looked up by code: a table of agents. */
+export abstract class ServiceTable extends Service {
+  /** The service or exposed function of that name, or undefined. */
+  abstract lookup(name: string): object | undefined;
+  /** The name of a member, or undefined for what is none. */
+  abstract nameOf(member: object): string | undefined;
+}
+
 /** A map of functions and services as a service. */
 export type ServiceMap<T extends object> = T & AnyService;
 
@@ -138,7 +141,7 @@ export function service<T extends object>(members: T): ServiceMap<T> {
 export function isService(value: unknown): value is object {
   if (typeof value !== "object" || value === null) return false;
   if (value instanceof Service || Object.hasOwn(value, SERVICE_MAP) || Object.hasOwn(value, FIELDS)) return true;
-  return LOOKUP in value || tableOf(value).size > 0;
+  return tableOf(value).size > 0;
 }
 
 /** A member of a service: something to call, or a service below it. */
@@ -150,8 +153,8 @@ export type Member = Exposed | { readonly service: object };
  * @throws ColloquyError `NOT_FOUND`, `NOT_EXPOSED`
  */
 export function memberOf(owner: object, name: string, path: string): Member {
-  if (LOOKUP in owner) {
-    const found = (owner as { [LOOKUP](name: string): unknown })[LOOKUP](name);
+  if (owner instanceof ServiceTable) {
+    const found = owner.lookup(name);
     return found === undefined ? missing(name, path) : asMember(found, name, undefined);
   }
   if (Object.hasOwn(owner, SERVICE_MAP)) {
@@ -177,15 +180,38 @@ export function* subServices(owner: object): Generator<[name: string, sub: unkno
 
 /** How to call a function that was passed by reference: with the options it was exposed with, if it was. */
 export function exposedFunction(fn: AnyFunction): Exposed {
-  return exposedAs(fn, (fn as Marked)[EXPOSED] ?? {});
+  return new ExposedFunction(fn, (fn as Marked)[EXPOSED] ?? {});
 }
 
-function exposedAs(call: AnyFunction, options: ExposeOptions): Exposed {
-  const declared = parameterNames(call);
-  const wanted = options.context === true;
-  const fixed = declared.length > 0 && !declared.includes(REST);
-  const params = options.params ?? (wanted ? declared.slice(0, -1) : declared);
-  return { call, options, params, contextPlace: wanted ? (fixed ? declared.length - 1 : Infinity) : -1 };
+/** Reads the parameters where keywords or a context ask for them: for a function that came as a value this is made at each call. */
+class ExposedFunction implements Exposed {
+  readonly call: AnyFunction;
+  readonly options: ExposeOptions;
+  readonly contextPlace: number;
+  #declared: readonly string[] | undefined;
+
+  constructor(call: AnyFunction, options: ExposeOptions) {
+    this.call = call;
+    this.options = options;
+    this.contextPlace = options.context === true ? this.#placeOfContext() : -1;
+  }
+
+  get params(): readonly string[] {
+    const { params, context } = this.options;
+    return params ?? (context === true ? this.#names.slice(0, -1) : this.#names);
+  }
+
+  get #names(): readonly string[] {
+    return (this.#declared ??= parameterNames(this.call));
+  }
+
+  /** Fixed wherever possible: behind the arguments that came, one of them could stand where the context is expected. */
+  #placeOfContext(): number {
+    if (this.options.params !== undefined) return this.options.params.length;
+    const names = this.#names;
+    if (names.includes(REST)) return Infinity;
+    return Math.max(names.length, this.call.length, 1) - 1;
+  }
 }
 
 type TableEntry = Exposed | { readonly read: ExposeOptions };
@@ -201,7 +227,8 @@ function tableOf(instance: object): ReadonlyMap<string, TableEntry> {
     addLevel(level, table, seen);
     level = Object.getPrototypeOf(level) as object | null;
   }
-  if (Object.isExtensible(prototype)) Object.defineProperty(prototype, TABLE, { value: table });
+  // Only on classes of services: what is asked whether it is one may be of any class.
+  if (table.size > 0 && Object.isExtensible(prototype)) Object.defineProperty(prototype, TABLE, { value: table });
   return table;
 }
 
@@ -216,7 +243,7 @@ function addLevel(level: object, table: Map<string, TableEntry>, seen: Set<strin
     const marked = typeof value === "function" ? (value as Marked)[EXPOSED] : get?.[EXPOSED];
     const options = marked ?? (listed.has(name) ? {} : undefined);
     if (options === undefined) continue;
-    if (typeof value === "function") table.set(name, exposedAs(value as AnyFunction, options));
+    if (typeof value === "function") table.set(name, new ExposedFunction(value as AnyFunction, options));
     else table.set(name, { read: options });
   }
   // A listed name without a definition on the class is a field of its instances.
@@ -233,7 +260,7 @@ function listedNames(level: object): Set<string> {
 /** What a field, an accessor or a map holds under an exposed name. */
 function asMember(value: unknown, name: string, options: ExposeOptions | undefined): Member {
   if (typeof value === "function") {
-    if (options !== undefined) return exposedAs(value as AnyFunction, options);
+    if (options !== undefined) return new ExposedFunction(value as AnyFunction, options);
     if ((value as Marked)[EXPOSED] !== undefined) return exposedFunction(value as AnyFunction);
   } else if (isService(value)) return { service: value };
   throw new ColloquyError("NOT_EXPOSED", `${quoted(name)} is not exposed`);

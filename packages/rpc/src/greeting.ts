@@ -1,4 +1,4 @@
-import { ColloquyError, MAX_MESSAGE_BYTES_BEFORE_HELLO, readException } from "@colloquy/core";
+import { ColloquyError, MAX_MESSAGE_BYTES_BEFORE_HELLO, readException, timerMs } from "@colloquy/core";
 import type { Codec, Endpoint, Limits, PendingCall } from "@colloquy/core";
 import { HELLO_PATH, makeHello, readHello } from "./hello.ts";
 import type { Dialect, Hello, PeerTraits } from "./hello.ts";
@@ -15,13 +15,15 @@ export type GreetedListener = (traits: PeerTraits | undefined) => void;
 export class Greeting {
   readonly #endpoint: Endpoint;
   readonly #limits: Limits;
+  readonly #root: string | undefined;
   readonly #onGreeted: GreetedListener;
   #timer: NodeJS.Timeout | undefined;
   #done = false;
 
-  constructor(endpoint: Endpoint, limits: Limits, onGreeted: GreetedListener) {
+  constructor(endpoint: Endpoint, limits: Limits, root: string | undefined, onGreeted: GreetedListener) {
     this.#endpoint = endpoint;
     this.#limits = limits;
+    this.#root = root;
     this.#onGreeted = onGreeted;
   }
 
@@ -42,12 +44,12 @@ export class Greeting {
     this.#timer = setTimeout(() => {
       const message = `no first message within ${milliseconds} ms (helloTimeoutMs)`;
       this.#endpoint.destroy(new ColloquyError("CONNECTION_LOST", message, { executed: "no" }));
-    }, milliseconds);
+    }, timerMs(milliseconds));
   }
 
   /** Says hello. Rejects where the peer refuses, or where the two sides don't fit. */
   async greet(codec: Codec): Promise<void> {
-    const own = makeHello(codec, this.#limits);
+    const own = makeHello(codec, this.#limits, this.#root);
     await new Promise<void>((resolve, reject) => {
       const call: PendingCall = {
         id: -1,
@@ -77,7 +79,7 @@ export class Greeting {
       this.#release(undefined);
       return false;
     }
-    const own: Hello = makeHello(codec, this.#limits);
+    const own: Hello = makeHello(codec, this.#limits, this.#root);
     const args: unknown = content[1];
     try {
       const traits = readHello(Array.isArray(args) ? args[0] : undefined, own);

@@ -16,11 +16,14 @@ export interface Hello {
   readonly serializers: readonly string[];
   readonly limits: Readonly<Record<string, number>>;
   readonly segments: boolean;
+  /** Name of the root that this side serves on all its connections: a proxy from one of them goes home over another. */
+  readonly root?: string;
 }
 
 /** This side's hello. The last serializer of an rpc codec is the fallback for services, which both sides have. */
-export function makeHello(codec: Codec, limits: Limits): Hello {
+export function makeHello(codec: Codec, limits: Limits, root: string | undefined): Hello {
   return {
+    ...(root === undefined ? {} : { root }),
     protocol: PROTOCOL_VERSION,
     software: "colloquy",
     codec: codec.name,
@@ -35,6 +38,7 @@ export interface PeerTraits {
   readonly software: string;
   readonly maxMessageBytes: number;
   readonly maxReferenceCount: number;
+  readonly root: string | undefined;
 }
 
 /**
@@ -57,6 +61,7 @@ export function readHello(received: unknown, own: Hello): PeerTraits {
     software,
     maxMessageBytes: readLimit(hello.limits, "maxMessageBytes"),
     maxReferenceCount: readLimit(hello.limits, "maxReferenceCount"),
+    root: typeof hello.root === "string" ? hello.root.slice(0, 64) : undefined,
   };
 }
 

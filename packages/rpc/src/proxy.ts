@@ -30,6 +30,8 @@ export interface Caller {
   readonly remoteAddress: string;
   /** The connection that calls take now, where it isn't this caller itself. */
   readonly connection?: Caller | undefined;
+  /** Name of the root that calls lead to, where it is the same on all connections of that peer. */
+  readonly root?: string | undefined;
 }
 
 /** Where a proxy points to: a path at a peer. */
@@ -106,8 +108,13 @@ export function release(proxy: unknown): void {
   nodeOf(proxy)?.reference?.release();
 }
 
+/** A proxy for what hangs below another one. */
+export function childAt(node: RemoteNode, path: string): object {
+  return memberProxy(new RemoteNode(node.caller, joinPath(node.path, path), node.reference, false));
+}
+
 function childOf(node: RemoteNode, owner: object, name: string): object {
-  const child = memberProxy(new RemoteNode(node.caller, joinPath(node.path, name), node.reference, false));
+  const child = childAt(node, name);
   if (node.childCount < MAX_CACHED_CHILD_COUNT && Object.hasOwn(owner, NODE)) {
     node.childCount++;
     Object.defineProperty(owner, name, { value: child, configurable: true });

@@ -1,6 +1,6 @@
 import { ColloquyError, describeType, quoted } from "@colloquy/core";
 import type { Limits } from "@colloquy/core";
-import { NAME_OF, isService, memberOf, subServices } from "./expose.ts";
+import { ServiceTable, isService, memberOf, subServices } from "./expose.ts";
 import type { Exposed } from "./expose.ts";
 import { joinPath } from "./path.ts";
 
@@ -39,8 +39,10 @@ export class Router {
   /** The same below any service. */
   resolveBelow(start: object, path: string): Resolved {
     if (path === "") return { service: start };
-    if (path.length > this.#limits.maxPathBytes) {
-      throw new ColloquyError("INVALID_ARGUMENT", `path of ${path.length} characters; the limit is ${this.#limits.maxPathBytes}`);
+    const { maxPathBytes } = this.#limits;
+    // Three bytes at most for a UTF-16 unit.
+    if (path.length > maxPathBytes || (path.length * 3 > maxPathBytes && Buffer.byteLength(path) > maxPathBytes)) {
+      throw new ColloquyError("INVALID_ARGUMENT", `path over the limit of ${maxPathBytes} bytes (maxPathBytes)`);
     }
     let owner = start;
     let from = 0;
@@ -70,12 +72,12 @@ export class Router {
   #search(owner: object, target: object, path: string, depth: number, budget: { left: number }): string | undefined {
     if (owner === target) return path;
     if (depth === 0 || budget.left-- <= 0) return undefined;
-    if (NAME_OF in owner) {
-      const name = (owner as { [NAME_OF](target: object): string | undefined })[NAME_OF](target);
+    if (owner instanceof ServiceTable) {
+      const name = owner.nameOf(target);
       return name === undefined ? undefined : joinPath(path, name);
     }
     for (const [name, sub] of subServices(owner)) {
-      if (!isService(sub)) continue;
+      if (name === "" || name.includes("/") || !isService(sub)) continue;
       const found = this.#search(sub, target, joinPath(path, name), depth - 1, budget);
       if (found !== undefined) return found;
     }

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { ColloquyError, JsonCodec, codecFor, listenTransport, resolveLimits } from "@colloquy/core";
 import type { CodecOption, Limits, ListenOptions, SerializerFactory, Transport } from "@colloquy/core";
 import { Connection } from "./connection.ts";
@@ -12,6 +13,8 @@ export interface ServeOptions extends ListenOptions {
   readonly limits?: Partial<Limits> | undefined;
   /** Default: `"auto"`, hello with a fall back to the base protocol. */
   readonly dialect?: Dialect | undefined;
+  /** Name of the root, where the same one is served elsewhere, too. Default: a new one, none for a factory. */
+  readonly rootName?: string | undefined;
   /** Told of each client. */
   readonly onConnection?: ((connection: Connection) => void) | undefined;
   /** Takes what the factory of a service or `onConnection` throws; that connection is closed. Default: a warning of the process. */
@@ -47,9 +50,18 @@ export async function serve(address: string, root: object | ServiceFactory, opti
   const limits = resolveLimits(options.limits);
   const serializers = [...(options.extraSerializers ?? [])];
   const connections = new Set<Connection>();
+  const { dialect = "auto", rootName = typeof root === "function" ? undefined : randomUUID() } = options;
   const onTransport = (transport: Transport): void => {
-    const codec = codecFor(options.codec ?? JsonCodec, serializers);
-    const connection = new Connection({ transport, codec, limits, dialect: options.dialect ?? "auto" });
+    let connection: Connection;
+    try {
+      const codec = codecFor(options.codec ?? JsonCodec, serializers);
+      connection = new Connection({ transport, codec, limits, dialect, rootName });
+    } catch (error) {
+      // Serializer factories are user code: one that throws costs this connection, not the process.
+      transport.destroy();
+      process.emitWarning(error instanceof Error ? error : String(error));
+      return;
+    }
     connections.add(connection);
     connection.onClose(() => connections.delete(connection));
     void accept(connection, root, options);

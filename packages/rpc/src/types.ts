@@ -14,8 +14,15 @@ type Opaque = string | number | boolean | bigint | symbol | null | undefined | D
  * and symbols are local.
  */
 export type Remote<T> = {
-  readonly [K in keyof T as K extends string ? (T[K] extends Fn | AnyService ? K : never) : never]: RemoteMember<T[K]>;
+  readonly [K in keyof T as K extends LocalMembers<T> ? never : K extends string ? (T[K] extends Fn | AnyService ? K : never) : never]: RemoteMember<T[K]>;
 } & Disposable & { readonly [remoteBrand]?: T };
+
+/** Names that a class keeps for its own process, in `declare readonly localMembers?: "stop"`. */
+type LocalMembers<T> = "localMembers" extends keyof T
+  ? T extends { readonly localMembers?: infer Names }
+    ? Names
+    : never
+  : never;
 
 export type RemoteMember<M> = M extends Fn ? RemoteFunction<M> : M extends AnyService ? Remote<M> : never;
 

@@ -1,0 +1,32 @@
+import { ColloquyError, formatAddress, parseAddress, quoted } from "@colloquy/core";
+
+/** Where an agent is: the address of its container and its id there. */
+export interface AgentAddress {
+  /** Canonical address of the container. */
+  readonly base: string;
+  readonly id: string;
+}
+
+const AGENT_URL = /^((?:tcp|local):\/\/[^/]*|ipc:\/\/\[[^\]]*\])\/([^/]+)$/;
+
+/**
+ * Reads `tcp://host:port/id` (IPv6 hosts in brackets), `ipc://[/path]/id` and `local://name/id`.
+ *
+ * @throws ColloquyError `INVALID_ARGUMENT`, "cannot parse agent URL".
+ */
+export function parseAgentAddress(url: string): AgentAddress {
+  const given: unknown = url;
+  const match = typeof given === "string" ? AGENT_URL.exec(url) : null;
+  if (match !== null) {
+    try {
+      return { base: formatAddress(parseAddress(match[1]!)), id: match[2]! };
+    } catch {
+      // The message below shows the forms of agents' addresses.
+    }
+  }
+  const shown = typeof given === "string" ? quoted(url) : typeof given;
+  throw new ColloquyError(
+    "INVALID_ARGUMENT",
+    `cannot parse agent URL ${shown}; it is written tcp://host:port/id, ipc://[/path]/id or local://name/id`,
+  );
+}
