@@ -40,6 +40,7 @@ export const packages = {
       ["transports"],
       ["connect-channel"],
       ["serve-channels"],
+      ["codec-contract", "transport-contract"],
       ["index", "testing"],
     ],
   },

@@ -208,7 +208,14 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
   }
 
   onClose(error: Error | undefined): void {
-    this.#finish(error === undefined ? undefined : new ColloquyError("CONNECTION_LOST", error.message, { cause: error }));
+    const reason = error === undefined ? undefined : new ColloquyError("CONNECTION_LOST", error.message, { cause: error });
+    if (!this.#inbox.busy) return this.#finish(reason);
+    // What has arrived counts, even where its codec takes a while.
+    void this.#until(() => !this.#inbox.busy, this.limits.closeGraceMs).then(() => this.#finish(reason));
+  }
+
+  onRead(): void {
+    this.#checkQuiet();
   }
 
   onCodec(codec: Codec): void {

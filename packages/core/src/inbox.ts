@@ -10,6 +10,8 @@ export interface InboxListener {
   onMessage(message: Message): void;
   /** The codec follows from the first payload: this is it. */
   onCodec(codec: Codec): void;
+  /** All that came while a message was being decoded has been read. */
+  onRead(): void;
   /** Nothing more can be read. */
   onBroken(error: ColloquyError): void;
 }
@@ -35,6 +37,11 @@ export class Inbox {
     if (typeof codec === "function") this.#choose = codec;
     else this.#codec = codec;
     this.frames = new FrameDecoder(maxPayloadBytes, (bytes, start, end) => this.#onFrame(bytes, start, end));
+  }
+
+  /** True while a message is being decoded in a promise. */
+  get busy(): boolean {
+    return this.#decoding && !this.#stopped;
   }
 
   push(chunk: Buffer): void {
@@ -82,7 +89,9 @@ export class Inbox {
           const payload = this.#undecoded.shift()!;
           this.#decode(payload, 0, payload.length);
         }
-        if (!this.#decoding && !this.#stopped) this.#transport.resume();
+        if (this.#decoding || this.#stopped) return;
+        this.#transport.resume();
+        this.#listener.onRead();
       })
       .catch((error: unknown) => this.#break(error));
   }

@@ -137,7 +137,7 @@ class LocalTransport implements Transport {
       this.#receiver.onChunk(chunk);
       if (this.#incomingBytes === 0) this.#other?.drained();
     }
-    if (this.#finishing && this.#incoming.length === 0) this.destroy();
+    if (this.#finishing && !this.#paused && this.#incoming.length === 0) this.destroy();
   }
 
   #close(): void {

@@ -1,0 +1,191 @@
+import { ColloquyError } from "./errors.ts";
+import type { Listener, Transport, TransportReceiver } from "./transport.ts";
+
+/** How to reach the transports that are checked. */
+export interface TransportHarness {
+  /** Listens on an address of its own. */
+  listen(onTransport: (transport: Transport) => void): Promise<Listener>;
+  /** One attempt to connect. */
+  connect(address: string): Promise<Transport>;
+}
+
+const PATIENCE_MS = 5000;
+
+/**
+ * Holds a transport to what channels rely on: bytes arrive in order and once, back-pressure is told, the end is told once on
+ * both sides, what was written before `end` arrives.
+ *
+ * Rejects with an `Error` that names the rule. For the tests of a transport of one's own; it needs no test framework.
+ */
+export async function checkTransport(harness: TransportHarness): Promise<void> {
+  await carriesBytesInOrder(harness);
+  await tellsOfBackPressure(harness);
+  await sendsEverythingBeforeItEnds(harness);
+  await endsOnceOnBothSides(harness);
+  await staysQuietAfterItsEnd(harness);
+  await freesItsAddress(harness);
+}
+
+async function carriesBytesInOrder(harness: TransportHarness): Promise<void> {
+  const { near, far, close } = await open(harness);
+  const data = Buffer.from(Array.from({ length: 300_000 }, (_, index) => (index * 7) % 251));
+  for (let start = 0; start < data.length; start += 7919) near.transport.write(Buffer.from(data.subarray(start, start + 7919)));
+  far.transport.write(Buffer.from("back"));
+  await until("bytes arrive", () => far.received.length === data.length && near.received.length === 4);
+  if (!far.received.equals(data)) broken("bytes arrive in order and unchanged");
+  if (near.received.toString() !== "back") broken("both directions are apart");
+  await until("queuedBytes is 0 when all has left", () => near.transport.queuedBytes === 0);
+  await close();
+}
+
+async function tellsOfBackPressure(harness: TransportHarness): Promise<void> {
+  const { near, far, close } = await open(harness);
+  far.transport.pause();
+  const block = 1_000_000;
+  let written = 0;
+  // What the system takes is bounded; the rest is queued here.
+  while (near.transport.write(Buffer.alloc(block)) && written < 100 * block) {
+    written += block;
+    await turn();
+  }
+  if (written >= 100 * block) broken("write returns false when bytes are queued");
+  if (near.transport.queuedBytes <= 0) broken("queuedBytes counts what has not left");
+  const before = near.drains;
+  far.transport.resume();
+  await until("onDrain follows a write that returned false", () => near.drains > before);
+  await until("all arrives after resume", () => far.received.length === written + block);
+  await close();
+}
+
+async function sendsEverythingBeforeItEnds(harness: TransportHarness): Promise<void> {
+  const { near, far, close } = await open(harness);
+  far.transport.pause();
+  for (let count = 0; count < 100; count++) near.transport.write(Buffer.alloc(10_000, count));
+  near.transport.end();
+  await turn();
+  if (far.closes > 0) broken("the end waits until what was sent before is read");
+  far.transport.resume();
+  await until("the end arrives", () => far.closes === 1 && near.closes === 1);
+  if (far.received.length !== 1_000_000) broken("what was written before end arrives");
+  if (far.errors.length > 0 || near.errors.length > 0) broken("an end in order is told without an error");
+  await close();
+}
+
+async function endsOnceOnBothSides(harness: TransportHarness): Promise<void> {
+  for (const first of ["near", "far"] as const) {
+    const { near, far, close } = await open(harness);
+    const ender = first === "near" ? near : far;
+    ender.transport.destroy();
+    ender.transport.destroy();
+    await until("both sides learn of the end", () => near.closes > 0 && far.closes > 0);
+    near.transport.destroy();
+    far.transport.end();
+    await turn();
+    await turn();
+    if (near.closes !== 1 || far.closes !== 1) broken("onClose is called once");
+    await close();
+  }
+}
+
+async function staysQuietAfterItsEnd(harness: TransportHarness): Promise<void> {
+  const { near, far, close } = await open(harness);
+  near.transport.end();
+  near.transport.write(Buffer.from("late"));
+  await until("both sides learn of the end", () => near.closes > 0 && far.closes > 0);
+  near.transport.write(Buffer.from("later"));
+  near.transport.pause();
+  near.transport.resume();
+  await turn();
+  if (far.received.length > 0) broken("what is written after end goes nowhere");
+  if (near.errors.length > 0) broken("a write after end is no error");
+  await close();
+}
+
+async function freesItsAddress(harness: TransportHarness): Promise<void> {
+  const listener = await harness.listen((transport) => transport.open(new Recorder(transport)));
+  const transport = await harness.connect(listener.address);
+  const recorder = new Recorder(transport);
+  transport.open(recorder);
+  await listener.close();
+  await turn();
+  if (recorder.closes > 0) broken("connections stay open when their listener closes");
+  transport.destroy();
+  try {
+    const second = await harness.connect(listener.address);
+    second.destroy();
+  } catch (error) {
+    if (error instanceof ColloquyError && error.code === "UNAVAILABLE") return;
+    throw new Error("transport: a closed address is UNAVAILABLE", { cause: error });
+  }
+  broken("a closed listener accepts nobody");
+}
+
+class Recorder implements TransportReceiver {
+  readonly transport: Transport;
+  readonly #chunks: Buffer[] = [];
+  readonly errors: Error[] = [];
+  drains = 0;
+  closes = 0;
+
+  constructor(transport: Transport) {
+    this.transport = transport;
+  }
+
+  get received(): Buffer {
+    return Buffer.concat(this.#chunks);
+  }
+
+  onChunk(chunk: Buffer): void {
+    if (this.closes > 0) broken("no bytes come after onClose");
+    this.#chunks.push(chunk);
+  }
+
+  onDrain(): void {
+    this.drains++;
+  }
+
+  onClose(error: Error | undefined): void {
+    this.closes++;
+    if (error !== undefined) this.errors.push(error);
+  }
+}
+
+interface OpenPair {
+  readonly near: Recorder;
+  readonly far: Recorder;
+  close(): Promise<void>;
+}
+
+async function open(harness: TransportHarness): Promise<OpenPair> {
+  let far: Recorder | undefined;
+  const listener = await harness.listen((transport) => {
+    far = new Recorder(transport);
+    transport.open(far);
+  });
+  const transport = await harness.connect(listener.address);
+  const near = new Recorder(transport);
+  transport.open(near);
+  await until("the listener gets the connection", () => far !== undefined);
+  const close = async (): Promise<void> => {
+    near.transport.destroy();
+    far?.transport.destroy();
+    await listener.close();
+  };
+  return { near, far: far!, close };
+}
+
+async function until(rule: string, condition: () => boolean): Promise<void> {
+  const end = performance.now() + PATIENCE_MS;
+  while (!condition()) {
+    if (performance.now() > end) broken(rule);
+    await turn();
+  }
+}
+
+async function turn(): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, 2));
+}
+
+function broken(rule: string): never {
+  throw new Error(`transport: ${rule}`);
+}

@@ -1,0 +1,60 @@
+import { expect, test } from "vitest";
+import { connect, expose, serve, service } from "../../src/index.ts";
+import { WirePeer, failureOf, newAddress, pair, wireServer } from "../support.ts";
+
+const thenable = { then: { __type__: [-2, "$/ref/1"] } };
+
+test("a result with a function as `then` fails, and that function is never called", async () => {
+  await using server = await wireServer();
+  const connecting = connect<any>(server.address);
+  const wire = await server.accepted();
+  const [, helloId] = await wire.next();
+  wire.send([1, helloId, { protocol: 1 }]);
+  const connection = await connecting;
+  for (const result of [thenable, [thenable], { deep: { value: thenable } }]) {
+    const call = connection.remote.give();
+    const [, id] = await wire.next();
+    wire.send([1, id, result]);
+    const error = await failureOf(call);
+    expect(error).toMatchObject({ code: "SERIALIZATION_ERROR", executed: "yes" });
+    expect(error.message).toContain('"then"');
+    expect(await wire.rest()).toEqual([]);
+  }
+  connection.destroy();
+});
+
+test("an argument with a function as `then` is refused before the method runs", async () => {
+  let ran = 0;
+  await using server = await serve(newAddress(), service({ take: expose(() => ran++) }));
+  await using wire = await WirePeer.connect(server.address);
+  await wire.hello();
+  const [type, content] = await wire.request("take", [thenable]);
+  expect(type).toBe(2);
+  expect(content).toMatchObject({ code: "SERIALIZATION_ERROR", executed: "no" });
+  expect(await wire.rest()).toEqual([]);
+  expect(ran).toBe(0);
+});
+
+test("a service under the name `then` is no promise either", async () => {
+  await using server = await serve(newAddress(), service({ echo: expose(async (x: unknown) => x) }));
+  await using wire = await WirePeer.connect(server.address);
+  await wire.hello();
+  const path = `${"$/ref/"}7`;
+  const [type] = await wire.request("echo", [{ then: { __type__: [0, path] } }]);
+  expect(type).toBe(1);
+  expect(await wire.rest()).toEqual([]);
+});
+
+test("awaiting a proxy, or returning it from an async function, calls nothing", async () => {
+  const calls: string[] = [];
+  const root = service({
+    sub: service({ then: expose(() => void calls.push("then")), toJSON: expose(() => void calls.push("toJSON")) }),
+    then: expose(() => void calls.push("root then")),
+  });
+  await using link = await pair(root);
+  const remote = link.remote as any;
+  expect(await remote).toBe(remote);
+  expect(await remote.sub).toBe(remote.sub);
+  JSON.stringify({ remote, sub: remote.sub });
+  expect(calls).toEqual([]);
+});
