@@ -70,6 +70,7 @@ export const packages = {
       ["external-clock", "clock-contract", "date-serializer"],
       ["agent"],
       ["agent-table", "remote-containers"],
+      ["agent-caller"],
       ["container"],
       ["launched"],
       ["launch", "launched-main"],

@@ -8,9 +8,10 @@ export interface AgentAddress {
 }
 
 const AGENT_URL = /^((?:tcp|local):\/\/[^/]*|ipc:\/\/\[[^\]]*\])\/([^/]+)$/;
+const BARE_IPV6 = /^tcp:\/\/((?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f.]*(?:%\w+)?):(\d+)$/;
 
 /**
- * Reads `tcp://host:port/id` (IPv6 hosts in brackets), `ipc://[/path]/id` and `local://name/id`.
+ * Reads `tcp://host:port/id` (IPv6 hosts with or without brackets), `ipc://[/path]/id` and `local://name/id`.
  *
  * @throws ColloquyError `INVALID_ARGUMENT`, "cannot parse agent URL".
  */
@@ -19,7 +20,8 @@ export function parseAgentAddress(url: string): AgentAddress {
   const match = typeof given === "string" ? AGENT_URL.exec(url) : null;
   if (match !== null) {
     try {
-      return { base: formatAddress(parseAddress(match[1]!)), id: match[2]! };
+      const base = match[1]!.replace(BARE_IPV6, "tcp://[$1]:$2");
+      return { base: formatAddress(parseAddress(base)), id: match[2]! };
     } catch {
       // The message below shows the forms of agents' addresses.
     }

@@ -5,10 +5,11 @@ import { RemoteNode, connect, expose, serve, service, serviceProxy } from "@coll
 import type { Connection, Dialect, Remote, Server } from "@colloquy/rpc";
 import { parseAgentAddress } from "./address.ts";
 import type { Agent, AgentHome, OpenOptions, SpawnOptions, TaskFailureListener } from "./agent.ts";
+import { AgentCaller } from "./agent-caller.ts";
 import { AgentTable } from "./agent-table.ts";
 import type { Clock } from "./clock.ts";
 import { dateSerializer } from "./date-serializer.ts";
-import { AgentCaller, RemoteContainers } from "./remote-containers.ts";
+import { RemoteContainers } from "./remote-containers.ts";
 import { SystemClock } from "./system-clock.ts";
 
 export interface ContainerOptions {

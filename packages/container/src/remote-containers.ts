@@ -1,5 +1,5 @@
 import { ColloquyError } from "@colloquy/core";
-import type { CallOptions, Caller, Connection, RemoteNode } from "@colloquy/rpc";
+import type { Connection } from "@colloquy/rpc";
 import type { OpenOptions } from "./agent.ts";
 
 export type OpenConnection = (address: string, options: OpenOptions) => Promise<Connection>;
@@ -91,53 +91,3 @@ export class RemoteContainers {
     return attempt;
   }
 }
-
-/** Sends the calls of agents' proxies over the connection that there is, or a new one. */
-export class AgentCaller implements Caller {
-  readonly remoteAddress: string;
-  readonly #containers: RemoteContainers;
-  #connection: Connection | undefined;
-  #root: string | undefined;
-
-  constructor(address: string, containers: RemoteContainers) {
-    this.remoteAddress = address;
-    this.#containers = containers;
-  }
-
-  /** The connection that calls take now. */
-  get connection(): Connection | undefined {
-    return this.#connection;
-  }
-
-  /** The root of the container, once it was connected to. */
-  get root(): string | undefined {
-    return this.#root;
-  }
-
-  call(node: RemoteNode, args: unknown[], options: CallOptions | undefined): Promise<unknown> {
-    const connection = this.#connection;
-    if (connection?.usable === true) return connection.call(node, args, options);
-    return this.#callLater(node, args, options);
-  }
-
-  notify(node: RemoteNode, args: unknown[]): void {
-    const connection = this.#connection;
-    if (connection?.usable === true) connection.notify(node, args);
-    else void this.open().then((opened) => opened.notify(node, args), ignore);
-  }
-
-  /** Connects, where there is no connection. */
-  async open(options: OpenOptions = {}): Promise<Connection> {
-    const connection = await this.#containers.get(this.remoteAddress, options);
-    this.#connection = connection;
-    this.#root = connection.root;
-    return connection;
-  }
-
-  async #callLater(node: RemoteNode, args: unknown[], options: CallOptions | undefined): Promise<unknown> {
-    const connection = await this.open({ signal: options?.signal });
-    return connection.call(node, args, options);
-  }
-}
-
-function ignore(): void {}

@@ -148,15 +148,15 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
     return !this.#ended && this.#outbox.notify(content);
   }
 
-  /** Answers a request. A value that can't be encoded becomes an exception. */
-  reply(id: number, value: unknown): void {
-    if (this.#settleRequest(id)) this.#outbox.result(id, value);
+  /** Answers a request. A value that can't be encoded becomes an exception. Urgent answers leave while others are held. */
+  reply(id: number, value: unknown, urgent = false): void {
+    if (this.#settleRequest(id)) this.#outbox.result(id, value, urgent);
     this.#checkQuiet();
   }
 
   /** Answers a request with an exception. */
-  fail(id: number, error: unknown): void {
-    if (this.#settleRequest(id)) this.#outbox.exception(id, error);
+  fail(id: number, error: unknown, urgent = false): void {
+    if (this.#settleRequest(id)) this.#outbox.exception(id, error, urgent);
     this.#checkQuiet();
   }
 

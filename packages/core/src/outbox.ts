@@ -115,14 +115,14 @@ export class Outbox {
   }
 
   /** Sends a result; where it can't be encoded, an exception that says so. */
-  result(id: number, value: unknown): void {
-    if (this.#mustWait) this.#wait(RESULT, id, value, undefined);
+  result(id: number, value: unknown, urgent = false): void {
+    if (this.#mustWait && !(urgent && !this.#encoding)) this.#wait(RESULT, id, value, undefined);
     else this.#encode(RESULT, id, value, undefined);
   }
 
-  exception(id: number, error: unknown): void {
+  exception(id: number, error: unknown, urgent = false): void {
     const content = writeException(error, this.exceptionStyle);
-    if (this.#mustWait) this.#wait(EXCEPTION, id, content, undefined);
+    if (this.#mustWait && !(urgent && !this.#encoding)) this.#wait(EXCEPTION, id, content, undefined);
     else this.#encode(EXCEPTION, id, content, undefined);
   }
 

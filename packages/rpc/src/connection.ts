@@ -97,6 +97,9 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     };
     this.#remote = serviceProxy(new RemoteNode(this, "", undefined, false));
     this.closed = new Promise((resolve) => this.#listeners.add(resolve));
+    // Now: what a server's factory calls waits for hello, too.
+    if (dialect === "auto") this.#greeting.expect();
+    else this.#greeting.skip();
   }
 
   /** The root service of the other side. */
@@ -157,8 +160,7 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
   /** @internal Serves `root`, if there is one, and starts to read; says hello where this side has opened the connection. */
   async start(root: object | undefined, opened: boolean): Promise<void> {
     if (root !== undefined) this.#router.serve(root);
-    if (this.#dialect === "auto") this.#greeting.expect();
-    else this.#greeting.skip();
+    if (this.#endpoint.ended) return;
     this.#endpoint.open();
     if (opened && this.#dialect === "auto") await this.#greeting.greet(this.#endpoint.codec!);
   }

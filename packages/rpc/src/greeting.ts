@@ -67,7 +67,10 @@ export class Greeting {
           this.#release(undefined);
           resolve();
         },
-        onFailure: reject,
+        onFailure: (error) => {
+          const hint = `no answer to hello; both sides need the same codec, and this one speaks ${own.codec}`;
+          reject(error.code === "CONNECTION_LOST" ? new ColloquyError("UNAVAILABLE", `${error.message} (${hint})`, { cause: error }) : error);
+        },
       };
       this.#endpoint.request(call, [HELLO_PATH, [own], NO_KWARGS], true);
     });
@@ -83,11 +86,11 @@ export class Greeting {
     const args: unknown = content[1];
     try {
       const traits = readHello(Array.isArray(args) ? args[0] : undefined, own);
-      this.#endpoint.reply(id, own);
+      this.#endpoint.reply(id, own, true);
       this.#release(traits);
     } catch (error) {
       this.#endpoint.exceptionStyle = "map";
-      this.#endpoint.fail(id, error);
+      this.#endpoint.fail(id, error, true);
       void this.#endpoint.close(0);
     }
     return true;

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { connectChannel } from "@colloquy/core";
 import type { Channel } from "@colloquy/core";
 import { Service, connect, expose, serve, service } from "../../src/index.ts";
-import { WirePeer, failureOf, newAddress } from "../support.ts";
+import { WirePeer, failureOf, frameOf, newAddress } from "../support.ts";
 
 const reached: string[] = [];
 
@@ -185,7 +185,8 @@ describe("hostile names", () => {
     await using connection = await connect<Record<string, any>>(server.address);
     await checkAll(async (path) => {
       const local = path.split("/").some((part) => part === "then" || part === "toJSON");
-      if (local || path === "") return "NOT_FOUND";
+      // A proxy keeps these for itself, and has no way to ask for a path without a name.
+      if (local || path === "" || path.startsWith("/")) return "NOT_FOUND";
       let member: any = connection.remote;
       for (const part of path.split("/")) member = member[part];
       return (await failureOf(member(1, 2))).code;
@@ -198,10 +199,10 @@ describe("hostile names", () => {
     await using wire = await WirePeer.connect(server.address);
     await wire.hello();
     expect(await wire.request("keep", [], { toString: 1, valueOf: 2, hasOwnProperty: 3 })).toEqual([1, true]);
-    wire.write(Buffer.from([0, 0, 0, 44]));
-    wire.write(Buffer.from('[0,77,["keep",[],{"__proto__":{"polluted":1}}]]'.padEnd(44).slice(0, 44)));
-    const answer = await Promise.race([wire.next(), wire.closed]);
-    if (answer !== undefined) expect((answer as unknown[])[0]).toBe(2);
+    wire.write(frameOf('[0,77,["keep",[],{"__proto__":{"polluted":1}}]]'));
+    expect(await wire.next()).toMatchObject([2, 77, { code: "SERIALIZATION_ERROR" }]);
+    wire.write(frameOf('[0,78,["keep",[],{"constructor":{"prototype":{"polluted":1}}}]]'));
+    expect(await wire.next()).toMatchObject([2, 78, { code: "SERIALIZATION_ERROR" }]);
     expect(({} as Record<string, unknown>)["polluted"]).toBeUndefined();
   });
 

@@ -1,0 +1,110 @@
+import { ColloquyError } from "@colloquy/core";
+import type { CallOptions, Caller, Connection, RemoteNode } from "@colloquy/rpc";
+import type { OpenOptions } from "./agent.ts";
+import type { RemoteContainers } from "./remote-containers.ts";
+
+/** Sends the calls of agents' proxies over the connection that there is, or a new one. */
+export class AgentCaller implements Caller {
+  readonly remoteAddress: string;
+  readonly #containers: RemoteContainers;
+  #connection: Connection | undefined;
+  #root: string | undefined;
+  #opening: Promise<Connection> | undefined;
+  /** Calls that wait for a connection; later ones queue up behind them, so that the order is kept. */
+  #waitingCount = 0;
+
+  constructor(address: string, containers: RemoteContainers) {
+    this.remoteAddress = address;
+    this.#containers = containers;
+  }
+
+  /** The connection that calls take now. */
+  get connection(): Connection | undefined {
+    return this.#connection;
+  }
+
+  /** The root of the container, once it was connected to. */
+  get root(): string | undefined {
+    return this.#root;
+  }
+
+  call(node: RemoteNode, args: unknown[], options: CallOptions | undefined): Promise<unknown> {
+    const connection = this.#connection;
+    if (connection?.usable === true && this.#waitingCount === 0) return connection.call(node, args, options);
+    return this.#callLater(node, args, options);
+  }
+
+  notify(node: RemoteNode, args: unknown[]): void {
+    const connection = this.#connection;
+    if (connection?.usable === true && this.#waitingCount === 0) connection.notify(node, args);
+    else void this.#whenOpen(undefined, (opened) => opened.notify(node, args)).catch(ignore);
+  }
+
+  /** Connects, where there is no connection. */
+  async open(options: OpenOptions = {}): Promise<Connection> {
+    const connection = await this.#containers.get(this.remoteAddress, options);
+    this.#connection = connection;
+    this.#root = connection.root;
+    return connection;
+  }
+
+  /** The time and the signal of a call count from now on, not from when there is a connection. */
+  async #callLater(node: RemoteNode, args: unknown[], options: CallOptions | undefined): Promise<unknown> {
+    const limit = limitOf(node, options);
+    try {
+      const start = performance.now();
+      const result = await this.#whenOpen(limit, (connection) => ({
+        promise: connection.call(node, args, remaining(options, performance.now() - start)),
+      }));
+      return await result.promise;
+    } finally {
+      limit?.end();
+    }
+  }
+
+  /** Calls `send` in the turn in which the connection is there, in the order of these calls. */
+  async #whenOpen<T>(limit: WaitLimit | undefined, send: (connection: Connection) => T): Promise<T> {
+    this.#waitingCount++;
+    try {
+      this.#opening ??= this.open().finally(() => (this.#opening = undefined));
+      const connection = await (limit === undefined ? this.#opening : Promise.race([this.#opening, limit.reached]));
+      return send(connection);
+    } finally {
+      this.#waitingCount--;
+    }
+  }
+}
+
+interface WaitLimit {
+  /** Rejects when the time is up or the signal aborts. */
+  readonly reached: Promise<never>;
+  end(): void;
+}
+
+function limitOf(node: RemoteNode, options: CallOptions | undefined): WaitLimit | undefined {
+  const { timeout = Infinity, signal } = options ?? {};
+  if (timeout === Infinity && signal === undefined) return undefined;
+  let end = (): void => undefined;
+  const reached = new Promise<never>((_resolve, reject) => {
+    const abort = (): void =>
+      reject(new ColloquyError("CANCELLED", `the call to ${node.toString()} was cancelled`, { cause: signal?.reason }));
+    const expire = (): void =>
+      reject(new ColloquyError("DEADLINE_EXCEEDED", `no connection for ${node.toString()} within ${timeout} ms`));
+    const timer = timeout === Infinity ? undefined : setTimeout(expire, timeout);
+    if (signal?.aborted === true) abort();
+    signal?.addEventListener("abort", abort, { once: true });
+    end = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", abort);
+    };
+  });
+  reached.catch(ignore);
+  return { reached, end: () => end() };
+}
+
+function remaining(options: CallOptions | undefined, passedMs: number): CallOptions | undefined {
+  if (options?.timeout === undefined) return options;
+  return { ...options, timeout: Math.max(options.timeout - passedMs, 1) };
+}
+
+function ignore(): void {}

@@ -1,0 +1,37 @@
+import { describe, expect, it } from "vitest";
+import { formatAddress, parseAddress } from "../src/address.ts";
+import { connectChannel } from "../src/connect-channel.ts";
+import { serveChannels } from "../src/serve-channels.ts";
+import { rejectionOf, thrownBy } from "./support.ts";
+
+describe("parseAddress", () => {
+  it.each([
+    ["tcp://127.0.0.1:5555", { kind: "tcp", host: "127.0.0.1", port: 5555 }],
+    ["tcp://localhost:0", { kind: "tcp", host: "localhost", port: 0 }],
+    ["tcp://:65535", { kind: "tcp", host: "", port: 65_535 }],
+    ["tcp://[::1]:5555", { kind: "tcp", host: "::1", port: 5555 }],
+    ["tcp://[fe80::1%eth0]:5555", { kind: "tcp", host: "fe80::1%eth0", port: 5555 }],
+    ["tcp://host:1/", { kind: "tcp", host: "host", port: 1 }],
+    ["ipc://[/tmp/a b.sock]", { kind: "ipc", path: "/tmp/a b.sock" }],
+    ["ipc:///tmp/x", { kind: "ipc", path: "/tmp/x" }],
+    ["local://name", { kind: "local", name: "name" }],
+  ])("reads %s", (text, address) => {
+    expect(parseAddress(text)).toStrictEqual(address);
+    expect(parseAddress(formatAddress(parseAddress(text)))).toStrictEqual(address);
+  });
+
+  it.each(["", "tcp://", "tcp://host", "tcp://host:", "tcp://host:65536", "tcp://host:-1", "tcp://::1:5", "tcp://ho st:1", "tcp://a/b:1", "http://host:1", "host:1", "ipc://", "ipc://[]", "ipc://[/a\0b]", "local://", "local://a/b", "local://a b", "TCP://host:1", " tcp://host:1", "tcp://host:1 ", "tcp://host:1/0"])(
+    "can't read %j",
+    (text) => {
+      const error = thrownBy(() => parseAddress(text));
+      expect(error).toMatchObject({ code: "INVALID_ARGUMENT" });
+      expect(error.message).toContain("tcp://host:port");
+    },
+  );
+
+  it.each([undefined, null, 5555, ["tcp://host:1"], {}])("can't read %j, which is no text", async (given) => {
+    expect(thrownBy(() => parseAddress(given as string))).toMatchObject({ code: "INVALID_ARGUMENT" });
+    expect(await rejectionOf(connectChannel(given as string))).toMatchObject({ code: "INVALID_ARGUMENT" });
+    expect(await rejectionOf(serveChannels(given as string, () => {}))).toMatchObject({ code: "INVALID_ARGUMENT" });
+  });
+});

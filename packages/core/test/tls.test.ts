@@ -1,0 +1,170 @@
+import { once } from "node:events";
+import net from "node:net";
+import tls from "node:tls";
+import { beforeAll, describe, expect, it } from "vitest";
+import type { Channel } from "../src/channel.ts";
+import { connectChannel } from "../src/connect-channel.ts";
+import { serveChannels } from "../src/serve-channels.ts";
+import type { TlsOptions } from "../src/tls-options.ts";
+import { makeAuthority } from "./certificates.ts";
+import type { Authority } from "./certificates.ts";
+import { rejectionOf, until } from "./support.ts";
+
+type Pems = Awaited<ReturnType<Authority["issue"]>>;
+
+let authority: Authority;
+let stranger: Authority;
+let serverTls: Pems;
+let clientTls: Pems;
+
+beforeAll(async () => {
+  authority = await makeAuthority();
+  stranger = await makeAuthority("Stranger");
+  serverTls = await authority.issue("127.0.0.1", "::1", "localhost");
+  clientTls = await authority.issue("client.test");
+});
+
+const TCP = "tcp://127.0.0.1:0";
+
+async function echo(channel: Channel): Promise<void> {
+  for await (const request of channel) await request.reply(request.content);
+}
+
+function portOf(address: string): number {
+  return Number(address.split(":").at(-1));
+}
+
+/** What a raw TLS client gets: "closed" or the reason for which it was refused. */
+async function outcomeOf(options: tls.ConnectionOptions): Promise<string> {
+  const socket = tls.connect({ rejectUnauthorized: false, ...options });
+  return new Promise((resolve) => {
+    socket.on("error", (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+    socket.on("close", () => resolve("closed"));
+    socket.on("data", () => resolve("data"));
+    socket.on("secureConnect", () => socket.write(Buffer.from("00000007", "hex").toString("latin1") + "[0,0,1]"));
+  });
+}
+
+describe("TLS", () => {
+  it("authenticates both sides", async () => {
+    await using server = await serveChannels(TCP, echo, { tls: serverTls });
+    expect(server.address).toMatch(/^tcp:\/\/127\.0\.0\.1:\d+$/);
+    const channel = await connectChannel(server.address, { tls: clientTls });
+    expect(await channel.send("secret")).toBe("secret");
+    expect(await channel.send("x".repeat(3_000_000))).toHaveLength(3_000_000);
+    await channel.close();
+    const byName = await connectChannel(server.address.replace("127.0.0.1", "localhost"), { tls: clientTls });
+    expect(await byName.send(1)).toBe(1);
+    await byName.close();
+  });
+
+  it("takes PEM as bytes and in lists", async () => {
+    await using server = await serveChannels(TCP, echo, {
+      tls: { ca: [stranger.cert, authority.cert], cert: Buffer.from(serverTls.cert), key: [Buffer.from(serverTls.key)] },
+    });
+    const channel = await connectChannel(server.address, { tls: clientTls });
+    expect(await channel.send(1)).toBe(1);
+    await channel.close();
+  });
+
+  it("refuses a client without a certificate, and one of another authority", async () => {
+    const accepted: Channel[] = [];
+    await using server = await serveChannels(TCP, (channel) => (accepted.push(channel), echo(channel)), { tls: serverTls });
+    const where = { host: "127.0.0.1", port: portOf(server.address) };
+    expect(await outcomeOf({ ...where, ca: authority.cert })).not.toBe("data");
+    const foreign = await stranger.issue("client.test");
+    expect(await outcomeOf({ ...where, cert: foreign.cert, key: foreign.key })).not.toBe("data");
+    expect(await outcomeOf({ ...where, cert: clientTls.cert, key: clientTls.key, maxVersion: "TLSv1.1", minVersion: "TLSv1" })).not.toBe("data");
+    expect(accepted).toHaveLength(0);
+    expect(await outcomeOf({ ...where, cert: clientTls.cert, key: clientTls.key })).toBe("data");
+    expect(await outcomeOf({ ...where, cert: clientTls.cert, key: clientTls.key, maxVersion: "TLSv1.2" })).toBe("data");
+    const sent = connectChannel(server.address, { tls: { ...foreign, ca: authority.cert } }).then((channel) => channel.send(1));
+    expect(["CONNECTION_LOST", "UNAVAILABLE"]).toContain((await rejectionOf(sent)).code);
+  });
+
+  it("takes clients without a certificate only where that is said", async () => {
+    await using server = await serveChannels(TCP, echo, { tls: { ...serverTls, dangerouslyAllowAnonymousClients: true } });
+    expect(await outcomeOf({ host: "127.0.0.1", port: portOf(server.address) })).toBe("data");
+  });
+
+  it("refuses a server of another authority, unless verification is switched off by name", async () => {
+    const foreign = await stranger.issue("127.0.0.1");
+    await using server = await serveChannels(TCP, echo, { tls: { ...foreign, ca: authority.cert } });
+    const error = await rejectionOf(connectChannel(server.address, { tls: clientTls }));
+    expect(error).toMatchObject({ code: "UNAVAILABLE", cause: { code: expect.stringMatching(/SELF_SIGNED|UNABLE_TO/) } });
+    const channel = await connectChannel(server.address, { tls: { ...clientTls, dangerouslyAllowUnverifiedServers: true } });
+    expect(await channel.send(1)).toBe(1);
+    await channel.close();
+  });
+
+  it("refuses a server whose certificate has another host name", async () => {
+    await using server = await serveChannels(TCP, echo, { tls: await authority.issue("other.test", "10.9.8.7") });
+    const error = await rejectionOf(connectChannel(server.address, { tls: clientTls }));
+    expect(error).toMatchObject({ code: "UNAVAILABLE", cause: { code: "ERR_TLS_CERT_ALTNAME_INVALID" } });
+    const byName = await rejectionOf(connectChannel(server.address.replace("127.0.0.1", "localhost"), { tls: clientTls }));
+    expect(byName).toMatchObject({ cause: { code: "ERR_TLS_CERT_ALTNAME_INVALID" } });
+    const channel = await connectChannel(server.address, { tls: { ...clientTls, serverName: "other.test" } });
+    expect(await channel.send(1)).toBe(1);
+    await channel.close();
+    const wrongName = connectChannel(server.address, { tls: { ...clientTls, serverName: "wrong.test" } });
+    expect(await rejectionOf(wrongName)).toMatchObject({ cause: { code: "ERR_TLS_CERT_ALTNAME_INVALID" } });
+  });
+
+  it("refuses a client that speaks no TLS, and others go on", async () => {
+    await using server = await serveChannels(TCP, echo, { tls: serverTls });
+    const socket = net.connect(portOf(server.address), "127.0.0.1");
+    socket.on("error", () => {});
+    socket.write("this is no TLS at all, is it?\r\n\r\n");
+    socket.resume();
+    await once(socket, "close");
+    const plain = connectChannel(server.address).then((channel) => channel.send(1));
+    expect((await rejectionOf(plain)).code).toBe("CONNECTION_LOST");
+    const channel = await connectChannel(server.address, { tls: clientTls });
+    expect(await channel.send(1)).toBe(1);
+    await channel.close();
+  });
+
+  it("gives up a server that doesn't shake hands, in the time that was given", async () => {
+    const server = net.createServer((socket) => socket.on("error", () => {}));
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as net.AddressInfo;
+    const error = await rejectionOf(connectChannel(`tcp://127.0.0.1:${port}`, { tls: clientTls, timeout: 100 }));
+    expect(error).toMatchObject({ code: "UNAVAILABLE" });
+    expect(error.message).toContain("no connection within 100 ms");
+    server.close();
+  });
+
+  it.each(["ca", "cert", "key"] as const)("says that %s is no PEM text when it is a path", async (name) => {
+    for (const value of ["/etc/ssl/some.pem", undefined, 5, []]) {
+      const wrong = { ...serverTls, [name]: value } as TlsOptions;
+      for (const promise of [serveChannels(TCP, echo, { tls: wrong }), connectChannel("tcp://127.0.0.1:1", { tls: wrong })]) {
+        expect(await rejectionOf(promise)).toMatchObject({ code: "INVALID_ARGUMENT", message: expect.stringContaining(`tls.${name} is not PEM`) });
+      }
+    }
+  });
+
+  it("says that a certificate can't be used", async () => {
+    for (const wrong of [
+      { ...serverTls, cert: "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n" },
+      { ...serverTls, key: clientTls.key },
+    ]) {
+      expect(await rejectionOf(serveChannels(TCP, echo, { tls: wrong }))).toMatchObject({ code: "INVALID_ARGUMENT" });
+      expect(await rejectionOf(connectChannel("tcp://127.0.0.1:1", { tls: wrong }))).toMatchObject({ code: "INVALID_ARGUMENT" });
+    }
+  });
+
+  it("closes a server in the middle of a handshake", async () => {
+    const server = await serveChannels(TCP, echo, { tls: serverTls });
+    const socket = net.connect(portOf(server.address), "127.0.0.1");
+    socket.on("error", () => {});
+    await once(socket, "connect");
+    let ended = false;
+    socket.resume().on("close", () => (ended = true));
+    // The connection has reached the server when one that came later was served.
+    const channel = await connectChannel(server.address, { tls: clientTls });
+    await channel.send(1);
+    await server.close();
+    await until(() => ended);
+  });
+});

@@ -1,0 +1,333 @@
+import { once } from "node:events";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import net from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Channel } from "../src/channel.ts";
+import { connectChannel } from "../src/connect-channel.ts";
+import { LocalNetwork } from "../src/local-transport.ts";
+import { serveChannels } from "../src/serve-channels.ts";
+import { checkTransport } from "../src/testing.ts";
+import type { Transport } from "../src/transport.ts";
+import { connectTransport, listenTransport } from "../src/transports.ts";
+import type { ListenOptions } from "../src/transports.ts";
+import { rejectionOf } from "./support.ts";
+
+async function echo(channel: Channel): Promise<void> {
+  for await (const request of channel) await request.reply(request.content);
+}
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "colloquy-"));
+});
+afterEach(() => {
+  rmSync(folder, { recursive: true });
+});
+
+function listen(address: string, onTransport: (transport: Transport) => void, options: ListenOptions = {}) {
+  return listenTransport(address, onTransport, { ...options, handshakeTimeoutMs: 1000 });
+}
+
+/** An address on which nobody listens now, and where one may listen later. */
+async function freeAddress(): Promise<string> {
+  const server = net.createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as net.AddressInfo;
+  server.close();
+  await once(server, "close");
+  return `tcp://127.0.0.1:${port}`;
+}
+
+describe("the contract of transports", () => {
+  it.each(["tcp://127.0.0.1:0", "tcp://[::1]:0"])("is kept by %s", async (address) => {
+    await checkTransport({ listen: (onTransport) => listen(address, onTransport), connect: (where) => connectTransport(where, {}) });
+  });
+
+  it("is kept by Unix sockets", async () => {
+    let count = 0;
+    await checkTransport({
+      listen: (onTransport) => listen(`ipc://[${folder}/${count++}]`, onTransport),
+      connect: (where) => connectTransport(where, {}),
+    });
+  });
+
+  it("is kept within a process", async () => {
+    const network = new LocalNetwork();
+    let count = 0;
+    await checkTransport({
+      listen: (onTransport) => listen(`local://contract${count++}`, onTransport, { network }),
+      connect: (where) => connectTransport(where, { network }),
+    });
+  });
+
+  it("is not kept by a transport that loses what it has when it ends", async () => {
+    const forgetful = (transport: Transport): Transport =>
+      Object.create(transport, { end: { value: () => transport.destroy() } }) as Transport;
+    void forgetful;
+    const error = await rejectionOf(
+      checkTransport({
+        listen: (onTransport) => listen("tcp://127.0.0.1:0", onTransport),
+        connect: async (where) => {
+          const transport = await connectTransport(where, {});
+          return {
+            remoteAddress: transport.remoteAddress,
+            get queuedBytes() {
+              return transport.queuedBytes;
+            },
+            open: (receiver) => transport.open(receiver),
+            write: (bytes) => transport.write(bytes),
+            pause: () => transport.pause(),
+            resume: () => transport.resume(),
+            end: () => transport.destroy(),
+            destroy: () => transport.destroy(),
+          };
+        },
+      }),
+    );
+    expect(error.message).toMatch(/^transport: /);
+  });
+});
+
+describe("TCP", () => {
+  it("tells the port that the system chose", async () => {
+    await using first = await serveChannels("tcp://127.0.0.1:0", echo);
+    await using second = await serveChannels("tcp://127.0.0.1:0", echo);
+    expect(first.address).toMatch(/^tcp:\/\/127\.0\.0\.1:[1-9]\d*$/);
+    expect(second.address).not.toBe(first.address);
+  });
+
+  it("works over IPv6", async () => {
+    await using server = await serveChannels("tcp://[::1]:0", echo);
+    expect(server.address).toMatch(/^tcp:\/\/\[::1\]:[1-9]\d*$/);
+    const channel = await connectChannel(server.address);
+    expect(await channel.send(1)).toBe(1);
+    await channel.close();
+  });
+
+  it("puts the advertised name into the address", async () => {
+    await using server = await serveChannels("tcp://127.0.0.1:0", echo, { advertise: "agents.example" });
+    expect(server.address).toMatch(/^tcp:\/\/agents\.example:\d+$/);
+  });
+
+  it("says that an address is in use", async () => {
+    await using server = await serveChannels("tcp://127.0.0.1:0", echo);
+    const error = await rejectionOf(serveChannels(server.address, echo));
+    expect(error).toMatchObject({ code: "UNAVAILABLE", cause: { code: "EADDRINUSE" } });
+    expect(error.message).toContain(server.address);
+  });
+
+  it("listens again at once on an address that was closed", async () => {
+    const first = await serveChannels("tcp://127.0.0.1:0", echo);
+    const channel = await connectChannel(first.address);
+    await channel.send(1);
+    await first.close();
+    await using second = await serveChannels(first.address, echo);
+    const again = await connectChannel(second.address);
+    expect(await again.send(2)).toBe(2);
+    await again.close();
+  });
+
+  it("passes socket options on", async () => {
+    await using server = await serveChannels("tcp://127.0.0.1:0", echo);
+    const error = await rejectionOf(connectChannel(server.address, { socket: { localAddress: "192.0.2.1" } }));
+    expect(error).toMatchObject({ code: "UNAVAILABLE", cause: { code: expect.stringMatching(/EADDRNOTAVAIL|EINVAL/) } });
+  });
+});
+
+describe("Unix sockets", () => {
+  it("work, in both forms of the address, and leave no file", async () => {
+    for (const address of [`ipc://[${folder}/a]`, `ipc://${folder}/b`]) {
+      const server = await serveChannels(address, echo);
+      const channel = await connectChannel(address);
+      expect(await channel.send(1)).toBe(1);
+      await channel.close();
+      await server.close();
+    }
+    expect(existsSync(`${folder}/a`)).toBe(false);
+    expect(existsSync(`${folder}/b`)).toBe(false);
+  });
+
+  it("take over the file of a process that has died", async () => {
+    const path = `${folder}/stale`;
+    await leaveStaleSocket(path);
+    await using server = await serveChannels(`ipc://[${path}]`, echo);
+    const channel = await connectChannel(server.address);
+    expect(await channel.send(1)).toBe(1);
+    await channel.close();
+  });
+
+  it("leave a server alone that is alive", async () => {
+    await using server = await serveChannels(`ipc://[${folder}/live]`, echo);
+    expect(await rejectionOf(serveChannels(server.address, echo))).toMatchObject({ code: "UNAVAILABLE", cause: { code: "EADDRINUSE" } });
+    const channel = await connectChannel(server.address);
+    expect(await channel.send(1)).toBe(1);
+    await channel.close();
+  });
+
+  it("leave a file alone that is no socket", async () => {
+    const { writeFileSync, readFileSync } = await import("node:fs");
+    writeFileSync(`${folder}/text`, "precious");
+    expect(await rejectionOf(serveChannels(`ipc://[${folder}/text]`, echo))).toMatchObject({ code: "UNAVAILABLE" });
+    expect(readFileSync(`${folder}/text`, "utf8")).toBe("precious");
+  });
+
+  it("say that a folder isn't there", async () => {
+    expect(await rejectionOf(serveChannels(`ipc://[${folder}/none/x]`, echo))).toMatchObject({ code: "UNAVAILABLE" });
+  });
+});
+
+/** A process that dies leaves its socket; closing a server in order would remove it. */
+async function leaveStaleSocket(path: string): Promise<void> {
+  const { spawn } = await import("node:child_process");
+  const script = "require('net').createServer().listen(process.argv[1], () => process.kill(process.pid, 'SIGKILL'))";
+  const child = spawn(process.execPath, ["-e", script, path], { stdio: "ignore" });
+  await once(child, "exit");
+  expect(existsSync(path)).toBe(true);
+}
+
+describe("local://", () => {
+  it("refuses a name that is taken, and one where nobody listens", async () => {
+    const network = new LocalNetwork();
+    await using server = await serveChannels("local://taken", echo, { network });
+    expect(server.address).toBe("local://taken");
+    expect(await rejectionOf(serveChannels("local://taken", echo, { network }))).toMatchObject({ code: "UNAVAILABLE" });
+    expect(await rejectionOf(connectChannel("local://free", { network }))).toMatchObject({ code: "UNAVAILABLE", cause: { code: "ENOENT" } });
+    expect(await rejectionOf(connectChannel("local://taken", { network: new LocalNetwork() }))).toMatchObject({ code: "UNAVAILABLE" });
+  });
+
+  it("has one network for the process where none is given", async () => {
+    await using server = await serveChannels("local://of-the-process", echo);
+    const channel = await connectChannel(server.address);
+    expect(await channel.send(1)).toBe(1);
+    await channel.close();
+  });
+
+  it("delivers in the order of writing, over all connections, the same in every run", async () => {
+    const run = async (): Promise<string[]> => {
+      const network = new LocalNetwork();
+      const seen: string[] = [];
+      await using server = await serveChannels(
+        "local://order",
+        async (channel) => {
+          for await (const request of channel) {
+            seen.push(request.content as string);
+            await request.reply(null);
+          }
+        },
+        { network },
+      );
+      const channels = [];
+      for (let count = 0; count < 3; count++) channels.push(await connectChannel(server.address, { network }));
+      const sent = [];
+      for (let round = 0; round < 5; round++) {
+        for (const [index, channel] of channels.entries()) sent.push(channel.send(`${round}${index}`));
+      }
+      await Promise.all(sent);
+      for (const channel of channels) await channel.close();
+      return seen;
+    };
+    const first = await run();
+    expect(first).toHaveLength(15);
+    expect(await run()).toStrictEqual(first);
+    expect(await run()).toStrictEqual(first);
+  });
+
+  it("tells a transport that is opened late that its connection has ended", async () => {
+    const network = new LocalNetwork();
+    let far!: Transport;
+    network.listen("late", (transport) => (far = transport));
+    network.connect("late")!.destroy();
+    await sleep(5);
+    let closes = 0;
+    far.open({ onChunk: () => {}, onDrain: () => {}, onClose: () => closes++ });
+    await sleep(5);
+    expect(closes).toBe(1);
+  });
+});
+
+describe("the timeout of a connection", () => {
+  it("of 0, and by default, makes one attempt", async () => {
+    const address = await freeAddress();
+    for (const options of [{}, { timeout: 0 }]) {
+      const error = await rejectionOf(connectChannel(address, options));
+      expect(error).toMatchObject({ code: "UNAVAILABLE", executed: "no", cause: { code: "ECONNREFUSED" } });
+      expect(error.message).toContain(address);
+      expect(error.message).toContain("ECONNREFUSED");
+    }
+  });
+
+  it("of some time ends with the last error of the system", async () => {
+    const error = await rejectionOf(connectChannel(await freeAddress(), { timeout: 60 }));
+    expect(error).toMatchObject({ code: "UNAVAILABLE", cause: { code: "ECONNREFUSED" } });
+  });
+
+  it.each([5000, Infinity])("of %d keeps trying until the server is there", async (timeout) => {
+    const address = await freeAddress();
+    const connecting = connectChannel(address, { timeout });
+    await sleep(30);
+    await using server = await serveChannels(address, echo);
+    const channel = await connecting;
+    expect(await channel.send("there")).toBe("there");
+    expect(server.channels.size).toBe(1);
+    await channel.close();
+  });
+
+  it("covers a Unix socket and a local name that aren't there yet", async () => {
+    const network = new LocalNetwork();
+    for (const address of [`ipc://[${folder}/later]`, "local://later"]) {
+      expect(await rejectionOf(connectChannel(address, { network, timeout: 30 }))).toMatchObject({ code: "UNAVAILABLE", cause: { code: "ENOENT" } });
+      const connecting = connectChannel(address, { network, timeout: Infinity });
+      await sleep(30);
+      await using server = await serveChannels(address, echo, { network });
+      const channel = await connecting;
+      expect(await channel.send(server.address)).toBe(address);
+      await channel.close();
+    }
+  });
+
+  it("doesn't try again for what no waiting mends", async () => {
+    const start = performance.now();
+    const error = await rejectionOf(connectChannel("tcp://127.0.0.1:1", { timeout: 60_000, socket: { localAddress: "192.0.2.1" } }));
+    expect(error.code).toBe("UNAVAILABLE");
+    expect(performance.now() - start).toBeLessThan(5000);
+  });
+
+  it("may be very long", async () => {
+    await using server = await serveChannels("tcp://127.0.0.1:0", echo);
+    const channel = await connectChannel(server.address, { timeout: 1e12 });
+    expect(await channel.send(1)).toBe(1);
+    await channel.close();
+    const connecting = rejectionOf(connectChannel(await freeAddress(), { timeout: 1e12, signal: AbortSignal.timeout(50) }));
+    expect(await connecting).toMatchObject({ code: "CANCELLED" });
+  });
+
+  it.each([-1, Number.NaN, "5", null])("can't be %j", async (timeout) => {
+    expect(await rejectionOf(connectChannel("tcp://127.0.0.1:1", { timeout: timeout as number }))).toMatchObject({ code: "INVALID_ARGUMENT" });
+  });
+
+  it("ends early on a signal, with its reason", async () => {
+    const address = await freeAddress();
+    const reason = new Error("changed my mind");
+    const controller = new AbortController();
+    const connecting = rejectionOf(connectChannel(address, { timeout: Infinity, signal: controller.signal }));
+    await sleep(20);
+    controller.abort(reason);
+    expect(await connecting).toMatchObject({ code: "CANCELLED", executed: "no", cause: reason });
+    const before = connectChannel(address, { timeout: Infinity, signal: AbortSignal.abort(reason) });
+    expect(await rejectionOf(before)).toMatchObject({ code: "CANCELLED", cause: reason });
+    await using server = await serveChannels("tcp://127.0.0.1:0", echo);
+    expect(await rejectionOf(connectChannel(server.address, { signal: AbortSignal.abort() }))).toMatchObject({ code: "CANCELLED" });
+  });
+
+  it("leaves the channel alone when the signal fires later", async () => {
+    await using server = await serveChannels("tcp://127.0.0.1:0", echo);
+    const controller = new AbortController();
+    const channel = await connectChannel(server.address, { signal: controller.signal });
+    controller.abort();
+    expect(await channel.send(1)).toBe(1);
+    await channel.close();
+  });
+});
