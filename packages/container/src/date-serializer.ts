@@ -10,7 +10,7 @@ export const dateSerializer: SerializerFactory<DateTime> = () => [DateTime, toTe
 
 function toText(date: DateTime): string {
   // Local mean times of old have offsets with seconds, which the text lacks: the moment counts.
-  const written = Number.isInteger(date.offset) ? date : date.setZone(Math.round(date.offset));
+  const written = Number.isInteger(date.offset) ? date : date.toUTC(Math.round(date.offset));
   const text = written.toISO({ suppressMilliseconds: true });
   if (text === null) throw new ColloquyError("INVALID_ARGUMENT", `invalid date: ${date.invalidExplanation ?? "no reason given"}`);
   // The offset is always written out, as Python does.

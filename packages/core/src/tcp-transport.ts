@@ -1,10 +1,11 @@
-import { existsSync, unlinkSync } from "node:fs";
+import { lstatSync, unlinkSync } from "node:fs";
 import net from "node:net";
 import { hostname } from "node:os";
 import tls from "node:tls";
 import { formatAddress } from "./address.ts";
 import type { Address } from "./address.ts";
 import { ColloquyError } from "./errors.ts";
+import { timerMs } from "./limits.ts";
 import { tlsClientOptions, tlsServerOptions } from "./tls-options.ts";
 import type { TlsOptions } from "./tls-options.ts";
 import type { Listener, Transport, TransportReceiver } from "./transport.ts";
@@ -93,7 +94,7 @@ export async function connectSocket(address: SocketAddress, options: ConnectSock
   const secure = options.tls !== undefined;
   const host = address.kind === "tcp" ? address.host : undefined;
   const socket = secure
-    ? tls.connect({ ...tlsClientOptions(options.tls, host), ...extra })
+    ? usable(() => tls.connect({ ...tlsClientOptions(options.tls, host), ...extra }))
     : net.connect(extra as net.NetConnectOpts);
   return new Promise((resolve, reject) => {
     const abort = (): void => {
@@ -154,7 +155,8 @@ export async function listenSocket(
 
 function tlsServer(tlsOptions: TlsOptions, accept: (socket: net.Socket) => void, options: ListenSocketOptions): net.Server {
   const shaking = new Map<string, net.Socket>();
-  const server = tls.createServer({ ...tlsServerOptions(tlsOptions), handshakeTimeout: options.handshakeTimeoutMs });
+  const handshakeTimeout = timerMs(options.handshakeTimeoutMs);
+  const server = usable(() => tls.createServer({ ...tlsServerOptions(tlsOptions), handshakeTimeout }));
   server.on("connection", (socket: net.Socket) => {
     const remote = remoteOf(socket);
     shaking.set(remote, socket);
@@ -197,7 +199,8 @@ async function listen(server: net.Server, address: SocketAddress, options: Liste
 
 /** A Unix socket that a crashed process has left: it is there and nobody listens. */
 async function isStale(path: string): Promise<boolean> {
-  if (!existsSync(path)) return false;
+  // To connect to an ordinary file is refused in the same way; that one is not ours to remove.
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return false;
   return new Promise((resolve) => {
     const probe = net.connect({ path });
     probe.once("connect", () => {
@@ -222,6 +225,16 @@ function prepared(socket: net.Socket): net.Socket {
 
 function remoteOf(socket: net.Socket): string {
   return formatAddress({ kind: "tcp", host: socket.remoteAddress ?? "", port: socket.remotePort ?? 0 });
+}
+
+/** Certificates and keys that can't be read, or don't belong together, are refused by the TLS library as it starts. */
+function usable<T>(make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    if (error instanceof ColloquyError) throw error;
+    throw new ColloquyError("INVALID_ARGUMENT", `the TLS options can't be used: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 function ignore(): void {}

@@ -1,0 +1,60 @@
+import { describe, expect, test } from "vitest";
+import { Exports } from "../src/exports.ts";
+import { failureOf } from "./support.ts";
+
+function sent(table: Exports, ...targets: object[]): number[] {
+  const ids = targets.map((target) => table.add(target));
+  table.settle(true);
+  return ids;
+}
+
+describe("Exports", () => {
+  test("gives one number for one thing, and never one twice", () => {
+    const table = new Exports(10);
+    const [a, b] = [{}, {}];
+    expect(sent(table, a, b, a)).toEqual([1, 2, 1]);
+    table.release(1, 2);
+    expect(sent(table, a)).toEqual([3]);
+    expect(table.get(3)).toBe(a);
+    expect(() => table.get(1)).toThrow("reference 1 was released, or never given");
+  });
+
+  test("lets go when it was released as often as it was sent, not before", () => {
+    const table = new Exports(10);
+    const a = {};
+    sent(table, a, a, a);
+    table.release(1, 2);
+    expect(table.get(1)).toBe(a);
+    table.release(1, 1);
+    expect(table.size).toBe(0);
+    table.release(1, 1);
+    expect(table.size).toBe(0);
+  });
+
+  test("takes back what a failed message has counted, and no more", () => {
+    const table = new Exports(10);
+    const [a, b] = [{}, {}];
+    sent(table, a);
+    table.add(a);
+    table.add(b);
+    table.settle(false);
+    expect(table.size).toBe(1);
+    table.settle(false);
+    expect(table.size).toBe(1);
+    table.release(1, 1);
+    expect(table.size).toBe(0);
+  });
+
+  test.each([1, 2, 10])("takes %i things and refuses the next", async (limit) => {
+    const table = new Exports(limit);
+    const things = Array.from({ length: limit }, () => ({}));
+    sent(table, ...things);
+    expect(table.size).toBe(limit);
+    sent(table, ...things);
+    const error = await failureOf(Promise.resolve().then(() => table.add({})));
+    expect(error.message).toContain(`the peer holds ${limit}`);
+    table.settle(false);
+    table.release(1, 2);
+    expect(sent(table, {})).toEqual([limit + 1]);
+  });
+});
