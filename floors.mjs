@@ -29,7 +29,7 @@ export const packages = {
     floors: [
       ["errors"],
       ["limits", "byte-writer", "deferred", "queue", "address", "message", "exception", "tls-options"],
-      ["frame-decoder", "serializers", "transport"],
+      ["frame-decoder", "serializers", "transport", "conditions"],
       ["lower-lift", "utf8", "key-cache"],
       ["codec", "json-check", "json-writer", "msgpack-encoder", "msgpack-decoder", "frame-writer"],
       ["json-codec", "msgpack-codec", "serializable", "pending"],
@@ -49,7 +49,7 @@ export const packages = {
     external: [],
     outside: [],
     floors: [
-      ["path", "parameters", "collect"],
+      ["path", "parameters", "collect", "guard"],
       ["proxy", "expose", "context"],
       ["arguments", "router", "exports", "imports", "call", "hello", "options", "types"],
       ["binding", "greeting", "dispatcher"],

@@ -15,7 +15,7 @@ export default defineConfig({
     environment: "node",
     pool: "forks",
     restoreMocks: true,
-    testTimeout: 10_000,
-    hookTimeout: 10_000,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
   },
 });

@@ -1,4 +1,4 @@
-import { ColloquyError } from "@colloquy/core";
+import { ColloquyError, timerMs } from "@colloquy/core";
 import type { CallOptions, Caller, Connection, RemoteNode } from "@colloquy/rpc";
 import type { OpenOptions } from "./agent.ts";
 import type { RemoteContainers } from "./remote-containers.ts";
@@ -67,7 +67,8 @@ export class AgentCaller implements Caller {
     this.#waitingCount++;
     try {
       this.#opening ??= this.open().finally(() => (this.#opening = undefined));
-      const connection = await (limit === undefined ? this.#opening : Promise.race([this.#opening, limit.reached]));
+      // All wait in the same way: one turn of the microtask queue more or less would change their order.
+      const connection = await Promise.race(limit === undefined ? [this.#opening] : [this.#opening, limit.reached]);
       return send(connection);
     } finally {
       this.#waitingCount--;
@@ -90,7 +91,7 @@ function limitOf(node: RemoteNode, options: CallOptions | undefined): WaitLimit 
       reject(new ColloquyError("CANCELLED", `the call to ${node.toString()} was cancelled`, { cause: signal?.reason }));
     const expire = (): void =>
       reject(new ColloquyError("DEADLINE_EXCEEDED", `no connection for ${node.toString()} within ${timeout} ms`));
-    const timer = timeout === Infinity ? undefined : setTimeout(expire, timeout);
+    const timer = timeout === Infinity ? undefined : setTimeout(expire, timerMs(timeout));
     if (signal?.aborted === true) abort();
     signal?.addEventListener("abort", abort, { once: true });
     end = () => {

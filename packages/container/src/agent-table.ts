@@ -6,8 +6,8 @@ import type { Agent } from "./agent.ts";
 export class AgentTable extends ServiceTable {
   readonly #byId = new Map<string, Agent>();
   readonly #ids = new Map<object, string>();
-  /** Ids of agents that are starting: they can't be called yet. */
-  readonly #reserved = new Set<string>();
+  /** Agents that are starting: they can't be called yet. */
+  readonly #starting = new Map<string, Agent>();
   #nextId = 0;
 
   get size(): number {
@@ -32,28 +32,28 @@ export class AgentTable extends ServiceTable {
   }
 
   /** Keeps an id for an agent that is starting. */
-  reserve(id: string): void {
-    this.#reserved.add(id);
+  reserve(id: string, agent: Agent): void {
+    this.#starting.set(id, agent);
   }
 
   add(id: string, agent: Agent): void {
-    this.#reserved.delete(id);
+    this.#starting.delete(id);
     this.#byId.set(id, agent);
     this.#ids.set(agent, id);
   }
 
-  /** Nobody reaches the agent any more. */
-  remove(id: string): void {
-    this.#reserved.delete(id);
-    const agent = this.#byId.get(id);
-    if (agent !== undefined) this.#ids.delete(agent);
-    this.#byId.delete(id);
+  /** Nobody reaches the agent any more. The id may be another one's already. */
+  remove(id: string, agent: Agent): void {
+    if (this.#starting.get(id) === agent) this.#starting.delete(id);
+    if (this.#byId.get(id) === agent) this.#byId.delete(id);
+    this.#ids.delete(agent);
   }
 
   #isTaken(id: string): boolean {
-    return this.#byId.has(id) || this.#reserved.has(id);
+    return this.#byId.has(id) || this.#starting.has(id);
   }
 
+  /** Those that can be called. */
   all(): Agent[] {
     return [...this.#byId.values()];
   }

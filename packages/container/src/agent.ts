@@ -1,10 +1,10 @@
-import { ColloquyError } from "@colloquy/core";
+import { ColloquyError, describeType } from "@colloquy/core";
 import { Service } from "@colloquy/rpc";
 import type { Remote } from "@colloquy/rpc";
 import type { Clock } from "./clock.ts";
 
 /** Members of every agent that are its own process's business: `Remote` leaves them out. */
-export type LocalAgentMembers = "attach" | "begin" | "cancelTasks" | "end" | "stop" | "toString";
+export type LocalAgentMembers = "stop" | "toString";
 
 /** Takes the failure of a task. */
 export type TaskFailureListener = (error: unknown, agent: Agent) => void;
@@ -31,14 +31,6 @@ export interface AgentHome {
   shutdown(options?: { readonly graceMs?: number }): Promise<void>;
 }
 
-interface Attachment {
-  readonly container: AgentHome;
-  readonly id: string;
-  readonly address: string;
-  readonly onTaskFailure: TaskFailureListener;
-  readonly stop: () => Promise<void>;
-}
-
 /**
  * A service with an address. It lives in a container, which gives it its id; its exposed methods are called by agents and
  * programs anywhere.
@@ -52,33 +44,37 @@ interface Attachment {
 export abstract class Agent extends Service {
   /** For the type checker: what `Remote` of an agent leaves out. */
   declare readonly localMembers?: LocalAgentMembers;
-  readonly #tasks = new Set<Promise<void>>();
-  readonly #abort = new AbortController();
-  #attachment: Attachment | undefined;
+  readonly #life = new AgentLife(this, { start: () => this.onStart(), stop: () => this.onStop() });
+
+  /** @internal What containers do with an agent isn't among its members, so that its methods may have any name. */
+  static lifeOf(agent: Agent): AgentLife {
+    if (typeof agent === "object" && agent !== null && #life in agent) return agent.#life;
+    throw new ColloquyError("INVALID_ARGUMENT", `${describeType(agent)} is no Agent of this copy of the package`);
+  }
 
   /** The container it lives in. @throws ColloquyError `INVALID_ARGUMENT` before it is spawned. */
   get container(): AgentHome {
-    return this.#attached().container;
+    return this.#life.attachment.container;
   }
 
   /** Its number in the container, or the id that it was spawned with. */
   get id(): string {
-    return this.#attached().id;
+    return this.#life.attachment.id;
   }
 
   /** `tcp://host:port/id`: where any container finds it. */
   get address(): string {
-    return this.#attached().address;
+    return this.#life.attachment.address;
   }
 
   /** Ends the agent: `onStop` runs, its tasks are aborted and awaited, its address is free. Once; later calls await the same. */
   async stop(): Promise<void> {
-    await this.#attachment?.stop();
+    if (this.#life.isAttached) await this.#life.attachment.stop();
   }
 
   /** `Greeter('tcp://127.0.0.1:5555/0')`. */
   override toString(): string {
-    return `${this.constructor.name}('${this.#attachment?.address ?? "not spawned"}')`;
+    return `${this.constructor.name}('${this.#life.isAttached ? this.address : "not spawned"}')`;
   }
 
   /** Runs when the agent has its address, before anybody can call it. */
@@ -92,58 +88,113 @@ export abstract class Agent extends Service {
    * it. What it throws before that goes to the container's `onTaskFailure`.
    */
   protected task(work: (signal: AbortSignal) => Promise<unknown>): void {
-    const { onTaskFailure } = this.#attached();
+    this.#life.run(work);
+  }
+}
+
+interface Attachment {
+  readonly container: AgentHome;
+  readonly id: string;
+  readonly address: string;
+  readonly onTaskFailure: TaskFailureListener;
+  readonly stop: () => Promise<void>;
+}
+
+interface AgentHooks {
+  readonly start: () => void | Promise<void>;
+  readonly stop: () => void | Promise<void>;
+}
+
+/** @internal An agent as its container handles it. */
+export class AgentLife {
+  readonly #agent: Agent;
+  readonly #hooks: AgentHooks;
+  readonly #tasks = new Set<Promise<void>>();
+  readonly #abort = new AbortController();
+  #attachment: Attachment | undefined;
+  #end: Promise<void> | undefined;
+
+  constructor(agent: Agent, hooks: AgentHooks) {
+    this.#agent = agent;
+    this.#hooks = hooks;
+  }
+
+  get isAttached(): boolean {
+    return this.#attachment !== undefined;
+  }
+
+  /** @throws ColloquyError `INVALID_ARGUMENT` before the agent is spawned. */
+  get attachment(): Attachment {
+    if (this.#attachment !== undefined) return this.#attachment;
+    const { name } = this.#agent.constructor;
+    throw new ColloquyError("INVALID_ARGUMENT", `${name} was not spawned: it has no container and no address`);
+  }
+
+  /** True once the agent is ending, or has failed to start. */
+  get ended(): boolean {
+    return this.#end !== undefined;
+  }
+
+  attach(attachment: Attachment): void {
+    if (this.#attachment !== undefined) {
+      throw new ColloquyError("INVALID_ARGUMENT", `${String(this.#agent)} was spawned already; an agent lives once`);
+    }
+    this.#attachment = attachment;
+  }
+
+  /** Rejects with what `onStart` throws: there is nothing to end then but the tasks. */
+  async start(): Promise<void> {
+    try {
+      await this.#hooks.start();
+    } catch (error) {
+      this.#end ??= Promise.resolve();
+      this.cancelTasks();
+      throw error;
+    }
+  }
+
+  run(work: (signal: AbortSignal) => Promise<unknown>): void {
+    const { onTaskFailure } = this.attachment;
     const { signal } = this.#abort;
     const run = async (): Promise<void> => {
       try {
         await work(signal);
       } catch (error) {
-        if (!signal.aborted) onTaskFailure(error, this);
+        if (!signal.aborted) onTaskFailure(error, this.#agent);
       }
     };
-    const task = run();
+    const task = run().catch(warn);
     this.#tasks.add(task);
     void task.then(() => this.#tasks.delete(task));
   }
 
-  /** @internal Called by the container. */
-  attach(attachment: Attachment): void {
-    if (this.#attachment !== undefined) {
-      throw new ColloquyError("INVALID_ARGUMENT", `${this.toString()} was spawned already; an agent lives once`);
-    }
-    this.#attachment = attachment;
-  }
-
-  /** @internal Called by the container. */
-  async begin(): Promise<void> {
-    await this.onStart();
-  }
-
-  /** @internal Called by the container. */
   cancelTasks(): void {
-    this.#abort.abort(new ColloquyError("CANCELLED", `${this.toString()} was stopped`));
+    if (!this.#abort.signal.aborted) this.#abort.abort(new ColloquyError("CANCELLED", `${String(this.#agent)} was stopped`));
   }
 
-  /** @internal Called by the container: rejects with what `onStop` throws. */
+  /** Once. Rejects with what `onStop` throws. */
   async end(graceMs: number): Promise<void> {
+    this.#end ??= this.#finish(graceMs);
+    await this.#end;
+  }
+
+  async #finish(graceMs: number): Promise<void> {
     this.cancelTasks();
     await settledWithin([...this.#tasks], graceMs);
-    await this.onStop();
-  }
-
-  #attached(): Attachment {
-    if (this.#attachment === undefined) {
-      throw new ColloquyError("INVALID_ARGUMENT", `${this.constructor.name} was not spawned: it has no container and no address`);
-    }
-    return this.#attachment;
+    await this.#hooks.stop();
   }
 }
 
-/** Waits for all, but no longer than `milliseconds`. */
-async function settledWithin(tasks: readonly Promise<void>[], milliseconds: number): Promise<void> {
+/** Reports what nobody waits for. */
+export function warn(error: unknown): void {
+  process.emitWarning(error instanceof Error ? error : String(error));
+}
+
+/** @internal Waits for all, but no longer than `milliseconds`. */
+export async function settledWithin(tasks: readonly Promise<unknown>[], milliseconds: number): Promise<void> {
   if (tasks.length === 0) return;
   let timer: NodeJS.Timeout | undefined;
   const limit = new Promise<void>((resolve) => (timer = setTimeout(resolve, milliseconds)));
-  await Promise.race([Promise.all(tasks), limit]);
+  await Promise.race([Promise.allSettled(tasks), limit]);
   clearTimeout(timer);
 }

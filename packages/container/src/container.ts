@@ -1,10 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { ColloquyError, DEFAULT_LIMITS, JsonCodec, quoted } from "@colloquy/core";
+import { ColloquyError, JsonCodec, codecFor, quoted, resolveLimits } from "@colloquy/core";
 import type { CodecOption, Limits, SerializerFactory, TlsOptions } from "@colloquy/core";
 import { RemoteNode, connect, expose, serve, service, serviceProxy } from "@colloquy/rpc";
 import type { Connection, Dialect, Remote, Server } from "@colloquy/rpc";
 import { parseAgentAddress } from "./address.ts";
-import type { Agent, AgentHome, OpenOptions, SpawnOptions, TaskFailureListener } from "./agent.ts";
+import { Agent, settledWithin, warn } from "./agent.ts";
+import type { AgentHome, OpenOptions, SpawnOptions, TaskFailureListener } from "./agent.ts";
 import { AgentCaller } from "./agent-caller.ts";
 import { AgentTable } from "./agent-table.ts";
 import type { Clock } from "./clock.ts";
@@ -46,8 +47,10 @@ export class Container implements AgentHome, AsyncDisposable {
   readonly #remotes: RemoteContainers;
   readonly #onTaskFailure: TaskFailureListener;
   readonly #end: AbortController;
+  readonly #graceMs: number;
   readonly #callers = new Map<string, AgentCaller>();
-  readonly #stopping = new Map<Agent, Promise<void>>();
+  readonly #starting = new Set<Promise<unknown>>();
+  readonly #stopping = new Set<Promise<void>>();
   #shutdown: Promise<void> | undefined;
 
   private constructor(setup: ContainerSetup) {
@@ -56,6 +59,7 @@ export class Container implements AgentHome, AsyncDisposable {
     this.#server = setup.server;
     this.#remotes = setup.remotes;
     this.#end = setup.end;
+    this.#graceMs = setup.graceMs;
     this.#onTaskFailure = setup.onTaskFailure;
   }
 
@@ -96,24 +100,36 @@ export class Container implements AgentHome, AsyncDisposable {
   async spawn<A extends Agent>(agent: A | (() => A | Promise<A>), options: SpawnOptions = {}): Promise<A> {
     const made = typeof agent === "function" ? await agent() : agent;
     if (this.#shutdown !== undefined) throw new ColloquyError("UNAVAILABLE", `container ${this.address} was shut down`);
+    const life = Agent.lifeOf(made);
     const id = this.#agents.claimId(options.id);
-    made.attach({
+    life.attach({
       container: this,
       id,
       address: `${this.address}/${id}`,
       onTaskFailure: this.#onTaskFailure,
-      stop: () => this.#stop(made),
+      stop: () => this.#stop(made, this.#graceMs),
     });
-    this.#agents.reserve(id);
+    this.#agents.reserve(id, made);
+    const starting = this.#start(id, made);
+    this.#starting.add(starting);
     try {
-      await made.begin();
+      await starting;
+    } finally {
+      this.#starting.delete(starting);
+    }
+    return made;
+  }
+
+  async #start(id: string, agent: Agent): Promise<void> {
+    try {
+      await Agent.lifeOf(agent).start();
     } catch (error) {
-      made.cancelTasks();
-      this.#agents.remove(id);
+      this.#agents.remove(id, agent);
       throw error;
     }
-    this.#agents.add(id, made);
-    return made;
+    if (this.#shutdown !== undefined) await this.#stop(agent, this.#graceMs);
+    if (Agent.lifeOf(agent).ended) throw new ColloquyError("UNAVAILABLE", `${String(agent)} was stopped while it started`);
+    this.#agents.add(id, agent);
   }
 
   /**
@@ -126,8 +142,16 @@ export class Container implements AgentHome, AsyncDisposable {
   async connect<A extends object>(url: string, options: OpenOptions = {}): Promise<Remote<A>> {
     const { base, id } = parseAgentAddress(url);
     const caller = this.#callerOf(base);
-    await caller.open(options);
-    const name = await caller.call(new RemoteNode(caller, "validate_aid", undefined, false), [id], undefined);
+    try {
+      await caller.open(options);
+    } catch (error) {
+      // Nobody has a proxy of a container that was never reached.
+      if (caller.connection === undefined) this.#callers.delete(base);
+      throw error;
+    }
+    const { signal } = options;
+    const question = new RemoteNode(caller, "validate_aid", undefined, false);
+    const name = await caller.call(question, [id], signal === undefined ? undefined : { signal });
     if (name === null) throw new ColloquyError("NOT_FOUND", `there is no agent ${quoted(id)} at ${base}`);
     return serviceProxy(new RemoteNode(caller, `agents/${id}`, undefined, false)) as Remote<A>;
   }
@@ -137,7 +161,7 @@ export class Container implements AgentHome, AsyncDisposable {
    * Once; later calls await the same. Rejects with what agents' `onStop` threw, after all is closed.
    */
   async shutdown(options: { readonly graceMs?: number } = {}): Promise<void> {
-    this.#shutdown ??= this.#close(options.graceMs ?? DEFAULT_LIMITS.closeGraceMs);
+    this.#shutdown ??= this.#close(options.graceMs ?? this.#graceMs);
     await this.#shutdown;
   }
 
@@ -155,25 +179,28 @@ export class Container implements AgentHome, AsyncDisposable {
   }
 
   /** Ends one agent, once. */
-  async #stop(agent: Agent, graceMs: number = DEFAULT_LIMITS.closeGraceMs): Promise<void> {
-    let stopping = this.#stopping.get(agent);
-    if (stopping === undefined) {
-      this.#agents.remove(agent.id);
-      stopping = agent.end(graceMs).finally(() => this.#stopping.delete(agent));
-      this.#stopping.set(agent, stopping);
+  async #stop(agent: Agent, graceMs: number): Promise<void> {
+    this.#agents.remove(agent.id, agent);
+    const stopping = Agent.lifeOf(agent).end(graceMs);
+    this.#stopping.add(stopping);
+    try {
+      await stopping;
+    } finally {
+      this.#stopping.delete(stopping);
     }
-    await stopping;
   }
 
   async #close(graceMs: number): Promise<void> {
+    const underWay = [...this.#stopping];
     const agents = this.#agents.all();
-    for (const agent of agents) agent.cancelTasks();
-    this.#end.abort(new ColloquyError("CANCELLED", `container ${this.address} was shut down`));
+    for (const agent of agents) Agent.lifeOf(agent).cancelTasks();
     // Handlers finish before the agents they belong to end.
     await this.#server.close({ graceMs });
-    const ends = await Promise.allSettled([...agents.map((agent) => this.#stop(agent, graceMs)), ...this.#stopping.values()]);
+    this.#end.abort(new ColloquyError("CANCELLED", `container ${this.address} was shut down`));
+    const ends = await Promise.allSettled([...underWay, ...agents.map(async (agent) => this.#stop(agent, graceMs))]);
     await this.#remotes.close(graceMs);
-    const errors = ends.filter((end) => end.status === "rejected").map((end) => end.reason as unknown);
+    await settledWithin([...this.#starting], graceMs);
+    const errors = [...new Set(ends.filter((end) => end.status === "rejected").map((end) => end.reason as unknown))];
     if (errors.length === 1) throw errors[0];
     if (errors.length > 1) throw new AggregateError(errors, "several agents failed to stop");
   }
@@ -186,6 +213,7 @@ interface ContainerSetup {
   readonly remotes: RemoteContainers;
   readonly onTaskFailure: TaskFailureListener;
   readonly end: AbortController;
+  readonly graceMs: number;
 }
 
 async function setUp(address: string, options: ContainerOptions): Promise<ContainerSetup> {
@@ -195,21 +223,21 @@ async function setUp(address: string, options: ContainerOptions): Promise<Contai
   const rootName = randomUUID();
   const extraSerializers = [dateSerializer, ...(options.extraSerializers ?? [])];
   const { codec = JsonCodec, tls, limits, dialect } = options;
+  // Here, and not on each connection, is where the author learns of serializers that don't go together.
+  const ownCodec = codec === "auto" ? JsonCodec : codec;
+  codecFor(ownCodec, extraSerializers);
   const common = { extraSerializers, tls, limits, dialect, rootName };
   const server = await serve(address, root, { ...common, codec, advertise: options.advertise });
   const remotes = new RemoteContainers((base, open) =>
-    connect(base, { ...common, codec: codec === "auto" ? JsonCodec : codec, service: root, ...open }),
+    connect(base, { ...common, codec: ownCodec, service: root, ...open }),
   );
   const clock = options.clock ?? new SystemClock({ signal: end.signal });
-  return { clock, agents, server, remotes, end, onTaskFailure: options.onTaskFailure ?? warn };
+  const graceMs = resolveLimits(limits).closeGraceMs;
+  return { clock, agents, server, remotes, end, graceMs, onTaskFailure: options.onTaskFailure ?? warn };
 }
 
 /** What aiomas asks first: the class name of an agent, or null where there is none. */
 function className(agents: AgentTable, id: unknown): string | null {
   const agent = typeof id === "string" ? agents.lookup(id) : undefined;
   return agent === undefined ? null : agent.constructor.name;
-}
-
-function warn(error: unknown): void {
-  process.emitWarning(error instanceof Error ? error : String(error));
 }

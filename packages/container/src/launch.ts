@@ -1,7 +1,7 @@
 import { fork } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { ColloquyError, quoted } from "@colloquy/core";
+import { ColloquyError, quoted, toError } from "@colloquy/core";
 import type { LaunchMessage } from "./launched.ts";
 
 export interface LaunchOptions {
@@ -49,7 +49,7 @@ const STOP_TIMEOUT_MS = 10_000;
  * Rejects with `UNAVAILABLE` where the process ends or fails before it is ready, or takes longer than `timeout`.
  */
 export async function launch(options: LaunchOptions): Promise<LaunchedContainer> {
-  const entry = options.entry instanceof URL ? fileURLToPath(options.entry) : options.entry;
+  const entry = String(options.entry).startsWith("file:") ? fileURLToPath(options.entry) : String(options.entry);
   const child = fork(launchedMain(), [], {
     execArgv: [...(options.execArgv ?? process.execArgv)],
     env: options.env ?? process.env,
@@ -100,9 +100,14 @@ function ready(child: ChildProcess, entry: string, { args, timeout = READY_TIMEO
       resolve(message.address);
     });
     const start: LaunchMessage = { type: "start", entry, args };
-    child.send(start, (error) => {
-      if (error !== null) fail(error.message, error);
-    });
+    try {
+      child.send(start, (error) => {
+        if (error !== null) fail(error.message, error);
+      });
+    } catch (error) {
+      // `args` holds what structured cloning doesn't take.
+      fail(toError(error).message, error);
+    }
   });
 }
 

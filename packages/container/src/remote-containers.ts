@@ -1,35 +1,64 @@
-import { ColloquyError } from "@colloquy/core";
+import { ColloquyError, timerMs } from "@colloquy/core";
 import type { Connection } from "@colloquy/rpc";
 import type { OpenOptions } from "./agent.ts";
 
 export type OpenConnection = (address: string, options: OpenOptions) => Promise<Connection>;
 
+/** How long one of several waits for an attempt. */
+interface Patience {
+  readonly signal: AbortSignal | undefined;
+  /** Milliseconds; Infinity where the attempt itself ends in time. */
+  readonly limitMs: number;
+}
+
 /** An attempt that several may wait for; it is given up when nobody waits any more. */
 class Attempt {
   readonly connection: Promise<Connection>;
+  readonly #address: string;
   readonly #abort = new AbortController();
   #waiterCount = 0;
 
-  constructor(open: OpenConnection, address: string, timeout: number | undefined) {
-    this.connection = open(address, { timeout, signal: this.#abort.signal });
+  constructor(address: string, open: (signal: AbortSignal) => Promise<Connection>) {
+    this.#address = address;
+    this.connection = open(this.#abort.signal);
   }
 
-  /** Waits for the attempt, until `signal` aborts. */
-  async join(signal: AbortSignal | undefined): Promise<Connection> {
+  /** True once it was given up: nobody can join any more. */
+  get abandoned(): boolean {
+    return this.#abort.signal.aborted;
+  }
+
+  abandon(): void {
+    this.#abort.abort();
+  }
+
+  /** Waits for the attempt, as long as the patience lasts. */
+  async join(patience: Patience): Promise<Connection> {
     this.#waiterCount++;
-    let leave: (() => void) | undefined;
+    const { reached, end } = this.#limit(patience);
     try {
-      if (signal === undefined) return await this.connection;
-      const left = new Promise<never>((_resolve, reject) => {
-        leave = () => reject(new ColloquyError("CANCELLED", "connecting was cancelled", { cause: signal.reason }));
-        if (signal.aborted) leave();
-        signal.addEventListener("abort", leave, { once: true });
-      });
-      return await Promise.race([this.connection, left]);
+      return await Promise.race([this.connection, reached]);
     } finally {
-      if (leave !== undefined) signal?.removeEventListener("abort", leave);
-      if (--this.#waiterCount === 0) this.#abort.abort();
+      end();
+      if (--this.#waiterCount === 0) this.abandon();
     }
+  }
+
+  #limit({ signal, limitMs }: Patience): { readonly reached: Promise<never>; readonly end: () => void } {
+    let end = (): void => undefined;
+    const reached = new Promise<never>((_resolve, reject) => {
+      const leave = (): void =>
+        reject(new ColloquyError("CANCELLED", `connecting to ${this.#address} was cancelled`, { cause: signal?.reason }));
+      const expire = (): void => reject(new ColloquyError("UNAVAILABLE", `no connection to ${this.#address} in time`));
+      const timer = limitMs === Infinity ? undefined : setTimeout(expire, timerMs(limitMs));
+      if (signal?.aborted === true) leave();
+      signal?.addEventListener("abort", leave, { once: true });
+      end = () => {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", leave);
+      };
+    });
+    return { reached, end };
   }
 }
 
@@ -40,7 +69,10 @@ class Attempt {
 export class RemoteContainers {
   readonly #open: OpenConnection;
   readonly #connections = new Map<string, Connection>();
-  readonly #attempts = new Map<string, Attempt>();
+  /** Those of one try only, and those that go on trying: who wants one try doesn't wait for the others. */
+  readonly #single = new Map<string, Attempt>();
+  readonly #patient = new Map<string, Attempt>();
+  readonly #running = new Set<Attempt>();
   #closed = false;
 
   constructor(open: OpenConnection) {
@@ -53,16 +85,23 @@ export class RemoteContainers {
 
   /** The connection to an address. Rejects as `connect` of rpc does, and with `UNAVAILABLE` once this is closed. */
   async get(address: string, { timeout = 0, signal }: OpenOptions = {}): Promise<Connection> {
+    if (typeof timeout !== "number" || !(timeout >= 0)) {
+      throw new ColloquyError("INVALID_ARGUMENT", `timeout is ${String(timeout)}; it takes milliseconds, 0 or Infinity`);
+    }
+    const attempts = timeout === 0 ? this.#single : this.#patient;
     const start = performance.now();
     for (;;) {
-      if (this.#closed) throw new ColloquyError("UNAVAILABLE", "this container was shut down");
+      if (this.#closed) throw closedError();
       const existing = this.#connections.get(address);
       if (existing?.usable === true) return existing;
-      const shared = this.#attempts.get(address);
-      const left = timeout - (performance.now() - start);
+      const left = timeout === 0 ? 0 : Math.max(timeout - (performance.now() - start), 1);
+      const known = attempts.get(address);
+      const shared = known?.abandoned === true ? undefined : known;
+      const limitMs = shared === undefined || timeout === 0 ? Infinity : left;
       try {
-        return await (shared ?? this.#start(address, Math.max(left, 0))).join(signal);
+        return await (shared ?? this.#start(address, timeout === 0 ? 0 : left, attempts)).join({ signal, limitMs });
       } catch (error) {
+        if (this.#closed) throw closedError();
         // Somebody else's attempt may have had less time than this one has.
         if (shared === undefined || signal?.aborted === true || !(timeout - (performance.now() - start) > 0)) throw error;
       }
@@ -71,23 +110,40 @@ export class RemoteContainers {
 
   async close(graceMs: number): Promise<void> {
     this.#closed = true;
-    await Promise.allSettled([...this.#attempts.values()].map((attempt) => attempt.connection));
+    const running = [...this.#running];
+    for (const attempt of running) attempt.abandon();
+    await Promise.allSettled(running.map(({ connection }) => connection));
     await Promise.all(this.connections.map((connection) => connection.close({ graceMs })));
   }
 
-  #start(address: string, timeout: number): Attempt {
-    const attempt = new Attempt(this.#open, address, timeout);
-    this.#attempts.set(address, attempt);
-    attempt.connection.then(
-      (connection) => {
-        this.#attempts.delete(address);
-        this.#connections.set(address, connection);
-        connection.onClose(() => {
-          if (this.#connections.get(address) === connection) this.#connections.delete(address);
-        });
-      },
-      () => this.#attempts.delete(address),
-    );
+  #start(address: string, timeout: number, attempts: Map<string, Attempt>): Attempt {
+    const attempt = new Attempt(address, async (signal) => this.#keep(address, await this.#open(address, { timeout, signal })));
+    attempts.set(address, attempt);
+    this.#running.add(attempt);
+    const end = (): void => {
+      this.#running.delete(attempt);
+      if (attempts.get(address) === attempt) attempts.delete(address);
+    };
+    attempt.connection.then(end, end);
     return attempt;
   }
+
+  /** The connection that is kept: an attempt of the other kind may have been faster. */
+  #keep(address: string, opened: Connection): Connection {
+    const existing = this.#connections.get(address);
+    if (this.#closed || existing?.usable === true) {
+      opened.destroy();
+      if (existing !== undefined) return existing;
+      throw closedError();
+    }
+    this.#connections.set(address, opened);
+    opened.onClose(() => {
+      if (this.#connections.get(address) === opened) this.#connections.delete(address);
+    });
+    return opened;
+  }
+}
+
+function closedError(): ColloquyError {
+  return new ColloquyError("UNAVAILABLE", "this container was shut down");
 }

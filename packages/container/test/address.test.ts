@@ -45,12 +45,15 @@ describe("parseAgentAddress", () => {
     });
   });
 
-  it.each([[undefined], [null], [5], [new URL("tcp://localhost:5555/0")], [["local://a/0"]]])("refuses %j, which is no text", (value) => {
-    expect(caught(() => parseAgentAddress(value as never))).toMatchObject({
-      code: "INVALID_ARGUMENT",
-      message: expect.stringContaining("cannot parse agent URL"),
-    });
-  });
+  it.each([[undefined], [null], [5], [new URL("tcp://localhost:5555/0")], [["local://a/0"]]])(
+    "refuses %j, which is no text",
+    (value) => {
+      expect(caught(() => parseAgentAddress(value as never))).toMatchObject({
+        code: "INVALID_ARGUMENT",
+        message: expect.stringContaining("cannot parse agent URL"),
+      });
+    },
+  );
 
   it("shows a long text shortened and without control characters", () => {
     const { message } = caught(() => parseAgentAddress(`tcp://\u001b[31m${"x".repeat(10_000)}`)) as Error;

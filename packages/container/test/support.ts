@@ -136,11 +136,11 @@ export function childFile(name: string): string {
 export class Child implements AsyncDisposable {
   readonly process: ChildProcess;
   /** Resolves with the exit code, or the name of the signal. */
-  readonly exited: Promise<unknown>;
+  readonly exited: Promise<number | string>;
   readonly #lines: unknown[] = [];
   #wake: (() => void) | undefined;
   #stderr = "";
-  #end: unknown;
+  #end: number | string | undefined;
 
   constructor(file: string, args: readonly string[] = [], options: { readonly detached?: boolean } = {}) {
     const node = [...SOURCE_FLAGS, childFile(file), ...args];
@@ -151,7 +151,7 @@ export class Child implements AsyncDisposable {
       this.#wake?.();
     });
     this.exited = once(this.process, "close").then(([code, signal]) => {
-      this.#end = code ?? signal;
+      this.#end = (code ?? signal) as number | string;
       this.#wake?.();
       return this.#end;
     });
@@ -164,7 +164,7 @@ export class Child implements AsyncDisposable {
   /** The next line that it prints. */
   async line(): Promise<any> {
     while (this.#lines.length === 0) {
-      if (this.#end !== undefined) throw new Error(`the process ended with ${String(this.#end)}: ${this.#stderr}`);
+      if (this.#end !== undefined) throw new Error(`the process ended with ${this.#end}: ${this.#stderr}`);
       await new Promise<void>((resolve) => (this.#wake = resolve));
     }
     return this.#lines.shift();

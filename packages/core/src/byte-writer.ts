@@ -63,7 +63,8 @@ export class ByteWriter {
   #grow(count: number): void {
     const batch = this.position - this.#start;
     const needed = batch + count;
-    if (needed > this.maxBatchBytes) throw new ColloquyError("RESOURCE_EXHAUSTED", "message is larger than a batch may be");
+    if (needed > this.maxBatchBytes)
+      throw new ColloquyError("RESOURCE_EXHAUSTED", "message is larger than a batch may be");
     // The next slab is larger, so that a busy connection allocates seldom and an idle one keeps little.
     this.#slabBytes = Math.min(this.#slabBytes * 4, LARGEST_SLAB_BYTES);
     const bytes = Buffer.allocUnsafeSlow(needed > this.#slabBytes ? Math.max(needed, batch * 2) : this.#slabBytes);

@@ -96,7 +96,8 @@ class CodecContract {
     if (!isDeepStrictEqual(given, value)) this.#broken(`encode leaves its argument as it is: ${shown(value)}`);
     const kept = Uint8Array.from(bytes);
     const decoded = await new this.#make(samples).decode(bytes);
-    if (!isDeepStrictEqual(decoded, value)) this.#broken(`what decode returns is what encode was given: ${shown(value)}`);
+    if (!isDeepStrictEqual(decoded, value))
+      this.#broken(`what decode returns is what encode was given: ${shown(value)}`);
     if (!isDeepStrictEqual(Uint8Array.from(bytes), kept)) this.#broken("decode leaves the bytes as they are");
     bytes.fill(0);
     if (!isDeepStrictEqual(decoded, value)) this.#broken("decode keeps nothing of the bytes");
@@ -118,13 +119,15 @@ class CodecContract {
     if (!isDeepStrictEqual(decoded, value)) this.#broken("serializers carry their class, wherever it stands");
     const narrow = new this.#make(samples.slice(0, 1));
     const error = await errorOf(async () => narrow.encode(new OtherSample(1)));
-    if (!(error instanceof SerializationError)) this.#broken("a serializer takes instances of its own class only", error);
+    if (!(error instanceof SerializationError))
+      this.#broken("a serializer takes instances of its own class only", error);
   }
 
   async place(): Promise<void> {
     const error = await errorOf(async () => new this.#make(samples).encode([0, { a: new Unknown() }]));
     if (!(error instanceof SerializationError)) this.#broken("a class without a serializer is refused", error);
-    if (!isDeepStrictEqual(error.place, [1, "a"])) this.#broken("a SerializationError names the place in the value", error);
+    if (!isDeepStrictEqual(error.place, [1, "a"]))
+      this.#broken("a SerializationError names the place in the value", error);
   }
 
   async again(): Promise<void> {
@@ -143,7 +146,8 @@ class CodecContract {
     const whole = await new this.#make(samples).encode([{ key: "value" }, new Sample([1, 2])]);
     for (let end = 0; end < whole.length; end++) {
       const error = await errorOf(async () => new this.#make(samples).decode(whole.subarray(0, end)));
-      if (!(error instanceof Error)) this.#broken(`input that is cut after ${end} of ${whole.length} bytes is an error`);
+      if (!(error instanceof Error))
+        this.#broken(`input that is cut after ${end} of ${whole.length} bytes is an error`);
     }
     const deep = new this.#make(samples);
     const cycle: unknown[] = [];
@@ -171,6 +175,7 @@ async function errorOf(action: () => Promise<unknown>): Promise<unknown> {
 function shown(value: unknown): string {
   if (typeof value === "symbol" || typeof value === "function") return typeof value;
   if (Object.is(value, -0)) return "-0";
-  const text = typeof value === "object" && value !== null ? `${describeType(value)} ${JSON.stringify(value)}` : String(value);
+  const text =
+    typeof value === "object" && value !== null ? `${describeType(value)} ${JSON.stringify(value)}` : String(value);
   return text.length > 80 ? `${text.slice(0, 80)}...` : text;
 }

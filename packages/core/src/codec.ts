@@ -49,6 +49,12 @@ export abstract class Codec {
     return this.constructor.name;
   }
 
+  /** The kind of codec and its serializers: `JSON[Point, Point3]`, as aiomas writes it. */
+  toString(): string {
+    const kind = this.name === "json" ? "JSON" : this.constructor.name.replace(/Codec$/, "");
+    return `${kind}[${this.serializerNames.join(", ")}]`;
+  }
+
   /** Names of the serializers, in order of their type ids. */
   get serializerNames(): readonly string[] {
     return this.table.names;
@@ -122,7 +128,8 @@ export abstract class Codec {
     if (!(error instanceof SerializationError)) {
       throw new ProtocolError(`${this.name} can't decode a message: ${toError(error).message}`, { cause: error });
     }
-    if (!Array.isArray(plain) || plain.length !== 3) throw new ProtocolError(`not a message: ${error.message}`, { cause: error });
+    if (!Array.isArray(plain) || plain.length !== 3)
+      throw new ProtocolError(`not a message: ${error.message}`, { cause: error });
     readMessage([plain[0], plain[1], undefined], message);
     message.error = withoutMessagePlace(error) as SerializationError;
   }
@@ -140,4 +147,3 @@ export abstract class Codec {
 function withoutMessagePlace(error: unknown): unknown {
   return error instanceof SerializationError && error.place[0] === 2 ? error.at(error.place.slice(1)) : error;
 }
-

@@ -1,9 +1,9 @@
 import type { Codec, CodecChooser } from "./codec.ts";
+import { Conditions } from "./conditions.ts";
 import { ColloquyError, ProtocolError } from "./errors.ts";
 import type { ExceptionStyle } from "./exception.ts";
 import { Inbox } from "./inbox.ts";
 import type { InboxListener } from "./inbox.ts";
-import { timerMs } from "./limits.ts";
 import type { Limits } from "./limits.ts";
 import { EXCEPTION, REQUEST, RESULT } from "./message.ts";
 import type { Message } from "./message.ts";
@@ -55,8 +55,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
   #current = -1;
   #draining = false;
   #ended = false;
-  /** Those who wait in `close`: called when something has come to an end. */
-  readonly #watchers = new Set<() => void>();
+  readonly #conditions = new Conditions();
   #lateAnswers = 0;
 
   constructor(transport: Transport, codec: Codec | CodecChooser, handler: EndpointHandler, limits: Limits) {
@@ -122,7 +121,8 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
 
   /** Sends a request; `call` learns of the outcome, a failure to encode too. Urgent ones leave while others are held. */
   request(call: PendingCall, content: unknown, urgent = false): void {
-    if (this.#ended) call.onFailure(new ColloquyError("CONNECTION_LOST", `the connection to ${this.remoteAddress} is closed`));
+    if (this.#ended)
+      call.onFailure(new ColloquyError("CONNECTION_LOST", `the connection to ${this.remoteAddress} is closed`));
     else if (this.#draining) {
       call.onFailure(new ColloquyError("UNAVAILABLE", `the connection to ${this.remoteAddress} is closing`));
     } else this.#outbox.request(call, content, urgent);
@@ -135,7 +135,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
       return -1;
     }
     this.#pending.giveUp(call.id);
-    this.#checkQuiet();
+    this.#conditions.check();
     return call.id;
   }
 
@@ -151,13 +151,13 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
   /** Answers a request. A value that can't be encoded becomes an exception. Urgent answers leave while others are held. */
   reply(id: number, value: unknown, urgent = false): void {
     if (this.#settleRequest(id)) this.#outbox.result(id, value, urgent);
-    this.#checkQuiet();
+    this.#conditions.check();
   }
 
   /** Answers a request with an exception. */
   fail(id: number, error: unknown, urgent = false): void {
     if (this.#settleRequest(id)) this.#outbox.exception(id, error, urgent);
-    this.#checkQuiet();
+    this.#conditions.check();
   }
 
   /** Ends the connection at once; what is pending fails with `CONNECTION_LOST`, and `error` as its cause. */
@@ -172,10 +172,10 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
    */
   async close(graceMs: number = this.limits.closeGraceMs): Promise<void> {
     this.#draining = true;
-    await this.#until(() => this.#isQuiet, graceMs);
+    await this.#conditions.until(() => this.#isQuiet, graceMs);
     if (this.#ended) return;
     this.#outbox.frames.flush();
-    const ended = this.#until(() => this.#ended, Math.max(graceMs, 1));
+    const ended = this.#conditions.until(() => this.#ended, Math.max(graceMs, 1));
     this.#transport.end();
     await ended;
     this.destroy();
@@ -204,18 +204,18 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
   }
 
   onIdle(): void {
-    this.#checkQuiet();
+    this.#conditions.check();
   }
 
   onClose(error: Error | undefined): void {
-    const reason = error === undefined ? undefined : new ColloquyError("CONNECTION_LOST", error.message, { cause: error });
+    const reason =
+      error === undefined ? undefined : new ColloquyError("CONNECTION_LOST", error.message, { cause: error });
     if (!this.#inbox.busy) return this.#finish(reason);
-    // What has arrived counts, even where its codec takes a while.
-    void this.#until(() => !this.#inbox.busy, this.limits.closeGraceMs).then(() => this.#finish(reason));
+    void this.#finishRead(reason);
   }
 
   onRead(): void {
-    this.#checkQuiet();
+    this.#conditions.check();
   }
 
   onCodec(codec: Codec): void {
@@ -247,7 +247,10 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
     else if (this.#draining) this.fail(id, new ColloquyError("UNAVAILABLE", "this side of the connection is closing"));
     else if (this.#running.size >= this.limits.maxRunningCount) {
       const limit = this.limits.maxRunningCount;
-      this.fail(id, new ColloquyError("RESOURCE_EXHAUSTED", `${limit} calls of this connection run already (maxRunningCount)`));
+      this.fail(
+        id,
+        new ColloquyError("RESOURCE_EXHAUSTED", `${limit} calls of this connection run already (maxRunningCount)`),
+      );
     } else this.#handler.onRequest(id, content);
     if (this.#current === id) this.#running.add(id);
     this.#current = -1;
@@ -261,7 +264,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
       call.onFailure(new ColloquyError(error.code, reason, { cause: error, executed: "yes" }));
     } else if (type === RESULT) call.onResult(content);
     else call.onException(content);
-    this.#checkQuiet();
+    this.#conditions.check();
   }
 
   /** Whether a request still wants an answer. */
@@ -273,29 +276,14 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
     return this.#running.delete(id) && !this.#ended;
   }
 
-  /** Resolves when `condition` holds, or after `graceMs`. */
-  async #until(condition: () => boolean, graceMs: number): Promise<void> {
-    if (condition()) return;
-    await new Promise<void>((resolve) => {
-      const done = (): void => {
-        clearTimeout(timer);
-        this.#watchers.delete(watcher);
-        resolve();
-      };
-      const timer = setTimeout(done, timerMs(graceMs));
-      const watcher = (): void => {
-        if (condition()) done();
-      };
-      this.#watchers.add(watcher);
-    });
+  /** What has arrived counts, even where its codec takes a while. */
+  async #finishRead(reason: ColloquyError | undefined): Promise<void> {
+    await this.#conditions.until(() => !this.#inbox.busy, this.limits.closeGraceMs);
+    this.#finish(reason);
   }
 
   get #isQuiet(): boolean {
     return this.#ended || (this.#pending.liveCount === 0 && this.#running.size === 0 && this.#outbox.idle);
-  }
-
-  #checkQuiet(): void {
-    if (this.#watchers.size > 0) for (const watcher of this.#watchers) watcher();
   }
 
   /** The one way out: tables are empty before anybody is told. */
@@ -309,9 +297,11 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
     const why = error === undefined ? "" : `: ${error.message}`;
     const cause = error === undefined ? {} : { cause: error };
     const message = `the connection to ${this.remoteAddress} is lost${why}`;
-    for (const call of sent) call.onFailure(new ColloquyError("CONNECTION_LOST", message, { ...cause, executed: "unknown" }));
-    for (const call of unsent) call.onFailure(new ColloquyError("CONNECTION_LOST", message, { ...cause, executed: "no" }));
-    this.#checkQuiet();
+    for (const call of sent)
+      call.onFailure(new ColloquyError("CONNECTION_LOST", message, { ...cause, executed: "unknown" }));
+    for (const call of unsent)
+      call.onFailure(new ColloquyError("CONNECTION_LOST", message, { ...cause, executed: "no" }));
+    this.#conditions.check();
     this.#handler.onClosed(error);
   }
 }

@@ -11,8 +11,16 @@ const MAX_NAME_LENGTH = 256;
 const MAX_MESSAGE_LENGTH = 4096;
 const MAX_CAUSE_DEPTH = 8;
 
-/** Content of an exception message. Stacks and fields stay in this process. */
+/** Content of an exception message. Stacks and fields stay in this process. Never throws, whatever getters the error has. */
 export function writeException(thrown: unknown, style: ExceptionStyle): unknown {
+  try {
+    return write(thrown, style);
+  } catch {
+    return write(new Error("what was thrown can't be read"), style);
+  }
+}
+
+function write(thrown: unknown, style: ExceptionStyle): unknown {
   const name = nameOf(thrown);
   const message = messageOf(thrown);
   switch (style) {
@@ -65,7 +73,8 @@ function wellFormed(text: string): string {
 export function readException(content: unknown): ColloquyError {
   if (typeof content === "string") return fromText(content);
   if (Array.isArray(content)) return fromList(content);
-  if (typeof content === "object" && content !== null) return fromMap(content as Record<string, unknown>, MAX_CAUSE_DEPTH);
+  if (typeof content === "object" && content !== null)
+    return fromMap(content as Record<string, unknown>, MAX_CAUSE_DEPTH);
   return new RemoteError("Error", `exception without a text: ${describeType(content)}`);
 }
 
@@ -98,7 +107,8 @@ function fromMap(map: Record<string, unknown>, depth: number): ColloquyError {
   const code = typeof given === "string" && ERROR_CODES.has(given) ? (given as ErrorCode) : "REMOTE_ERROR";
   const executed: Executed = map["executed"] === "no" || map["executed"] === "unknown" ? map["executed"] : "yes";
   // What was refused before it ran is a failure of the call; what a method threw is a RemoteError.
-  if (executed === "no" && code !== "REMOTE_ERROR") return new ColloquyError(code, message, { ...causeOption, executed });
+  if (executed === "no" && code !== "REMOTE_ERROR")
+    return new ColloquyError(code, message, { ...causeOption, executed });
   const stack = map["stack"];
   return new RemoteError(textOf(map["name"]) || "Error", message, {
     ...causeOption,

@@ -128,7 +128,8 @@ export class FrameDecoder {
 
   #readLength(bytes: Buffer, position: number): number {
     const length =
-      bytes[position]! * 0x100_0000 + ((bytes[position + 1]! << 16) | (bytes[position + 2]! << 8) | bytes[position + 3]!);
+      bytes[position]! * 0x100_0000 +
+      ((bytes[position + 1]! << 16) | (bytes[position + 2]! << 8) | bytes[position + 3]!);
     if (length > this.maxPayloadBytes) {
       if (length >= 0x8000_0000) throw new ProtocolError("extended frame from a peer that was not told to send any");
       throw new ProtocolError(`frame of ${length} bytes; the limit is ${this.maxPayloadBytes} (maxMessageBytes)`);

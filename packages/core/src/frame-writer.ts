@@ -95,5 +95,8 @@ function flushScheduled(frames: FrameWriter): void {
 }
 
 function tooLarge(limit: number): ColloquyError {
-  return new ColloquyError("RESOURCE_EXHAUSTED", `message is larger than the limit of ${limit} bytes (maxMessageBytes)`);
+  return new ColloquyError(
+    "RESOURCE_EXHAUSTED",
+    `message is larger than the limit of ${limit} bytes (maxMessageBytes)`,
+  );
 }

@@ -13,7 +13,16 @@ export type { ChannelOptions, ConnectChannelOptions } from "./connect-channel.ts
 export { rejection } from "./deferred.ts";
 export { Endpoint } from "./endpoint.ts";
 export type { EndpointHandler, EndpointStats } from "./endpoint.ts";
-export { ColloquyError, ERROR_CODES, ProtocolError, RemoteError, SerializationError, describeType, quoted, toError } from "./errors.ts";
+export {
+  ColloquyError,
+  ERROR_CODES,
+  ProtocolError,
+  RemoteError,
+  SerializationError,
+  describeType,
+  quoted,
+  toError,
+} from "./errors.ts";
 export type { ColloquyErrorOptions, ErrorCode, Executed, PlaceStep, RemoteErrorOptions } from "./errors.ts";
 export { readException } from "./exception.ts";
 export type { ExceptionStyle } from "./exception.ts";

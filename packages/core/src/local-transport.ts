@@ -13,7 +13,8 @@ export class LocalNetwork {
 
   /** @throws ColloquyError `UNAVAILABLE` for a name that is taken. */
   listen(name: string, onTransport: (transport: Transport) => void): Listener {
-    if (this.#servers.has(name)) throw new ColloquyError("UNAVAILABLE", `can't listen on local://${name}: the name is taken`);
+    if (this.#servers.has(name))
+      throw new ColloquyError("UNAVAILABLE", `can't listen on local://${name}: the name is taken`);
     this.#servers.set(name, onTransport);
     return {
       address: `local://${name}`,

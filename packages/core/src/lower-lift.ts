@@ -43,7 +43,8 @@ export function within(error: unknown, step: string | number): unknown {
 
 /** @throws SerializationError for a key that can't be told from the protocol's own or that would change a prototype. */
 export function checkKey(key: string): void {
-  if (key === TYPE_KEY) throw new SerializationError(`a map can't have the key "${TYPE_KEY}": it marks extended values`);
+  if (key === TYPE_KEY)
+    throw new SerializationError(`a map can't have the key "${TYPE_KEY}": it marks extended values`);
   if (key === "__proto__") throw new SerializationError('a map can\'t have the key "__proto__"');
 }
 
@@ -52,7 +53,8 @@ export function checkKey(key: string): void {
  * that leads a merge to a prototype.
  */
 export function checkDecodedEntry(key: string, value: unknown): void {
-  if (key === "then" && typeof value === "function") throw new SerializationError('a map can\'t have a function as "then"');
+  if (key === "then" && typeof value === "function")
+    throw new SerializationError('a map can\'t have a function as "then"');
   if (key === "constructor" && typeof value === "object" && value !== null && Object.hasOwn(value, "prototype")) {
     throw new SerializationError('a map can\'t have a "constructor" with a "prototype"');
   }
@@ -75,7 +77,8 @@ export function lower(value: unknown, table: SerializerTable, rules: PlainRules,
     case "boolean":
       return value;
     case "number":
-      if (!rules.anyNumber && !Number.isFinite(value)) throw new SerializationError(`${value} has no form in this codec`);
+      if (!rules.anyNumber && !Number.isFinite(value))
+        throw new SerializationError(`${value} has no form in this codec`);
       return value;
     case "object":
       if (value === null) return null;
@@ -154,7 +157,8 @@ function liftMap(plain: Record<string, unknown>, table: SerializerTable, depth: 
   if (Object.hasOwn(plain, TYPE_KEY)) {
     const pair = plain[TYPE_KEY];
     if (depth < 2) throw tooDeep();
-    if (!isExtendedPair(plain, pair)) throw new SerializationError(`malformed extended value: "${TYPE_KEY}" takes [id, data]`);
+    if (!isExtendedPair(plain, pair))
+      throw new SerializationError(`malformed extended value: "${TYPE_KEY}" takes [id, data]`);
     return table.decode(pair[0], lift(pair[1], table, depth - 2));
   }
   for (const key of Object.keys(plain)) {

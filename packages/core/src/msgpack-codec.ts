@@ -71,7 +71,8 @@ function readHeader(decoder: MsgPackDecoder, message: Message): void {
     type = decoder.read(0);
     id = decoder.read(0);
   } catch (error) {
-    if (error instanceof SerializationError) throw new ProtocolError(`not a message: ${error.message}`, { cause: error });
+    if (error instanceof SerializationError)
+      throw new ProtocolError(`not a message: ${error.message}`, { cause: error });
     throw error;
   }
   setHeader(message, type, id);

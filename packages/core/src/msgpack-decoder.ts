@@ -108,7 +108,9 @@ export class MsgPackDecoder {
       case 0xdf:
         return this.#map(this.#unsigned(2 << (head - 0xde)), depth);
       default:
-        throw new SerializationError(`MsgPack byte 0x${head.toString(16)}: extension types are not part of the protocol`);
+        throw new SerializationError(
+          `MsgPack byte 0x${head.toString(16)}: extension types are not part of the protocol`,
+        );
     }
   }
 
@@ -166,7 +168,8 @@ export class MsgPackDecoder {
 
   #extended(depth: number): unknown {
     if (depth <= 0) throw tooDeep();
-    if (this.readShortArrayHead() !== 2) throw new SerializationError(`malformed extended value: "${TYPE_KEY}" takes [id, data]`);
+    if (this.readShortArrayHead() !== 2)
+      throw new SerializationError(`malformed extended value: "${TYPE_KEY}" takes [id, data]`);
     const typeId = this.read(0);
     const data = this.read(depth - 1);
     // A deserializer may decode with this codec on its own account.
@@ -235,7 +238,7 @@ export class MsgPackDecoder {
 
   #spend(cost: number): void {
     this.#budget -= cost;
-    if (this.#budget < 0) throw new SerializationError("message takes more memory than the limit allows (maxDecodedCost)");
+    if (this.#budget < 0)
+      throw new SerializationError("message takes more memory than the limit allows (maxDecodedCost)");
   }
 }
-

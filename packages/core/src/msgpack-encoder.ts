@@ -1,5 +1,15 @@
 import type { ByteWriter } from "./byte-writer.ts";
-import { TYPE_KEY, checkKey, checkString, checkSymbols, isPlainArray, isPlainBytes, isPlainMap, tooDeep, within } from "./lower-lift.ts";
+import {
+  TYPE_KEY,
+  checkKey,
+  checkString,
+  checkSymbols,
+  isPlainArray,
+  isPlainBytes,
+  isPlainMap,
+  tooDeep,
+  within,
+} from "./lower-lift.ts";
 import type { SerializerTable } from "./serializers.ts";
 
 const SHORT_TEXT_LENGTH = 48;

@@ -174,7 +174,9 @@ export class Outbox {
     if (type !== RESULT && type !== EXCEPTION) return;
     // A peer that reads has no more answers to come than it may have calls.
     if (++this.#waitingAnswers > this.#limits.maxPendingCount) {
-      this.#listener.onBroken(new ColloquyError("CONNECTION_LOST", "the peer sends requests and doesn't read the answers"));
+      this.#listener.onBroken(
+        new ColloquyError("CONNECTION_LOST", "the peer sends requests and doesn't read the answers"),
+      );
     }
   }
 
@@ -200,7 +202,13 @@ export class Outbox {
   }
 
   /** Its frame begins when the bytes are there: what was encoded before leaves in the meantime. */
-  #encodeLater(encoded: Promise<Uint8Array>, type: number, id: number, content: unknown, call: PendingCall | undefined): void {
+  #encodeLater(
+    encoded: Promise<Uint8Array>,
+    type: number,
+    id: number,
+    content: unknown,
+    call: PendingCall | undefined,
+  ): void {
     encoded
       .then((bytes) => {
         const mark = this.frames.begin();
@@ -218,7 +226,8 @@ export class Outbox {
   }
 
   #commit(mark: number, call: PendingCall | undefined): void {
-    if (call !== undefined && this.#closed) throw new ColloquyError("CONNECTION_LOST", "the connection ended while the call was encoded");
+    if (call !== undefined && this.#closed)
+      throw new ColloquyError("CONNECTION_LOST", "the connection ended while the call was encoded");
     if (call !== undefined && this.#abandoned.has(call)) return this.frames.drop(mark);
     this.frames.commit(mark);
     if (call !== undefined) this.#pending.add(call);
@@ -250,7 +259,10 @@ export class Outbox {
     if (this.#closed) return;
     if (type === RESULT) this.#encode(EXCEPTION, id, writeException(executed(error), this.exceptionStyle), undefined);
     else if (content !== LAST_RESORT) this.#encode(EXCEPTION, id, LAST_RESORT, undefined);
-    else this.#listener.onBroken(new ColloquyError(error.code, `no answer can be sent: ${error.message}`, { cause: error }));
+    else
+      this.#listener.onBroken(
+        new ColloquyError(error.code, `no answer can be sent: ${error.message}`, { cause: error }),
+      );
   }
 
   /** Gives up a connection whose output doesn't move. */
@@ -270,7 +282,10 @@ export class Outbox {
 
 /** The method ran; only its result is lost. */
 function executed(error: ColloquyError): ColloquyError {
-  return new ColloquyError(error.code, `the result can't be sent: ${error.message}`, { cause: error.cause, executed: "yes" });
+  return new ColloquyError(error.code, `the result can't be sent: ${error.message}`, {
+    cause: error.cause,
+    executed: "yes",
+  });
 }
 
 function wrapped(error: unknown): ColloquyError {

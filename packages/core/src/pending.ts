@@ -71,7 +71,10 @@ export class PendingCalls {
    */
   add(call: PendingCall): void {
     if (this.full) {
-      throw new ColloquyError("RESOURCE_EXHAUSTED", `${this.#maxCount} calls wait for an answer already (maxPendingCount)`);
+      throw new ColloquyError(
+        "RESOURCE_EXHAUSTED",
+        `${this.#maxCount} calls wait for an answer already (maxPendingCount)`,
+      );
     }
     const id = this.peekId();
     if (this.#count >= this.#slots.length) this.#grow();

@@ -1,7 +1,11 @@
 import { ColloquyError } from "./errors.ts";
 import type { Class } from "./serializers.ts";
 
-type Triple<T> = readonly [type: Class<T>, serialize: (value: T) => Record<string, unknown>, deserialize: (data: unknown) => T];
+type Triple<T> = readonly [
+  type: Class<T>,
+  serialize: (value: T) => Record<string, unknown>,
+  deserialize: (data: unknown) => T,
+];
 
 /** What `@serializable` adds to a class. */
 export interface SerializableClass<T> {

@@ -55,7 +55,10 @@ export class SerializerTable {
 
   add(type: Class, serialize: (value: never) => unknown, deserialize: (data: never) => unknown): void {
     if (typeof type !== "function" || typeof serialize !== "function" || typeof deserialize !== "function") {
-      throw new ColloquyError("INVALID_ARGUMENT", "a serializer is a class and two functions: [type, serialize, deserialize]");
+      throw new ColloquyError(
+        "INVALID_ARGUMENT",
+        "a serializer is a class and two functions: [type, serialize, deserialize]",
+      );
     }
     const prototype = type.prototype as object;
     const isFallback = (type as unknown) === Object;
@@ -107,12 +110,15 @@ export class SerializerTable {
   decode(typeId: unknown, data: unknown): unknown {
     if (typeof typeId !== "number" || !Number.isInteger(typeId)) throw new SerializationError("type id is no integer");
     if (typeId < 0) {
-      if (this.builtins === undefined) throw new SerializationError(`built-in type ${typeId} from a peer that said no hello`);
+      if (this.builtins === undefined)
+        throw new SerializationError(`built-in type ${typeId} from a peer that said no hello`);
       return this.builtins.decode(typeId, data);
     }
     const serializer = this.#byId[typeId];
     if (serializer === undefined) {
-      throw new SerializationError(`unknown type id ${typeId}; there are ${this.#byId.length} serializers (${this.names.join(", ")})`);
+      throw new SerializationError(
+        `unknown type id ${typeId}; there are ${this.#byId.length} serializers (${this.names.join(", ")})`,
+      );
     }
     try {
       return serializer.deserialize(data);

@@ -51,7 +51,10 @@ export async function serveChannels(
     void channel.closed.then(() => channels.delete(channel));
     void serveOne(channel, onChannel, options);
   };
-  const listener: Listener = await listenTransport(address, onTransport, { ...options, handshakeTimeoutMs: limits.helloTimeoutMs / 2 });
+  const listener: Listener = await listenTransport(address, onTransport, {
+    ...options,
+    handshakeTimeoutMs: limits.helloTimeoutMs / 2,
+  });
   const close = async (closeOptions: { readonly graceMs?: number } = {}): Promise<void> => {
     await listener.close();
     await Promise.all([...channels].map((channel) => channel.close(closeOptions)));
@@ -82,7 +85,11 @@ async function serveOne(
 }
 
 /** Serializer factories are user code: one that throws costs this connection, not the process. */
-function channelOn(transport: Transport, makeCodec: () => ReturnType<typeof codecFor>, limits: Limits): Channel | undefined {
+function channelOn(
+  transport: Transport,
+  makeCodec: () => ReturnType<typeof codecFor>,
+  limits: Limits,
+): Channel | undefined {
   try {
     return new Channel(transport, makeCodec(), limits);
   } catch (error) {

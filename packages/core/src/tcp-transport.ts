@@ -153,7 +153,11 @@ export async function listenSocket(
   };
 }
 
-function tlsServer(tlsOptions: TlsOptions, accept: (socket: net.Socket) => void, options: ListenSocketOptions): net.Server {
+function tlsServer(
+  tlsOptions: TlsOptions,
+  accept: (socket: net.Socket) => void,
+  options: ListenSocketOptions,
+): net.Server {
   const shaking = new Map<string, net.Socket>();
   const handshakeTimeout = timerMs(options.handshakeTimeoutMs);
   const server = usable(() => tls.createServer({ ...tlsServerOptions(tlsOptions), handshakeTimeout }));
@@ -175,7 +179,10 @@ function tlsServer(tlsOptions: TlsOptions, accept: (socket: net.Socket) => void,
 }
 
 async function listen(server: net.Server, address: SocketAddress, options: ListenSocketOptions): Promise<void> {
-  const where = address.kind === "tcp" ? { host: address.host === "" ? "::" : address.host, port: address.port } : { path: address.path };
+  const where =
+    address.kind === "tcp"
+      ? { host: address.host === "" ? "::" : address.host, port: address.port }
+      : { path: address.path };
   const attempt = (): Promise<void> =>
     new Promise((resolve, reject) => {
       server.once("error", reject);
@@ -188,7 +195,11 @@ async function listen(server: net.Server, address: SocketAddress, options: Liste
   try {
     await attempt();
   } catch (error) {
-    if (address.kind === "ipc" && (error as NodeJS.ErrnoException).code === "EADDRINUSE" && (await isStale(address.path))) {
+    if (
+      address.kind === "ipc" &&
+      (error as NodeJS.ErrnoException).code === "EADDRINUSE" &&
+      (await isStale(address.path))
+    ) {
       unlinkSync(address.path);
       return attempt();
     }
@@ -233,7 +244,9 @@ function usable<T>(make: () => T): T {
     return make();
   } catch (error) {
     if (error instanceof ColloquyError) throw error;
-    throw new ColloquyError("INVALID_ARGUMENT", `the TLS options can't be used: ${(error as Error).message}`, { cause: error });
+    throw new ColloquyError("INVALID_ARGUMENT", `the TLS options can't be used: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
 }
 

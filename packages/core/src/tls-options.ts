@@ -58,7 +58,10 @@ function checked(options: TlsOptions | undefined): TlsOptions {
     const first: unknown = Array.isArray(value) ? value[0] : value;
     const text = first instanceof Uint8Array ? Buffer.from(first).toString("latin1") : first;
     if (typeof text === "string" && text.includes("-----BEGIN")) continue;
-    throw new ColloquyError("INVALID_ARGUMENT", `tls.${name} is not PEM text; it takes the content of the file, not its path`);
+    throw new ColloquyError(
+      "INVALID_ARGUMENT",
+      `tls.${name} is not PEM text; it takes the content of the file, not its path`,
+    );
   }
   return options as TlsOptions;
 }

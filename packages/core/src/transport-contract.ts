@@ -7,6 +7,8 @@ export interface TransportHarness {
   listen(onTransport: (transport: Transport) => void): Promise<Listener>;
   /** One attempt to connect. */
   connect(address: string): Promise<Transport>;
+  /** Time after which something that must happen counts as not happening; default 5,000. */
+  readonly patienceMs?: number;
 }
 
 const PATIENCE_MS = 5000;
@@ -29,12 +31,13 @@ export async function checkTransport(harness: TransportHarness): Promise<void> {
 async function carriesBytesInOrder(harness: TransportHarness): Promise<void> {
   const { near, far, close } = await open(harness);
   const data = Buffer.from(Array.from({ length: 300_000 }, (_, index) => (index * 7) % 251));
-  for (let start = 0; start < data.length; start += 7919) near.transport.write(Buffer.from(data.subarray(start, start + 7919)));
+  for (let start = 0; start < data.length; start += 7919)
+    near.transport.write(Buffer.from(data.subarray(start, start + 7919)));
   far.transport.write(Buffer.from("back"));
-  await until("bytes arrive", () => far.received.length === data.length && near.received.length === 4);
+  await until(harness, "bytes arrive", () => far.received.length === data.length && near.received.length === 4);
   if (!far.received.equals(data)) broken("bytes arrive in order and unchanged");
   if (near.received.toString() !== "back") broken("both directions are apart");
-  await until("queuedBytes is 0 when all has left", () => near.transport.queuedBytes === 0);
+  await until(harness, "queuedBytes is 0 when all has left", () => near.transport.queuedBytes === 0);
   await close();
 }
 
@@ -52,8 +55,8 @@ async function tellsOfBackPressure(harness: TransportHarness): Promise<void> {
   if (near.transport.queuedBytes <= 0) broken("queuedBytes counts what has not left");
   const before = near.drains;
   far.transport.resume();
-  await until("onDrain follows a write that returned false", () => near.drains > before);
-  await until("all arrives after resume", () => far.received.length === written + block);
+  await until(harness, "onDrain follows a write that returned false", () => near.drains > before);
+  await until(harness, "all arrives after resume", () => far.received.length === written + block);
   await close();
 }
 
@@ -65,7 +68,7 @@ async function sendsEverythingBeforeItEnds(harness: TransportHarness): Promise<v
   await turn();
   if (far.closes > 0) broken("the end waits until what was sent before is read");
   far.transport.resume();
-  await until("the end arrives", () => far.closes === 1 && near.closes === 1);
+  await until(harness, "the end arrives", () => far.closes === 1 && near.closes === 1);
   if (far.received.length !== 1_000_000) broken("what was written before end arrives");
   if (far.errors.length > 0 || near.errors.length > 0) broken("an end in order is told without an error");
   await close();
@@ -77,7 +80,7 @@ async function endsOnceOnBothSides(harness: TransportHarness): Promise<void> {
     const ender = first === "near" ? near : far;
     ender.transport.destroy();
     ender.transport.destroy();
-    await until("both sides learn of the end", () => near.closes > 0 && far.closes > 0);
+    await until(harness, "both sides learn of the end", () => near.closes > 0 && far.closes > 0);
     near.transport.destroy();
     far.transport.end();
     await turn();
@@ -91,7 +94,7 @@ async function staysQuietAfterItsEnd(harness: TransportHarness): Promise<void> {
   const { near, far, close } = await open(harness);
   near.transport.end();
   near.transport.write(Buffer.from("late"));
-  await until("both sides learn of the end", () => near.closes > 0 && far.closes > 0);
+  await until(harness, "both sides learn of the end", () => near.closes > 0 && far.closes > 0);
   near.transport.write(Buffer.from("later"));
   near.transport.pause();
   near.transport.resume();
@@ -165,7 +168,7 @@ async function open(harness: TransportHarness): Promise<OpenPair> {
   const transport = await harness.connect(listener.address);
   const near = new Recorder(transport);
   transport.open(near);
-  await until("the listener gets the connection", () => far !== undefined);
+  await until(harness, "the listener gets the connection", () => far !== undefined);
   const close = async (): Promise<void> => {
     near.transport.destroy();
     far?.transport.destroy();
@@ -174,8 +177,12 @@ async function open(harness: TransportHarness): Promise<OpenPair> {
   return { near, far: far!, close };
 }
 
-async function until(rule: string, condition: () => boolean): Promise<void> {
-  const end = performance.now() + PATIENCE_MS;
+async function until(
+  { patienceMs = PATIENCE_MS }: TransportHarness,
+  rule: string,
+  condition: () => boolean,
+): Promise<void> {
+  const end = performance.now() + patienceMs;
   while (!condition()) {
     if (performance.now() > end) broken(rule);
     await turn();

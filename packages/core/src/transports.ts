@@ -50,16 +50,23 @@ export async function connectTransport(text: string, options: ConnectOptions): P
   }
   const start = performance.now();
   const limit = new AbortController();
-  const timer = timeout === Infinity ? undefined : setTimeout(() => limit.abort(timedOut(timeout)), timerMs(timeout || SINGLE_ATTEMPT_MS));
+  const timer =
+    timeout === Infinity
+      ? undefined
+      : setTimeout(() => limit.abort(timedOut(timeout)), timerMs(timeout || SINGLE_ATTEMPT_MS));
   const signals = options.signal === undefined ? [limit.signal] : [limit.signal, options.signal];
   const signal = AbortSignal.any(signals);
+  let last: unknown;
   try {
     for (let pause = FIRST_RETRY_MS; ; pause = Math.min(pause * 2, LONGEST_RETRY_MS)) {
       try {
         return await attempt(address, options, signal);
       } catch (error) {
         const left = timeout - (performance.now() - start);
-        if (signal.aborted || left <= 0 || !RETRIED.has((error as NodeJS.ErrnoException).code)) throw error;
+        // An attempt that the end of the time cut short says less than the one before.
+        if (signal.aborted) throw last ?? error;
+        if (left <= 0 || !RETRIED.has((error as NodeJS.ErrnoException).code)) throw error;
+        last = error;
         await wait(Math.min(pause, left), signal, error);
       }
     }
@@ -111,7 +118,9 @@ function failure(address: Address, error: unknown, signal: AbortSignal | undefin
   if (error instanceof ColloquyError && error.code === "INVALID_ARGUMENT") return error;
   // Several addresses of one name fail with one AggregateError, whose own message is empty.
   const { message, code } = error as NodeJS.ErrnoException;
-  return new ColloquyError("UNAVAILABLE", `can't connect to ${where}: ${message === "" ? code : message}`, { cause: error });
+  return new ColloquyError("UNAVAILABLE", `can't connect to ${where}: ${message === "" ? code : message}`, {
+    cause: error,
+  });
 }
 
 function timedOut(timeout: number): Error {

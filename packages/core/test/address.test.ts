@@ -20,14 +20,33 @@ describe("parseAddress", () => {
     expect(parseAddress(formatAddress(parseAddress(text)))).toStrictEqual(address);
   });
 
-  it.each(["", "tcp://", "tcp://host", "tcp://host:", "tcp://host:65536", "tcp://host:-1", "tcp://::1:5", "tcp://ho st:1", "tcp://a/b:1", "http://host:1", "host:1", "ipc://", "ipc://[]", "ipc://[/a\0b]", "local://", "local://a/b", "local://a b", "TCP://host:1", " tcp://host:1", "tcp://host:1 ", "tcp://host:1/0"])(
-    "can't read %j",
-    (text) => {
-      const error = thrownBy(() => parseAddress(text));
-      expect(error).toMatchObject({ code: "INVALID_ARGUMENT" });
-      expect(error.message).toContain("tcp://host:port");
-    },
-  );
+  it.each([
+    "",
+    "tcp://",
+    "tcp://host",
+    "tcp://host:",
+    "tcp://host:65536",
+    "tcp://host:-1",
+    "tcp://::1:5",
+    "tcp://ho st:1",
+    "tcp://a/b:1",
+    "http://host:1",
+    "host:1",
+    "ipc://",
+    "ipc://[]",
+    "ipc://[/a\0b]",
+    "local://",
+    "local://a/b",
+    "local://a b",
+    "TCP://host:1",
+    " tcp://host:1",
+    "tcp://host:1 ",
+    "tcp://host:1/0",
+  ])("can't read %j", (text) => {
+    const error = thrownBy(() => parseAddress(text));
+    expect(error).toMatchObject({ code: "INVALID_ARGUMENT" });
+    expect(error.message).toContain("tcp://host:port");
+  });
 
   it.each([undefined, null, 5555, ["tcp://host:1"], {}])("can't read %j, which is no text", async (given) => {
     expect(thrownBy(() => parseAddress(given as string))).toMatchObject({ code: "INVALID_ARGUMENT" });

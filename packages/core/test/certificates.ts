@@ -4,7 +4,9 @@ import type { TlsOptions } from "../src/tls-options.ts";
 export interface Authority {
   readonly cert: string;
   /** A certificate for these names and addresses, with its key and the authority to trust. */
-  issue(...hosts: readonly string[]): Promise<TlsOptions & { readonly cert: string; readonly key: string; readonly ca: string }>;
+  issue(
+    ...hosts: readonly string[]
+  ): Promise<TlsOptions & { readonly cert: string; readonly key: string; readonly ca: string }>;
 }
 
 /** An authority of a test's own. */
@@ -29,7 +31,9 @@ export async function makeAuthority(name = "Test Authority"): Promise<Authority>
           { name: "keyUsage", digitalSignature: true, critical: true },
           {
             name: "subjectAltName",
-            altNames: hosts.map((host) => (/^[\d.:]+$/.test(host) ? { type: 7 as const, ip: host } : { type: 2 as const, value: host })),
+            altNames: hosts.map((host) =>
+              /^[\d.:]+$/.test(host) ? { type: 7 as const, ip: host } : { type: 2 as const, value: host },
+            ),
           },
         ],
       });

@@ -112,7 +112,8 @@ describe.each([
   it("resolves with whatever was replied, also what looks like nothing or like an error", async () => {
     await using pair = await pairOver(address);
     void echo(pair.far);
-    for (const value of [null, 0, false, "", [], {}, { then: 1 }, { error: "x" }]) expect(await pair.near.send(value)).toStrictEqual(value);
+    for (const value of [null, 0, false, "", [], {}, { then: 1 }, { error: "x" }])
+      expect(await pair.near.send(value)).toStrictEqual(value);
   });
 
   it("has one waiting recv at a time", async () => {
@@ -229,7 +230,8 @@ describe.each([
   it("rejects a thousand pending calls at once when the peer dies, each with the caller's stack", async () => {
     await using pair = await pairOver(address);
     async function callerWithAName(index: number): Promise<unknown> {
-      return await pair.near.send(index);
+      const answer = await pair.near.send(index);
+      return answer;
     }
     const calls = Array.from({ length: 1000 }, (_, index) => rejectionOf(callerWithAName(index)));
     await until(() => pair.far.stats().running === 1000);
@@ -246,7 +248,8 @@ describe.each([
   it("gives remote failures and refusals the caller's stack, too", async () => {
     await using pair = await pairOver(address);
     async function somebodyAsks(content: unknown): Promise<unknown> {
-      return await pair.near.send(content);
+      const answer = await pair.near.send(content);
+      return answer;
     }
     const remote = rejectionOf(somebodyAsks(1));
     await (await pair.far.recv()).fail(new Error("boom"));
@@ -262,9 +265,10 @@ describe.each([
     expect(pair.near.stats().waiting).toBeGreaterThan(40);
     pair.near.destroy();
     const executed = (await Promise.all(calls)).map((error) => error.executed);
-    expect(executed.slice(0, 2)).toContain("unknown");
-    expect(executed.filter((word) => word === "no").length).toBeGreaterThan(40);
-    expect(executed).toStrictEqual(executed.toSorted().toReversed());
+    const sent = executed.indexOf("no");
+    expect(sent).toBeGreaterThan(0);
+    expect(sent).toBeLessThan(10);
+    expect(executed).toStrictEqual(executed.map((_, index) => (index < sent ? "unknown" : "no")));
   });
 
   it("fails only the call whose content can't be encoded, with its place", async () => {
@@ -297,7 +301,7 @@ describe.each([
     for (const codec of [undefined, MsgPackCodec]) {
       await using pair = await pairOver(address, { limits: { maxMessageBytes: limit }, codec });
       void echo(pair.far);
-      const overhead = pair.near.codec!.encode([0, 0, "x".repeat(1000)]).length - 1000;
+      const overhead = (await pair.near.codec!.encode([0, 0, "x".repeat(1000)])).length - 1000;
       for (const size of [limit - 1, limit]) {
         const text = "x".repeat(size - overhead);
         expect(await pair.near.send(text)).toBe(text);
@@ -335,7 +339,10 @@ describe.each([
 
   it("gives the connection up where no answer fits, instead of leaving the caller waiting", async () => {
     const network = new LocalNetwork();
-    const server = await serveChannels(address, (channel) => echo(channel), { network, limits: { maxMessageBytes: 30 } });
+    const server = await serveChannels(address, (channel) => echo(channel), {
+      network,
+      limits: { maxMessageBytes: 30 },
+    });
     const channel = await connectChannel(server.address, { network });
     expect(await rejectionOf(channel.send("x".repeat(23)))).toMatchObject({ code: "CONNECTION_LOST" });
     await server.close();
@@ -382,6 +389,14 @@ describe.each([
     expect(pair.near.stats()).toMatchObject({ pending: 0, waiting: 0 });
   });
 
+  it("sends on where the limit of queued bytes is smaller than a message", async () => {
+    await using pair = await pairOver(address, { limits: { maxQueuedBytes: 50 } });
+    void echo(pair.far);
+    const text = "x".repeat(90);
+    const answers = await Promise.all(Array.from({ length: 50 }, () => pair.near.send(text)));
+    expect(new Set(answers)).toStrictEqual(new Set([text]));
+  });
+
   it("lets a serializer send while a message is being encoded", async () => {
     class Chatty {}
     const network = new LocalNetwork();
@@ -396,7 +411,11 @@ describe.each([
       extraSerializers: [() => [Chatty, () => (inner.push(nested.channel!.send("inner")), "data"), () => new Chatty()]],
     });
     nested.channel = channel;
-    expect(await channel.send([new Chatty(), "outer", new Chatty()])).toStrictEqual([new Chatty(), "outer", new Chatty()]);
+    expect(await channel.send([new Chatty(), "outer", new Chatty()])).toStrictEqual([
+      new Chatty(),
+      "outer",
+      new Chatty(),
+    ]);
     expect(inner).toHaveLength(2);
     expect(await Promise.all(inner)).toStrictEqual(["inner", "inner"]);
     await channel.close();
@@ -409,7 +428,11 @@ describe.each([
       extraSerializers: [() => [Fatal, () => (pair.near.destroy(), 1), () => new Fatal()]],
     });
     const calls = [pair.near.send(1), pair.near.send(new Fatal()), pair.near.send(2)].map((sent) => rejectionOf(sent));
-    expect((await Promise.all(calls)).map(({ code }) => code)).toStrictEqual(["CONNECTION_LOST", "CONNECTION_LOST", "CONNECTION_LOST"]);
+    expect((await Promise.all(calls)).map(({ code }) => code)).toStrictEqual([
+      "CONNECTION_LOST",
+      "CONNECTION_LOST",
+      "CONNECTION_LOST",
+    ]);
     expect(pair.near.stats()).toMatchObject({ pending: 0, waiting: 0 });
   });
 
@@ -472,7 +495,10 @@ describe("a channel whose peer breaks the protocol", () => {
     peer.send('[0,3,"again"]');
     expect((await channel.recv()).content).toBe("again");
     peer.send('[0,3,"while it runs"]');
-    expect(await channel.closed).toMatchObject({ code: "PROTOCOL_ERROR", message: "request 3 came again while it was running" });
+    expect(await channel.closed).toMatchObject({
+      code: "PROTOCOL_ERROR",
+      message: "request 3 came again while it was running",
+    });
   });
 
   it("answers a request whose content is malformed, and goes on", async () => {
@@ -626,7 +652,9 @@ describe("serveChannels", () => {
       },
     ]) {
       await using server = await serveChannels(TCP, failing, options);
-      await (await connectChannel(server.address)).closed;
+      await (
+        await connectChannel(server.address)
+      ).closed;
     }
     await until(() => warned.length === 2);
     expect(warned[0]).toBeInstanceOf(ColloquyError);
@@ -651,8 +679,12 @@ describe("serveChannels", () => {
 
   it("refuses serializers that are wrong when it is called", async () => {
     const twice = () => [Date, String, (text: string) => new Date(text)] as never;
-    expect(await rejectionOf(serveChannels(TCP, echo, { extraSerializers: [twice, twice] }))).toMatchObject({ code: "INVALID_ARGUMENT" });
-    expect(await rejectionOf(connectChannel(TCP, { extraSerializers: [twice, twice] }))).toMatchObject({ code: "INVALID_ARGUMENT" });
+    expect(await rejectionOf(serveChannels(TCP, echo, { extraSerializers: [twice, twice] }))).toMatchObject({
+      code: "INVALID_ARGUMENT",
+    });
+    expect(await rejectionOf(connectChannel(TCP, { extraSerializers: [twice, twice] }))).toMatchObject({
+      code: "INVALID_ARGUMENT",
+    });
   });
 
   it("survives a serializer factory that fails for one connection", async () => {
@@ -663,7 +695,9 @@ describe("serveChannels", () => {
       return [Date, String, (text: string) => new Date(text)] as never;
     };
     await using server = await serveChannels(TCP, echo, { extraSerializers: [moody] });
-    expect(await rejectionOf((await connectChannel(server.address)).send(1))).toMatchObject({ code: "CONNECTION_LOST" });
+    expect(await rejectionOf((await connectChannel(server.address)).send(1))).toMatchObject({
+      code: "CONNECTION_LOST",
+    });
     const channel = await connectChannel(server.address);
     expect(await channel.send(1)).toBe(1);
     await channel.close();

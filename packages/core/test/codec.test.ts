@@ -13,10 +13,12 @@ import { checkCodec } from "../src/testing.ts";
 import { RawServer, rejectionOf, thrownBy, until } from "./support.ts";
 
 class Point {
-  constructor(
-    readonly x: unknown,
-    readonly y: unknown,
-  ) {}
+  readonly x: unknown;
+  readonly y: unknown;
+  constructor(x: unknown, y: unknown) {
+    this.x = x;
+    this.y = y;
+  }
 }
 const point: SerializerFactory<Point> = () => [Point, (p) => [p.x, p.y], ([x, y]) => new Point(x, y)];
 
@@ -108,7 +110,9 @@ describe("the contract of codecs", () => {
   });
 
   it("is not kept by one that changes -0 without a word", async () => {
-    expect((await rejectionOf(checkCodec(Plain))).message).toBe("codec Plain: a value is carried as it is or refused: -0");
+    expect((await rejectionOf(checkCodec(Plain))).message).toBe(
+      "codec Plain: a value is carried as it is or refused: -0",
+    );
   });
 
   it("is not kept by one that loses something", async () => {
@@ -144,7 +148,7 @@ describe("a codec of one's own", () => {
   it("carries all of MsgPack's values where it builds upon it", () => {
     const codec = new Hexed();
     const value = [null, -0, "ä", { a: new Uint8Array([1]) }];
-    expect(codec.decode(codec.encode(value) as Uint8Array)).toStrictEqual(value);
+    expect(codec.decode(codec.encode(value))).toStrictEqual(value);
   });
 });
 
@@ -159,7 +163,11 @@ describe.each([
     Later.mostActive = 0;
     await using channels = await pair(codec, address);
     const { near, far } = channels;
-    const contents = Array.from({ length: 200 }, (_, index) => [index, "x".repeat((index * 7) % 13), new Point(index, null)]);
+    const contents = Array.from({ length: 200 }, (_, index) => [
+      index,
+      "x".repeat((index * 7) % 13),
+      new Point(index, null),
+    ]);
     const arrived: unknown[] = [];
     const answering = (async () => {
       for await (const request of far) {
@@ -193,10 +201,19 @@ describe.each([
     void (async () => {
       for await (const request of far) void request.reply(request.content === "bad" ? [new Date()] : request.content);
     })();
-    const results = await Promise.allSettled([near.send(1), near.send([[], new Date()]), near.send("bad"), near.send(2)]);
+    const results = await Promise.allSettled([
+      near.send(1),
+      near.send([[], new Date()]),
+      near.send("bad"),
+      near.send(2),
+    ]);
     expect(results[0]).toMatchObject({ status: "fulfilled", value: 1 });
-    expect(results[1]).toMatchObject({ reason: { code: "SERIALIZATION_ERROR", place: [1], message: "no serializer for Date, at [1]" } });
-    expect(results[2]).toMatchObject({ reason: { code: "REMOTE_ERROR", message: expect.stringContaining("no serializer for Date, at [0]") } });
+    expect(results[1]).toMatchObject({
+      reason: { code: "SERIALIZATION_ERROR", place: [1], message: "no serializer for Date, at [1]" },
+    });
+    expect(results[2]).toMatchObject({
+      reason: { code: "REMOTE_ERROR", message: expect.stringContaining("no serializer for Date, at [0]") },
+    });
     expect(results[3]).toMatchObject({ status: "fulfilled", value: 2 });
   });
 
@@ -277,14 +294,17 @@ describe("a channel with a codec that fails", () => {
   });
 
   it("that is still at work when the connection ends leaves nothing waiting", async () => {
-    class Stuck extends Plain {
+    class Stuck extends Codec {
       static release: (() => void)[] = [];
       override async encode(value: unknown): Promise<Uint8Array> {
         await new Promise<void>((resolve) => Stuck.release.push(resolve));
-        return super.encode(value);
+        return Buffer.from(JSON.stringify(value));
+      }
+      override decode(): unknown {
+        throw new Error("nothing comes");
       }
     }
-    await using channels = await pair(Stuck as unknown as CodecClass, "local://codec");
+    await using channels = await pair(Stuck, "local://codec");
     const { near } = channels;
     const calls = [near.send(1), near.send(2)].map((sent) => rejectionOf(sent));
     near.destroy();

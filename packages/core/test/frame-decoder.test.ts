@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
 import { FrameDecoder } from "../src/frame-decoder.ts";
 import { bytes, frame, hex, thrownBy } from "./support.ts";
@@ -16,7 +16,8 @@ function naive(all: Uint8Array): string[] {
   const found: string[] = [];
   const data = Buffer.from(all);
   for (let at = 0; at + 4 <= data.length; at += 4 + data.readUInt32BE(at)) {
-    if (at + 4 + data.readUInt32BE(at) <= data.length) found.push(hex(data.subarray(at + 4, at + 4 + data.readUInt32BE(at))));
+    if (at + 4 + data.readUInt32BE(at) <= data.length)
+      found.push(hex(data.subarray(at + 4, at + 4 + data.readUInt32BE(at))));
   }
   return found;
 }
@@ -56,7 +57,9 @@ describe("FrameDecoder", () => {
   it.each([1, 2, 3, 5, 511, 512, 513, 4096, 5000])("puts a large frame together from chunks of %i bytes", (size) => {
     const payload = Buffer.from(Array.from({ length: 20_000 }, (_, index) => index % 251));
     const data = Buffer.concat([frame(payload), frame("next")]);
-    const chunks = Array.from({ length: Math.ceil(data.length / size) }, (_, index) => data.subarray(index * size, (index + 1) * size));
+    const chunks = Array.from({ length: Math.ceil(data.length / size) }, (_, index) =>
+      data.subarray(index * size, (index + 1) * size),
+    );
     expect(decoded(chunks)).toStrictEqual([hex(payload), hex(Buffer.from("next"))]);
   });
 
@@ -79,7 +82,12 @@ describe("FrameDecoder", () => {
     ] as const) {
       expect(decoded([frame(Buffer.alloc(length))], limit)).toHaveLength(1);
     }
-    for (const chunks of [[bytes("0000000b")], [bytes("0000"), bytes("000b")], [bytes("00000001 61 0000000b")], [bytes("00000001 61 00"), bytes("00000b")]]) {
+    for (const chunks of [
+      [bytes("0000000b")],
+      [bytes("0000"), bytes("000b")],
+      [bytes("00000001 61 0000000b")],
+      [bytes("00000001 61 00"), bytes("00000b")],
+    ]) {
       expect(thrownBy(() => decoded(chunks, 10))).toMatchObject({
         code: "PROTOCOL_ERROR",
         message: "frame of 11 bytes; the limit is 10 (maxMessageBytes)",
@@ -134,7 +142,11 @@ describe("FrameDecoder", () => {
   it("copies a large frame in small chunks about twice, however many there are", () => {
     const copied = (size: number): number => {
       let count = 0;
-      const set = vi.spyOn(Uint8Array.prototype, "set").mockImplementation(function mock(this: Uint8Array, source, offset = 0) {
+      const set = vi.spyOn(Uint8Array.prototype, "set").mockImplementation(function mock(
+        this: Uint8Array,
+        source,
+        offset = 0,
+      ) {
         count += source.length;
         for (let index = 0; index < source.length; index++) this[offset + index] = source[index]!;
       });

@@ -1,5 +1,4 @@
 import { describe, expect, it } from "vitest";
-import type { Codec } from "../src/codec.ts";
 import { JsonCodec } from "../src/json-codec.ts";
 import { DEFAULT_LIMITS, MAX_FRAME_BYTES, resolveLimits, timerMs } from "../src/limits.ts";
 import type { Limits } from "../src/limits.ts";
@@ -8,11 +7,14 @@ import type { SerializerFactory } from "../src/serializers.ts";
 import { bytes, decodeMessage, encodeMessage, thrownBy } from "./support.ts";
 
 class Box {
-  constructor(readonly content: unknown) {}
+  readonly content: unknown;
+  constructor(content: unknown) {
+    this.content = content;
+  }
 }
 const box: SerializerFactory<Box> = () => [Box, (value) => value.content, (content) => new Box(content)];
 
-function limited(Class: typeof JsonCodec | typeof MsgPackCodec, limits: Partial<Limits>): Codec {
+function limited(Class: typeof JsonCodec | typeof MsgPackCodec, limits: Partial<Limits>): JsonCodec | MsgPackCodec {
   const codec = new Class([box]);
   codec.limits = { ...DEFAULT_LIMITS, ...limits };
   return codec;
@@ -74,16 +76,19 @@ describe.each([
 
   it("doesn't count brackets in texts", () => {
     const strict = limited(Class, { maxDepth: 2 });
-    const value = [["[[[[[[{{{{{\\\"[[[[[[", '"', "\\", '\\"[[[[[[['.repeat(10)]];
+    const value = [['[[[[[[{{{{{\\"[[[[[[', '"', "\\", '\\"[[[[[[['.repeat(10)]];
     expect(strict.decode(strict.encode(value))).toStrictEqual(value);
   });
 });
 
 describe("the limit of the decoded cost", () => {
   const exact = (Class: typeof JsonCodec | typeof MsgPackCodec, given: Uint8Array, cost: number): void => {
-    for (const more of [0, 1]) expect(() => limited(Class, { maxDecodedCost: cost + more }).decode(given)).not.toThrow();
+    for (const more of [0, 1])
+      expect(() => limited(Class, { maxDecodedCost: cost + more }).decode(given)).not.toThrow();
     for (const wide of [cost * 2]) expect(() => limited(Class, { maxDecodedCost: wide }).decode(given)).not.toThrow();
-    expect(thrownBy(() => limited(Class, { maxDecodedCost: cost - 1 }).decode(given)).message).toContain("maxDecodedCost");
+    expect(thrownBy(() => limited(Class, { maxDecodedCost: cost - 1 }).decode(given)).message).toContain(
+      "maxDecodedCost",
+    );
   };
 
   it.each([

@@ -1,5 +1,5 @@
 import { decode as oracleDecode, encode as oracleEncode } from "@msgpack/msgpack";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { Packr, Unpackr } from "msgpackr";
 import { describe, expect, it } from "vitest";
 import { SerializationError } from "../src/errors.ts";
@@ -167,13 +167,20 @@ describe("MsgPackCodec", () => {
     expect(codec.decode(bytes(expected))).toStrictEqual(map);
   });
 
-  it.each(["c7 01 05 00", "c8 0001 05 00", "c9 00000001 05 00", "d4 05 00", "d5 05 0000", "d6 ff 00000000", "d7 05 00", "d8 05 00", "c1"])(
-    "refuses the extension type %s",
-    (given) => {
-      expect(thrownBy(() => codec.decode(bytes(given)))).toMatchObject({ code: "SERIALIZATION_ERROR" });
-      expect(thrownBy(() => codec.decode(bytes(`92 01 ${given}`)))).toMatchObject({ place: [1] });
-    },
-  );
+  it.each([
+    "c7 01 05 00",
+    "c8 0001 05 00",
+    "c9 00000001 05 00",
+    "d4 05 00",
+    "d5 05 0000",
+    "d6 ff 00000000",
+    "d7 05 00",
+    "d8 05 00",
+    "c1",
+  ])("refuses the extension type %s", (given) => {
+    expect(thrownBy(() => codec.decode(bytes(given)))).toMatchObject({ code: "SERIALIZATION_ERROR" });
+    expect(thrownBy(() => codec.decode(bytes(`92 01 ${given}`)))).toMatchObject({ place: [1] });
+  });
 
   it("refuses a value that is cut at any byte", () => {
     const whole = codec.encode([
@@ -190,7 +197,11 @@ describe("MsgPackCodec", () => {
 
   it("refuses bytes after the end of the value", () => {
     expect(thrownBy(() => codec.decode(bytes("01 02"))).message).toBe("1 bytes after the end of the value");
-    expect(decodeMessage(codec, bytes("93 00 07 01 02"))).toMatchObject({ type: 0, id: 7, error: { code: "SERIALIZATION_ERROR" } });
+    expect(decodeMessage(codec, bytes("93 00 07 01 02"))).toMatchObject({
+      type: 0,
+      id: 7,
+      error: { code: "SERIALIZATION_ERROR" },
+    });
   });
 
   it("never reads behind the end of its payload", () => {
@@ -200,18 +211,26 @@ describe("MsgPackCodec", () => {
     expect(message).toMatchObject({ type: 1, id: 5, error: { code: "SERIALIZATION_ERROR" } });
   });
 
-  it.each(["a1 ff", "a2 c328", "a3 eda080", "a4 f0288cbc", "a1 80", "b3 6161616161616161616161616161616161616180", "81 a1 ff c0"])(
-    "refuses text that is not UTF-8: %s",
-    (given) => {
-      expect(thrownBy(() => codec.decode(bytes(given)))).toBeInstanceOf(SerializationError);
+  it.each([
+    "a1 ff",
+    "a2 c328",
+    "a3 eda080",
+    "a4 f0288cbc",
+    "a1 80",
+    "b3 6161616161616161616161616161616161616180",
+    "81 a1 ff c0",
+  ])("refuses text that is not UTF-8: %s", (given) => {
+    expect(thrownBy(() => codec.decode(bytes(given)))).toBeInstanceOf(SerializationError);
+  });
+
+  it.each(["\ud800", "a\udc00", "\udc00\ud800", `${"x".repeat(100)}\ud83d`])(
+    "refuses to write the lone surrogate in %j",
+    (text) => {
+      expect(thrownBy(() => codec.encode(text)).message).toContain("lone surrogate");
+      expect(thrownBy(() => codec.encode([{ [text]: 1 }])).message).toContain("lone surrogate");
+      expect(thrownBy(() => codec.encode([{ a: text }]))).toMatchObject({ place: [0, "a"] });
     },
   );
-
-  it.each(["\ud800", "a\udc00", "\udc00\ud800", `${"x".repeat(100)}\ud83d`])("refuses to write the lone surrogate in %j", (text) => {
-    expect(thrownBy(() => codec.encode(text)).message).toContain("lone surrogate");
-    expect(thrownBy(() => codec.encode([{ [text]: 1 }])).message).toContain("lone surrogate");
-    expect(thrownBy(() => codec.encode([{ a: text }]))).toMatchObject({ place: [0, "a"] });
-  });
 
   it("refuses keys that are no strings, and says which map has one", () => {
     const error = thrownBy(() => codec.decode(bytes("91 82 a161 01 05 02")));
@@ -272,7 +291,7 @@ describe("MsgPackCodec against other implementations", () => {
   const packr = new Packr({ useRecords: false, variableMapSize: true });
   const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true, int64AsType: "number" });
 
-  const key = fc.string({ unit: "grapheme" }).filter((text) => text !== "__proto__" && text !== "__type__" && text.isWellFormed());
+  const key = fc.string({ unit: "grapheme" }).filter((text) => text !== "__proto__" && text !== "__type__");
   const leaf = fc.oneof(
     fc.constant(null),
     fc.boolean(),
@@ -290,10 +309,13 @@ describe("MsgPackCodec against other implementations", () => {
   }));
 
   it("reads what it writes", () => {
-    fc.assert(fc.property(value, (given) => expectSame(codec.decode(codec.encode(given)), given)), { numRuns: 500 });
+    fc.assert(
+      fc.property(value, (given) => expectSame(codec.decode(codec.encode(given)), given)),
+      { numRuns: 500 },
+    );
   });
 
-  // @msgpack/msgpack writes -0 as 0.
+  // Both write -0 as 0.
   const withoutMinusZero = value.filter((given) => !hex(codec.encode(given)).includes("cb8000000000000000"));
 
   it("reads what @msgpack/msgpack writes, and the other way round", () => {
@@ -307,14 +329,17 @@ describe("MsgPackCodec against other implementations", () => {
   });
 
   it("writes the same bytes as @msgpack/msgpack but for -0", () => {
-    fc.assert(fc.property(withoutMinusZero, (given) => void expect(hex(codec.encode(given))).toBe(hex(oracleEncode(given)))), {
-      numRuns: 500,
-    });
+    fc.assert(
+      fc.property(withoutMinusZero, (given) => expectSame(hex(codec.encode(given)), hex(oracleEncode(given)))),
+      {
+        numRuns: 500,
+      },
+    );
   });
 
   it("reads what msgpackr writes, and the other way round", () => {
     fc.assert(
-      fc.property(value, (given) => {
+      fc.property(withoutMinusZero, (given) => {
         expectSame(codec.decode(packr.pack(given)), given);
         expectSame(plainBytes(unpackr.unpack(codec.encode(given))), given);
       }),

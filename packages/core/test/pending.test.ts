@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { LARGEST_ID } from "../src/message.ts";
 import { PendingCalls } from "../src/pending.ts";
@@ -24,16 +24,19 @@ describe("PendingCalls", () => {
     const calls = Array.from({ length: 200 }, () => added(pending));
     expect(calls.map(({ id }) => id)).toStrictEqual(calls.map((_, index) => index));
     expect(pending.count).toBe(200);
-    for (const call of [...calls.slice(100), ...calls.slice(0, 100).toReversed()]) expect(pending.take(call.id)).toBe(call);
+    for (const call of [...calls.slice(100), ...calls.slice(0, 100).toReversed()])
+      expect(pending.take(call.id)).toBe(call);
     expect(pending.count).toBe(0);
     expect(pending.peekId()).toBe(200);
   });
 
   it("refuses an id that was never given, and one that was answered", () => {
     const pending = new PendingCalls(10);
-    for (const id of [0, 1, 64, LARGEST_ID]) expect(thrownBy(() => pending.take(id))).toMatchObject({ code: "PROTOCOL_ERROR" });
+    for (const id of [0, 1, 64, LARGEST_ID])
+      expect(thrownBy(() => pending.take(id))).toMatchObject({ code: "PROTOCOL_ERROR" });
     const call = added(pending);
-    for (const id of [64, 128, LARGEST_ID]) expect(thrownBy(() => pending.take(id))).toMatchObject({ code: "PROTOCOL_ERROR" });
+    for (const id of [64, 128, LARGEST_ID])
+      expect(thrownBy(() => pending.take(id))).toMatchObject({ code: "PROTOCOL_ERROR" });
     expect(pending.take(0)).toBe(call);
     expect(thrownBy(() => pending.take(0)).message).toBe("answer to request 0, which waits for none");
   });
@@ -85,14 +88,14 @@ describe("PendingCalls", () => {
     const live = new Map<number, Call>();
     for (let count = 0; count < 10; count++) {
       const call = added(pending);
-      if (call.id === 0 || call.id === 5) live.set(call.id, call);
+      if (call.id <= 1 || call.id === 5) live.set(call.id, call);
       else pending.take(call.id);
     }
     for (let count = 0; count < 64; count++) pending.take(added(pending).id);
     // The way round is 2^32 calls.
     pending.nextId = LARGEST_ID - 1;
     const ids = Array.from({ length: 9 }, () => added(pending).id);
-    expect(ids).toStrictEqual([LARGEST_ID - 1, LARGEST_ID, 1, 2, 3, 4, 6, 7, 8]);
+    expect(ids).toStrictEqual([LARGEST_ID - 1, LARGEST_ID, 2, 3, 4, 6, 7, 8, 9]);
     for (const [id, call] of live) expect(pending.take(id)).toBe(call);
   });
 
@@ -168,7 +171,7 @@ describe("PendingCalls", () => {
           expect(pending.liveCount).toBe([...oracle.values()].filter((call) => call !== undefined).length);
         }
       }),
-      { numRuns: 60 },
+      { numRuns: 25 },
     );
   });
 });

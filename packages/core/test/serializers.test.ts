@@ -6,14 +6,19 @@ import type { SerializerFactory } from "../src/serializers.ts";
 import { decodeMessage, encodeMessage, thrownBy } from "./support.ts";
 
 class Point {
-  constructor(
-    readonly x: unknown,
-    readonly y: unknown,
-  ) {}
+  readonly x: unknown;
+  readonly y: unknown;
+  constructor(x: unknown, y: unknown) {
+    this.x = x;
+    this.y = y;
+  }
 }
 class Point3 extends Point {}
 class Box {
-  constructor(readonly content: unknown) {}
+  readonly content: unknown;
+  constructor(content: unknown) {
+    this.content = content;
+  }
 }
 
 const point: SerializerFactory<Point> = () => [Point, (p) => [p.x, p.y], ([x, y]) => new Point(x, y)];
@@ -76,14 +81,23 @@ describe.each([
   it("are refused twice for one type", () => {
     const codec = new Codec([point, rest]);
     for (const again of [point, rest]) {
-      expect(thrownBy(() => codec.addSerializer(...again()))).toMatchObject({ code: "INVALID_ARGUMENT" });
+      expect(thrownBy(() => codec.addSerializer(...(again() as ReturnType<typeof point>)))).toMatchObject({
+        code: "INVALID_ARGUMENT",
+      });
     }
     expect(thrownBy(() => codec.addSerializer(...point())).message).toContain('"Point"');
     expect(codec.serializerNames).toStrictEqual(["Point", "Object"]);
   });
 
   it("are refused where they are no class and two functions", () => {
-    for (const triple of [[], [Point], [Point, () => 1], ["Point", () => 1, () => 1], [Point, 1, () => 1], [Point, () => 1, null]]) {
+    for (const triple of [
+      [],
+      [Point],
+      [Point, () => 1],
+      ["Point", () => 1, () => 1],
+      [Point, 1, () => 1],
+      [Point, () => 1, null],
+    ]) {
       expect(thrownBy(() => new Codec([(() => triple) as never]))).toMatchObject({ code: "INVALID_ARGUMENT" });
     }
   });
@@ -132,7 +146,21 @@ describe.each([
 
   it("refuse extended values that are malformed or unknown", () => {
     const raw = rawEncoder(Codec);
-    for (const value of [1, null, [], [0], [0, 1, 2], { 0: 0, 1: 1 }, ["0", 1], [0.5, 1], [null, 1], [1, 1], [99, 1], [-1, 1], [2 ** 32, 1]]) {
+    for (const value of [
+      1,
+      null,
+      [],
+      [0],
+      [0, 1, 2],
+      { 0: 0, 1: 1 },
+      ["0", 1],
+      [0.5, 1],
+      [null, 1],
+      [1, 1],
+      [99, 1],
+      [-1, 1],
+      [2 ** 32, 1],
+    ]) {
       const error = thrownBy(() => new Codec([point]).decode(raw([{ __type__: value }])));
       expect(error).toMatchObject({ code: "SERIALIZATION_ERROR", place: [0] });
     }
@@ -180,7 +208,10 @@ function rawEncoder(Codec: typeof JsonCodec | typeof MsgPackCodec): (value: unkn
   return (value) => {
     const swap = (text: string, from: string, to: string): string => text.replaceAll(from, to);
     const safe: unknown = JSON.parse(swap(JSON.stringify(value), "__type__", "##type##"));
-    return Buffer.from(swap(Buffer.from(new MsgPackCodec().encode(safe)).toString("latin1"), "##type##", "__type__"), "latin1");
+    return Buffer.from(
+      swap(Buffer.from(new MsgPackCodec().encode(safe)).toString("latin1"), "##type##", "__type__"),
+      "latin1",
+    );
   };
 }
 
@@ -203,7 +234,9 @@ describe("serializable", () => {
       }
     }
     expect(serializable(Counted)).toBe(Counted);
-    const codec = new MsgPackCodec([() => (Counted as unknown as { serializer: ReturnType<SerializerFactory> }).serializer]);
+    const codec = new MsgPackCodec([
+      () => (Counted as unknown as { serializer: ReturnType<SerializerFactory> }).serializer,
+    ]);
     const copy = codec.decode(codec.encode(new Counted(7))) as Counted;
     expect(copy).toBeInstanceOf(Counted);
     expect(copy.value).toBe(7);

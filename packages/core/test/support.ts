@@ -78,7 +78,6 @@ export async function until(condition: () => boolean, what = "the condition"): P
   const end = performance.now() + 8_000;
   while (!condition()) {
     if (performance.now() > end) throw new Error(`${what} did not come about`);
-    // eslint-disable-next-line no-await-in-loop
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
 }

@@ -60,7 +60,11 @@ describe("TLS", () => {
 
   it("takes PEM as bytes and in lists", async () => {
     await using server = await serveChannels(TCP, echo, {
-      tls: { ca: [stranger.cert, authority.cert], cert: Buffer.from(serverTls.cert), key: [Buffer.from(serverTls.key)] },
+      tls: {
+        ca: [stranger.cert, authority.cert],
+        cert: Buffer.from(serverTls.cert),
+        key: [Buffer.from(serverTls.key)],
+      },
     });
     const channel = await connectChannel(server.address, { tls: clientTls });
     expect(await channel.send(1)).toBe(1);
@@ -69,21 +73,35 @@ describe("TLS", () => {
 
   it("refuses a client without a certificate, and one of another authority", async () => {
     const accepted: Channel[] = [];
-    await using server = await serveChannels(TCP, (channel) => (accepted.push(channel), echo(channel)), { tls: serverTls });
+    await using server = await serveChannels(TCP, (channel) => (accepted.push(channel), echo(channel)), {
+      tls: serverTls,
+    });
     const where = { host: "127.0.0.1", port: portOf(server.address) };
     expect(await outcomeOf({ ...where, ca: authority.cert })).not.toBe("data");
     const foreign = await stranger.issue("client.test");
     expect(await outcomeOf({ ...where, cert: foreign.cert, key: foreign.key })).not.toBe("data");
-    expect(await outcomeOf({ ...where, cert: clientTls.cert, key: clientTls.key, maxVersion: "TLSv1.1", minVersion: "TLSv1" })).not.toBe("data");
+    expect(
+      await outcomeOf({
+        ...where,
+        cert: clientTls.cert,
+        key: clientTls.key,
+        maxVersion: "TLSv1.1",
+        minVersion: "TLSv1",
+      }),
+    ).not.toBe("data");
     expect(accepted).toHaveLength(0);
     expect(await outcomeOf({ ...where, cert: clientTls.cert, key: clientTls.key })).toBe("data");
     expect(await outcomeOf({ ...where, cert: clientTls.cert, key: clientTls.key, maxVersion: "TLSv1.2" })).toBe("data");
-    const sent = connectChannel(server.address, { tls: { ...foreign, ca: authority.cert } }).then((channel) => channel.send(1));
+    const sent = connectChannel(server.address, { tls: { ...foreign, ca: authority.cert } }).then((channel) =>
+      channel.send(1),
+    );
     expect(["CONNECTION_LOST", "UNAVAILABLE"]).toContain((await rejectionOf(sent)).code);
   });
 
   it("takes clients without a certificate only where that is said", async () => {
-    await using server = await serveChannels(TCP, echo, { tls: { ...serverTls, dangerouslyAllowAnonymousClients: true } });
+    await using server = await serveChannels(TCP, echo, {
+      tls: { ...serverTls, dangerouslyAllowAnonymousClients: true },
+    });
     expect(await outcomeOf({ host: "127.0.0.1", port: portOf(server.address) })).toBe("data");
   });
 
@@ -91,8 +109,13 @@ describe("TLS", () => {
     const foreign = await stranger.issue("127.0.0.1");
     await using server = await serveChannels(TCP, echo, { tls: { ...foreign, ca: authority.cert } });
     const error = await rejectionOf(connectChannel(server.address, { tls: clientTls }));
-    expect(error).toMatchObject({ code: "UNAVAILABLE", cause: { code: expect.stringMatching(/SELF_SIGNED|UNABLE_TO/) } });
-    const channel = await connectChannel(server.address, { tls: { ...clientTls, dangerouslyAllowUnverifiedServers: true } });
+    expect(error).toMatchObject({
+      code: "UNAVAILABLE",
+      cause: { code: expect.stringMatching(/SELF_SIGNED|UNABLE_TO/) },
+    });
+    const channel = await connectChannel(server.address, {
+      tls: { ...clientTls, dangerouslyAllowUnverifiedServers: true },
+    });
     expect(await channel.send(1)).toBe(1);
     await channel.close();
   });
@@ -101,7 +124,9 @@ describe("TLS", () => {
     await using server = await serveChannels(TCP, echo, { tls: await authority.issue("other.test", "10.9.8.7") });
     const error = await rejectionOf(connectChannel(server.address, { tls: clientTls }));
     expect(error).toMatchObject({ code: "UNAVAILABLE", cause: { code: "ERR_TLS_CERT_ALTNAME_INVALID" } });
-    const byName = await rejectionOf(connectChannel(server.address.replace("127.0.0.1", "localhost"), { tls: clientTls }));
+    const byName = await rejectionOf(
+      connectChannel(server.address.replace("127.0.0.1", "localhost"), { tls: clientTls }),
+    );
     expect(byName).toMatchObject({ cause: { code: "ERR_TLS_CERT_ALTNAME_INVALID" } });
     const channel = await connectChannel(server.address, { tls: { ...clientTls, serverName: "other.test" } });
     expect(await channel.send(1)).toBe(1);
@@ -138,8 +163,14 @@ describe("TLS", () => {
   it.each(["ca", "cert", "key"] as const)("says that %s is no PEM text when it is a path", async (name) => {
     for (const value of ["/etc/ssl/some.pem", undefined, 5, []]) {
       const wrong = { ...serverTls, [name]: value } as TlsOptions;
-      for (const promise of [serveChannels(TCP, echo, { tls: wrong }), connectChannel("tcp://127.0.0.1:1", { tls: wrong })]) {
-        expect(await rejectionOf(promise)).toMatchObject({ code: "INVALID_ARGUMENT", message: expect.stringContaining(`tls.${name} is not PEM`) });
+      for (const promise of [
+        serveChannels(TCP, echo, { tls: wrong }),
+        connectChannel("tcp://127.0.0.1:1", { tls: wrong }),
+      ]) {
+        expect(await rejectionOf(promise)).toMatchObject({
+          code: "INVALID_ARGUMENT",
+          message: expect.stringContaining(`tls.${name} is not PEM`),
+        });
       }
     }
   });
@@ -150,7 +181,9 @@ describe("TLS", () => {
       { ...serverTls, key: clientTls.key },
     ]) {
       expect(await rejectionOf(serveChannels(TCP, echo, { tls: wrong }))).toMatchObject({ code: "INVALID_ARGUMENT" });
-      expect(await rejectionOf(connectChannel("tcp://127.0.0.1:1", { tls: wrong }))).toMatchObject({ code: "INVALID_ARGUMENT" });
+      expect(await rejectionOf(connectChannel("tcp://127.0.0.1:1", { tls: wrong }))).toMatchObject({
+        code: "INVALID_ARGUMENT",
+      });
     }
   });
 

@@ -43,7 +43,10 @@ async function freeAddress(): Promise<string> {
 
 describe("the contract of transports", () => {
   it.each(["tcp://127.0.0.1:0", "tcp://[::1]:0"])("is kept by %s", async (address) => {
-    await checkTransport({ listen: (onTransport) => listen(address, onTransport), connect: (where) => connectTransport(where, {}) });
+    await checkTransport({
+      listen: (onTransport) => listen(address, onTransport),
+      connect: (where) => connectTransport(where, {}),
+    });
   });
 
   it("is kept by Unix sockets", async () => {
@@ -64,9 +67,17 @@ describe("the contract of transports", () => {
   });
 
   const faults: [string, RegExp, (transport: Transport) => Partial<Transport>][] = [
-    ["loses bytes", /bytes arrive/, (transport) => ({ write: (data) => data.length === 7919 || transport.write(data) })],
-    ["says that all has left", /write returns false|queuedBytes/, (transport) => ({ write: (data) => transport.write(data) || true })],
-    ["never pauses", /the end waits|what was written/, () => ({ pause: () => {} })],
+    [
+      "loses bytes",
+      /bytes arrive/,
+      (transport) => ({ write: (data) => data.length === 7919 || transport.write(data) }),
+    ],
+    [
+      "says that all has left",
+      /write returns false|queuedBytes/,
+      (transport) => ({ write: (data) => transport.write(data) || true }),
+    ],
+    ["never pauses", /write returns false|the end waits|what was written/, () => ({ pause: () => {} })],
     ["doesn't end", /the end arrives/, () => ({ end: () => {} })],
     [
       "tells the end twice",
@@ -100,8 +111,10 @@ describe("the contract of transports", () => {
     });
     const error = await rejectionOf(
       checkTransport({
-        listen: (onTransport) => listen(`local://${count++}`, (transport) => onTransport(faulty(transport)), { network }),
+        listen: (onTransport) =>
+          listen(`local://${count++}`, (transport) => onTransport(faulty(transport)), { network }),
         connect: async (where) => faulty(await connectTransport(where, { network })),
+        patienceMs: 300,
       }),
     );
     expect(error.message).toMatch(/^transport: /);
@@ -151,7 +164,10 @@ describe("TCP", () => {
   it("passes socket options on", async () => {
     await using server = await serveChannels("tcp://127.0.0.1:0", echo);
     const error = await rejectionOf(connectChannel(server.address, { socket: { localAddress: "192.0.2.1" } }));
-    expect(error).toMatchObject({ code: "UNAVAILABLE", cause: { code: expect.stringMatching(/EADDRNOTAVAIL|EINVAL/) } });
+    expect(error).toMatchObject({
+      code: "UNAVAILABLE",
+      cause: { code: expect.stringMatching(/EADDRNOTAVAIL|EINVAL/) },
+    });
   });
 });
 
@@ -179,7 +195,10 @@ describe("Unix sockets", () => {
 
   it("leave a server alone that is alive", async () => {
     await using server = await serveChannels(`ipc://[${folder}/live]`, echo);
-    expect(await rejectionOf(serveChannels(server.address, echo))).toMatchObject({ code: "UNAVAILABLE", cause: { code: "EADDRINUSE" } });
+    expect(await rejectionOf(serveChannels(server.address, echo))).toMatchObject({
+      code: "UNAVAILABLE",
+      cause: { code: "EADDRINUSE" },
+    });
     const channel = await connectChannel(server.address);
     expect(await channel.send(1)).toBe(1);
     await channel.close();
@@ -212,8 +231,13 @@ describe("local://", () => {
     await using server = await serveChannels("local://taken", echo, { network });
     expect(server.address).toBe("local://taken");
     expect(await rejectionOf(serveChannels("local://taken", echo, { network }))).toMatchObject({ code: "UNAVAILABLE" });
-    expect(await rejectionOf(connectChannel("local://free", { network }))).toMatchObject({ code: "UNAVAILABLE", cause: { code: "ENOENT" } });
-    expect(await rejectionOf(connectChannel("local://taken", { network: new LocalNetwork() }))).toMatchObject({ code: "UNAVAILABLE" });
+    expect(await rejectionOf(connectChannel("local://free", { network }))).toMatchObject({
+      code: "UNAVAILABLE",
+      cause: { code: "ENOENT" },
+    });
+    expect(await rejectionOf(connectChannel("local://taken", { network: new LocalNetwork() }))).toMatchObject({
+      code: "UNAVAILABLE",
+    });
   });
 
   it("has one network for the process where none is given", async () => {
@@ -296,7 +320,10 @@ describe("the timeout of a connection", () => {
   it("covers a Unix socket and a local name that aren't there yet", async () => {
     const network = new LocalNetwork();
     for (const address of [`ipc://[${folder}/later]`, "local://later"]) {
-      expect(await rejectionOf(connectChannel(address, { network, timeout: 30 }))).toMatchObject({ code: "UNAVAILABLE", cause: { code: "ENOENT" } });
+      expect(await rejectionOf(connectChannel(address, { network, timeout: 30 }))).toMatchObject({
+        code: "UNAVAILABLE",
+        cause: { code: "ENOENT" },
+      });
       const connecting = connectChannel(address, { network, timeout: Infinity });
       await sleep(30);
       await using server = await serveChannels(address, echo, { network });
@@ -308,7 +335,9 @@ describe("the timeout of a connection", () => {
 
   it("doesn't try again for what no waiting mends", async () => {
     const start = performance.now();
-    const error = await rejectionOf(connectChannel("tcp://127.0.0.1:1", { timeout: 60_000, socket: { localAddress: "192.0.2.1" } }));
+    const error = await rejectionOf(
+      connectChannel("tcp://127.0.0.1:1", { timeout: 60_000, socket: { localAddress: "192.0.2.1" } }),
+    );
     expect(error.code).toBe("UNAVAILABLE");
     expect(performance.now() - start).toBeLessThan(5000);
   });
@@ -318,12 +347,16 @@ describe("the timeout of a connection", () => {
     const channel = await connectChannel(server.address, { timeout: 1e12 });
     expect(await channel.send(1)).toBe(1);
     await channel.close();
-    const connecting = rejectionOf(connectChannel(await freeAddress(), { timeout: 1e12, signal: AbortSignal.timeout(50) }));
+    const connecting = rejectionOf(
+      connectChannel(await freeAddress(), { timeout: 1e12, signal: AbortSignal.timeout(50) }),
+    );
     expect(await connecting).toMatchObject({ code: "CANCELLED" });
   });
 
   it.each([-1, Number.NaN, "5"])("can't be %j", async (timeout) => {
-    expect(await rejectionOf(connectChannel("tcp://127.0.0.1:1", { timeout: timeout as number }))).toMatchObject({ code: "INVALID_ARGUMENT" });
+    expect(await rejectionOf(connectChannel("tcp://127.0.0.1:1", { timeout: timeout as number }))).toMatchObject({
+      code: "INVALID_ARGUMENT",
+    });
   });
 
   it("ends early on a signal, with its reason", async () => {
@@ -337,7 +370,9 @@ describe("the timeout of a connection", () => {
     const before = connectChannel(address, { timeout: Infinity, signal: AbortSignal.abort(reason) });
     expect(await rejectionOf(before)).toMatchObject({ code: "CANCELLED", cause: reason });
     await using server = await serveChannels("tcp://127.0.0.1:0", echo);
-    expect(await rejectionOf(connectChannel(server.address, { signal: AbortSignal.abort() }))).toMatchObject({ code: "CANCELLED" });
+    expect(await rejectionOf(connectChannel(server.address, { signal: AbortSignal.abort() }))).toMatchObject({
+      code: "CANCELLED",
+    });
   });
 
   it("leaves the channel alone when the signal fires later", async () => {

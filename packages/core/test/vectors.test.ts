@@ -13,13 +13,22 @@ interface Vector {
 }
 
 class Moment {
-  constructor(readonly data: unknown) {}
+  readonly data: unknown;
+  constructor(data: unknown) {
+    this.data = data;
+  }
 }
 class Extra {
-  constructor(readonly data: unknown) {}
+  readonly data: unknown;
+  constructor(data: unknown) {
+    this.data = data;
+  }
 }
 class Stub {
-  constructor(readonly data: unknown) {}
+  readonly data: unknown;
+  constructor(data: unknown) {
+    this.data = data;
+  }
 }
 
 type Wrapper = typeof Moment | typeof Extra | typeof Stub;
@@ -48,9 +57,9 @@ function meant(value: unknown, types: readonly Wrapper[]): unknown {
   return Object.fromEntries(Object.entries(map).map(([key, item]) => [key, meant(item, types)]));
 }
 
-const { vectors } = JSON.parse(
-  readFileSync(new URL("../../../test-vectors/aiomas.json", import.meta.url), "utf8"),
-) as { vectors: Vector[] };
+const { vectors } = JSON.parse(readFileSync(new URL("../../../test-vectors/aiomas.json", import.meta.url), "utf8")) as {
+  vectors: Vector[];
+};
 
 describe("the test vectors of aiomas", () => {
   it("are there", () => {

@@ -2,7 +2,6 @@ import { SerializationError, describeType, toError } from "@colloquy/core";
 import type { BuiltinTypes, Codec, ExtendedValue } from "@colloquy/core";
 import type { Exports } from "./exports.ts";
 import { isService } from "./expose.ts";
-import type { AnyFunction } from "./expose.ts";
 import type { Imports } from "./imports.ts";
 import { parseReferencePath, referencePath } from "./path.ts";
 import { RemoteNode, childAt, nodeOf, serviceProxy } from "./proxy.ts";
@@ -114,7 +113,7 @@ export class ReferenceBinding implements BuiltinTypes {
     const found = start === undefined ? this.#router.resolve(path) : this.#router.resolveBelow(start, reference!.rest);
     if ("service" in found) return found.service;
     const { exposed, owner } = found;
-    return (...args: unknown[]): unknown => (exposed.call as AnyFunction).apply(owner, args) as unknown;
+    return (...args: unknown[]): unknown => exposed.call.apply(owner, args) as unknown;
   }
 }
 

@@ -2,16 +2,26 @@ import { ColloquyError, readException, rejection, timerMs } from "@colloquy/core
 import type { PendingCall } from "@colloquy/core";
 import type { CallOptions, RemoteNode } from "./proxy.ts";
 
+/**
+ * Learns of the failure of a call on a received function. Nobody has to await such a call: a notification to a subscriber who has
+ * left is no unhandled rejection.
+ */
+export type LostListener = () => void;
+
 /** A call that waits for its answer. Errors are made where the caller awaits, so that they carry its stack. */
 export class Call implements PendingCall {
   id = -1;
   /** Keeps a received reference alive: collection never ends a call in flight. */
   readonly node: RemoteNode;
+  /** What the caller got, where nobody has to await it. */
+  promise: Promise<unknown> | undefined;
   readonly #resolve: (value: unknown) => void;
+  readonly #onLost: LostListener | undefined;
 
-  constructor(node: RemoteNode, resolve: (value: unknown) => void) {
+  constructor(node: RemoteNode, resolve: (value: unknown) => void, onLost: LostListener | undefined) {
     this.node = node;
     this.#resolve = resolve;
+    this.#onLost = onLost;
   }
 
   onResult(value: unknown): void {
@@ -19,39 +29,19 @@ export class Call implements PendingCall {
   }
 
   onException(content: unknown): void {
+    this.#loseQuietly();
     this.#resolve(rejection(() => readException(content)));
   }
 
   onFailure(error: ColloquyError): void {
+    this.#loseQuietly();
     this.#resolve(rejection(() => error.restated()));
   }
-}
 
-/**
- * A call on a received function. Nobody has to await it: a notification to a subscriber who has left is no unhandled rejection.
- */
-export class FunctionCall extends Call {
-  promise: Promise<unknown> | undefined;
-  readonly #onLost: () => void;
-
-  constructor(node: RemoteNode, resolve: (value: unknown) => void, onLost: () => void) {
-    super(node, resolve);
-    this.#onLost = onLost;
-  }
-
-  override onException(content: unknown): void {
-    this.#settleQuietly();
-    super.onException(content);
-  }
-
-  override onFailure(error: ColloquyError): void {
-    this.#settleQuietly();
-    super.onFailure(error);
-  }
-
-  #settleQuietly(): void {
+  #loseQuietly(): void {
+    if (this.#onLost === undefined) return;
     // The promise isn't there yet where a call fails while it is made.
-    queueMicrotask(() => this.promise?.catch(ignore));
+    queueMicrotask(() => void this.promise?.catch(ignore));
     this.#onLost();
   }
 }
@@ -67,8 +57,14 @@ export class LimitedCall extends Call {
   readonly #timer: NodeJS.Timeout | undefined;
   #settled = false;
 
-  constructor(node: RemoteNode, resolve: (value: unknown) => void, options: CallOptions, giveUp: GiveUp) {
-    super(node, resolve);
+  constructor(
+    node: RemoteNode,
+    resolve: (value: unknown) => void,
+    onLost: LostListener | undefined,
+    options: CallOptions,
+    giveUp: GiveUp,
+  ) {
+    super(node, resolve, onLost);
     this.#giveUp = giveUp;
     this.#signal = options.signal;
     const { timeout } = options;

@@ -1,4 +1,4 @@
-import { JsonCodec, codecFor, connectTransport, resolveLimits } from "@colloquy/core";
+import { ColloquyError, JsonCodec, codecFor, connectTransport, resolveLimits } from "@colloquy/core";
 import type { Codec, CodecClass, ConnectOptions as TransportConnectOptions, Limits, SerializerFactory } from "@colloquy/core";
 import { Connection } from "./connection.ts";
 import type { Dialect } from "./hello.ts";
@@ -26,13 +26,18 @@ export async function connect<T extends object = object>(address: string, option
   const limits = resolveLimits(options.limits);
   const codec = codecFor(options.codec ?? JsonCodec, options.extraSerializers ?? []) as Codec;
   const transport = await connectTransport(address, options);
-  const { dialect = "auto", rootName } = options;
+  const { dialect = "auto", rootName, signal } = options;
   const connection = new Connection<T>({ transport, codec, limits, dialect, rootName });
+  const abort = (): void =>
+    connection.destroy(new ColloquyError("CANCELLED", `connecting to ${address} was cancelled`, { cause: signal?.reason }));
+  signal?.addEventListener("abort", abort, { once: true });
   try {
     await connection.start(options.service, true);
   } catch (error) {
     connection.destroy();
     throw error;
+  } finally {
+    signal?.removeEventListener("abort", abort);
   }
   return connection;
 }

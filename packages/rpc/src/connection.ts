@@ -3,12 +3,13 @@ import { ColloquyError, Endpoint } from "@colloquy/core";
 import type { Codec, CodecChooser, EndpointHandler, EndpointStats, Limits, Transport } from "@colloquy/core";
 import { ReferenceBinding } from "./binding.ts";
 import type { BoundConnection } from "./binding.ts";
-import { Call, FunctionCall, LimitedCall } from "./call.ts";
+import { Call, LimitedCall } from "./call.ts";
 import { answerControl, noticeControl } from "./control.ts";
 import type { ControlActions } from "./control.ts";
 import { Dispatcher, readRequest } from "./dispatcher.ts";
 import type { RequestContent } from "./dispatcher.ts";
 import { Exports } from "./exports.ts";
+import { guard } from "./guard.ts";
 import { Greeting } from "./greeting.ts";
 import type { Dialect, PeerTraits } from "./hello.ts";
 import { Imports } from "./imports.ts";
@@ -146,6 +147,7 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
   async close(options: { readonly graceMs?: number } = {}): Promise<void> {
     if (this.#greeting.done && !this.#endpoint.draining) this.#notifyPeer("$/goaway", []);
     await this.#endpoint.close(options.graceMs);
+    await this.closed;
   }
 
   /** Closes at once: calls under way fail with `CONNECTION_LOST`. */
@@ -175,7 +177,7 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
       if (refusal === undefined) this.#endpoint.request(call, [node.path, args, options?.kwargs ?? NO_KWARGS]);
       else call.onFailure(refusal);
     });
-    if (made instanceof FunctionCall) made.promise = promise;
+    if (made !== undefined && node.isReferencedFunction) made.promise = promise;
     return promise;
   }
 
@@ -208,14 +210,11 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
   }
 
   #newCall(node: RemoteNode, resolve: (value: unknown) => void, options: CallOptions | undefined): Call {
+    const onLost = node.isReferencedFunction ? (): void => this.#onFailedFunctionCall(node.path) : undefined;
     if (options !== undefined && (options.timeout !== undefined || options.signal !== undefined)) {
-      return new LimitedCall(node, resolve, options, (call) => this.#giveUp(call));
+      return new LimitedCall(node, resolve, onLost, options, (call) => this.#giveUp(call));
     }
-    if (!node.isReferencedFunction) return new Call(node, resolve);
-    return new FunctionCall(node, resolve, () => {
-      this.#failedFunctionCalls++;
-      if (failedFunctionCall.hasSubscribers) failedFunctionCall.publish({ connection: this, path: node.path });
-    });
+    return new Call(node, resolve, onLost);
   }
 
   /** Why a call isn't even sent. */
@@ -282,6 +281,11 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     }
   }
 
+  #onFailedFunctionCall(path: string): void {
+    this.#failedFunctionCalls++;
+    if (failedFunctionCall.hasSubscribers) failedFunctionCall.publish({ connection: this, path });
+  }
+
   #onFailedNotification(path: string, error: unknown): void {
     this.#failedNotifications++;
     if (failedNotification.hasSubscribers) failedNotification.publish({ connection: this, path, error });
@@ -301,14 +305,5 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     const listeners = [...this.#listeners];
     this.#listeners.clear();
     for (const listener of listeners) guard(() => listener(error));
-  }
-}
-
-/** A listener that throws keeps the others from nothing; the process learns of it. */
-function guard(notify: () => void): void {
-  try {
-    notify();
-  } catch (error) {
-    process.emitWarning(error instanceof Error ? error : String(error));
   }
 }

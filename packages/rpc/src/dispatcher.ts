@@ -170,29 +170,22 @@ async function forward(node: RemoteNode, rest: string, args: unknown[], kwargs: 
   try {
     return await node.caller.call(target, args, hasKeys(kwargs) ? { kwargs } : undefined);
   } catch (error) {
-    throw new PassedOn(error);
+    throw new PassedOn("passed on", { cause: error });
   }
 }
 
-/** The failure of a call that was passed on to another peer: that one has said whether it ran. */
-class PassedOn {
-  readonly error: unknown;
-
-  constructor(error: unknown) {
-    this.error = error;
-  }
-}
+/** The failure of a call that was passed on to another peer: that one has said whether it ran. It is the cause. */
+class PassedOn extends Error {}
 
 /** What a method throws tells its caller that it ran, also where it is the failure of a call of its own. */
 function executed(error: unknown): unknown {
-  if (error instanceof PassedOn) return error.error;
+  if (error instanceof PassedOn) return error.cause;
   if (!(error instanceof ColloquyError) || error.executed === "yes") return error;
   return Object.defineProperty(error.restated(), "executed", { value: "yes", enumerable: true });
 }
 
 function hasKeys(kwargs: Record<string, unknown>): boolean {
-  for (const _key in kwargs) return true;
-  return false;
+  return Object.keys(kwargs).length > 0;
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

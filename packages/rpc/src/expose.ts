@@ -109,9 +109,9 @@ function fieldsOf(instance: object): Map<string, ExposeOptions> {
 }
 
 /** A base class for services; it has no members of its own. Anything with exposed members is a service, also without it. */
+// oxlint-disable-next-line typescript/no-unsafe-declaration-merging -- the brand is for the type checker and has no value
 export class Service {}
 
-// oxlint-disable-next-line typescript/no-unsafe-declaration-merging -- the brand is for the type checker and has no value
 export interface Service extends AnyService {}
 
 /** A service whose members are looked up by code: a table of agents. */
@@ -121,6 +121,8 @@ export abstract class ServiceTable extends Service {
   /** The name of a member, or undefined for what is none. */
   abstract nameOf(member: object): string | undefined;
 }
+
+class ServiceMembers extends Service {}
 
 /** A map of functions and services as a service. */
 export type ServiceMap<T extends object> = T & AnyService;
@@ -134,6 +136,9 @@ export function service<T extends object>(members: T): ServiceMap<T> {
     throw new ColloquyError("INVALID_ARGUMENT", `service takes an object with functions and services, not ${describeType(members)}`);
   }
   if (!Object.hasOwn(members, SERVICE_MAP)) Object.defineProperty(members, SERVICE_MAP, { value: true });
+  const prototype: unknown = Object.getPrototypeOf(members);
+  // A plain object would cross by value.
+  if (prototype === Object.prototype || prototype === null) Object.setPrototypeOf(members, ServiceMembers.prototype);
   return members as ServiceMap<T>;
 }
 

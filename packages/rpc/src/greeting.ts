@@ -1,7 +1,7 @@
 import { ColloquyError, MAX_MESSAGE_BYTES_BEFORE_HELLO, readException, timerMs } from "@colloquy/core";
 import type { Codec, Endpoint, Limits, PendingCall } from "@colloquy/core";
 import { HELLO_PATH, makeHello, readHello } from "./hello.ts";
-import type { Dialect, Hello, PeerTraits } from "./hello.ts";
+import type { Hello, PeerTraits } from "./hello.ts";
 
 const NO_KWARGS: Readonly<Record<string, unknown>> = Object.freeze({});
 
@@ -58,7 +58,7 @@ export class Greeting {
             this.#release(readHello(answer, own));
             resolve();
           } catch (error) {
-            reject(error as Error);
+            reject(error);
           }
         },
         onException: (content) => {

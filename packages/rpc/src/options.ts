@@ -10,11 +10,19 @@ type Fn = (...args: any[]) => any;
  *
  * @throws ColloquyError `INVALID_ARGUMENT` for what is no remote method, and for malformed options.
  */
+export function withOptions<F extends Fn>(
+  method: F,
+  options: CallOptions & Required<Pick<CallOptions, "kwargs">>,
+): (...args: Partial<Parameters<F>>) => ReturnType<F>;
+export function withOptions<F extends Fn>(method: F, options: CallOptions): F;
 export function withOptions<F extends Fn>(method: F, options: CallOptions): F {
   const node = remoteNode(method, "withOptions");
-  const { timeout } = options;
+  const { timeout, signal } = options;
   if (timeout !== undefined && !(typeof timeout === "number" && timeout >= 0)) {
     throw new ColloquyError("INVALID_ARGUMENT", `timeout is ${String(timeout)}; it takes milliseconds`);
+  }
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new ColloquyError("INVALID_ARGUMENT", "signal is no AbortSignal");
   }
   return ((...args: unknown[]) => node.caller.call(node, args, options)) as F;
 }

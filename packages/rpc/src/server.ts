@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { ColloquyError, JsonCodec, codecFor, listenTransport, resolveLimits } from "@colloquy/core";
+import { ColloquyError, JsonCodec, codecFor, describeType, listenTransport, resolveLimits, toError } from "@colloquy/core";
 import type { CodecOption, Limits, ListenOptions, SerializerFactory, Transport } from "@colloquy/core";
 import { Connection } from "./connection.ts";
 import { isService } from "./expose.ts";
+import { guard } from "./guard.ts";
 import type { Dialect } from "./hello.ts";
 
 export interface ServeOptions extends ListenOptions {
@@ -44,9 +45,7 @@ export interface Server extends AsyncDisposable {
  * address can't be had.
  */
 export async function serve(address: string, root: object | ServiceFactory, options: ServeOptions = {}): Promise<Server> {
-  if (typeof root !== "function" && !isService(root)) {
-    throw new ColloquyError("INVALID_ARGUMENT", "this is no service: nothing in it is exposed");
-  }
+  checkRoot(root);
   const limits = resolveLimits(options.limits);
   const serializers = [...(options.extraSerializers ?? [])];
   const connections = new Set<Connection>();
@@ -59,7 +58,7 @@ export async function serve(address: string, root: object | ServiceFactory, opti
     } catch (error) {
       // Serializer factories are user code: one that throws costs this connection, not the process.
       transport.destroy();
-      process.emitWarning(error instanceof Error ? error : String(error));
+      process.emitWarning(toError(error));
       return;
     }
     connections.add(connection);
@@ -74,6 +73,16 @@ export async function serve(address: string, root: object | ServiceFactory, opti
   return { address: listener.address, connections, close, [Symbol.asyncDispose]: () => close() };
 }
 
+function checkRoot(root: unknown): void {
+  if (typeof root === "function") {
+    if (!/^class\b/.test(Function.prototype.toString.call(root))) return;
+    throw new ColloquyError("INVALID_ARGUMENT", `serve takes an instance: new ${root.name}(), or (connection) => new ${root.name}()`);
+  }
+  if (!isService(root)) {
+    throw new ColloquyError("INVALID_ARGUMENT", `${describeType(root)} is no service: nothing in it is exposed`);
+  }
+}
+
 async function accept(connection: Connection, root: object | ServiceFactory, options: ServeOptions): Promise<void> {
   try {
     const made = typeof root === "function" ? (root as ServiceFactory)(connection) : root;
@@ -83,7 +92,9 @@ async function accept(connection: Connection, root: object | ServiceFactory, opt
     options.onConnection?.(connection);
   } catch (error) {
     connection.destroy();
-    if (options.onError !== undefined) options.onError(error, connection);
-    else process.emitWarning(error instanceof Error ? error : String(error));
+    guard(() => {
+      if (options.onError === undefined) throw error;
+      options.onError(error, connection);
+    });
   }
 }

@@ -7,7 +7,21 @@ declare const remoteBrand: unique symbol;
 type Fn = (...args: any[]) => any;
 
 /** Values that are the same on both sides. */
-type Opaque = string | number | boolean | bigint | symbol | null | undefined | Date | Uint8Array | ArrayBufferLike | AbortSignal | Error;
+type Opaque =
+  | string
+  | number
+  | boolean
+  | bigint
+  | symbol
+  | null
+  | undefined
+  | Date
+  | ArrayBufferView
+  | ArrayBufferLike
+  | AbortSignal
+  | Error;
+
+type IsAny<T> = 0 extends 1 & T ? true : false;
 
 /**
  * The proxy of a service: its methods return promises, its services are proxies, everything else isn't there. `then`, `toJSON`
@@ -18,13 +32,15 @@ export type Remote<T> = {
 } & Disposable & { readonly [remoteBrand]?: T };
 
 /** Names that a class keeps for its own process, in `declare readonly localMembers?: "stop"`. */
-type LocalMembers<T> = "localMembers" extends keyof T
+type LocalMembers<T> = string extends keyof T
+  ? never
+  : "localMembers" extends keyof T
   ? T extends { readonly localMembers?: infer Names }
     ? Names
     : never
   : never;
 
-export type RemoteMember<M> = M extends Fn ? RemoteFunction<M> : M extends AnyService ? Remote<M> : never;
+export type RemoteMember<M> = IsAny<M> extends true ? M : M extends Fn ? RemoteFunction<M> : M extends AnyService ? Remote<M> : never;
 
 /** A remote function, called as a local one; the result is awaited. */
 export type RemoteFunction<F extends Fn> = F extends (...args: infer A) => infer R
@@ -34,9 +50,30 @@ export type RemoteFunction<F extends Fn> = F extends (...args: infer A) => infer
 type RemoteResult<R> = R extends AsyncIterable<infer I> ? AsyncIterable<Received<I>> : Promise<Received<Awaited<R>>>;
 
 /** The arguments that a caller gives: a `CallContext` at the end is the server's own business. */
-type SentArguments<A extends readonly unknown[]> = A extends readonly [...infer Head, CallContext]
-  ? { [K in keyof Head]: Sent<Head[K]> }
-  : { [K in keyof A]: Sent<A[K]> };
+type SentArguments<A extends readonly unknown[]> = SentItems<
+  Required<A> extends readonly [...unknown[], infer Last]
+    ? IsAny<Last> extends true
+      ? A
+      : Last extends CallContext
+        ? WithoutLast<A>
+        : A
+    : A
+>;
+
+type SentItems<A extends readonly unknown[]> = { [K in keyof A]: Sent<A[K]> };
+
+/** A parameter list without its last; optional ones stay optional. */
+type WithoutLast<A extends readonly unknown[]> = number extends A["length"]
+  ? A
+  : A extends readonly [...infer Head, unknown]
+  ? Head
+  : A extends readonly [infer First, ...infer Rest]
+    ? [First, ...WithoutLast<Rest>]
+    : A extends readonly [(infer First)?, ...infer Rest]
+      ? Rest extends readonly []
+        ? []
+        : [First?, ...WithoutLast<Rest>]
+      : A;
 
 /** What arrives where the other side has a `V`. */
 export type Received<V> = V extends Opaque
@@ -55,10 +92,8 @@ type ReceivedObject<V> = V extends Fn
     ? Remote<V>
     : V extends AsyncIterable<infer I>
       ? AsyncIterable<Received<I>>
-      : V extends object
-        ? V extends Plain
-          ? { [K in keyof V]: Received<V[K]> }
-          : V
+      : V extends Plain
+        ? { [K in keyof V]: Received<V[K]> }
         : V;
 
 /** What may be passed where the other side declares a `V`. */
@@ -79,9 +114,12 @@ type RemoteTarget<V> = V extends { readonly [remoteBrand]?: infer S } ? NonNulla
 
 /** A local function for a parameter that the other side calls: it may answer at once, or later. */
 type SentFunction<F extends Fn> = F extends (...args: infer A) => infer R
-  ? (...args: { [K in keyof A]: Received<A[K]> }) => Awaited<R> | Promise<Awaited<R>>
+  ? (...args: { [K in keyof A]: Received<A[K]> }) => Sent<Awaited<R>> | Promise<Sent<Awaited<R>>>
   : never;
 
-/** Arrays and records, whose members are looked at; class instances with methods are left as they are. */
-type Plain = readonly unknown[] | Readonly<Record<string, unknown>> | object;
+/**
+ * Arrays and records, whose members are looked at. Instances of classes are left as they are: their serializers make them again,
+ * with their methods. The type checker tells them from `type` records and not from interfaces, so those are left, too.
+ */
+type Plain = readonly unknown[] | Readonly<Record<string, unknown>>;
 

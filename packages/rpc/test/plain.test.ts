@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { Channel, MsgPackCodec, connectChannel, serveChannels } from "@colloquy/core";
-import type { CodecClass, Request } from "@colloquy/core";
-import { JsonCodec, Service, connect, expose, notify, serve, service } from "../src/index.ts";
+import { MsgPackCodec, connectChannel, serveChannels } from "@colloquy/core";
+import type { Channel, CodecClass, Request } from "@colloquy/core";
+import { JsonCodec, Service, connect, expose, notify, serve, service, withOptions } from "../src/index.ts";
 import type { Connection } from "../src/index.ts";
 import { WirePeer, failureOf, newAddress, turns, until, wireServer } from "./support.ts";
 
@@ -171,7 +171,6 @@ describe("a plain server", () => {
     expect((await failureOf(remote.set(undefined))).message).toContain("no serializer for undefined");
     expect(connection.stats().exportedReferences).toBe(0);
     const late = new AbortController();
-    const { withOptions } = await import("../src/index.ts");
     const call = withOptions(remote.slow, { signal: late.signal })();
     late.abort();
     expect((await failureOf(call)).code).toBe("CANCELLED");

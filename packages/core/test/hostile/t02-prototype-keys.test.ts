@@ -33,8 +33,13 @@ describe("T2: keys that reach a prototype", () => {
     '{"constructor":{"\\u0070rototype":{"polluted":1}}}',
   ];
   it.each(json)("the JSON %s is refused, as a message too", (given) => {
-    expect(thrownBy(() => merged({}, new JsonCodec().decode(Buffer.from(given))))).toMatchObject({ code: "SERIALIZATION_ERROR" });
-    expect(decodeMessage(new JsonCodec(), Buffer.from(`[0,1,${given}]`))).toMatchObject({ content: undefined, error: { code: "SERIALIZATION_ERROR" } });
+    expect(thrownBy(() => merged({}, new JsonCodec().decode(Buffer.from(given))))).toMatchObject({
+      code: "SERIALIZATION_ERROR",
+    });
+    expect(decodeMessage(new JsonCodec(), Buffer.from(`[0,1,${given}]`))).toMatchObject({
+      content: undefined,
+      error: { code: "SERIALIZATION_ERROR" },
+    });
   });
 
   const polluted = `81${text("polluted")}01`;
@@ -46,8 +51,13 @@ describe("T2: keys that reach a prototype", () => {
     `82 a161 01 ${text("constructor")} 82 a161 01 ${text("prototype")} ${polluted}`,
   ];
   it.each(msgpack)("the MsgPack %s is refused, as a message too", (given) => {
-    expect(thrownBy(() => merged({}, new MsgPackCodec().decode(bytes(given))))).toMatchObject({ code: "SERIALIZATION_ERROR" });
-    expect(decodeMessage(new MsgPackCodec(), bytes(`93 00 01 ${given}`))).toMatchObject({ content: undefined, error: { code: "SERIALIZATION_ERROR" } });
+    expect(thrownBy(() => merged({}, new MsgPackCodec().decode(bytes(given))))).toMatchObject({
+      code: "SERIALIZATION_ERROR",
+    });
+    expect(decodeMessage(new MsgPackCodec(), bytes(`93 00 01 ${given}`))).toMatchObject({
+      content: undefined,
+      error: { code: "SERIALIZATION_ERROR" },
+    });
   });
 
   it("keys of a prototype are ordinary keys of decoded maps", () => {
@@ -64,7 +74,9 @@ describe("T2: keys that reach a prototype", () => {
 
   it("types and ids of a prototype's names are no types and ids", () => {
     for (const name of ["constructor", "__proto__", "toString"]) {
-      expect(thrownBy(() => new JsonCodec().decode(Buffer.from(`{"__type__":["${name}",1]}`)))).toMatchObject({ code: "SERIALIZATION_ERROR" });
+      expect(thrownBy(() => new JsonCodec().decode(Buffer.from(`{"__type__":["${name}",1]}`)))).toMatchObject({
+        code: "SERIALIZATION_ERROR",
+      });
     }
   });
 });

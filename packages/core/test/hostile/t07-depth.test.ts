@@ -17,8 +17,13 @@ describe("T7: values nested deeper than a stack", () => {
       `${'{"a":['.repeat(depth)}1${"]}".repeat(depth)}`,
       `${'{"__type__":[0,'.repeat(depth)}1${"]}".repeat(depth)}`,
     ]) {
-      expect(thrownBy(() => codec.decode(Buffer.from(given)))).toMatchObject({ code: "SERIALIZATION_ERROR", message: expect.stringContaining("maxDepth") });
-      expect(decodeMessage(codec, Buffer.from(`[0,1,${given}]`))).toMatchObject({ error: { code: "SERIALIZATION_ERROR" } });
+      expect(thrownBy(() => codec.decode(Buffer.from(given)))).toMatchObject({
+        code: "SERIALIZATION_ERROR",
+        message: expect.stringContaining("maxDepth"),
+      });
+      expect(decodeMessage(codec, Buffer.from(`[0,1,${given}]`))).toMatchObject({
+        error: { code: "SERIALIZATION_ERROR" },
+      });
     }
   });
 
@@ -33,15 +38,22 @@ describe("T7: values nested deeper than a stack", () => {
       Buffer.concat(Array.from<Buffer>({ length: depth }).fill(extended)),
       Buffer.concat(Array.from<Buffer>({ length: depth }).fill(long)),
     ]) {
-      expect(thrownBy(() => codec.decode(given))).toMatchObject({ code: "SERIALIZATION_ERROR", message: expect.stringContaining("maxDepth") });
-      expect(decodeMessage(codec, Buffer.concat([Buffer.from([0x93, 0, 1]), given]))).toMatchObject({ error: { code: "SERIALIZATION_ERROR" } });
+      expect(thrownBy(() => codec.decode(given))).toMatchObject({
+        code: "SERIALIZATION_ERROR",
+        message: expect.stringContaining("maxDepth"),
+      });
+      expect(decodeMessage(codec, Buffer.concat([Buffer.from([0x93, 0, 1]), given]))).toMatchObject({
+        error: { code: "SERIALIZATION_ERROR" },
+      });
     }
   });
 
   it("brackets in texts hide nothing", () => {
     const codec = new JsonCodec();
     for (const lead of ['["\\\\",', '["\\"",', '["\\\\\\"]]]]",', '["]",', `["${"]".repeat(200)}",`]) {
-      expect(thrownBy(() => codec.decode(Buffer.from(`${lead}${"[".repeat(5000)}${"]".repeat(5001)}`))).message).toContain("maxDepth");
+      expect(
+        thrownBy(() => codec.decode(Buffer.from(`${lead}${"[".repeat(5000)}${"]".repeat(5001)}`))).message,
+      ).toContain("maxDepth");
     }
   });
 

@@ -43,9 +43,11 @@ describe("T9: many tiny containers", () => {
 
   it("an ordinary large message costs less", () => {
     const numbers = Array.from({ length: MEBIBYTE }, (_, index) => index);
-    for (const codec of [new JsonCodec(), new MsgPackCodec()]) expect(codec.decode(codec.encode(numbers))).toHaveLength(MEBIBYTE);
+    for (const codec of [new JsonCodec(), new MsgPackCodec()])
+      expect(codec.decode(codec.encode(numbers))).toHaveLength(MEBIBYTE);
     const text = "x".repeat(15 * MEBIBYTE);
-    for (const codec of [new JsonCodec(), new MsgPackCodec()]) expect(codec.decode(codec.encode([text]))).toStrictEqual([text]);
+    for (const codec of [new JsonCodec(), new MsgPackCodec()])
+      expect(codec.decode(codec.encode([text]))).toStrictEqual([text]);
   });
 
   it("a server refuses the message and goes on", async () => {

@@ -5,15 +5,18 @@ import { serveChannels } from "../../src/serve-channels.ts";
 import { RawPeer, bytes, frame, hex, until } from "../support.ts";
 
 describe("T10: huge lengths, slow drips, tiny chunks", () => {
-  it.each(["01000001", "7fffffff", "80000000", "ffffffff"])("the length %s closes the connection before its payload comes", async (header) => {
-    let closed: Promise<ColloquyError | undefined> | undefined;
-    await using server = await serveChannels("tcp://127.0.0.1:0", (channel) => void (closed = channel.closed));
-    const peer = await RawPeer.connect(server.address);
-    peer.socket.write(bytes(header));
-    await until(() => closed !== undefined);
-    expect(await closed).toMatchObject({ code: "PROTOCOL_ERROR" });
-    await peer.closed();
-  });
+  it.each(["01000001", "7fffffff", "80000000", "ffffffff"])(
+    "the length %s closes the connection before its payload comes",
+    async (header) => {
+      let closed: Promise<ColloquyError | undefined> | undefined;
+      await using server = await serveChannels("tcp://127.0.0.1:0", (channel) => void (closed = channel.closed));
+      const peer = await RawPeer.connect(server.address);
+      peer.socket.write(bytes(header));
+      await until(() => closed !== undefined);
+      expect(await closed).toMatchObject({ code: "PROTOCOL_ERROR" });
+      await peer.closed();
+    },
+  );
 
   it("a message that comes byte by byte is read all the same", async () => {
     await using server = await serveChannels("tcp://127.0.0.1:0", async (channel) => {
@@ -31,7 +34,9 @@ describe("T10: huge lengths, slow drips, tiny chunks", () => {
   it("a million chunks of one byte take memory in proportion to the bytes, not to the chunks", () => {
     const found: string[] = [];
     const size = 1_000_000;
-    const decoder = new FrameDecoder(size, (data, start, end) => found.push(hex(data.subarray(end - 3, end)) + (end - start)));
+    const decoder = new FrameDecoder(size, (data, start, end) =>
+      found.push(hex(data.subarray(end - 3, end)) + (end - start)),
+    );
     const header = Buffer.alloc(4);
     header.writeUInt32BE(size);
     decoder.push(header);

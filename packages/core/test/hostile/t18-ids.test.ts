@@ -28,17 +28,34 @@ describe("T18: ids that were never given, live ids twice, ids of the wrong type"
     expect(await channels[0]!.closed).toMatchObject({ code: "PROTOCOL_ERROR", executed: "unknown" });
   });
 
-  it.each(["93 01 00 01", "93 00 ff 01", "93 00 c0 01", "93 00 cf0000000100000000 01", "93 00 cfffffffffffffffff 01", "93 00 a130 01", "93 00 90 01", "93 00 80 01", "93 04 00 01", "93 ff 00 01", "93 c0 00 01", "92 00 00", "94 00 00 00 00", "dc0003 00 00 01", "c7010500", "93", "93 00"])(
-    "MsgPack: %s closes the connection with a protocol error",
-    async (payload) => {
-      const channels: Channel[] = [];
-      await using server = await serveChannels("tcp://127.0.0.1:0", (channel) => void channels.push(channel), { codec: MsgPackCodec });
-      const peer = await RawPeer.connect(server.address);
-      peer.send(bytes(payload));
-      await peer.closed();
-      expect(await channels[0]!.closed).toMatchObject({ code: "PROTOCOL_ERROR" });
-    },
-  );
+  it.each([
+    "93 01 00 01",
+    "93 00 ff 01",
+    "93 00 c0 01",
+    "93 00 cf0000000100000000 01",
+    "93 00 cfffffffffffffffff 01",
+    "93 00 a130 01",
+    "93 00 90 01",
+    "93 00 80 01",
+    "93 04 00 01",
+    "93 ff 00 01",
+    "93 c0 00 01",
+    "92 00 00",
+    "94 00 00 00 00",
+    "dc0003 00 00 01",
+    "c7010500",
+    "93",
+    "93 00",
+  ])("MsgPack: %s closes the connection with a protocol error", async (payload) => {
+    const channels: Channel[] = [];
+    await using server = await serveChannels("tcp://127.0.0.1:0", (channel) => void channels.push(channel), {
+      codec: MsgPackCodec,
+    });
+    const peer = await RawPeer.connect(server.address);
+    peer.send(bytes(payload));
+    await peer.closed();
+    expect(await channels[0]!.closed).toMatchObject({ code: "PROTOCOL_ERROR" });
+  });
 
   it("an answer that comes twice ends the connection, and the calls that wait learn of it", async () => {
     await using server = await RawServer.listen();
@@ -48,6 +65,10 @@ describe("T18: ids that were never given, live ids twice, ids of the wrong type"
     server.peers[0]!.send("[1,0,1]");
     expect(await first).toBe(1);
     server.peers[0]!.send("[1,0,2]");
-    expect(await second).toMatchObject({ code: "CONNECTION_LOST", executed: "unknown", cause: { code: "PROTOCOL_ERROR" } });
+    expect(await second).toMatchObject({
+      code: "CONNECTION_LOST",
+      executed: "unknown",
+      cause: { code: "PROTOCOL_ERROR" },
+    });
   });
 });

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import net from "node:net";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Channel } from "../../src/channel.ts";
 import { connectChannel } from "../../src/connect-channel.ts";
@@ -19,11 +19,24 @@ describe("T19: one bad message must not kill the process", () => {
     ["MsgPack", MsgPackCodec],
     ["either", "auto" as const],
   ])("a server of %s survives any bytes, and serves others", async (_name, codec) => {
-    await using server = await serveChannels("tcp://127.0.0.1:0", echo, { codec, limits: { maxMessageBytes: 100_000 } });
+    await using server = await serveChannels("tcp://127.0.0.1:0", echo, {
+      codec,
+      limits: { maxMessageBytes: 100_000 },
+    });
     const bystander = await connectChannel(server.address, { codec: codec === "auto" ? undefined : codec });
-    const starts = fc.constantFrom("", "[0,1,", "[1,0,", "[", "\x93\x00\x01", "\x93\x01\x00", "\x93").map((text) => Buffer.from(text, "latin1"));
-    const payload = fc.tuple(starts, fc.uint8Array({ maxLength: 60 })).map(([start, rest]) => Buffer.concat([start, rest]));
-    const conversation = fc.array(fc.oneof(payload.map((data) => frame(data)), fc.uint8Array({ maxLength: 20 })), { minLength: 1, maxLength: 8 });
+    const starts = fc
+      .constantFrom("", "[0,1,", "[1,0,", "[", "\x93\x00\x01", "\x93\x01\x00", "\x93")
+      .map((text) => Buffer.from(text, "latin1"));
+    const payload = fc
+      .tuple(starts, fc.uint8Array({ maxLength: 60 }))
+      .map(([start, rest]) => Buffer.concat([start, rest]));
+    const conversation = fc.array(
+      fc.oneof(
+        payload.map((data) => frame(data)),
+        fc.uint8Array({ maxLength: 20 }),
+      ),
+      { minLength: 1, maxLength: 8 },
+    );
     await fc.assert(
       fc.asyncProperty(conversation, async (chunks) => {
         const peer = await RawPeer.connect(server.address);
@@ -76,7 +89,13 @@ describe("T19: one bad message must not kill the process", () => {
   });
 
   it("a client survives a server that answers with nonsense", async () => {
-    for (const answer of [frame("nonsense"), Buffer.from("ffffffff", "hex"), Buffer.from("HTTP/1.1 400 Bad Request\r\n\r\n"), frame("[2,0,{]"), frame(Buffer.alloc(0))]) {
+    for (const answer of [
+      frame("nonsense"),
+      Buffer.from("ffffffff", "hex"),
+      Buffer.from("HTTP/1.1 400 Bad Request\r\n\r\n"),
+      frame("[2,0,{]"),
+      frame(Buffer.alloc(0)),
+    ]) {
       await using server = await RawServer.listen(({ socket }) => socket.write(answer));
       const channel = await connectChannel(server.address);
       expect(["CONNECTION_LOST", "SERIALIZATION_ERROR"]).toContain((await rejectionOf(channel.send(1))).code);

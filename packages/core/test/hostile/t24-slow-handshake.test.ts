@@ -22,7 +22,9 @@ describe("T24: a client that never finishes its TLS handshake", () => {
       },
       { tls, limits: { helloTimeoutMs: 200 } },
     );
-    const sockets = Array.from({ length: 5 }, () => net.connect({ host: "127.0.0.1", port: Number(server.address.split(":").at(-1)) }));
+    const sockets = Array.from({ length: 5 }, () =>
+      net.connect({ host: "127.0.0.1", port: Number(server.address.split(":").at(-1)) }),
+    );
     let closed = 0;
     for (const socket of sockets) {
       socket.on("error", () => {});

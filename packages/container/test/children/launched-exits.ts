@@ -1,0 +1,3 @@
+export default function run(): Promise<never> {
+  process.exit(3);
+}

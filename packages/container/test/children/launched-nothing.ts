@@ -1,0 +1,3 @@
+export default function run(): unknown {
+  return { address: 5 };
+}

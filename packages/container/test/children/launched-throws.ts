@@ -1,0 +1,3 @@
+export default function run(): never {
+  throw new Error("no luck today");
+}

@@ -1,0 +1,246 @@
+import { describe, expect, it } from "vitest";
+import { Codec } from "../src/codec.ts";
+import type { CodecClass } from "../src/codec.ts";
+import { Endpoint } from "../src/endpoint.ts";
+import type { EndpointHandler } from "../src/endpoint.ts";
+import type { ColloquyError } from "../src/errors.ts";
+import { JsonCodec } from "../src/json-codec.ts";
+import { DEFAULT_LIMITS } from "../src/limits.ts";
+import type { Limits } from "../src/limits.ts";
+import { LocalNetwork } from "../src/local-transport.ts";
+import type { PendingCall } from "../src/pending.ts";
+import type { Transport } from "../src/transport.ts";
+import { thrownBy, until } from "./support.ts";
+
+/** A call that records its one outcome. */
+class Call implements PendingCall {
+  id = -1;
+  readonly outcomes: unknown[] = [];
+  onResult(value: unknown): void {
+    this.outcomes.push(["result", value]);
+  }
+  onException(content: unknown): void {
+    this.outcomes.push(["exception", content]);
+  }
+  onFailure(error: ColloquyError): void {
+    this.outcomes.push(["failure", error.code, error.executed]);
+  }
+}
+
+class Side implements EndpointHandler {
+  readonly requests: [number, unknown][] = [];
+  readonly notifications: unknown[] = [];
+  readonly ends: (ColloquyError | undefined)[] = [];
+  readonly endpoint: Endpoint;
+
+  constructor(transport: Transport, codec: Codec, limits: Partial<Limits>) {
+    this.endpoint = new Endpoint(transport, codec, this, { ...DEFAULT_LIMITS, ...limits });
+    this.endpoint.open();
+  }
+  onRequest(id: number, content: unknown): void {
+    this.requests.push([id, content]);
+  }
+  onNotification(content: unknown): void {
+    this.notifications.push(content);
+  }
+  onClosed(error: ColloquyError | undefined): void {
+    this.ends.push(error);
+  }
+}
+
+function pair({ limits = {}, codec = JsonCodec }: { limits?: Partial<Limits>; codec?: CodecClass } = {}): {
+  near: Side;
+  far: Side;
+} {
+  const network = new LocalNetwork();
+  let far!: Side;
+  network.listen("x", (transport) => (far = new Side(transport, new codec(), limits)));
+  const near = new Side(network.connect("x")!, new codec(), limits);
+  return { near, far };
+}
+
+/** Encodes in a promise of several turns. */
+class Slow extends Codec {
+  override async encode(value: unknown): Promise<Uint8Array> {
+    const text = JSON.stringify(this.serialize(value));
+    for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
+    return Buffer.from(text);
+  }
+  override decode(bytes: Uint8Array): unknown {
+    return this.deserialize(JSON.parse(Buffer.from(bytes).toString()));
+  }
+}
+
+describe("Endpoint", () => {
+  it("carries notifications in order with requests", async () => {
+    const { near, far } = pair();
+    near.endpoint.notify(1);
+    near.endpoint.request(new Call(), 2);
+    near.endpoint.notify(3);
+    await until(() => far.notifications.length === 2);
+    expect(far.notifications).toStrictEqual([1, 3]);
+    expect(far.requests).toStrictEqual([[0, 2]]);
+  });
+
+  it("throws for a notification that can't be encoded, and drops one that had to wait", async () => {
+    const { near, far } = pair();
+    expect(thrownBy(() => near.endpoint.notify(new Date()))).toMatchObject({ code: "SERIALIZATION_ERROR" });
+    near.endpoint.hold();
+    expect(near.endpoint.notify(new Date())).toBe(true);
+    expect(near.endpoint.notify("fine")).toBe(true);
+    near.endpoint.unhold();
+    await until(() => far.notifications.length === 1);
+    expect(far.notifications).toStrictEqual(["fine"]);
+    near.endpoint.destroy();
+    expect(near.endpoint.notify("late")).toBe(false);
+  });
+
+  it("drops a notification that a slow codec can't encode, without an unhandled rejection", async () => {
+    const { near, far } = pair({ codec: Slow });
+    expect(near.endpoint.notify(new Date())).toBe(true);
+    expect(near.endpoint.notify("fine")).toBe(true);
+    await until(() => far.notifications.length === 1);
+    expect(far.notifications).toStrictEqual(["fine"]);
+  });
+
+  it("takes so many messages that wait, and no more", () => {
+    const { near } = pair({ limits: { maxPendingCount: 5 } });
+    near.endpoint.hold();
+    const calls = Array.from({ length: 6 }, () => new Call());
+    for (const call of calls) near.endpoint.request(call, 1);
+    expect(calls.at(5)!.outcomes).toStrictEqual([["failure", "RESOURCE_EXHAUSTED", "no"]]);
+    expect(near.endpoint.notify(1)).toBe(false);
+    near.endpoint.destroy();
+    for (const call of calls.slice(0, 5)) expect(call.outcomes).toStrictEqual([["failure", "CONNECTION_LOST", "no"]]);
+  });
+
+  it("lets urgent requests pass while others are held, as often as they are", async () => {
+    const { near, far } = pair();
+    near.endpoint.hold();
+    near.endpoint.hold();
+    near.endpoint.request(new Call(), "later");
+    near.endpoint.request(new Call(), "first", true);
+    near.endpoint.unhold();
+    await until(() => far.requests.length === 1);
+    near.endpoint.unhold();
+    await until(() => far.requests.length === 2);
+    expect(far.requests).toStrictEqual([
+      [0, "first"],
+      [1, "later"],
+    ]);
+  });
+
+  it("drops the late answer to a call that was given up, and counts it", async () => {
+    const { near, far } = pair();
+    const call = new Call();
+    near.endpoint.request(call, 1);
+    expect(near.endpoint.giveUp(call)).toBe(0);
+    expect(near.endpoint.giveUp(call)).toBe(0);
+    expect(near.endpoint.stats().pending).toBe(0);
+    await until(() => far.requests.length === 1);
+    far.endpoint.reply(0, "late");
+    await until(() => near.endpoint.stats().lateAnswers === 1);
+    expect(call.outcomes).toStrictEqual([]);
+    expect(near.ends).toStrictEqual([]);
+  });
+
+  it("never sends a call that was given up while it waited, or while it was being encoded", async () => {
+    const { near, far } = pair({ codec: Slow });
+    const [encoding, waiting, kept] = [new Call(), new Call(), new Call()];
+    near.endpoint.request(encoding, "encoding");
+    near.endpoint.request(waiting, "waiting");
+    near.endpoint.request(kept, "kept");
+    expect(near.endpoint.giveUp(encoding)).toBe(-1);
+    expect(near.endpoint.giveUp(waiting)).toBe(-1);
+    await until(() => far.requests.length === 1);
+    expect(far.requests).toStrictEqual([[0, "kept"]]);
+    near.endpoint.destroy();
+    expect([encoding.outcomes, waiting.outcomes]).toStrictEqual([[], []]);
+    expect(kept.outcomes).toStrictEqual([["failure", "CONNECTION_LOST", "unknown"]]);
+  });
+
+  it("gives up many waiting calls in a time that grows with their number only", () => {
+    const { near } = pair();
+    near.endpoint.hold();
+    const calls = Array.from({ length: 50_000 }, () => new Call());
+    for (const call of calls) near.endpoint.request(call, 1);
+    const start = performance.now();
+    for (const call of calls) near.endpoint.giveUp(call);
+    expect(performance.now() - start).toBeLessThan(5000);
+    near.endpoint.destroy();
+    expect(calls.every(({ outcomes }) => outcomes.length === 0)).toBe(true);
+  });
+
+  it("tells the listener how each encoding has ended", async () => {
+    const { near } = pair();
+    const ended: boolean[] = [];
+    near.endpoint.onEncoded = (succeeded) => ended.push(succeeded);
+    near.endpoint.request(new Call(), 1);
+    near.endpoint.request(new Call(), new Date());
+    near.endpoint.notify(2);
+    expect(ended).toStrictEqual([true, false, true]);
+  });
+
+  it("answers each request once, whatever its handler does", async () => {
+    const { near, far } = pair();
+    const call = new Call();
+    near.endpoint.request(call, 1);
+    await until(() => far.requests.length === 1);
+    far.endpoint.reply(0, "first");
+    far.endpoint.reply(0, "second");
+    far.endpoint.fail(0, new Error("third"));
+    far.endpoint.reply(99, "never asked");
+    const next = new Call();
+    near.endpoint.request(next, 2);
+    await until(() => far.requests.length === 2);
+    far.endpoint.fail(1, new Error("no"));
+    await until(() => next.outcomes.length === 1);
+    expect(call.outcomes).toStrictEqual([["result", "first"]]);
+    expect(next.outcomes).toStrictEqual([["exception", "Error: no"]]);
+  });
+
+  it("ends the connection, not the process, when a handler throws", async () => {
+    const { near, far } = pair();
+    far.onRequest = () => {
+      throw new TypeError("a fault of the handler");
+    };
+    const call = new Call();
+    near.endpoint.request(call, 1);
+    await until(() => call.outcomes.length === 1);
+    expect(call.outcomes).toStrictEqual([["failure", "CONNECTION_LOST", "unknown"]]);
+    expect(far.ends).toMatchObject([{ code: "INTERNAL", cause: new TypeError("a fault of the handler") }]);
+  });
+
+  it("writes exceptions in the style of the peer", async () => {
+    for (const [style, content] of [
+      ["text", "TypeError: no"],
+      ["list", ["TypeError", "no", "TypeError: no"]],
+      ["map", { name: "TypeError", message: "no", code: "REMOTE_ERROR", executed: "yes" }],
+    ] as const) {
+      const { near, far } = pair();
+      far.endpoint.exceptionStyle = style;
+      const call = new Call();
+      near.endpoint.request(call, 1);
+      await until(() => far.requests.length === 1);
+      far.endpoint.fail(0, new TypeError("no"));
+      await until(() => call.outcomes.length === 1);
+      expect(call.outcomes).toStrictEqual([["exception", content]]);
+    }
+  });
+
+  it("tells its handler once that it has ended, after every call has settled", () => {
+    const { near } = pair();
+    const call = new Call();
+    near.endpoint.request(call, 1);
+    let settled = 0;
+    near.onClosed = () => (settled = call.outcomes.length);
+    near.endpoint.destroy();
+    expect(settled).toBe(1);
+    settled = 0;
+    near.endpoint.destroy();
+    expect(settled).toBe(0);
+    const late = new Call();
+    near.endpoint.request(late, 1);
+    expect(late.outcomes).toStrictEqual([["failure", "CONNECTION_LOST", "no"]]);
+  });
+});

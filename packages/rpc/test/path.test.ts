@@ -1,0 +1,24 @@
+import { describe, expect, test } from "vitest";
+import { joinPath, parseReferencePath, referencePath } from "../src/path.ts";
+
+describe("paths", () => {
+  test("are joined without a slash at either end", () => {
+    expect(joinPath("", "a")).toBe("a");
+    expect(joinPath("a", "b")).toBe("a/b");
+    expect(joinPath("a/b", "c")).toBe("a/b/c");
+  });
+
+  test("of references have a number and perhaps a rest", () => {
+    expect(referencePath(7)).toBe("$/ref/7");
+    expect(parseReferencePath("$/ref/7")).toEqual({ id: 7, rest: "" });
+    expect(parseReferencePath("$/ref/4294967295/a/b")).toEqual({ id: 4294967295, rest: "a/b" });
+    expect(parseReferencePath("$/ref/7/a\nb")).toEqual({ id: 7, rest: "a\nb" });
+  });
+
+  test.each(["", "a", "ref/7", "$/ref", "$/ref/", "$/ref/x", "$/ref/-1", "$/ref/1x", "$/ref/12345678901", "/$/ref/1", "$/ref/1 "])(
+    "of anything else are none of a reference: %j",
+    (path) => {
+      expect(parseReferencePath(path)).toBeUndefined();
+    },
+  );
+});

@@ -1,0 +1,51 @@
+import { readFileSync } from "node:fs";
+import { DEFAULT_LIMITS, ERROR_CODES, MAX_MESSAGE_BYTES_BEFORE_HELLO } from "@colloquy/core";
+import { describe, expect, test } from "vitest";
+
+function page(name: string): string {
+  return readFileSync(new URL(`../docs/${name}`, import.meta.url), "utf8");
+}
+
+describe("docs/errors.md", () => {
+  const sections = page("errors.md")
+    .split(/^#+ /m)
+    .filter((section) => section.startsWith("`"))
+    .map((section) => [/^`(\w+)`\n/.exec(section)?.[1], section] as const);
+
+  test("has a section for every error code, and for no other", () => {
+    expect(sections).toHaveLength(ERROR_CODES.size);
+    expect(new Set(sections.map(([code]) => code))).toEqual(ERROR_CODES);
+  });
+
+  test("says for each when it occurs, whether the call was executed and what to do, or that it is reserved", () => {
+    for (const [code, section] of sections) {
+      if (section.includes("Reserved.")) continue;
+      expect(section, code).toMatch(/^- When: \S/m);
+      expect(section, code).toMatch(/^- Executed: (no|yes|unknown)\b/m);
+      expect(section, code).toMatch(/^- What to do: \S/m);
+    }
+  });
+});
+
+describe("docs/limits.md", () => {
+  const text = page("limits.md");
+  const rows = [...text.matchAll(/^\| `(\w+)` +\| ([\d,]+) +\| (\S[^|]*) \| (\S[^|]*) \|$/gm)];
+  const notes = text.split(/^(?=- )/m).filter((note) => note.startsWith("- `"));
+
+  test("has every limit once with its default, and no other", () => {
+    expect(rows).toHaveLength(Object.keys(DEFAULT_LIMITS).length);
+    const defaults = rows.map(([, name, value]) => [name, Number(value!.replaceAll(",", ""))]);
+    expect(Object.fromEntries(defaults)).toEqual(DEFAULT_LIMITS);
+  });
+
+  test("says of each what it bounds", () => {
+    const noted = notes.flatMap((note) => [...note.split(": ")[0]!.matchAll(/`(\w+)`/g)].map(([, name]) => name));
+    expect(noted).toEqual(Object.keys(DEFAULT_LIMITS));
+  });
+
+  test("names the bound before hello, as the protocol page does", () => {
+    const bound = `${MAX_MESSAGE_BYTES_BEFORE_HELLO.toLocaleString("en-US")} bytes`;
+    expect(text).toContain(bound);
+    expect(page("protocol.md")).toContain(bound);
+  });
+});
