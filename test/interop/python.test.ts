@@ -115,7 +115,17 @@ describe.skipIf(missing !== undefined).each([
   });
 
   test("exchanges values and serialized types", async () => {
-    const values = [null, true, -1, 2 ** 40, 1.5, "täxt \u{1f375}", [[], {}], { a: { b: [1] } }, { $point: { x: 1, y: 2 } }];
+    const values = [
+      null,
+      true,
+      -1,
+      2 ** 40,
+      1.5,
+      "täxt \u{1f375}",
+      [[], {}],
+      { a: { b: [1] } },
+      { $point: { x: 1, y: 2 } },
+    ];
     for (const value of values) expect(await python.remote("echo", value)).toEqual(value);
     await python.remote("keep", { $point: { x: 3, y: 4 } });
     expect(desk.kept).toEqual(new Point(3, 4));
@@ -137,7 +147,11 @@ describe.skipIf(missing !== undefined).each([
     expect(exception?.text).toContain("too far");
     expect(exception?.text).toContain("RangeError");
     if (hello) {
-      expect(exception?.content).toMatchObject({ name: "RangeError", message: "too far", cause: { name: "TypeError" } });
+      expect(exception?.content).toMatchObject({
+        name: "RangeError",
+        message: "too far",
+        cause: { name: "TypeError" },
+      });
     }
     for (const path of ["none", "hidden", "kept", "constructor", "__proto__", "sub", "", "sub/deep/none", "add/x"]) {
       const outcome = await python.call({ op: "call", path, args: [] });
@@ -264,9 +278,9 @@ describe.skipIf(missing !== undefined).each([
 
   test("calls our services back while our call is under way, and within that", async () => {
     expect(await remote.call_back(new Visitor(), "double", 21)).toBe(42);
-    expect(await remote.call_back(new Visitor(), "ask", remote.client, "double", 4).catch((e: Error) => e.message)).toEqual(
-      hello ? 8 : expect.stringContaining("can't get its own service back"),
-    );
+    expect(
+      await remote.call_back(new Visitor(), "ask", remote.client, "double", 4).catch((e: Error) => e.message),
+    ).toEqual(hello ? 8 : expect.stringContaining("can't get its own service back"));
     const client = await remote.give("client");
     expect(await client.double(8)).toBe(16);
     await remote.keep(new Visitor());

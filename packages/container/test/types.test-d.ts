@@ -1,8 +1,8 @@
 import { expose } from "@colloquy/rpc";
 import type { CallContext, Remote } from "@colloquy/rpc";
 import { expectTypeOf } from "vitest";
-import { Agent, Container } from "../src/index.ts";
-import type { DateTime } from "../src/index.ts";
+import { Agent } from "../src/index.ts";
+import type { Container, DateTime } from "../src/index.ts";
 
 class Greeter extends Agent {
   readonly members = new Set<string>();

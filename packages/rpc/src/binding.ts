@@ -67,7 +67,8 @@ export class ReferenceBinding implements BuiltinTypes {
         return undefined;
       case FUNCTION_ID: {
         const reference = typeof data === "string" ? parseReferencePath(data) : undefined;
-        if (reference === undefined || reference.rest !== "") throw new SerializationError("a function is no path $/ref/<number>");
+        if (reference === undefined || reference.rest !== "")
+          throw new SerializationError("a function is no path $/ref/<number>");
         return this.#imports.receive(reference.id, true);
       }
       case HOME_ID:
@@ -76,7 +77,9 @@ export class ReferenceBinding implements BuiltinTypes {
           return this.#original(data);
         } catch (error) {
           // What was there may be gone meanwhile: that message fails, not the connection.
-          throw new SerializationError(`a reference that comes home leads nowhere: ${toError(error).message}`, { cause: error });
+          throw new SerializationError(`a reference that comes home leads nowhere: ${toError(error).message}`, {
+            cause: error,
+          });
         }
       default:
         throw new SerializationError(`unknown built-in type ${typeId}`);
@@ -86,13 +89,15 @@ export class ReferenceBinding implements BuiltinTypes {
   #servicePath(value: object): string {
     const node = nodeOf(value);
     if (node !== undefined) {
-      if (this.#connection.leadsTo(node.caller)) throw new SerializationError("a plain peer can't get its own service back");
+      if (this.#connection.leadsTo(node.caller))
+        throw new SerializationError("a plain peer can't get its own service back");
       return referencePath(this.#exports.add(value));
     }
     if (typeof value === "function" && !this.#extended) {
       throw new SerializationError("function: a plain peer takes services only, this one said no hello");
     }
-    if (!isService(value)) throw new SerializationError(`no serializer for ${describeType(value)}, and it is no service`);
+    if (!isService(value))
+      throw new SerializationError(`no serializer for ${describeType(value)}, and it is no service`);
     return this.#router.pathOf(value) ?? referencePath(this.#exports.add(value));
   }
 

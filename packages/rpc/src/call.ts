@@ -69,7 +69,8 @@ export class LimitedCall extends Call {
     this.#signal = options.signal;
     const { timeout } = options;
     options.signal?.addEventListener("abort", this.#onAbort, { once: true });
-    if (timeout !== undefined && timeout !== Infinity) this.#timer = setTimeout(() => this.#expire(timeout), timerMs(timeout));
+    if (timeout !== undefined && timeout !== Infinity)
+      this.#timer = setTimeout(() => this.#expire(timeout), timerMs(timeout));
   }
 
   override onResult(value: unknown): void {

@@ -1,5 +1,11 @@
 import { ColloquyError, JsonCodec, codecFor, connectTransport, resolveLimits } from "@colloquy/core";
-import type { Codec, CodecClass, ConnectOptions as TransportConnectOptions, Limits, SerializerFactory } from "@colloquy/core";
+import type {
+  Codec,
+  CodecClass,
+  ConnectOptions as TransportConnectOptions,
+  Limits,
+  SerializerFactory,
+} from "@colloquy/core";
 import { Connection } from "./connection.ts";
 import type { Dialect } from "./hello.ts";
 
@@ -22,14 +28,19 @@ export interface ConnectOptions extends TransportConnectOptions {
  *
  * Rejects with `INVALID_ARGUMENT`, `UNAVAILABLE`, `CANCELLED`, and `PROTOCOL_ERROR` where the two sides don't fit.
  */
-export async function connect<T extends object = object>(address: string, options: ConnectOptions = {}): Promise<Connection<T>> {
+export async function connect<T extends object = object>(
+  address: string,
+  options: ConnectOptions = {},
+): Promise<Connection<T>> {
   const limits = resolveLimits(options.limits);
   const codec = codecFor(options.codec ?? JsonCodec, options.extraSerializers ?? []) as Codec;
   const transport = await connectTransport(address, options);
   const { dialect = "auto", rootName, signal } = options;
   const connection = new Connection<T>({ transport, codec, limits, dialect, rootName });
   const abort = (): void =>
-    connection.destroy(new ColloquyError("CANCELLED", `connecting to ${address} was cancelled`, { cause: signal?.reason }));
+    connection.destroy(
+      new ColloquyError("CANCELLED", `connecting to ${address} was cancelled`, { cause: signal?.reason }),
+    );
   signal?.addEventListener("abort", abort, { once: true });
   try {
     await connection.start(options.service, true);

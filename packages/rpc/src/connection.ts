@@ -190,7 +190,10 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     }
     const refusal = this.#refusalOf(node, undefined);
     if (refusal === undefined && this.#endpoint.notify([node.path, args, NO_KWARGS])) return;
-    this.#onFailedNotification(node.path, refusal ?? new ColloquyError("CONNECTION_LOST", "no connection to send a notification"));
+    this.#onFailedNotification(
+      node.path,
+      refusal ?? new ColloquyError("CONNECTION_LOST", "no connection to send a notification"),
+    );
   }
 
   /** @internal */
@@ -219,13 +222,17 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
 
   /** Why a call isn't even sent. */
   #refusalOf(node: RemoteNode, options: CallOptions | undefined): ColloquyError | undefined {
-    if (node.path === "") return new ColloquyError("INVALID_ARGUMENT", `${node.toString()} is a service, not a function`);
+    if (node.path === "")
+      return new ColloquyError("INVALID_ARGUMENT", `${node.toString()} is a service, not a function`);
     if (node.reference?.released === true) {
       return new ColloquyError("REFERENCE_RELEASED", `${node.toString()} was released`);
     }
-    if (this.#goneAway) return new ColloquyError("UNAVAILABLE", `${this.remoteAddress} is closing and takes no new calls`);
+    if (this.#goneAway)
+      return new ColloquyError("UNAVAILABLE", `${this.remoteAddress} is closing and takes no new calls`);
     if (options?.signal?.aborted === true) {
-      return new ColloquyError("CANCELLED", "the call was cancelled before it was made", { cause: options.signal.reason });
+      return new ColloquyError("CANCELLED", "the call was cancelled before it was made", {
+        cause: options.signal.reason,
+      });
     }
     return undefined;
   }

@@ -153,19 +153,26 @@ export class Dispatcher {
  * @throws ColloquyError `INVALID_ARGUMENT` that says what is wrong.
  */
 export function readRequest(content: unknown, limits: Limits): RequestContent {
-  if (!Array.isArray(content) || content.length < 3 || content.length > 4) throw invalid("a request is [path, args, kwargs]");
+  if (!Array.isArray(content) || content.length < 3 || content.length > 4)
+    throw invalid("a request is [path, args, kwargs]");
   const [path, args, kwargs] = content as [unknown, unknown, unknown];
   if (typeof path !== "string") throw invalid("the path of a request is no string");
   if (!Array.isArray(args)) throw invalid("the arguments of a request are no array");
   if (args.length > limits.maxArgumentCount) {
     throw invalid(`${args.length} arguments; the limit is ${limits.maxArgumentCount} (maxArgumentCount)`);
   }
-  if (typeof kwargs !== "object" || kwargs === null || Array.isArray(kwargs)) throw invalid("the keyword arguments are no map");
+  if (typeof kwargs !== "object" || kwargs === null || Array.isArray(kwargs))
+    throw invalid("the keyword arguments are no map");
   return { path, args, kwargs: kwargs as Record<string, unknown> };
 }
 
 /** A call on something that another peer has lent us. */
-async function forward(node: RemoteNode, rest: string, args: unknown[], kwargs: Record<string, unknown>): Promise<unknown> {
+async function forward(
+  node: RemoteNode,
+  rest: string,
+  args: unknown[],
+  kwargs: Record<string, unknown>,
+): Promise<unknown> {
   const target = rest === "" ? node : new RemoteNode(node.caller, joinPath(node.path, rest), node.reference, false);
   try {
     return await node.caller.call(target, args, hasKeys(kwargs) ? { kwargs } : undefined);

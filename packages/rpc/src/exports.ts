@@ -56,7 +56,8 @@ export class Exports {
   /** @throws ColloquyError `REFERENCE_RELEASED` */
   get(id: number): object {
     const entry = this.#byId.get(id);
-    if (entry === undefined) throw new ColloquyError("REFERENCE_RELEASED", `reference ${id} was released, or never given`);
+    if (entry === undefined)
+      throw new ColloquyError("REFERENCE_RELEASED", `reference ${id} was released, or never given`);
     return entry.target;
   }
 

@@ -133,7 +133,10 @@ export type ServiceMap<T extends object> = T & AnyService;
  */
 export function service<T extends object>(members: T): ServiceMap<T> {
   if (typeof members !== "object" || members === null) {
-    throw new ColloquyError("INVALID_ARGUMENT", `service takes an object with functions and services, not ${describeType(members)}`);
+    throw new ColloquyError(
+      "INVALID_ARGUMENT",
+      `service takes an object with functions and services, not ${describeType(members)}`,
+    );
   }
   if (!Object.hasOwn(members, SERVICE_MAP)) Object.defineProperty(members, SERVICE_MAP, { value: true });
   const prototype: unknown = Object.getPrototypeOf(members);
@@ -180,7 +183,8 @@ export function* subServices(owner: object): Generator<[name: string, sub: unkno
   if (Object.hasOwn(owner, FIELDS)) {
     for (const name of fieldsOf(owner).keys()) yield [name, (owner as Record<string, unknown>)[name]];
   }
-  for (const [name, entry] of tableOf(owner)) if ("read" in entry) yield [name, (owner as Record<string, unknown>)[name]];
+  for (const [name, entry] of tableOf(owner))
+    if ("read" in entry) yield [name, (owner as Record<string, unknown>)[name]];
 }
 
 /** How to call a function that was passed by reference: with the options it was exposed with, if it was. */
@@ -228,7 +232,7 @@ function tableOf(instance: object): ReadonlyMap<string, TableEntry> {
   if (Object.hasOwn(prototype, TABLE)) return prototype[TABLE]!;
   const table = new Map<string, TableEntry>();
   const seen = new Set<string>();
-  for (let level: object | null = prototype; level !== null && level !== Object.prototype; ) {
+  for (let level: object | null = prototype; level !== null && level !== Object.prototype;) {
     addLevel(level, table, seen);
     level = Object.getPrototypeOf(level) as object | null;
   }
@@ -277,7 +281,7 @@ function missing(name: string, path: string): never {
 
 /** Tells a name that is there and not exposed from one that isn't, by the names that the class itself defines. */
 function refuse(owner: object, name: string, path: string): never {
-  for (let level: object | null = owner; level !== null && level !== Object.prototype; ) {
+  for (let level: object | null = owner; level !== null && level !== Object.prototype;) {
     if (name !== "constructor" && Object.hasOwn(level, name)) {
       throw new ColloquyError("NOT_EXPOSED", `${quoted(name)} is not exposed`);
     }

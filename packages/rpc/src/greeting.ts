@@ -69,7 +69,11 @@ export class Greeting {
         },
         onFailure: (error) => {
           const hint = `no answer to hello; both sides need the same codec, and this one speaks ${own.codec}`;
-          reject(error.code === "CONNECTION_LOST" ? new ColloquyError("UNAVAILABLE", `${error.message} (${hint})`, { cause: error }) : error);
+          reject(
+            error.code === "CONNECTION_LOST"
+              ? new ColloquyError("UNAVAILABLE", `${error.message} (${hint})`, { cause: error })
+              : error,
+          );
         },
       };
       this.#endpoint.request(call, [HELLO_PATH, [own], NO_KWARGS], true);

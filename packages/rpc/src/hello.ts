@@ -53,7 +53,10 @@ export function readHello(received: unknown, own: Hello): PeerTraits {
   const hello = received as Partial<Record<keyof Hello, unknown>>;
   if (hello.protocol !== PROTOCOL_VERSION) {
     const version = typeof hello.protocol === "number" ? hello.protocol : "no number";
-    throw new ColloquyError("PROTOCOL_ERROR", `the peer speaks version ${version} of the protocol, this side ${PROTOCOL_VERSION}`);
+    throw new ColloquyError(
+      "PROTOCOL_ERROR",
+      `the peer speaks version ${version} of the protocol, this side ${PROTOCOL_VERSION}`,
+    );
   }
   if (hello.serializers !== undefined) checkSerializers(hello.serializers, own.serializers);
   const software = typeof hello.software === "string" ? hello.software.slice(0, 256) : "unknown";
@@ -66,9 +69,12 @@ export function readHello(received: unknown, own: Hello): PeerTraits {
 }
 
 function checkSerializers(theirs: unknown, ours: readonly string[]): void {
-  const same = Array.isArray(theirs) && theirs.length === ours.length && ours.every((name, index) => name === theirs[index]);
+  const same =
+    Array.isArray(theirs) && theirs.length === ours.length && ours.every((name, index) => name === theirs[index]);
   if (same) return;
-  const names = Array.isArray(theirs) ? theirs.slice(0, 32).map((name) => (typeof name === "string" ? quoted(name) : "?")) : ["?"];
+  const names = Array.isArray(theirs)
+    ? theirs.slice(0, 32).map((name) => (typeof name === "string" ? quoted(name) : "?"))
+    : ["?"];
   const own = ours.map((name) => quoted(name)).join(", ");
   throw new ColloquyError(
     "PROTOCOL_ERROR",
@@ -77,6 +83,7 @@ function checkSerializers(theirs: unknown, ours: readonly string[]): void {
 }
 
 function readLimit(limits: unknown, name: keyof Limits): number {
-  const value = typeof limits === "object" && limits !== null ? (limits as Partial<Record<string, unknown>>)[name] : undefined;
+  const value =
+    typeof limits === "object" && limits !== null ? (limits as Partial<Record<string, unknown>>)[name] : undefined;
   return typeof value === "number" && value > 0 ? value : Infinity;
 }

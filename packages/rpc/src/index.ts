@@ -17,12 +17,5 @@ export type { CallOptions, Caller, Reference } from "./proxy.ts";
 export { serve } from "./server.ts";
 export type { Server, ServeOptions, ServiceFactory } from "./server.ts";
 export type { Received, Remote, RemoteFunction, RemoteMember, Sent } from "./types.ts";
-export {
-  ColloquyError,
-  JsonCodec,
-  MsgPackCodec,
-  RemoteError,
-  SerializationError,
-  serializable,
-} from "@colloquy/core";
+export { ColloquyError, JsonCodec, MsgPackCodec, RemoteError, SerializationError, serializable } from "@colloquy/core";
 export type { ErrorCode, Limits, SerializerFactory, TlsOptions } from "@colloquy/core";

@@ -41,6 +41,7 @@ export function notify<F extends Fn>(method: F): (...args: Parameters<F>) => voi
 
 function remoteNode(method: unknown, name: string): RemoteNode {
   const node = typeof method === "function" ? nodeOf(method) : undefined;
-  if (node === undefined) throw new ColloquyError("INVALID_ARGUMENT", `${name} takes a method of a proxy, such as remote.add`);
+  if (node === undefined)
+    throw new ColloquyError("INVALID_ARGUMENT", `${name} takes a method of a proxy, such as remote.add`);
   return node;
 }

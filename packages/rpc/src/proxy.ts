@@ -149,7 +149,10 @@ const REMOTE_PROTOTYPE: object = new Proxy(Object.freeze(Object.create(null) as 
   },
   set(_target, name, _value, receiver: object) {
     const where = nodeOf(receiver)?.toString() ?? "a proxy";
-    throw new ColloquyError("INVALID_ARGUMENT", `can't set ${quoted(String(name))} of ${where}: it has one verb, to be called`);
+    throw new ColloquyError(
+      "INVALID_ARGUMENT",
+      `can't set ${quoted(String(name))} of ${where}: it has one verb, to be called`,
+    );
   },
   has: () => false,
 });

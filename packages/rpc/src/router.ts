@@ -32,7 +32,8 @@ export class Router {
    * @throws ColloquyError `NOT_FOUND`, `NOT_EXPOSED`, and `INVALID_ARGUMENT` for a path over the limits.
    */
   resolve(path: string): Resolved {
-    if (this.#root === undefined) throw new ColloquyError("NOT_FOUND", `${quoted(path)} not found: this side serves nothing`);
+    if (this.#root === undefined)
+      throw new ColloquyError("NOT_FOUND", `${quoted(path)} not found: this side serves nothing`);
     return this.resolveBelow(this.#root, path);
   }
 
@@ -48,14 +49,20 @@ export class Router {
     let from = 0;
     for (let count = 1; ; count++) {
       if (count > this.#limits.maxPathPartCount) {
-        throw new ColloquyError("INVALID_ARGUMENT", `path of more than ${this.#limits.maxPathPartCount} parts (maxPathPartCount)`);
+        throw new ColloquyError(
+          "INVALID_ARGUMENT",
+          `path of more than ${this.#limits.maxPathPartCount} parts (maxPathPartCount)`,
+        );
       }
       const slash = path.indexOf("/", from);
       const name = slash < 0 ? path.slice(from) : path.slice(from, slash);
       const member = memberOf(owner, name, path.slice(0, Math.max(from - 1, 0)));
       if (slash < 0) return "call" in member ? { exposed: member, owner } : member;
       if ("call" in member) {
-        throw new ColloquyError("NOT_FOUND", `name ${quoted(path.slice(slash + 1))} not found in ${quoted(path.slice(0, slash))}`);
+        throw new ColloquyError(
+          "NOT_FOUND",
+          `name ${quoted(path.slice(slash + 1))} not found in ${quoted(path.slice(0, slash))}`,
+        );
       }
       owner = member.service;
       from = slash + 1;

@@ -1,5 +1,13 @@
 import { randomUUID } from "node:crypto";
-import { ColloquyError, JsonCodec, codecFor, describeType, listenTransport, resolveLimits, toError } from "@colloquy/core";
+import {
+  ColloquyError,
+  JsonCodec,
+  codecFor,
+  describeType,
+  listenTransport,
+  resolveLimits,
+  toError,
+} from "@colloquy/core";
 import type { CodecOption, Limits, ListenOptions, SerializerFactory, Transport } from "@colloquy/core";
 import { Connection } from "./connection.ts";
 import { isService } from "./expose.ts";
@@ -44,7 +52,11 @@ export interface Server extends AsyncDisposable {
  * Rejects with `INVALID_ARGUMENT` where the service has nothing exposed, or for a malformed address, and `UNAVAILABLE` where the
  * address can't be had.
  */
-export async function serve(address: string, root: object | ServiceFactory, options: ServeOptions = {}): Promise<Server> {
+export async function serve(
+  address: string,
+  root: object | ServiceFactory,
+  options: ServeOptions = {},
+): Promise<Server> {
   checkRoot(root);
   const limits = resolveLimits(options.limits);
   const serializers = [...(options.extraSerializers ?? [])];
@@ -65,7 +77,10 @@ export async function serve(address: string, root: object | ServiceFactory, opti
     connection.onClose(() => connections.delete(connection));
     void accept(connection, root, options);
   };
-  const listener = await listenTransport(address, onTransport, { ...options, handshakeTimeoutMs: limits.helloTimeoutMs / 2 });
+  const listener = await listenTransport(address, onTransport, {
+    ...options,
+    handshakeTimeoutMs: limits.helloTimeoutMs / 2,
+  });
   const close = async (closeOptions: { readonly graceMs?: number } = {}): Promise<void> => {
     await listener.close();
     await Promise.all([...connections].map((connection) => connection.close(closeOptions)));
@@ -76,7 +91,10 @@ export async function serve(address: string, root: object | ServiceFactory, opti
 function checkRoot(root: unknown): void {
   if (typeof root === "function") {
     if (!/^class\b/.test(Function.prototype.toString.call(root))) return;
-    throw new ColloquyError("INVALID_ARGUMENT", `serve takes an instance: new ${root.name}(), or (connection) => new ${root.name}()`);
+    throw new ColloquyError(
+      "INVALID_ARGUMENT",
+      `serve takes an instance: new ${root.name}(), or (connection) => new ${root.name}()`,
+    );
   }
   if (!isService(root)) {
     throw new ColloquyError("INVALID_ARGUMENT", `${describeType(root)} is no service: nothing in it is exposed`);

@@ -28,19 +28,28 @@ type IsAny<T> = 0 extends 1 & T ? true : false;
  * and symbols are local.
  */
 export type Remote<T> = {
-  readonly [K in keyof T as K extends LocalMembers<T> ? never : K extends string ? (T[K] extends Fn | AnyService ? K : never) : never]: RemoteMember<T[K]>;
+  readonly [
+    K in keyof T as K extends LocalMembers<T>
+      ? never
+      : K extends string
+        ? T[K] extends Fn | AnyService
+          ? K
+          : never
+        : never
+  ]: RemoteMember<T[K]>;
 } & Disposable & { readonly [remoteBrand]?: T };
 
 /** Names that a class keeps for its own process, in `declare readonly localMembers?: "stop"`. */
 type LocalMembers<T> = string extends keyof T
   ? never
   : "localMembers" extends keyof T
-  ? T extends { readonly localMembers?: infer Names }
-    ? Names
-    : never
-  : never;
+    ? T extends { readonly localMembers?: infer Names }
+      ? Names
+      : never
+    : never;
 
-export type RemoteMember<M> = IsAny<M> extends true ? M : M extends Fn ? RemoteFunction<M> : M extends AnyService ? Remote<M> : never;
+export type RemoteMember<M> =
+  IsAny<M> extends true ? M : M extends Fn ? RemoteFunction<M> : M extends AnyService ? Remote<M> : never;
 
 /** A remote function, called as a local one; the result is awaited. */
 export type RemoteFunction<F extends Fn> = F extends (...args: infer A) => infer R
@@ -66,14 +75,14 @@ type SentItems<A extends readonly unknown[]> = { [K in keyof A]: Sent<A[K]> };
 type WithoutLast<A extends readonly unknown[]> = number extends A["length"]
   ? A
   : A extends readonly [...infer Head, unknown]
-  ? Head
-  : A extends readonly [infer First, ...infer Rest]
-    ? [First, ...WithoutLast<Rest>]
-    : A extends readonly [(infer First)?, ...infer Rest]
-      ? Rest extends readonly []
-        ? []
-        : [First?, ...WithoutLast<Rest>]
-      : A;
+    ? Head
+    : A extends readonly [infer First, ...infer Rest]
+      ? [First, ...WithoutLast<Rest>]
+      : A extends readonly [(infer First)?, ...infer Rest]
+        ? Rest extends readonly []
+          ? []
+          : [First?, ...WithoutLast<Rest>]
+        : A;
 
 /** What arrives where the other side has a `V`. */
 export type Received<V> = V extends Opaque
@@ -122,4 +131,3 @@ type SentFunction<F extends Fn> = F extends (...args: infer A) => infer R
  * with their methods. The type checker tells them from `type` records and not from interfaces, so those are left, too.
  */
 type Plain = readonly unknown[] | Readonly<Record<string, unknown>>;
-

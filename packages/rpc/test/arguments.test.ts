@@ -45,8 +45,20 @@ describe("keyword arguments", () => {
     ["in the places of their parameters", "three", [], { c: 3, a: 1, b: 2 }, [1, 2, 3]],
     ["behind positional ones", "three", [1], { c: 3 }, [1, "default b", 3]],
     ["leaving out what has a default", "three", [], { b: 2 }, [null, 2, "default c"]],
-    ["as a last object where one is no parameter", "options", [1], { colour: "red", size: 2 }, [1, { colour: "red", size: 2 }]],
-    ["as a last object where only some are parameters", "options", [1], { rest: 1, other: 2 }, [1, { rest: 1, other: 2 }]],
+    [
+      "as a last object where one is no parameter",
+      "options",
+      [1],
+      { colour: "red", size: 2 },
+      [1, { colour: "red", size: 2 }],
+    ],
+    [
+      "as a last object where only some are parameters",
+      "options",
+      [1],
+      { rest: 1, other: 2 },
+      [1, { rest: 1, other: 2 }],
+    ],
     ["before a rest parameter", "rest", [], { first: 1 }, [1, []]],
     ["beside a pattern", "pattern", [{ x: 1 }], { y: 2 }, [1, 2]],
     ["by declared names", "declared", [], { to: 2, from: 1 }, [1, 2]],
@@ -63,7 +75,13 @@ describe("keyword arguments", () => {
     ["for a parameter that has a positional value", "three", [1], { a: 2 }, 'parameter "a" got two values'],
     ["for the last of several", "three", [1, 2], { c: 3, b: 4 }, 'parameter "b" got two values'],
     ["for a declared parameter", "declared", [1], { from: 2 }, 'parameter "from" got two values'],
-    ["that isn't among the declared ones", "declared", [], { via: 2 }, 'no parameter "via"; the parameters are from, to'],
+    [
+      "that isn't among the declared ones",
+      "declared",
+      [],
+      { via: 2 },
+      'no parameter "via"; the parameters are from, to',
+    ],
   ])("are refused %s", async (_why, path, args, kwargs, message) => {
     await using wire = await visited();
     const [type, content] = await wire.request(path, args, kwargs);

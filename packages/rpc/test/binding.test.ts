@@ -234,7 +234,11 @@ describe("a proxy for a third peer", () => {
     net.first.given = { failing, room: new Room("x") };
     net.middle.given = await net.toServer.remote.give();
     const there = (await net.client.remote.give()) as any;
-    expect(await failureOf(there.failing())).toMatchObject({ remoteName: "RangeError", message: "too far", executed: "yes" });
+    expect(await failureOf(there.failing())).toMatchObject({
+      remoteName: "RangeError",
+      message: "too far",
+      executed: "yes",
+    });
     expect(await failureOf(there.room.none())).toMatchObject({ code: "NOT_FOUND", executed: "no" });
   });
 });

@@ -175,7 +175,10 @@ describe("a call that nobody awaits", () => {
     await link.remote.subscribe(() => {
       throw new Error("me neither");
     });
-    const [first, second] = kitchen.subscribers as [(text: string) => Promise<unknown>, (text: string) => Promise<unknown>];
+    const [first, second] = kitchen.subscribers as [
+      (text: string) => Promise<unknown>,
+      (text: string) => Promise<unknown>,
+    ];
     const unhandled = await unhandledDuring(async () => {
       void first("news");
       void second("news");

@@ -225,19 +225,22 @@ describe("onClose", () => {
 });
 
 describe("a connection that is lost", () => {
-  test.each(["local", "tcp"])("over %s fails what is pending with CONNECTION_LOST, and aborts handlers", async (kind) => {
-    const office = new Office();
-    await using link = await pair(office, { address: kind === "tcp" ? "tcp://127.0.0.1:0" : newAddress() });
-    const calls = Array.from({ length: 20 }, () => failureOf(link.remote.hang()));
-    await until(() => office.contexts.length === 20);
-    link.peer.destroy();
-    for (const error of await Promise.all(calls)) {
-      expect(error).toMatchObject({ code: "CONNECTION_LOST", executed: "unknown" });
-    }
-    await link.client.closed;
-    expect(link.client.stats()).toMatchObject({ pending: 0, waiting: 0 });
-    for (const { signal } of office.contexts) expect(signal.reason).toMatchObject({ code: "CONNECTION_LOST" });
-  });
+  test.each(["local", "tcp"])(
+    "over %s fails what is pending with CONNECTION_LOST, and aborts handlers",
+    async (kind) => {
+      const office = new Office();
+      await using link = await pair(office, { address: kind === "tcp" ? "tcp://127.0.0.1:0" : newAddress() });
+      const calls = Array.from({ length: 20 }, () => failureOf(link.remote.hang()));
+      await until(() => office.contexts.length === 20);
+      link.peer.destroy();
+      for (const error of await Promise.all(calls)) {
+        expect(error).toMatchObject({ code: "CONNECTION_LOST", executed: "unknown" });
+      }
+      await link.client.closed;
+      expect(link.client.stats()).toMatchObject({ pending: 0, waiting: 0 });
+      for (const { signal } of office.contexts) expect(signal.reason).toMatchObject({ code: "CONNECTION_LOST" });
+    },
+  );
 
   test("because its process was killed rejects 1,000 calls in flight within a second", async () => {
     await using child = new Child("hanging-server.ts");
@@ -266,7 +269,9 @@ describe("a connection that is lost", () => {
 describe("server.connections", () => {
   test("has those that are open, and `onConnection` is told of each", async () => {
     const told: Connection[] = [];
-    await using server = await serve(newAddress(), new Office(), { onConnection: (connection) => told.push(connection) });
+    await using server = await serve(newAddress(), new Office(), {
+      onConnection: (connection) => told.push(connection),
+    });
     expect(server.connections.size).toBe(0);
     const first = await connect<Office>(server.address);
     const second = await connect<Office>(server.address);
@@ -294,7 +299,11 @@ describe("stats", () => {
     const after = link.client.stats();
     expect(after).toMatchObject({ pending: 0, receivedMessages: before.receivedMessages + 1 });
     expect(after.sentBytes).toBeGreaterThan(before.sentBytes);
-    expect(link.peer.stats()).toMatchObject({ running: 0, receivedBytes: after.sentBytes, sentBytes: after.receivedBytes });
+    expect(link.peer.stats()).toMatchObject({
+      running: 0,
+      receivedBytes: after.sentBytes,
+      sentBytes: after.receivedBytes,
+    });
   });
 });
 

@@ -97,7 +97,16 @@ describe("a malformed request", () => {
     await using wire = await WirePeer.connect(link.server.address);
     await wire.hello();
     const end = [...link.server.connections].at(-1)!;
-    const contents = [null, 5, [], ["start"], ["start", {}, {}], ["none", [], {}], ["$/none", [], {}], ["$/cancel", ["x"], {}]];
+    const contents = [
+      null,
+      5,
+      [],
+      ["start"],
+      ["start", {}, {}],
+      ["none", [], {}],
+      ["$/none", [], {}],
+      ["$/cancel", ["x"], {}],
+    ];
     for (const content of contents) wire.send([3, 0, content]);
     await until(() => end.stats().failedNotifications === contents.length);
     expect(await wire.rest()).toEqual([]);
@@ -143,7 +152,11 @@ describe("requests", () => {
         throw new Error("no then");
       },
     });
-    const root = service({ twice: expose(() => twice), throwing: expose(() => throwing), getter: expose(() => getter) });
+    const root = service({
+      twice: expose(() => twice),
+      throwing: expose(() => throwing),
+      getter: expose(() => getter),
+    });
     await using wire = await visited(root);
     expect(await wire.request("twice")).toEqual([1, 1]);
     expect(await wire.request("throwing")).toEqual([1, 1]);

@@ -85,7 +85,10 @@ describe("@expose", () => {
 
   test("on a field that holds neither makes nothing callable", async () => {
     const remote = await remoteOf(new Lamp());
-    expect(await failureOf(remote["colour"]())).toMatchObject({ code: "NOT_EXPOSED", message: '"colour" is not exposed' });
+    expect(await failureOf(remote["colour"]())).toMatchObject({
+      code: "NOT_EXPOSED",
+      message: '"colour" is not exposed',
+    });
     expect(await failureOf(remote["colour"].toUpperCase())).toMatchObject({ code: "NOT_EXPOSED" });
   });
 
@@ -339,7 +342,20 @@ describe("isService", () => {
     for (const value of [new Lamp(), new Bare(), new WithField(), service({}), new (class extends Service {})()]) {
       expect(isService(value)).toBe(true);
     }
-    for (const value of [{}, [], null, undefined, 1, "x", () => 1, Lamp, new Map(), new Date(), Object.create(null), expose(() => 1)]) {
+    for (const value of [
+      {},
+      [],
+      null,
+      undefined,
+      1,
+      "x",
+      () => 1,
+      Lamp,
+      new Map(),
+      new Date(),
+      Object.create(null),
+      expose(() => 1),
+    ]) {
       expect(isService(value)).toBe(false);
     }
   });

@@ -16,19 +16,23 @@ describe.concurrent("garbage collection", () => {
   test.each([
     ["asked for by the test", ["--expose-gc"]],
     ["asked for by the library", []],
-  ])("leaves nothing of 10,000 calls with functions deep inside, on both sides, %s", async (_who, flags) => {
-    await using server = new Child("nested-server.ts", [], flags);
-    const { address } = await server.line();
-    await using client = new Child("nested-client.ts", [address, "10000"], flags);
-    const { sum, left, peak } = await client.line();
-    expect(sum).toBe(1000);
-    expect(left).toEqual([
-      [0, 0],
-      [0, 0],
-    ]);
-    expect(peak).toBeLessThanOrEqual(10_000);
-    expect(await client.exited).toBe(0);
-  }, 30_000);
+  ])(
+    "leaves nothing of 10,000 calls with functions deep inside, on both sides, %s",
+    async (_who, flags) => {
+      await using server = new Child("nested-server.ts", [], flags);
+      const { address } = await server.line();
+      await using client = new Child("nested-client.ts", [address, "10000"], flags);
+      const { sum, left, peak } = await client.line();
+      expect(sum).toBe(1000);
+      expect(left).toEqual([
+        [0, 0],
+        [0, 0],
+      ]);
+      expect(peak).toBeLessThanOrEqual(10_000);
+      expect(await client.exited).toBe(0);
+    },
+    30_000,
+  );
 });
 
 describe("calls on functions that nobody awaits", () => {

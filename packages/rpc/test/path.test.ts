@@ -15,10 +15,19 @@ describe("paths", () => {
     expect(parseReferencePath("$/ref/7/a\nb")).toEqual({ id: 7, rest: "a\nb" });
   });
 
-  test.each(["", "a", "ref/7", "$/ref", "$/ref/", "$/ref/x", "$/ref/-1", "$/ref/1x", "$/ref/12345678901", "/$/ref/1", "$/ref/1 "])(
-    "of anything else are none of a reference: %j",
-    (path) => {
-      expect(parseReferencePath(path)).toBeUndefined();
-    },
-  );
+  test.each([
+    "",
+    "a",
+    "ref/7",
+    "$/ref",
+    "$/ref/",
+    "$/ref/x",
+    "$/ref/-1",
+    "$/ref/1x",
+    "$/ref/12345678901",
+    "/$/ref/1",
+    "$/ref/1 ",
+  ])("of anything else are none of a reference: %j", (path) => {
+    expect(parseReferencePath(path)).toBeUndefined();
+  });
 });

@@ -3,7 +3,19 @@ import { describe, expect, test } from "vitest";
 import { Service, connect, expose, nodeOf, release, sameRemote, serve, service, withOptions } from "../src/index.ts";
 import { failureOf, newAddress, pair } from "./support.ts";
 
-const NAMES = ["name", "length", "call", "bind", "apply", "arguments", "caller", "prototype", "toString", "valueOf", "constructor"];
+const NAMES = [
+  "name",
+  "length",
+  "call",
+  "bind",
+  "apply",
+  "arguments",
+  "caller",
+  "prototype",
+  "toString",
+  "valueOf",
+  "constructor",
+];
 
 function members(): Record<string, object> {
   const table = Object.create(null) as Record<string, object>;
@@ -97,7 +109,10 @@ describe("a proxy", () => {
     await using link = await pair(new Base());
     const remote = link.remote as any;
     expect(() => remote()).toThrow(TypeError);
-    expect(await failureOf(remote.sub())).toMatchObject({ code: "NOT_EXPOSED", message: '"sub" is a service, not a method' });
+    expect(await failureOf(remote.sub())).toMatchObject({
+      code: "NOT_EXPOSED",
+      message: '"sub" is a service, not a method',
+    });
     expect((await failureOf(remote[""]())).code).toBe("INVALID_ARGUMENT");
   });
 

@@ -30,7 +30,10 @@ describe("Router.resolve", () => {
     expect(router.resolve("")).toEqual({ service: root });
     expect(router.resolve("leaf")).toEqual({ service: root.leaf });
     const inner = root.map["inner"] as { leaf: Leaf };
-    expect(router.resolve("map/inner/leaf/ping")).toMatchObject({ owner: inner.leaf, exposed: { call: Leaf.prototype.ping } });
+    expect(router.resolve("map/inner/leaf/ping")).toMatchObject({
+      owner: inner.leaf,
+      exposed: { call: Leaf.prototype.ping },
+    });
     expect(router.resolve("top")).toMatchObject({ owner: root });
   });
 

@@ -95,7 +95,9 @@ describe("a factory", () => {
       (connection.remote as any).name().then((name: unknown) => names.push(name));
       return new Session(connection, 1);
     });
-    await using connection = await connect<Session>(server.address, { service: service({ name: expose(() => "ada") }) });
+    await using connection = await connect<Session>(server.address, {
+      service: service({ name: expose(() => "ada") }),
+    });
     await until(() => names.length === 1);
     expect(names).toEqual(["ada"]);
     expect(await connection.remote.id()).toBe(1);
@@ -104,7 +106,12 @@ describe("a factory", () => {
   });
 
   test.each([
-    ["throws", () => { throw new Error("no session"); }],
+    [
+      "throws",
+      () => {
+        throw new Error("no session");
+      },
+    ],
     ["rejects", () => Promise.reject(new Error("no session"))],
     ["makes no service", () => ({})],
     ["makes nothing", () => undefined as never],

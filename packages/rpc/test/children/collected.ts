@@ -56,7 +56,10 @@ const [peer] = [...server.connections];
 const exported = (): number => peer!.stats().exportedReferences;
 
 // A call in flight on a function and on a service that nothing else holds.
-for (const start of [async () => (await connection.remote.slow())(), async () => (await connection.remote.service()).wait()]) {
+for (const start of [
+  async () => (await connection.remote.slow())(),
+  async () => (await connection.remote.service()).wait(),
+]) {
   source.started = 0;
   const call = start();
   while (source.started === 0) await turns(1);
@@ -85,7 +88,11 @@ let held: (() => Promise<number>) | undefined = (await connection.remote.many(50
 const one = await collected(() => exported() === 1);
 const answer = await held!();
 held = undefined;
-print({ one, answer, released: await collected(() => exported() === 0 && connection.stats().importedReferences === 0) });
+print({
+  one,
+  answer,
+  released: await collected(() => exported() === 0 && connection.stats().importedReferences === 0),
+});
 
 // Collected and sent again at the same time: a new proxy works.
 const again: string[] = [];

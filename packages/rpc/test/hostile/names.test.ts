@@ -175,7 +175,9 @@ describe("hostile names", () => {
       expect(error["remoteName"], path).toBe("ColloquyError");
       if (/ not found/.test(error.message)) return "NOT_FOUND";
       if (/ is not exposed|is a service/.test(error.message)) return "NOT_EXPOSED";
-      return /reference \d+ was released, or never given|no such/.test(error.message) ? "REFERENCE_RELEASED" : error.message;
+      return /reference \d+ was released, or never given|no such/.test(error.message)
+        ? "REFERENCE_RELEASED"
+        : error.message;
     });
     await channel.close();
   });

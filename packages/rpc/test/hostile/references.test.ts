@@ -51,7 +51,18 @@ describe("forged references", () => {
   test("that come home lead to nothing that isn't exposed, and only that call fails", async () => {
     const desk = new Desk();
     await using wire = await visit(desk);
-    for (const data of ["hidden", "received", "constructor", "__proto__", "$/ref/9", "$/ref/x", "none/none", 5, null, {}]) {
+    for (const data of [
+      "hidden",
+      "received",
+      "constructor",
+      "__proto__",
+      "$/ref/9",
+      "$/ref/x",
+      "none/none",
+      5,
+      null,
+      {},
+    ]) {
       const [type, content] = await wire.request("hand", [{ __type__: [-3, data] }]);
       expect(type).toBe(2);
       expect(content).toMatchObject({ code: "SERIALIZATION_ERROR", executed: "no" });
