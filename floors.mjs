@@ -49,7 +49,7 @@ export const packages = {
     external: [],
     outside: [],
     floors: [
-      ["path", "parameters", "collect", "guard"],
+      ["path", "parameters", "collect", "silent-failures", "guard"],
       ["proxy", "expose", "context"],
       ["arguments", "router", "exports", "imports", "call", "hello", "options", "types"],
       ["binding", "greeting", "dispatcher"],

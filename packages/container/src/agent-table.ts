@@ -25,9 +25,13 @@ export class AgentTable extends ServiceTable {
       return String(this.#nextId++);
     }
     if (!/^[^\s/]{1,64}$/.test(wanted)) {
-      throw new ColloquyError("INVALID_ARGUMENT", `id ${quoted(wanted)}: it has 1 to 64 characters, no slash and no white space`);
+      throw new ColloquyError(
+        "INVALID_ARGUMENT",
+        `id ${quoted(wanted)}: it has 1 to 64 characters, no slash and no white space`,
+      );
     }
-    if (this.#isTaken(wanted)) throw new ColloquyError("INVALID_ARGUMENT", `there is an agent ${quoted(wanted)} already`);
+    if (this.#isTaken(wanted))
+      throw new ColloquyError("INVALID_ARGUMENT", `there is an agent ${quoted(wanted)} already`);
     return wanted;
   }
 

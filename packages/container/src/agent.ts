@@ -169,7 +169,8 @@ export class AgentLife {
   }
 
   cancelTasks(): void {
-    if (!this.#abort.signal.aborted) this.#abort.abort(new ColloquyError("CANCELLED", `${String(this.#agent)} was stopped`));
+    if (!this.#abort.signal.aborted)
+      this.#abort.abort(new ColloquyError("CANCELLED", `${String(this.#agent)} was stopped`));
   }
 
   /** Once. Rejects with what `onStop` throws. */

@@ -128,7 +128,8 @@ export class Container implements AgentHome, AsyncDisposable {
       throw error;
     }
     if (this.#shutdown !== undefined) await this.#stop(agent, this.#graceMs);
-    if (Agent.lifeOf(agent).ended) throw new ColloquyError("UNAVAILABLE", `${String(agent)} was stopped while it started`);
+    if (Agent.lifeOf(agent).ended)
+      throw new ColloquyError("UNAVAILABLE", `${String(agent)} was stopped while it started`);
     this.#agents.add(id, agent);
   }
 

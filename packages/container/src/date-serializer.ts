@@ -12,7 +12,8 @@ function toText(date: DateTime): string {
   // Local mean times of old have offsets with seconds, which the text lacks: the moment counts.
   const written = Number.isInteger(date.offset) ? date : date.toUTC(Math.round(date.offset));
   const text = written.toISO({ suppressMilliseconds: true });
-  if (text === null) throw new ColloquyError("INVALID_ARGUMENT", `invalid date: ${date.invalidExplanation ?? "no reason given"}`);
+  if (text === null)
+    throw new ColloquyError("INVALID_ARGUMENT", `invalid date: ${date.invalidExplanation ?? "no reason given"}`);
   // The offset is always written out, as Python does.
   return text.endsWith("Z") ? `${text.slice(0, -1)}+00:00` : text;
 }
@@ -20,5 +21,8 @@ function toText(date: DateTime): string {
 function fromText(text: unknown): DateTime {
   const date = typeof text === "string" ? DateTime.fromISO(text, { setZone: true, zone: "utc" }) : undefined;
   if (date?.isValid === true) return date;
-  throw new ColloquyError("INVALID_ARGUMENT", `no ISO 8601 date: ${typeof text === "string" ? quoted(text, 64) : typeof text}`);
+  throw new ColloquyError(
+    "INVALID_ARGUMENT",
+    `no ISO 8601 date: ${typeof text === "string" ? quoted(text, 64) : typeof text}`,
+  );
 }

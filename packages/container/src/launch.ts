@@ -81,10 +81,16 @@ export async function launch(options: LaunchOptions): Promise<LaunchedContainer>
 
 /** The program of the child: beside this file, in TypeScript where this one is. */
 function launchedMain(): string {
-  return fileURLToPath(new URL(import.meta.url.endsWith(".ts") ? "./launched-main.ts" : "./launched-main.js", import.meta.url));
+  return fileURLToPath(
+    new URL(import.meta.url.endsWith(".ts") ? "./launched-main.ts" : "./launched-main.js", import.meta.url),
+  );
 }
 
-function ready(child: ChildProcess, entry: string, { args, timeout = READY_TIMEOUT_MS }: LaunchOptions): Promise<string> {
+function ready(
+  child: ChildProcess,
+  entry: string,
+  { args, timeout = READY_TIMEOUT_MS }: LaunchOptions,
+): Promise<string> {
   return new Promise((resolve, reject) => {
     const fail = (reason: string, cause?: unknown): void => {
       clearTimeout(timer);

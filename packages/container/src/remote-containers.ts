@@ -48,7 +48,9 @@ class Attempt {
     let end = (): void => undefined;
     const reached = new Promise<never>((_resolve, reject) => {
       const leave = (): void =>
-        reject(new ColloquyError("CANCELLED", `connecting to ${this.#address} was cancelled`, { cause: signal?.reason }));
+        reject(
+          new ColloquyError("CANCELLED", `connecting to ${this.#address} was cancelled`, { cause: signal?.reason }),
+        );
       const expire = (): void => reject(new ColloquyError("UNAVAILABLE", `no connection to ${this.#address} in time`));
       const timer = limitMs === Infinity ? undefined : setTimeout(expire, timerMs(limitMs));
       if (signal?.aborted === true) leave();
@@ -86,7 +88,10 @@ export class RemoteContainers {
   /** The connection to an address. Rejects as `connect` of rpc does, and with `UNAVAILABLE` once this is closed. */
   async get(address: string, { timeout = 0, signal }: OpenOptions = {}): Promise<Connection> {
     if (typeof timeout !== "number" || !(timeout >= 0)) {
-      throw new ColloquyError("INVALID_ARGUMENT", `timeout is ${String(timeout)}; it takes milliseconds, 0 or Infinity`);
+      throw new ColloquyError(
+        "INVALID_ARGUMENT",
+        `timeout is ${String(timeout)}; it takes milliseconds, 0 or Infinity`,
+      );
     }
     const attempts = timeout === 0 ? this.#single : this.#patient;
     const start = performance.now();
@@ -103,7 +108,8 @@ export class RemoteContainers {
       } catch (error) {
         if (this.#closed) throw closedError();
         // Somebody else's attempt may have had less time than this one has.
-        if (shared === undefined || signal?.aborted === true || !(timeout - (performance.now() - start) > 0)) throw error;
+        if (shared === undefined || signal?.aborted === true || !(timeout - (performance.now() - start) > 0))
+          throw error;
       }
     }
   }
@@ -117,7 +123,9 @@ export class RemoteContainers {
   }
 
   #start(address: string, timeout: number, attempts: Map<string, Attempt>): Attempt {
-    const attempt = new Attempt(address, async (signal) => this.#keep(address, await this.#open(address, { timeout, signal })));
+    const attempt = new Attempt(address, async (signal) =>
+      this.#keep(address, await this.#open(address, { timeout, signal })),
+    );
     attempts.set(address, attempt);
     this.#running.add(attempt);
     const end = (): void => {

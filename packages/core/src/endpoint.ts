@@ -17,7 +17,8 @@ import type { Transport, TransportReceiver } from "./transport.ts";
 export interface EndpointHandler {
   /** A request. It is answered with `reply` or `fail`, once, now or later. */
   onRequest(id: number, content: unknown): void;
-  onNotification(content: unknown): void;
+  /** `error`: its content could not be decoded. */
+  onNotification(content: unknown, error: ColloquyError | undefined): void;
   /** The connection has ended and every call has settled. Called once; `error` says why, where it wasn't closed in order. */
   onClosed(error: ColloquyError | undefined): void;
 }
@@ -82,7 +83,12 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
     return this.#ended;
   }
 
-  /** `close` was called: no new calls. */
+  /** Requests of the other side are being carried out. */
+  get isServing(): boolean {
+    return this.#running.size > 0 || this.#current >= 0;
+  }
+
+  /** `close` was called: no new calls but those that calls under way need. */
   get draining(): boolean {
     return this.#draining;
   }
@@ -123,7 +129,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
   request(call: PendingCall, content: unknown, urgent = false): void {
     if (this.#ended)
       call.onFailure(new ColloquyError("CONNECTION_LOST", `the connection to ${this.remoteAddress} is closed`));
-    else if (this.#draining) {
+    else if (this.#draining && !this.isServing) {
       call.onFailure(new ColloquyError("UNAVAILABLE", `the connection to ${this.remoteAddress} is closing`));
     } else this.#outbox.request(call, content, urgent);
   }
@@ -167,8 +173,9 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
   }
 
   /**
-   * Refuses new calls in both directions, lets those finish that are under way, for `graceMs` at most, sends what is left and
-   * closes. Resolves when the connection has ended. Never rejects.
+   * Lets calls finish that are under way, for `graceMs` at most, sends what is left and closes. New calls are refused in both
+   * directions, but for those that a call under way may need: this side still calls while it carries out requests, the
+   * other side while it owes answers. Resolves when the connection has ended. Never rejects.
    */
   async close(graceMs: number = this.limits.closeGraceMs): Promise<void> {
     this.#draining = true;
@@ -232,7 +239,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
     message.content = undefined;
     if (type === REQUEST) this.#onRequest(id, content, error);
     else if (type === RESULT || type === EXCEPTION) this.#onAnswer(type, id, content, error);
-    else if (error === undefined) this.#handler.onNotification(content);
+    else this.#handler.onNotification(content, error);
   }
 
   #useCodec(codec: Codec): void {
@@ -244,7 +251,8 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
     if (this.#running.has(id)) throw new ProtocolError(`request ${id} came again while it was running`);
     this.#current = id;
     if (error !== undefined) this.fail(id, error);
-    else if (this.#draining) this.fail(id, new ColloquyError("UNAVAILABLE", "this side of the connection is closing"));
+    else if (this.#draining && this.#pending.liveCount === 0)
+      this.fail(id, new ColloquyError("UNAVAILABLE", "this side of the connection is closing"));
     else if (this.#running.size >= this.limits.maxRunningCount) {
       const limit = this.limits.maxRunningCount;
       this.fail(

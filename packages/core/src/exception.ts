@@ -75,24 +75,25 @@ export function readException(content: unknown): ColloquyError {
   if (Array.isArray(content)) return fromList(content);
   if (typeof content === "object" && content !== null)
     return fromMap(content as Record<string, unknown>, MAX_CAUSE_DEPTH);
-  return new RemoteError("Error", `exception without a text: ${describeType(content)}`);
+  return new RemoteError("Error", `exception without a text: ${describeType(content)}`, { executed: "unknown" });
 }
 
-/** A traceback as Python writes it: its last line is `Name: message`. */
+/** A traceback as Python writes it: its last line is `Name: message`. It doesn't tell a refusal from what a method threw. */
 function fromText(text: string): RemoteError {
   const lines = text.trimEnd().split("\n");
   const first = lines.findLastIndex((line) => /^[A-Za-z_][\w.]*(?::\s|$)/.test(line));
   const last = lines.slice(Math.max(first, 0)).join("\n");
   const match = /^([A-Za-z_][\w.]*)(?::\s([\s\S]*))?$/.exec(last);
-  if (match === null) return new RemoteError("Error", text.trimEnd(), { remoteStack: text });
+  if (match === null) return new RemoteError("Error", text.trimEnd(), { remoteStack: text, executed: "unknown" });
   const name = match[1]!.split(".").at(-1)!;
-  return new RemoteError(name, match[2] ?? "", { remoteStack: text });
+  return new RemoteError(name, match[2] ?? "", { remoteStack: text, executed: "unknown" });
 }
 
 function fromList(list: readonly unknown[]): RemoteError {
   const lines = list.slice(2).map((line) => textOf(line));
   return new RemoteError(textOf(list[0]) || "Error", textOf(list[1]), {
     remoteStack: lines.length > 0 ? lines.join("") : undefined,
+    executed: "unknown",
   });
 }
 
@@ -105,7 +106,7 @@ function fromMap(map: Record<string, unknown>, depth: number): ColloquyError {
       : {};
   const given = map["code"];
   const code = typeof given === "string" && ERROR_CODES.has(given) ? (given as ErrorCode) : "REMOTE_ERROR";
-  const executed: Executed = map["executed"] === "no" || map["executed"] === "unknown" ? map["executed"] : "yes";
+  const executed: Executed = map["executed"] === "no" || map["executed"] === "yes" ? map["executed"] : "unknown";
   // What was refused before it ran is a failure of the call; what a method threw is a RemoteError.
   if (executed === "no" && code !== "REMOTE_ERROR")
     return new ColloquyError(code, message, { ...causeOption, executed });

@@ -23,7 +23,7 @@ export interface Limits {
   readonly maxReferenceCount: number;
   /** Output that waits in one connection; beyond, messages wait before they are encoded. */
   readonly maxQueuedBytes: number;
-  /** Time from the accepted or opened connection to the end of hello, TLS included. */
+  /** Time from the accepted or opened connection to the end of hello; a server gives a TLS handshake half of it before. */
   readonly helloTimeoutMs: number;
   /** Time for which queued output may not move before the connection is given up. */
   readonly writeStallMs: number;

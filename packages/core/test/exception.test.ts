@@ -14,7 +14,7 @@ describe("readException", () => {
     expect(error).toBeInstanceOf(RemoteError);
     expect(error).toMatchObject({
       code: "REMOTE_ERROR",
-      executed: "yes",
+      executed: "unknown",
       remoteName: "ValueError",
       message: "boom\nsecond line",
       remoteStack: traceback,
@@ -72,7 +72,7 @@ describe("readException", () => {
     ]) {
       const error = readException(content);
       expect(error).toBeInstanceOf(RemoteError);
-      expect(error).toMatchObject({ code: "REMOTE_ERROR", executed: "yes", remoteName: "Error" });
+      expect(error).toMatchObject({ code: "REMOTE_ERROR", executed: "unknown", remoteName: "Error" });
     }
     let cause: unknown = {};
     for (let depth = 0; depth < 10_000; depth++) cause = { cause };

@@ -15,8 +15,8 @@ const HOME_ID = -3;
 
 /** What a binding needs to know of its connection. */
 export interface BoundConnection extends Caller {
-  /** Whether calls of this caller go to the peer of this connection. */
-  leadsTo(caller: Caller): boolean;
+  /** Whether a node is the peer's own: it goes home over this connection. */
+  isHome(node: RemoteNode): boolean;
 }
 
 /**
@@ -56,7 +56,7 @@ export class ReferenceBinding implements BuiltinTypes {
   encode(value: unknown): ExtendedValue | undefined {
     if (value === undefined) return { typeId: UNDEFINED_ID, data: null };
     const node = nodeOf(value);
-    if (node !== undefined && this.#connection.leadsTo(node.caller)) return { typeId: HOME_ID, data: homePath(node) };
+    if (node !== undefined && this.#connection.isHome(node)) return { typeId: HOME_ID, data: homePath(node) };
     if (typeof value !== "function") return undefined;
     return { typeId: FUNCTION_ID, data: referencePath(this.#exports.add(value)) };
   }
@@ -89,8 +89,7 @@ export class ReferenceBinding implements BuiltinTypes {
   #servicePath(value: object): string {
     const node = nodeOf(value);
     if (node !== undefined) {
-      if (this.#connection.leadsTo(node.caller))
-        throw new SerializationError("a plain peer can't get its own service back");
+      if (this.#connection.isHome(node)) throw new SerializationError("a plain peer can't get its own service back");
       return referencePath(this.#exports.add(value));
     }
     if (typeof value === "function" && !this.#extended) {

@@ -54,7 +54,9 @@ export class LimitedCall extends Call {
   readonly #giveUp: GiveUp;
   readonly #signal: AbortSignal | undefined;
   readonly #onAbort = (): void => this.#cancel();
-  readonly #timer: NodeJS.Timeout | undefined;
+  readonly #timeout: number;
+  #timer: NodeJS.Timeout | undefined;
+  #start = 0;
   #settled = false;
 
   constructor(
@@ -67,10 +69,26 @@ export class LimitedCall extends Call {
     super(node, resolve, onLost);
     this.#giveUp = giveUp;
     this.#signal = options.signal;
-    const { timeout } = options;
+    this.#timeout = options.timeout ?? Infinity;
     options.signal?.addEventListener("abort", this.#onAbort, { once: true });
-    if (timeout !== undefined && timeout !== Infinity)
-      this.#timer = setTimeout(() => this.#expire(timeout), timerMs(timeout));
+    // The time counts from when the request leaves, at the end of this turn: work until then is no delay of the peer's.
+    if (this.#timeout !== Infinity) process.nextTick(() => this.#startTimer());
+  }
+
+  #startTimer(): void {
+    this.#start = performance.now();
+    if (!this.#settled) this.#arm(this.#timeout);
+  }
+
+  #arm(milliseconds: number): void {
+    this.#timer = setTimeout(() => this.#whenDue(), timerMs(milliseconds));
+  }
+
+  /** Timers count from the start of a turn, which may lie long before; a busy event loop makes them early. */
+  #whenDue(): void {
+    const left = this.#timeout - (performance.now() - this.#start);
+    if (left >= 1) this.#arm(left);
+    else this.#expire();
   }
 
   override onResult(value: unknown): void {
@@ -85,12 +103,12 @@ export class LimitedCall extends Call {
     if (this.#settle()) super.onFailure(error);
   }
 
-  #expire(timeout: number): void {
+  #expire(): void {
     // A busy event loop runs late timers before it reads what has arrived in time: it gets one turn to do so.
     setImmediate(() => {
       if (this.#settled) return;
       const executed = this.#leave();
-      const message = `no answer from ${this.node.toString()} within ${timeout} ms`;
+      const message = `no answer from ${this.node.toString()} within ${this.#timeout} ms`;
       super.onFailure(new ColloquyError("DEADLINE_EXCEEDED", message, { executed }));
     });
   }

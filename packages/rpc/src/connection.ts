@@ -1,4 +1,3 @@
-import { channel as diagnosticsChannel } from "node:diagnostics_channel";
 import { ColloquyError, Endpoint } from "@colloquy/core";
 import type { Codec, CodecChooser, EndpointHandler, EndpointStats, Limits, Transport } from "@colloquy/core";
 import { ReferenceBinding } from "./binding.ts";
@@ -16,6 +15,7 @@ import { Imports } from "./imports.ts";
 import { RemoteNode, serviceProxy } from "./proxy.ts";
 import type { CallOptions, Caller } from "./proxy.ts";
 import { Router } from "./router.ts";
+import { SilentFailures } from "./silent-failures.ts";
 import type { Remote } from "./types.ts";
 
 /** Counters of one connection. */
@@ -41,10 +41,6 @@ export interface ConnectionSetup {
 
 const NO_KWARGS: Readonly<Record<string, unknown>> = Object.freeze({});
 
-/** Failures that no promise reports: `{ connection, path, error }`. */
-const failedNotification = diagnosticsChannel("colloquy:failed-notification");
-const failedFunctionCall = diagnosticsChannel("colloquy:failed-function-call");
-
 /** A connection to one peer: its services are called through `remote`, and it calls those that this side serves. */
 export class Connection<T extends object = object> implements AsyncDisposable, BoundConnection {
   /** Resolves when the connection has ended and all its calls have settled: with the error that ended it, or undefined. */
@@ -66,8 +62,7 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
   #goneAway = false;
   #peerRoot: string | undefined;
   #told = false;
-  #failedFunctionCalls = 0;
-  #failedNotifications = 0;
+  readonly #silent = new SilentFailures(this);
 
   /** @internal */
   constructor({ transport, codec, limits, dialect, rootName }: ConnectionSetup) {
@@ -79,7 +74,7 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     this.#binding = new ReferenceBinding(this, this.#router, this.#exports, this.#imports);
     const handler: EndpointHandler = {
       onRequest: (id, content) => this.#onRequest(id, content),
-      onNotification: (content) => this.#onNotification(content),
+      onNotification: (content, error) => this.#onNotification(content, error),
       onClosed: (error) => this.#onClosed(error),
     };
     this.#endpoint = new Endpoint(transport, this.#bound(codec), handler, limits);
@@ -135,8 +130,8 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
       ...this.#endpoint.stats(),
       exportedReferences: this.#exports.size,
       importedReferences: this.#imports.size,
-      failedFunctionCalls: this.#failedFunctionCalls,
-      failedNotifications: this.#failedNotifications,
+      failedFunctionCalls: this.#silent.functionCalls,
+      failedNotifications: this.#silent.notifications,
     };
   }
 
@@ -185,20 +180,23 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
   notify(node: RemoteNode, args: unknown[]): void {
     if (!this.#extended) {
       // A plain peer, or one that may turn out as such, answers everything; nobody waits for it.
-      this.call(node, args, undefined).catch((error: unknown) => this.#onFailedNotification(node.path, error));
+      this.call(node, args, undefined).catch((error: unknown) => this.#silent.onNotification(node.path, error));
       return;
     }
     const refusal = this.#refusalOf(node, undefined);
     if (refusal === undefined && this.#endpoint.notify([node.path, args, NO_KWARGS])) return;
-    this.#onFailedNotification(
+    this.#silent.onNotification(
       node.path,
       refusal ?? new ColloquyError("CONNECTION_LOST", "no connection to send a notification"),
     );
   }
 
   /** @internal */
-  leadsTo(caller: Caller): boolean {
-    if (caller === this || caller.connection === this) return true;
+  isHome({ caller, reference }: RemoteNode): boolean {
+    if (caller === this) return true;
+    // Numbers of references are a connection's own; paths below a root are the same on all.
+    if (reference !== undefined) return false;
+    if (caller.connection === this) return true;
     return this.#peerRoot !== undefined && caller.root === this.#peerRoot;
   }
 
@@ -213,7 +211,7 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
   }
 
   #newCall(node: RemoteNode, resolve: (value: unknown) => void, options: CallOptions | undefined): Call {
-    const onLost = node.isReferencedFunction ? (): void => this.#onFailedFunctionCall(node.path) : undefined;
+    const onLost = node.isReferencedFunction ? (): void => this.#silent.onFunctionCall(node.path) : undefined;
     if (options !== undefined && (options.timeout !== undefined || options.signal !== undefined)) {
       return new LimitedCall(node, resolve, onLost, options, (call) => this.#giveUp(call));
     }
@@ -227,7 +225,8 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     if (node.reference?.released === true) {
       return new ColloquyError("REFERENCE_RELEASED", `${node.toString()} was released`);
     }
-    if (this.#goneAway)
+    // What the peer still waits for may need calls back to it.
+    if (this.#goneAway && !this.#endpoint.isServing)
       return new ColloquyError("UNAVAILABLE", `${this.remoteAddress} is closing and takes no new calls`);
     if (options?.signal?.aborted === true) {
       return new ColloquyError("CANCELLED", "the call was cancelled before it was made", {
@@ -274,28 +273,19 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     this.#dispatcher.run(id, request);
   }
 
-  #onNotification(content: unknown): void {
+  #onNotification(content: unknown, undecoded: ColloquyError | undefined): void {
     let path = "";
     try {
+      if (undecoded !== undefined) throw undecoded;
       const request = readRequest(content, this.#limits);
       ({ path } = request);
-      if (!this.#extended) this.#failedNotifications++;
+      if (!this.#extended) this.#silent.notifications++;
       else if (path.startsWith("$/") && !path.startsWith("$/ref/")) {
-        if (!noticeControl(request, this.#control)) this.#failedNotifications++;
-      } else this.#dispatcher.runQuietly(request, (error) => this.#onFailedNotification(path, error));
+        if (!noticeControl(request, this.#control)) this.#silent.notifications++;
+      } else this.#dispatcher.runQuietly(request, (error) => this.#silent.onNotification(path, error));
     } catch (error) {
-      this.#onFailedNotification(path, error);
+      this.#silent.onNotification(path, error);
     }
-  }
-
-  #onFailedFunctionCall(path: string): void {
-    this.#failedFunctionCalls++;
-    if (failedFunctionCall.hasSubscribers) failedFunctionCall.publish({ connection: this, path });
-  }
-
-  #onFailedNotification(path: string, error: unknown): void {
-    this.#failedNotifications++;
-    if (failedNotification.hasSubscribers) failedNotification.publish({ connection: this, path, error });
   }
 
   #onClosed(error: ColloquyError | undefined): void {

@@ -107,17 +107,17 @@ describe("notify", () => {
 describe.each(["local", "tcp"])("closing over %s", (kind) => {
   const address = (): string => (kind === "tcp" ? "tcp://127.0.0.1:0" : newAddress());
 
-  test("lets calls finish in both directions, refuses new ones, and tells the other side", async () => {
+  test("lets calls finish in both directions, with the calls they need, and tells the other side", async () => {
     const [office, own] = [new Office(), new Office()];
     await using link = await pair<Office, Office>(office, { address: address(), service: own });
     const there = link.remote.wait("there");
     const back = link.back.wait("back");
     await until(() => office.waiting === 1 && own.waiting === 1);
     const closing = link.client.close();
-    expect(await failureOf(link.remote.write(1))).toMatchObject({ code: "UNAVAILABLE", executed: "no" });
     expect(link.client.usable).toBe(false);
     await until(() => !link.peer.usable, "goaway");
-    expect(await failureOf(link.back.write(1))).toMatchObject({ code: "UNAVAILABLE", executed: "no" });
+    await link.remote.write(1);
+    await link.back.write(2);
     office.letGo();
     own.letGo();
     expect(await there).toBe("there");
@@ -125,6 +125,20 @@ describe.each(["local", "tcp"])("closing over %s", (kind) => {
     await closing;
     expect(await link.client.closed).toBeUndefined();
     expect(await link.peer.closed).toBeUndefined();
+  });
+
+  test("refuses new calls that no call under way can need", async () => {
+    const [office, own] = [new Office(), new Office()];
+    await using link = await pair<Office, Office>(office, { address: address(), service: own });
+    const back = link.back.wait("back");
+    await until(() => own.waiting === 1);
+    const closing = link.client.close();
+    await until(() => !link.peer.usable, "goaway");
+    expect(await failureOf(link.back.write(1))).toMatchObject({ code: "UNAVAILABLE", executed: "no" });
+    own.letGo();
+    expect(await back).toBe("back");
+    expect(await failureOf(link.remote.write(1))).toMatchObject({ executed: "no" });
+    await closing;
   });
 
   test("waits for the grace time and no longer", async () => {
