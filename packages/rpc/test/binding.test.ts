@@ -423,3 +423,37 @@ describe("what is neither a value nor exposed", () => {
     }
   });
 });
+
+describe("two connections to one server", () => {
+  class Givers extends Service {
+    @expose give(name: string): () => string {
+      return () => name;
+    }
+    @expose room(name: string): Room {
+      return new Room(name);
+    }
+    @expose call(fn: () => Promise<string>): Promise<string> {
+      return fn();
+    }
+    @expose titleOf(room: Remote<Room>): Promise<string> {
+      return room.title();
+    }
+    @expose readonly hall = new Room("hall");
+    @expose isHall(thing: unknown): boolean {
+      return thing === this.hall;
+    }
+  }
+
+  test("keep their references apart, and share what hangs under the root", async () => {
+    await using server = await serve(newAddress(), new Givers());
+    await using a = await connect<Givers>(server.address);
+    await using b = await connect<Givers>(server.address);
+    const [fromA, fromB] = [await a.remote.give("a"), await b.remote.give("b")];
+    expect(await b.remote.call(fromA as never)).toBe("a");
+    expect(await a.remote.call(fromB as never)).toBe("b");
+    const [roomA, roomB] = [await a.remote.room("A"), await b.remote.room("B")];
+    expect(await b.remote.titleOf(roomA)).toBe("A");
+    expect(await a.remote.titleOf(roomB)).toBe("B");
+    expect(await b.remote.isHall(a.remote.hall)).toBe(true);
+  });
+});
