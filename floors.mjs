@@ -56,7 +56,7 @@ export const packages = {
       ["control"],
       ["connection"],
       ["client", "server"],
-      ["index", "testing"],
+      ["index"],
     ],
   },
   container: {

@@ -72,6 +72,9 @@ describe("the word count", () => {
 
   test("says what is wrong with its options", async () => {
     const { code, stderr } = await wordCount("--processes", "none");
-    expect({ code, stderr }).toEqual({ code: 1, stderr: 'error: --processes takes a number from 1 to 64, not "none"\n' });
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: 'error: --processes takes a number from 1 to 64, not "none"\n',
+    });
   });
 });

@@ -12,10 +12,10 @@ function tell(report: CellReport): Promise<void> {
   });
 }
 
-async function load(name: string): Promise<Peer> {
+function load(name: string): Promise<Peer> {
   const loader = Object.hasOwn(peers, name) ? peers[name] : undefined;
   if (loader === undefined) throw new Error(`no such peer: ${name}`);
-  return await loader();
+  return loader();
 }
 
 async function serve(order: CellOrder & { role: "server" }): Promise<void> {

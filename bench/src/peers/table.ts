@@ -5,6 +5,7 @@ export const peers: Readonly<Record<string, () => Promise<Peer>>> = {
   "batched-loop": async () => (await import("./batched-loop.ts")).batchedLoop,
   "naive-loop": async () => (await import("./naive-loop.ts")).naiveLoop,
   colloquy: async () => (await import("./colloquy.ts")).colloquy,
+  "colloquy-agents": async () => (await import("./colloquy-agents.ts")).colloquyAgents,
 };
 
 /** The peer that all ratios are relative to. */

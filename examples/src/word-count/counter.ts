@@ -14,7 +14,7 @@ export class Counter extends Agent {
   @expose
   async count(text: string, progress: ProgressListener): Promise<[word: string, count: number][]> {
     const frequencies: Frequencies = new Map();
-    for (let start = 0; start < text.length; ) {
+    for (let start = 0; start < text.length;) {
       const end = endOfPiece(text, start);
       const words = countWords(text.slice(start, end), frequencies);
       await progress(end - start, words);

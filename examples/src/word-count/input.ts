@@ -33,7 +33,8 @@ export async function* readChunks(path: string): AsyncGenerator<string, void, un
   for await (const text of createReadStream(path, { encoding: "utf8", highWaterMark: CHUNK_BYTES })) {
     const [whole, begun] = splitBeforeLastWord(rest + (text as string));
     rest = begun;
-    if (rest.length > MAX_WORD_LENGTH) throw new Error(`a word of more than ${MAX_WORD_LENGTH} characters: this is no text`);
+    if (rest.length > MAX_WORD_LENGTH)
+      throw new Error(`a word of more than ${MAX_WORD_LENGTH} characters: this is no text`);
     if (whole !== "") yield whole;
   }
   if (rest !== "") yield rest;

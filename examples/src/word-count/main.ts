@@ -63,7 +63,11 @@ async function startProcesses(count: number): Promise<LaunchedContainer[]> {
 }
 
 /** Each counter takes the next piece of text as soon as it is done with one: a slow one holds nobody up. */
-async function countFiles(files: readonly InputFile[], counters: readonly Remote<Counter>[], tally: Tally): Promise<void> {
+async function countFiles(
+  files: readonly InputFile[],
+  counters: readonly Remote<Counter>[],
+  tally: Tally,
+): Promise<void> {
   const total = files.reduce((sum, file) => sum + file.bytes, 0);
   const progress = new Progress(total, process.stdout);
   const pieces = readAll(files, tally);
@@ -107,7 +111,8 @@ async function* readAll(files: readonly InputFile[], tally: Tally): AsyncGenerat
 }
 
 function report(tally: Tally, { top }: Options, container: Container): void {
-  for (const [word, count] of sorted(tally.frequencies).slice(0, top)) console.log(`${String(count).padStart(8)}  ${word}`);
+  for (const [word, count] of sorted(tally.frequencies).slice(0, top))
+    console.log(`${String(count).padStart(8)}  ${word}`);
   const distinct = tally.frequencies.size;
   const verdict = isSame(tally) ? "the same as counted in one process" : "NOT the same as counted in one process";
   console.log(`${tally.words} words, ${distinct} different ones: ${verdict}`);

@@ -13,7 +13,7 @@ import { Greeting } from "./greeting.ts";
 import type { Dialect, PeerTraits } from "./hello.ts";
 import { Imports } from "./imports.ts";
 import { RemoteNode, serviceProxy } from "./proxy.ts";
-import type { CallOptions, Caller } from "./proxy.ts";
+import type { CallOptions } from "./proxy.ts";
 import { Router } from "./router.ts";
 import { SilentFailures } from "./silent-failures.ts";
 import type { Remote } from "./types.ts";
