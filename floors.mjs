@@ -28,7 +28,7 @@ export const packages = {
     outside: ["tcp-transport"],
     floors: [
       ["errors"],
-      ["limits", "byte-writer", "deferred", "queue", "address", "message", "exception", "tls-options"],
+      ["limits", "byte-writer", "deferred", "queue", "address", "message", "warn", "exception", "tls-options"],
       ["frame-decoder", "serializers", "transport", "conditions"],
       ["lower-lift", "utf8", "key-cache"],
       ["codec", "json-check", "json-writer", "msgpack-encoder", "msgpack-decoder", "frame-writer"],
@@ -49,10 +49,12 @@ export const packages = {
     external: [],
     outside: [],
     floors: [
-      ["path", "parameters", "collect", "silent-failures", "guard"],
+      ["path", "parameters", "collect", "guard"],
+      ["silent-failures"],
       ["proxy", "expose", "context"],
+      ["members"],
       ["arguments", "router", "exports", "imports", "call", "hello", "options", "types"],
-      ["binding", "greeting", "dispatcher"],
+      ["binding", "greeting", "dispatcher", "connection-setup"],
       ["control"],
       ["connection"],
       ["client", "server"],

@@ -1,7 +1,8 @@
 /**
  * Counts words with agents in child processes, which report their progress by calling back. See `USAGE` in options.ts.
  */
-import { writeFile } from "node:fs/promises";
+import { open } from "node:fs/promises";
+import type { FileHandle } from "node:fs/promises";
 import { Container, launch } from "@colloquy/container";
 import type { LaunchedContainer } from "@colloquy/container";
 import { MsgPackCodec } from "@colloquy/rpc";
@@ -34,6 +35,9 @@ async function main(): Promise<number> {
   }
   const { files, problems } = await inspect(options.files);
   for (const problem of problems) console.error(`error: ${problem}`);
+  if (files.length === 0) return 1;
+  // Now, and not after the work: the place may not be writable.
+  const out = options.out === undefined ? undefined : await open(options.out, "w");
   const tally: Tally = { calls: 0, callbacks: 0, words: 0, frequencies: new Map(), expected: new Map(), problems };
 
   await using container = await Container.create("tcp://127.0.0.1:0", { codec: MsgPackCodec });
@@ -44,7 +48,7 @@ async function main(): Promise<number> {
     const counters = await Promise.all(processes.map(({ address }) => container.connect<Counter>(`${address}/0`)));
     await countFiles(files, counters, tally);
     report(tally, options, container);
-    if (options.out !== undefined) await writeAll(options.out, tally);
+    if (out !== undefined) await writeAll(out, tally);
   } finally {
     await Promise.all(processes.map((launched) => launched.stop()));
   }
@@ -128,11 +132,14 @@ function isSame({ frequencies, expected }: Tally): boolean {
   return true;
 }
 
-async function writeAll(path: string, { frequencies }: Tally): Promise<void> {
+async function writeAll(file: FileHandle, { frequencies }: Tally): Promise<void> {
   const lines = sorted(frequencies).map(([word, count]) => `${count}\t${word}\n`);
-  await writeFile(path, lines.join(""));
-  console.log(`all words: ${path}`);
+  await file.writeFile(lines.join(""));
+  await file.close();
 }
+
+// Whoever reads the output may stop early, as `head` does.
+process.stdout.on("error", () => process.exit(1));
 
 try {
   process.exitCode = await main();

@@ -20,13 +20,16 @@ export class Progress {
     this.#show();
   }
 
-  /** Ends the bar's line. */
+  /** Shows the end, and ends the bar's line. */
   finish(): void {
+    this.#done = this.#total;
+    this.#show(100);
     if (this.#output.isTTY) this.#output.write("\n");
   }
 
-  #show(): void {
-    const percent = this.#total === 0 ? 100 : Math.min(Math.floor((this.#done * 100) / this.#total), 100);
+  /** What is done is counted in decoded text, which may have other bytes than the files: it isn't all before `finish`. */
+  #show(most = 99): void {
+    const percent = this.#total === 0 ? most : Math.min(Math.floor((this.#done * 100) / this.#total), most);
     const step = this.#output.isTTY ? 1 : LINE_STEP_PERCENT;
     if (percent < this.#shownPercent + step && !(percent === 100 && this.#shownPercent < 100)) return;
     this.#shownPercent = percent;

@@ -1,4 +1,4 @@
-import { ColloquyError, describeType } from "@colloquy/core";
+import { ColloquyError, describeType, warn } from "@colloquy/core";
 import { Service } from "@colloquy/rpc";
 import type { Remote } from "@colloquy/rpc";
 import type { Clock } from "./clock.ts";
@@ -163,7 +163,7 @@ export class AgentLife {
         if (!signal.aborted) onTaskFailure(error, this.#agent);
       }
     };
-    const task = run().catch(warn);
+    const task = run().catch((error: unknown) => warn(`onTaskFailure of ${String(this.#agent)} failed`, error));
     this.#tasks.add(task);
     void task.then(() => this.#tasks.delete(task));
   }
@@ -184,11 +184,6 @@ export class AgentLife {
     await settledWithin([...this.#tasks], graceMs);
     await this.#hooks.stop();
   }
-}
-
-/** Reports what nobody waits for. */
-export function warn(error: unknown): void {
-  process.emitWarning(error instanceof Error ? error : String(error));
 }
 
 /** @internal Waits for all, but no longer than `milliseconds`. */

@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { ColloquyError, JsonCodec, codecFor, quoted, resolveLimits } from "@colloquy/core";
+import { ColloquyError, JsonCodec, codecFor, quoted, resolveLimits, warn } from "@colloquy/core";
 import type { CodecOption, Limits, SerializerFactory, TlsOptions } from "@colloquy/core";
 import { RemoteNode, connect, expose, serve, service, serviceProxy } from "@colloquy/rpc";
-import type { Connection, Dialect, Remote, Server } from "@colloquy/rpc";
+import type { Connection, Dialect, MethodFailureListener, Remote, Server } from "@colloquy/rpc";
 import { parseAgentAddress } from "./address.ts";
-import { Agent, settledWithin, warn } from "./agent.ts";
+import { Agent, settledWithin } from "./agent.ts";
 import type { AgentHome, OpenOptions, SpawnOptions, TaskFailureListener } from "./agent.ts";
 import { AgentCaller } from "./agent-caller.ts";
 import { AgentTable } from "./agent-table.ts";
@@ -27,6 +27,8 @@ export interface ContainerOptions {
   readonly limits?: Partial<Limits> | undefined;
   /** Default: `"auto"`. */
   readonly dialect?: Dialect | undefined;
+  /** Told of what an exposed method of an agent has thrown, with its path. The caller gets name and message only. */
+  readonly onMethodFailure?: MethodFailureListener | undefined;
   /** Takes what a task of an agent throws. Default: a warning of the process. */
   readonly onTaskFailure?: TaskFailureListener | undefined;
 }
@@ -223,22 +225,26 @@ async function setUp(address: string, options: ContainerOptions): Promise<Contai
   const root = service({ validate_aid: expose((id: unknown) => className(agents, id)), agents });
   const rootName = randomUUID();
   const extraSerializers = [dateSerializer, ...(options.extraSerializers ?? [])];
-  const { codec = JsonCodec, tls, limits, dialect } = options;
+  const { codec = JsonCodec, tls, limits, dialect, onMethodFailure } = options;
   // Here, and not on each connection, is where the author learns of serializers that don't go together.
   const ownCodec = codec === "auto" ? JsonCodec : codec;
   codecFor(ownCodec, extraSerializers);
-  const common = { extraSerializers, tls, limits, dialect, rootName };
+  const common = { extraSerializers, tls, limits, dialect, rootName, onMethodFailure };
   const server = await serve(address, root, { ...common, codec, advertise: options.advertise });
   const remotes = new RemoteContainers((base, open) =>
     connect(base, { ...common, codec: ownCodec, service: root, ...open }),
   );
   const clock = options.clock ?? new SystemClock({ signal: end.signal });
   const graceMs = resolveLimits(limits).closeGraceMs;
-  return { clock, agents, server, remotes, end, graceMs, onTaskFailure: options.onTaskFailure ?? warn };
+  return { clock, agents, server, remotes, end, graceMs, onTaskFailure: options.onTaskFailure ?? warnOfTask };
 }
 
 /** What aiomas asks first: the class name of an agent, or null where there is none. */
 function className(agents: AgentTable, id: unknown): string | null {
   const agent = typeof id === "string" ? agents.lookup(id) : undefined;
   return agent === undefined ? null : agent.constructor.name;
+}
+
+function warnOfTask(error: unknown, agent: Agent): void {
+  warn(`a task of ${String(agent)} failed`, error);
 }

@@ -1,6 +1,6 @@
 /** The program of a launched process: it runs the entry's default export and ends with its parent. */
 import { pathToFileURL } from "node:url";
-import { toError } from "@colloquy/core";
+import { toError, warn } from "@colloquy/core";
 import type { LaunchContext, LaunchMessage } from "./launched.ts";
 
 /** What the entry's default export returns. */
@@ -50,7 +50,7 @@ async function stop(): Promise<void> {
   try {
     await container?.shutdown();
   } catch (error) {
-    process.emitWarning(toError(error));
+    warn("shutting down failed", error);
   }
   process.exit();
 }

@@ -8,6 +8,8 @@ export type Address =
 
 const TCP = /^tcp:\/\/(?:\[([0-9A-Fa-f:.%\w]*)\]|([^\s/[\]:]*)):(\d{1,5})\/?$/;
 const IPC = /^ipc:\/\/(?:\[([^\]\0]+)\]|([^[\]\0]+?))\/?$/;
+/** What the system's socket addresses hold; longer paths would be cut without a word. */
+const MAX_IPC_PATH_BYTES = process.platform === "darwin" ? 103 : 107;
 const LOCAL = /^local:\/\/([^\s/]+)\/?$/;
 
 /**
@@ -22,7 +24,7 @@ export function parseAddress(text: string): Address {
     if (tcp !== null && Number(tcp[3]) <= 65_535)
       return { kind: "tcp", host: tcp[1] ?? tcp[2] ?? "", port: Number(tcp[3]) };
     const ipc = IPC.exec(text);
-    if (ipc !== null) return { kind: "ipc", path: (ipc[1] ?? ipc[2]) as string };
+    if (ipc !== null) return { kind: "ipc", path: checkedPath((ipc[1] ?? ipc[2]) as string) };
     const local = LOCAL.exec(text);
     if (local !== null) return { kind: "local", name: local[1] as string };
   }
@@ -31,6 +33,13 @@ export function parseAddress(text: string): Address {
     "INVALID_ARGUMENT",
     `cannot parse address ${shown}; it is written tcp://host:port, tcp://[::1]:port, ipc://[/path] or local://name`,
   );
+}
+
+function checkedPath(path: string): string {
+  const size = Buffer.byteLength(path);
+  if (size <= MAX_IPC_PATH_BYTES) return path;
+  const reason = `its path has ${size} bytes; sockets take ${MAX_IPC_PATH_BYTES} at most`;
+  throw new ColloquyError("INVALID_ARGUMENT", `address ipc://[${quoted(path, 40).slice(1, -1)}]: ${reason}`);
 }
 
 /** The canonical text of an address. */

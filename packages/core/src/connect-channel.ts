@@ -1,7 +1,6 @@
 import { Channel } from "./channel.ts";
-import type { Codec, CodecClass } from "./codec.ts";
-import { JsonCodec } from "./json-codec.ts";
-import { codecFor } from "./known-codecs.ts";
+import type { CodecClass } from "./codec.ts";
+import { connectingCodec } from "./known-codecs.ts";
 import { resolveLimits } from "./limits.ts";
 import type { Limits } from "./limits.ts";
 import type { SerializerFactory } from "./serializers.ts";
@@ -25,7 +24,7 @@ export interface ConnectChannelOptions extends ChannelOptions, ConnectOptions {}
  */
 export async function connectChannel(address: string, options: ConnectChannelOptions = {}): Promise<Channel> {
   const limits = resolveLimits(options.limits);
-  const codec = codecFor(options.codec ?? JsonCodec, options.extraSerializers ?? []) as Codec;
+  const codec = connectingCodec(options.codec, options.extraSerializers);
   const transport = await connectTransport(address, options);
   return new Channel(transport, codec, limits);
 }

@@ -27,7 +27,7 @@ export type { ColloquyErrorOptions, ErrorCode, Executed, PlaceStep, RemoteErrorO
 export { readException } from "./exception.ts";
 export type { ExceptionStyle } from "./exception.ts";
 export { JsonCodec } from "./json-codec.ts";
-export { codecFor } from "./known-codecs.ts";
+export { codecFor, connectingCodec } from "./known-codecs.ts";
 export type { CodecOption } from "./known-codecs.ts";
 export { DEFAULT_LIMITS, MAX_MESSAGE_BYTES_BEFORE_HELLO, resolveLimits, timerMs } from "./limits.ts";
 export type { Limits } from "./limits.ts";
@@ -42,4 +42,5 @@ export type { ChannelServer, ServeChannelsOptions } from "./serve-channels.ts";
 export type { TlsOptions } from "./tls-options.ts";
 export type { Listener, Transport, TransportReceiver } from "./transport.ts";
 export { connectTransport, listenTransport } from "./transports.ts";
+export { warn } from "./warn.ts";
 export type { ConnectOptions, ListenOptions, TransportOptions } from "./transports.ts";

@@ -1,5 +1,14 @@
-import { SerializationError } from "./errors.ts";
-import { TYPE_KEY, checkKey, checkSymbols, isPlainArray, isPlainMap, tooDeep, within } from "./lower-lift.ts";
+import { SerializationError, describeType } from "./errors.ts";
+import {
+  TYPE_KEY,
+  checkKey,
+  checkSymbols,
+  isPlainArray,
+  isPlainBytes,
+  isPlainMap,
+  tooDeep,
+  within,
+} from "./lower-lift.ts";
 import type { SerializerTable } from "./serializers.ts";
 
 /**
@@ -57,6 +66,7 @@ export function writeJson(value: unknown, table: SerializerTable, depth: number)
       if (value === null) return "null";
       if (isPlainArray(value)) return writeArray(value, table, depth);
       if (isPlainMap(value)) return writeMap(value as Record<string, unknown>, table, depth);
+      if (isPlainBytes(value) && !table.has(Object.getPrototypeOf(value) as object)) throw noBytes(value);
       break;
     default:
   }
@@ -64,6 +74,10 @@ export function writeJson(value: unknown, table: SerializerTable, depth: number)
   // The map and the pair in it are two levels.
   if (depth < 2) throw tooDeep();
   return `{"${TYPE_KEY}":[${extended.typeId},${writeJson(extended.data, table, depth - 2)}]}`;
+}
+
+function noBytes(value: object): SerializationError {
+  return new SerializationError(`${describeType(value)}: JSON has no bytes; MsgPackCodec carries them`);
 }
 
 function writeNumber(value: number): string {

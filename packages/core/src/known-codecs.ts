@@ -1,5 +1,6 @@
-import type { Codec, CodecChooser, CodecClass } from "./codec.ts";
-import { ProtocolError } from "./errors.ts";
+import { Codec } from "./codec.ts";
+import type { CodecChooser, CodecClass } from "./codec.ts";
+import { ColloquyError, ProtocolError, describeType, quoted } from "./errors.ts";
 import { JsonCodec } from "./json-codec.ts";
 import { MsgPackCodec } from "./msgpack-codec.ts";
 import type { SerializerFactory } from "./serializers.ts";
@@ -10,12 +11,42 @@ const FIRST_MSGPACK_BYTE = 0x93;
 /** A class of codecs, or `"auto"` on a server: what the first message of each connection shows. */
 export type CodecOption = CodecClass | "auto";
 
+function checkedClass(option: unknown): CodecClass {
+  if (typeof option === "function" && option.prototype instanceof Codec) return option as CodecClass;
+  const shown = typeof option === "string" ? quoted(option) : describeType(option);
+  throw new ColloquyError("INVALID_ARGUMENT", `codec is ${shown}; it takes a class, such as JsonCodec or MsgPackCodec`);
+}
+
+function checkFactories(serializers: Iterable<unknown>): void {
+  for (const factory of serializers) {
+    if (typeof factory === "function") continue;
+    const form = "() => [Type, serialize, deserialize]";
+    throw new ColloquyError(
+      "INVALID_ARGUMENT",
+      `a serializer is ${describeType(factory)}; extraSerializers takes functions ${form}`,
+    );
+  }
+}
+
 /** The codec of one connection, or what makes it once the first byte is there. */
 export function codecFor(option: CodecOption, serializers: Iterable<SerializerFactory>): Codec | CodecChooser {
-  if (option !== "auto") return new option(serializers);
+  const factories = [...serializers];
+  checkFactories(factories);
+  if (option !== "auto") return new (checkedClass(option))(factories);
   return (firstByte) => {
-    if (firstByte === FIRST_JSON_BYTE) return new JsonCodec(serializers);
-    if (firstByte === FIRST_MSGPACK_BYTE) return new MsgPackCodec(serializers);
+    if (firstByte === FIRST_JSON_BYTE) return new JsonCodec(factories);
+    if (firstByte === FIRST_MSGPACK_BYTE) return new MsgPackCodec(factories);
     throw new ProtocolError(`the first byte, ${firstByte}, is neither that of JSON nor of MsgPack`);
   };
+}
+
+/** The codec of a side that connects: it speaks first, so it has to know. */
+export function connectingCodec(
+  option: CodecClass | undefined,
+  serializers: Iterable<SerializerFactory> | undefined,
+): Codec {
+  if ((option as CodecOption) === "auto") {
+    throw new ColloquyError("INVALID_ARGUMENT", 'codec "auto" is for servers; the side that connects takes a class');
+  }
+  return codecFor(option ?? JsonCodec, serializers ?? []) as Codec;
 }

@@ -1,3 +1,5 @@
+import { ColloquyError } from "./errors.ts";
+
 /** Limits of one connection. All are on by default; `docs/limits.md` lists them. */
 export interface Limits {
   /** Payload bytes of one message, received or sent. */
@@ -67,22 +69,25 @@ export const MAX_FRAME_BYTES = 0x7fff_ffff;
 /**
  * The defaults with `changes` over them.
  *
- * @throws TypeError for an unknown name or a value that is no positive number; `maxMessageBytes` is at most 2^31-1.
+ * @throws ColloquyError `INVALID_ARGUMENT` for an unknown name or a value that is no positive number; `maxMessageBytes` is at most 2^31-1.
  */
 export function resolveLimits(changes: Partial<Limits> = {}): Limits {
   const limits: Record<string, number> = { ...DEFAULT_LIMITS };
   for (const [name, value] of Object.entries(changes)) {
     if (!Object.hasOwn(DEFAULT_LIMITS, name)) {
-      throw new TypeError(`unknown limit "${name}"; the limits are ${Object.keys(DEFAULT_LIMITS).join(", ")}`);
+      throw new ColloquyError(
+        "INVALID_ARGUMENT",
+        `unknown limit "${name}"; the limits are ${Object.keys(DEFAULT_LIMITS).join(", ")}`,
+      );
     }
     if (typeof value !== "number" || !(value > 0))
-      throw new TypeError(`limit ${name} is ${String(value)}; it takes a number above 0`);
+      throw new ColloquyError("INVALID_ARGUMENT", `limit ${name} is ${String(value)}; it takes a number above 0`);
     limits[name] = value;
   }
   if (changes.maxMessageBytes !== undefined && changes.maxDecodedCost === undefined) {
     limits["maxDecodedCost"] = 8 * changes.maxMessageBytes;
   }
   if (limits["maxMessageBytes"]! > MAX_FRAME_BYTES)
-    throw new TypeError(`limit maxMessageBytes is over ${MAX_FRAME_BYTES}`);
+    throw new ColloquyError("INVALID_ARGUMENT", `limit maxMessageBytes is over ${MAX_FRAME_BYTES}`);
   return Object.freeze(limits) as unknown as Limits;
 }

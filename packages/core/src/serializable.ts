@@ -16,11 +16,15 @@ export interface SerializableClass<T> {
 /**
  * A class decorator for plain records: the instance's own enumerable fields cross, by name, and the instance on the other side
  * gets them without its constructor being called. Use `codec.addSerializer(...A.serializer)`, or `() => A.serializer`
- * among the extra serializers. Without decorators: `serializable(A)`.
+ * among the extra serializers. Without decorators: `serializable(A)`. A decorator can't change the type of its class; TypeScript
+ * learns of `A.serializer` by `declare static readonly serializer: SerializableClass<A>["serializer"]` in the class.
  *
  * Where fields are not all there is (private `#fields`, invariants of a constructor) write a serializer instead.
  */
-export function serializable<C extends Class>(target: C, _context?: ClassDecoratorContext): C {
+export function serializable<C extends Class>(
+  target: C,
+  _context?: ClassDecoratorContext,
+): C & SerializableClass<C["prototype"]> {
   const prototype = target.prototype as object;
   const triple: Triple<unknown> = [
     target,
@@ -37,5 +41,5 @@ export function serializable<C extends Class>(target: C, _context?: ClassDecorat
     },
   ];
   Object.defineProperty(target, "serializer", { value: Object.freeze(triple), configurable: true });
-  return target;
+  return target as C & SerializableClass<C["prototype"]>;
 }

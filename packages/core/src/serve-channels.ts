@@ -1,6 +1,6 @@
 import { Channel } from "./channel.ts";
 import type { ChannelOptions } from "./connect-channel.ts";
-import { ColloquyError, toError } from "./errors.ts";
+import { ColloquyError } from "./errors.ts";
 import { JsonCodec } from "./json-codec.ts";
 import { codecFor } from "./known-codecs.ts";
 import type { CodecOption } from "./known-codecs.ts";
@@ -9,6 +9,7 @@ import type { Limits } from "./limits.ts";
 import type { Listener, Transport } from "./transport.ts";
 import { listenTransport } from "./transports.ts";
 import type { ListenOptions } from "./transports.ts";
+import { warn } from "./warn.ts";
 
 export interface ServeChannelsOptions extends Omit<ChannelOptions, "codec">, ListenOptions {
   /** Default: `JsonCodec`. `"auto"`: what each client speaks. */
@@ -73,13 +74,13 @@ async function serveOne(
     const lost = error instanceof ColloquyError && error.code === "CONNECTION_LOST";
     channel.destroy();
     if (onError === undefined) {
-      if (!lost) process.emitWarning(toError(error));
+      if (!lost) warn(`the server of channels failed for ${channel.remoteAddress}`, error);
       return;
     }
     try {
       onError(error, channel);
     } catch (second) {
-      process.emitWarning(toError(second));
+      warn("onError of a server of channels failed", second);
     }
   }
 }
@@ -94,7 +95,7 @@ function channelOn(
     return new Channel(transport, makeCodec(), limits);
   } catch (error) {
     transport.destroy();
-    process.emitWarning(toError(error));
+    warn(`no channel for ${transport.remoteAddress}`, error);
     return undefined;
   }
 }

@@ -9,8 +9,10 @@ type Pem = string | Uint8Array | readonly (string | Uint8Array)[];
 export interface TlsOptions {
   /** Certificates of the authorities that are trusted, in place of the system's. */
   readonly ca: Pem;
-  readonly cert: Pem;
-  readonly key: Pem;
+  /** This side's certificate; a client may leave it out where the server takes anonymous clients. */
+  readonly cert?: Pem;
+  /** The key of `cert`. */
+  readonly key?: Pem;
   /** Passphrase of the key. */
   readonly passphrase?: string;
   /** Name to check a server's certificate against; default: the host of the address. */
@@ -25,7 +27,8 @@ const MIN_VERSION = "TLSv1.2" as const;
 
 /** Options of `tls.connect`. */
 export function tlsClientOptions(options: TlsOptions | undefined, host: string | undefined): object {
-  const given = checked(options);
+  const anonymous = options?.cert === undefined && options?.key === undefined;
+  const given = checked(options, anonymous ? ["ca"] : ["ca", "cert", "key"]);
   return {
     ...credentials(given),
     minVersion: MIN_VERSION,
@@ -36,14 +39,15 @@ export function tlsClientOptions(options: TlsOptions | undefined, host: string |
 
 /** Options of `tls.createServer`. */
 export function tlsServerOptions(options: TlsOptions | undefined): object {
-  const given = checked(options);
+  const given = checked(options, ["ca", "cert", "key"]);
   const verify = given.dangerouslyAllowAnonymousClients !== true;
   return { ...credentials(given), minVersion: MIN_VERSION, requestCert: verify, rejectUnauthorized: verify };
 }
 
 function credentials(options: TlsOptions): object {
   const passphrase = options.passphrase === undefined ? {} : { passphrase: options.passphrase };
-  return { ca: options.ca, cert: options.cert, key: options.key, ...passphrase };
+  const own = options.cert === undefined ? {} : { cert: options.cert, key: options.key };
+  return { ca: options.ca, ...own, ...passphrase };
 }
 
 /** An IP address is no server name; Node checks it against the certificate all the same. */
@@ -52,9 +56,11 @@ function serverName(name: string | undefined): object {
   return /^[\d.]+$|:/.test(name) ? { host: name } : { servername: name };
 }
 
-function checked(options: TlsOptions | undefined): TlsOptions {
-  for (const name of ["ca", "cert", "key"] as const) {
+function checked(options: TlsOptions | undefined, names: readonly ("ca" | "cert" | "key")[]): TlsOptions {
+  for (const name of names) {
     const value: unknown = options?.[name];
+    if (value === undefined)
+      throw new ColloquyError("INVALID_ARGUMENT", `tls.${name} is missing; it takes the content of a PEM file`);
     const first: unknown = Array.isArray(value) ? value[0] : value;
     const text = first instanceof Uint8Array ? Buffer.from(first).toString("latin1") : first;
     if (typeof text === "string" && text.includes("-----BEGIN")) continue;

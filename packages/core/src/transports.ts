@@ -1,6 +1,6 @@
 import { formatAddress, parseAddress } from "./address.ts";
 import type { Address } from "./address.ts";
-import { ColloquyError } from "./errors.ts";
+import { ColloquyError, quoted } from "./errors.ts";
 import { timerMs } from "./limits.ts";
 import { LocalNetwork } from "./local-transport.ts";
 import { connectSocket, listenSocket } from "./tcp-transport.ts";
@@ -44,6 +44,9 @@ export interface ListenOptions extends TransportOptions {
  */
 export async function connectTransport(text: string, options: ConnectOptions): Promise<Transport> {
   const address = parseAddress(text);
+  if (address.kind === "tcp" && address.host === "") {
+    throw new ColloquyError("INVALID_ARGUMENT", `address ${quoted(text)} has no host to connect to`);
+  }
   const timeout = options.timeout ?? 0;
   if (typeof timeout !== "number" || !(timeout >= 0)) {
     throw new ColloquyError("INVALID_ARGUMENT", `timeout is ${String(timeout)}; it takes milliseconds, 0 or Infinity`);

@@ -1,5 +1,5 @@
 import { ColloquyError, quoted } from "@colloquy/core";
-import type { Exposed } from "./expose.ts";
+import type { Exposed } from "./members.ts";
 
 /**
  * Puts keyword arguments among the positional ones: each in the place of its parameter where all of them are names of

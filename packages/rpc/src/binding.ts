@@ -1,7 +1,7 @@
 import { SerializationError, describeType, toError } from "@colloquy/core";
 import type { BuiltinTypes, Codec, ExtendedValue } from "@colloquy/core";
 import type { Exports } from "./exports.ts";
-import { isService } from "./expose.ts";
+import { isService } from "./members.ts";
 import type { Imports } from "./imports.ts";
 import { parseReferencePath, referencePath } from "./path.ts";
 import { RemoteNode, childAt, nodeOf, serviceProxy } from "./proxy.ts";
@@ -96,7 +96,7 @@ export class ReferenceBinding implements BuiltinTypes {
       throw new SerializationError("function: a plain peer takes services only, this one said no hello");
     }
     if (!isService(value))
-      throw new SerializationError(`no serializer for ${describeType(value)}, and it is no service`);
+      throw new SerializationError(`${describeType(value)} is no service and has no serializer; see extraSerializers`);
     return this.#router.pathOf(value) ?? referencePath(this.#exports.add(value));
   }
 

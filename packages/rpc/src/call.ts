@@ -1,4 +1,4 @@
-import { ColloquyError, readException, rejection, timerMs } from "@colloquy/core";
+import { ColloquyError, SerializationError, quoted, readException, rejection, timerMs } from "@colloquy/core";
 import type { PendingCall } from "@colloquy/core";
 import type { CallOptions, RemoteNode } from "./proxy.ts";
 
@@ -35,7 +35,8 @@ export class Call implements PendingCall {
 
   onFailure(error: ColloquyError): void {
     this.#loseQuietly();
-    this.#resolve(rejection(() => error.restated()));
+    const named = error instanceof SerializationError ? atArgument(error, this.node.path) : error;
+    this.#resolve(rejection(() => named.restated()));
   }
 
   #loseQuietly(): void {
@@ -44,6 +45,15 @@ export class Call implements PendingCall {
     queueMicrotask(() => void this.promise?.catch(ignore));
     this.#onLost();
   }
+}
+
+/** The content of a request is `[path, args, kwargs]`; its caller thinks in arguments. */
+function atArgument(error: SerializationError, path: string): SerializationError {
+  const [part, which, ...place] = error.place;
+  if (which === undefined || (part !== 1 && part !== 2)) return error;
+  const argument = typeof which === "number" ? `argument ${which + 1}` : `argument ${quoted(which)}`;
+  const cause = error.cause === undefined ? {} : { cause: error.cause };
+  return new SerializationError(`${argument} of ${quoted(path)}: ${error.reason}`, { ...cause, place });
 }
 
 /** Gives a call up at the other side, where it has left. */

@@ -1,13 +1,8 @@
-import { ColloquyError, JsonCodec, codecFor, connectTransport, resolveLimits } from "@colloquy/core";
-import type {
-  Codec,
-  CodecClass,
-  ConnectOptions as TransportConnectOptions,
-  Limits,
-  SerializerFactory,
-} from "@colloquy/core";
+import { ColloquyError, connectingCodec, connectTransport, resolveLimits } from "@colloquy/core";
+import type { CodecClass, ConnectOptions as TransportConnectOptions, Limits, SerializerFactory } from "@colloquy/core";
 import { Connection } from "./connection.ts";
 import type { Dialect } from "./hello.ts";
+import type { MethodFailureListener } from "./silent-failures.ts";
 
 export interface ConnectOptions extends TransportConnectOptions {
   /** Default: `JsonCodec`. Both sides use the same. */
@@ -19,6 +14,8 @@ export interface ConnectOptions extends TransportConnectOptions {
   readonly service?: object | undefined;
   /** Default: `"auto"`, hello with a fall back to the base protocol. */
   readonly dialect?: Dialect | undefined;
+  /** Told of what a method of this side has thrown, with its path. The caller gets name and message only. */
+  readonly onMethodFailure?: MethodFailureListener | undefined;
   /** Name of `service`, where this side serves the same one on other connections: a `randomUUID()`. */
   readonly rootName?: string | undefined;
 }
@@ -33,20 +30,19 @@ export async function connect<T extends object = object>(
   options: ConnectOptions = {},
 ): Promise<Connection<T>> {
   const limits = resolveLimits(options.limits);
-  const codec = codecFor(options.codec ?? JsonCodec, options.extraSerializers ?? []) as Codec;
+  const codec = connectingCodec(options.codec, options.extraSerializers);
   const transport = await connectTransport(address, options);
-  const { dialect = "auto", rootName, signal } = options;
-  const connection = new Connection<T>({ transport, codec, limits, dialect, rootName });
-  const abort = (): void =>
-    connection.destroy(
-      new ColloquyError("CANCELLED", `connecting to ${address} was cancelled`, { cause: signal?.reason }),
-    );
+  const { dialect = "auto", rootName, signal, onMethodFailure } = options;
+  const connection = new Connection<T>({ transport, codec, limits, dialect, rootName, onMethodFailure });
+  const abort = (): void => connection.destroy();
   signal?.addEventListener("abort", abort, { once: true });
   try {
+    signal?.throwIfAborted();
     await connection.start(options.service, true);
   } catch (error) {
     connection.destroy();
-    throw error;
+    if (signal?.aborted !== true) throw error;
+    throw new ColloquyError("CANCELLED", `connecting to ${address} was cancelled`, { cause: signal.reason });
   } finally {
     signal?.removeEventListener("abort", abort);
   }

@@ -1,10 +1,11 @@
 import { ColloquyError, Endpoint } from "@colloquy/core";
-import type { Codec, CodecChooser, EndpointHandler, EndpointStats, Limits, Transport } from "@colloquy/core";
+import type { Codec, CodecChooser, EndpointHandler, Limits } from "@colloquy/core";
 import { ReferenceBinding } from "./binding.ts";
 import type { BoundConnection } from "./binding.ts";
 import { Call, LimitedCall } from "./call.ts";
 import { answerControl, noticeControl } from "./control.ts";
 import type { ControlActions } from "./control.ts";
+import type { ConnectionSetup, ConnectionStats } from "./connection-setup.ts";
 import { Dispatcher, readRequest } from "./dispatcher.ts";
 import type { RequestContent } from "./dispatcher.ts";
 import { Exports } from "./exports.ts";
@@ -17,27 +18,6 @@ import type { CallOptions } from "./proxy.ts";
 import { Router } from "./router.ts";
 import { SilentFailures } from "./silent-failures.ts";
 import type { Remote } from "./types.ts";
-
-/** Counters of one connection. */
-export interface ConnectionStats extends EndpointStats {
-  /** Functions and services of this side that the other side holds. */
-  readonly exportedReferences: number;
-  /** Functions and services of the other side that this side holds. */
-  readonly importedReferences: number;
-  /** Failed calls on received functions: a subscriber has left, or has thrown. */
-  readonly failedFunctionCalls: number;
-  /** Notifications that could not be sent, or not be carried out. */
-  readonly failedNotifications: number;
-}
-
-export interface ConnectionSetup {
-  readonly transport: Transport;
-  readonly codec: Codec | CodecChooser;
-  readonly limits: Limits;
-  readonly dialect: Dialect;
-  /** Name of the root that this side serves on all its connections. */
-  readonly rootName?: string | undefined;
-}
 
 const NO_KWARGS: Readonly<Record<string, unknown>> = Object.freeze({});
 
@@ -60,12 +40,14 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
   /** The peer has said hello: it knows `$`, notifications and built-in types. */
   #extended = false;
   #goneAway = false;
+  #destroyed = false;
   #peerRoot: string | undefined;
   #told = false;
-  readonly #silent = new SilentFailures(this);
+  readonly #silent: SilentFailures;
 
   /** @internal */
-  constructor({ transport, codec, limits, dialect, rootName }: ConnectionSetup) {
+  constructor({ transport, codec, limits, dialect, rootName, onMethodFailure }: ConnectionSetup) {
+    this.#silent = new SilentFailures(this, onMethodFailure);
     this.#limits = limits;
     this.#dialect = dialect;
     this.#exports = new Exports(limits.maxReferenceCount);
@@ -80,11 +62,17 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     this.#endpoint = new Endpoint(transport, this.#bound(codec), handler, limits);
     this.#endpoint.onEncoded = (sent) => this.#exports.settle(sent);
     this.#greeting = new Greeting(this.#endpoint, limits, rootName, (traits) => this.#onGreeted(traits));
-    this.#dispatcher = new Dispatcher(this.#endpoint, this.#router, this.#exports, (path, signal) => ({
-      connection: this,
-      path,
-      signal,
-    }));
+    this.#dispatcher = new Dispatcher(
+      this.#endpoint,
+      this.#router,
+      this.#exports,
+      (path, signal) => ({
+        connection: this,
+        path,
+        signal,
+      }),
+      (path, error) => this.#silent.onMethod(path, error),
+    );
     this.#control = {
       cancel: (id) => this.#dispatcher.cancel(id),
       release: (id, count) => this.#exports.release(id, count),
@@ -147,6 +135,7 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
 
   /** Closes at once: calls under way fail with `CONNECTION_LOST`. */
   destroy(error?: ColloquyError): void {
+    this.#destroyed = true;
     this.#endpoint.destroy(error);
   }
 
@@ -288,7 +277,8 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     }
   }
 
-  #onClosed(error: ColloquyError | undefined): void {
+  #onClosed(reason: ColloquyError | undefined): void {
+    const error = reason ?? this.#endWithoutGoodbye();
     this.#greeting.close();
     this.#dispatcher.close();
     this.#exports.clear();
@@ -297,10 +287,16 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     setImmediate(() => this.#tell(error));
   }
 
+  /** A peer that closes in order says so before; one that has crashed doesn't. Plain peers never do. */
+  #endWithoutGoodbye(): ColloquyError | undefined {
+    if (!this.#extended || this.#goneAway || this.#endpoint.draining || this.#destroyed) return undefined;
+    return new ColloquyError("CONNECTION_LOST", `${this.remoteAddress} has ended the connection without a goodbye`);
+  }
+
   #tell(error: ColloquyError | undefined): void {
     this.#told = true;
     const listeners = [...this.#listeners];
     this.#listeners.clear();
-    for (const listener of listeners) guard(() => listener(error));
+    for (const listener of listeners) guard("a listener of onClose", () => listener(error));
   }
 }

@@ -2,8 +2,9 @@ import { ColloquyError } from "@colloquy/core";
 import type { Endpoint, Limits } from "@colloquy/core";
 import type { CallContext } from "./context.ts";
 import type { Exports } from "./exports.ts";
-import { exposedFunction } from "./expose.ts";
-import type { AnyFunction, Exposed } from "./expose.ts";
+import { exposedFunction } from "./members.ts";
+import type { AnyFunction } from "./expose.ts";
+import type { Exposed } from "./members.ts";
 import { bindKeywords, placeContext } from "./arguments.ts";
 import { joinPath, parseReferencePath } from "./path.ts";
 import { RemoteNode, nodeOf } from "./proxy.ts";
@@ -29,10 +30,19 @@ export class Dispatcher {
   /** Signals of the calls that asked for one; those of notifications have numbers below 0. */
   readonly #aborts = new Map<number, AbortController>();
   readonly #maxRunningCount: number;
+  /** Told of what methods throw; refusals are the caller's own business. */
+  readonly #onFailure: (path: string, error: unknown) => void;
   #quietCount = 0;
   #lastQuietId = 0;
 
-  constructor(endpoint: Endpoint, router: Router, exports: Exports, makeContext: MakeContext) {
+  constructor(
+    endpoint: Endpoint,
+    router: Router,
+    exports: Exports,
+    makeContext: MakeContext,
+    onFailure: (path: string, error: unknown) => void,
+  ) {
+    this.#onFailure = onFailure;
     this.#endpoint = endpoint;
     this.#router = router;
     this.#exports = exports;
@@ -48,7 +58,7 @@ export class Dispatcher {
       if (isThenable(result)) {
         result.then(
           (value) => this.#reply(id, value),
-          (error: unknown) => this.#fail(id, executed(error)),
+          (error: unknown) => this.#failMethod(id, request.path, error),
         );
         return;
       }
@@ -132,6 +142,7 @@ export class Dispatcher {
     try {
       return Reflect.apply(exposed.call, owner, given);
     } catch (error) {
+      this.#onFailure(path, error);
       throw executed(error);
     }
   }
@@ -139,6 +150,11 @@ export class Dispatcher {
   #reply(id: number, value: unknown): void {
     if (this.#aborts.size > 0) this.#aborts.delete(id);
     this.#endpoint.reply(id, value === undefined ? this.emptyResult : value);
+  }
+
+  #failMethod(id: number, path: string, error: unknown): void {
+    if (!(error instanceof PassedOn)) this.#onFailure(path, error);
+    this.#fail(id, executed(error));
   }
 
   #fail(id: number, error: unknown): void {

@@ -18,6 +18,8 @@ export class Exports {
   /** What the message that is being encoded has counted. */
   #journal: ExportEntry[] = [];
   #nextId = 1;
+  /** The message for a full table: counting what fills it takes a while. */
+  #fullText: string | undefined;
 
   constructor(maxCount: number) {
     this.#maxCount = maxCount;
@@ -77,9 +79,15 @@ export class Exports {
     if (entry.count > 0) return;
     this.#byId.delete(entry.id);
     this.#byTarget.delete(entry.target);
+    this.#fullText = undefined;
   }
 
   #full(target: object): SerializationError {
+    this.#fullText ??= this.#describeHolders();
+    return new SerializationError(`no room for a reference to ${describeType(target)}: ${this.#fullText}`);
+  }
+
+  #describeHolders(): string {
     const kinds = new Map<string, number>();
     for (const { target: held } of this.#byId.values()) {
       const kind = describeType(held);
@@ -87,9 +95,6 @@ export class Exports {
     }
     const most = [...kinds].toSorted((a, b) => b[1] - a[1]).slice(0, 3);
     const held = most.map(([kind, count]) => `${count} x ${kind}`).join(", ");
-    return new SerializationError(
-      `no room for a reference to ${describeType(target)}: the peer holds ${this.#maxCount} (maxReferenceCount; ${held}); ` +
-        "it releases them with release() or using",
-    );
+    return `the peer holds ${this.#maxCount} (maxReferenceCount; ${held}); it releases them with release() or using`;
   }
 }

@@ -1,11 +1,9 @@
 import { ColloquyError, describeType, quoted } from "@colloquy/core";
-import { REST, parameterNames } from "./parameters.ts";
 
 /** Marks that are on functions, instances and maps: symbols of the registry, so that two copies of the package agree. */
-const EXPOSED: unique symbol = Symbol.for("colloquy.exposed") as never;
-const FIELDS: unique symbol = Symbol.for("colloquy.fields") as never;
-const TABLE: unique symbol = Symbol("colloquy.table") as never;
-const SERVICE_MAP: unique symbol = Symbol.for("colloquy.serviceMap") as never;
+export const EXPOSED: unique symbol = Symbol.for("colloquy.exposed") as never;
+export const FIELDS: unique symbol = Symbol.for("colloquy.fields") as never;
+export const SERVICE_MAP: unique symbol = Symbol.for("colloquy.serviceMap") as never;
 
 declare const serviceBrand: unique symbol;
 
@@ -27,16 +25,6 @@ export interface ExposeOptions {
 // oxlint-disable-next-line typescript/no-explicit-any -- any function can be exposed
 export type AnyFunction = (...args: any[]) => any;
 
-/** One thing that can be called: a function, and how to call it. */
-export interface Exposed {
-  readonly call: AnyFunction;
-  readonly options: ExposeOptions;
-  /** Names of the parameters that a caller fills; "" where one isn't known. */
-  readonly params: readonly string[];
-  /** Index of the context among the arguments; Infinity: behind all, -1: none is wanted. */
-  readonly contextPlace: number;
-}
-
 type Decorated =
   | ClassMethodDecoratorContext
   | ClassFieldDecoratorContext
@@ -46,7 +34,8 @@ type Decorated =
 /** What `expose` returns as a decorator. */
 export type ExposeDecorator = <V>(value: V, context: Decorated) => void;
 
-interface Marked {
+/** A function or accessor that may be exposed. */
+export interface Marked {
   [EXPOSED]?: ExposeOptions;
 }
 
@@ -64,16 +53,26 @@ export function expose(options: ExposeOptions): ExposeDecorator;
 export function expose<F extends AnyFunction>(fn: F, options?: ExposeOptions): F;
 export function expose(value: unknown, context: Decorated): void;
 export function expose(value: unknown, context?: Decorated | ExposeOptions): unknown {
+  if (typeof context === "string" || typeof context === "symbol") throw legacyDecorator(context);
   if (isDecoration(context)) return decorate(value, context, {});
   if (typeof value === "function") return mark(value, context ?? {});
   if (typeof value === "object" && value !== null && context === undefined) {
-    return (member: unknown, place: Decorated) => decorate(member, place, value);
+    return (member: unknown, place: Decorated) => {
+      if (!isDecoration(place)) throw legacyDecorator(place);
+      return decorate(member, place, value);
+    };
   }
   throw new ColloquyError("INVALID_ARGUMENT", `expose takes a function, not ${describeType(value)}`);
 }
 
-function isDecoration(context: Decorated | ExposeOptions | undefined): context is Decorated {
-  return context !== undefined && "kind" in context;
+function isDecoration(context: unknown): context is Decorated {
+  return typeof context === "object" && context !== null && "kind" in context;
+}
+
+function legacyDecorator(name: unknown): ColloquyError {
+  const reason =
+    "it takes standard decorators: switch experimentalDecorators off, or list names in `static exposed = [...]`";
+  return new ColloquyError("INVALID_ARGUMENT", `expose was called as a legacy decorator of ${String(name)}; ${reason}`);
 }
 
 function decorate(value: unknown, context: Decorated, options: ExposeOptions): unknown {
@@ -91,10 +90,21 @@ function decorate(value: unknown, context: Decorated, options: ExposeOptions): u
       return undefined;
     case "field":
       return function (this: object, initial: unknown) {
+        checkField(this, name, initial);
         fieldsOf(this).set(name, options);
         return initial;
       };
   }
+}
+
+/** A field may get its service or function later. */
+function checkField(owner: object, name: string, initial: unknown): void {
+  if (initial === undefined || initial === null || typeof initial === "object" || typeof initial === "function") return;
+  const where = `${owner.constructor.name}.${name}`;
+  throw new ColloquyError(
+    "INVALID_ARGUMENT",
+    `${where} can't be exposed: it is a ${typeof initial}, no function or service`,
+  );
 }
 
 function mark<F extends object>(fn: F, options: ExposeOptions): F {
@@ -102,7 +112,8 @@ function mark<F extends object>(fn: F, options: ExposeOptions): F {
   return fn;
 }
 
-function fieldsOf(instance: object): Map<string, ExposeOptions> {
+/** The exposed fields of an instance, with their options. */
+export function fieldsOf(instance: object): Map<string, ExposeOptions> {
   const holder = instance as { [FIELDS]?: Map<string, ExposeOptions> };
   if (!Object.hasOwn(instance, FIELDS)) Object.defineProperty(instance, FIELDS, { value: new Map() });
   return holder[FIELDS]!;
@@ -138,154 +149,16 @@ export function service<T extends object>(members: T): ServiceMap<T> {
       `service takes an object with functions and services, not ${describeType(members)}`,
     );
   }
+  for (const [name, member] of Object.entries(members)) {
+    if (typeof member !== "function" || (member as Marked)[EXPOSED] !== undefined) continue;
+    throw new ColloquyError(
+      "INVALID_ARGUMENT",
+      `${quoted(name)} is a function that isn't exposed; write expose(...) around it`,
+    );
+  }
   if (!Object.hasOwn(members, SERVICE_MAP)) Object.defineProperty(members, SERVICE_MAP, { value: true });
   const prototype: unknown = Object.getPrototypeOf(members);
   // A plain object would cross by value.
   if (prototype === Object.prototype || prototype === null) Object.setPrototypeOf(members, ServiceMembers.prototype);
   return members as ServiceMap<T>;
-}
-
-/** True for what is passed by reference as a service. */
-export function isService(value: unknown): value is object {
-  if (typeof value !== "object" || value === null) return false;
-  if (value instanceof Service || Object.hasOwn(value, SERVICE_MAP) || Object.hasOwn(value, FIELDS)) return true;
-  return tableOf(value).size > 0;
-}
-
-/** A member of a service: something to call, or a service below it. */
-export type Member = Exposed | { readonly service: object };
-
-/**
- * The exposed member of that name. Names are looked up in maps that `expose` has filled, never by walking the object.
- *
- * @throws ColloquyError `NOT_FOUND`, `NOT_EXPOSED`
- */
-export function memberOf(owner: object, name: string, path: string): Member {
-  if (owner instanceof ServiceTable) {
-    const found = owner.lookup(name);
-    return found === undefined ? missing(name, path) : asMember(found, name, undefined);
-  }
-  if (Object.hasOwn(owner, SERVICE_MAP)) {
-    if (!Object.hasOwn(owner, name)) missing(name, path);
-    return asMember((owner as Record<string, unknown>)[name], name, undefined);
-  }
-  const field = Object.hasOwn(owner, FIELDS) ? fieldsOf(owner).get(name) : undefined;
-  if (field !== undefined) return asMember((owner as Record<string, unknown>)[name], name, field);
-  const entry = tableOf(owner).get(name);
-  if (entry === undefined) return refuse(owner, name, path);
-  if ("call" in entry) return entry;
-  return asMember((owner as Record<string, unknown>)[name], name, entry.read);
-}
-
-/** Names and values of the services right below one, as far as they can be listed. */
-export function* subServices(owner: object): Generator<[name: string, sub: unknown], void, undefined> {
-  if (Object.hasOwn(owner, SERVICE_MAP)) yield* Object.entries(owner);
-  if (Object.hasOwn(owner, FIELDS)) {
-    for (const name of fieldsOf(owner).keys()) yield [name, (owner as Record<string, unknown>)[name]];
-  }
-  for (const [name, entry] of tableOf(owner))
-    if ("read" in entry) yield [name, (owner as Record<string, unknown>)[name]];
-}
-
-/** How to call a function that was passed by reference: with the options it was exposed with, if it was. */
-export function exposedFunction(fn: AnyFunction): Exposed {
-  return new ExposedFunction(fn, (fn as Marked)[EXPOSED] ?? {});
-}
-
-/** Reads the parameters where keywords or a context ask for them: for a function that came as a value this is made at each call. */
-class ExposedFunction implements Exposed {
-  readonly call: AnyFunction;
-  readonly options: ExposeOptions;
-  readonly contextPlace: number;
-  #declared: readonly string[] | undefined;
-
-  constructor(call: AnyFunction, options: ExposeOptions) {
-    this.call = call;
-    this.options = options;
-    this.contextPlace = options.context === true ? this.#placeOfContext() : -1;
-  }
-
-  get params(): readonly string[] {
-    const { params, context } = this.options;
-    return params ?? (context === true ? this.#names.slice(0, -1) : this.#names);
-  }
-
-  get #names(): readonly string[] {
-    return (this.#declared ??= parameterNames(this.call));
-  }
-
-  /** Fixed wherever possible: behind the arguments that came, one of them could stand where the context is expected. */
-  #placeOfContext(): number {
-    if (this.options.params !== undefined) return this.options.params.length;
-    const names = this.#names;
-    if (names.includes(REST)) return Infinity;
-    return Math.max(names.length, this.call.length, 1) - 1;
-  }
-}
-
-type TableEntry = Exposed | { readonly read: ExposeOptions };
-
-/** The exposed methods and accessors of a class: the most derived definition of each name decides. */
-function tableOf(instance: object): ReadonlyMap<string, TableEntry> {
-  const prototype = Object.getPrototypeOf(instance) as { [TABLE]?: ReadonlyMap<string, TableEntry> } | null;
-  if (prototype === null || prototype === Object.prototype) return EMPTY;
-  if (Object.hasOwn(prototype, TABLE)) return prototype[TABLE]!;
-  const table = new Map<string, TableEntry>();
-  const seen = new Set<string>();
-  for (let level: object | null = prototype; level !== null && level !== Object.prototype;) {
-    addLevel(level, table, seen);
-    level = Object.getPrototypeOf(level) as object | null;
-  }
-  // Only on classes of services: what is asked whether it is one may be of any class.
-  if (table.size > 0 && Object.isExtensible(prototype)) Object.defineProperty(prototype, TABLE, { value: table });
-  return table;
-}
-
-const EMPTY: ReadonlyMap<string, TableEntry> = Object.freeze(new Map<string, TableEntry>());
-
-function addLevel(level: object, table: Map<string, TableEntry>, seen: Set<string>): void {
-  const listed = listedNames(level);
-  for (const name of Object.getOwnPropertyNames(level)) {
-    if (name === "constructor" || seen.has(name)) continue;
-    seen.add(name);
-    const { value, get } = Object.getOwnPropertyDescriptor(level, name) as { value?: unknown; get?: Marked };
-    const marked = typeof value === "function" ? (value as Marked)[EXPOSED] : get?.[EXPOSED];
-    const options = marked ?? (listed.has(name) ? {} : undefined);
-    if (options === undefined) continue;
-    if (typeof value === "function") table.set(name, new ExposedFunction(value as AnyFunction, options));
-    else table.set(name, { read: options });
-  }
-  // A listed name without a definition on the class is a field of its instances.
-  for (const name of listed) if (!seen.has(name)) table.set(name, { read: {} });
-}
-
-function listedNames(level: object): Set<string> {
-  const constructor: unknown = Object.getOwnPropertyDescriptor(level, "constructor")?.value;
-  if (typeof constructor !== "function" || !Object.hasOwn(constructor, "exposed")) return new Set();
-  const names: unknown = (constructor as { exposed?: unknown }).exposed;
-  return new Set(Array.isArray(names) ? names.filter((name) => typeof name === "string") : []);
-}
-
-/** What a field, an accessor or a map holds under an exposed name. */
-function asMember(value: unknown, name: string, options: ExposeOptions | undefined): Member {
-  if (typeof value === "function") {
-    if (options !== undefined) return new ExposedFunction(value as AnyFunction, options);
-    if ((value as Marked)[EXPOSED] !== undefined) return exposedFunction(value as AnyFunction);
-  } else if (isService(value)) return { service: value };
-  throw new ColloquyError("NOT_EXPOSED", `${quoted(name)} is not exposed`);
-}
-
-function missing(name: string, path: string): never {
-  throw new ColloquyError("NOT_FOUND", `name ${quoted(name)} not found in ${quoted(path)}`);
-}
-
-/** Tells a name that is there and not exposed from one that isn't, by the names that the class itself defines. */
-function refuse(owner: object, name: string, path: string): never {
-  for (let level: object | null = owner; level !== null && level !== Object.prototype;) {
-    if (name !== "constructor" && Object.hasOwn(level, name)) {
-      throw new ColloquyError("NOT_EXPOSED", `${quoted(name)} is not exposed`);
-    }
-    level = Object.getPrototypeOf(level) as object | null;
-  }
-  return missing(name, path);
 }

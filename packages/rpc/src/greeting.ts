@@ -55,7 +55,7 @@ export class Greeting {
         id: -1,
         onResult: (answer) => {
           try {
-            this.#release(readHello(answer, own));
+            this.#release(readHello(answer, own, "server"));
             resolve();
           } catch (error) {
             reject(error);
@@ -68,7 +68,7 @@ export class Greeting {
           resolve();
         },
         onFailure: (error) => {
-          const hint = `no answer to hello; both sides need the same codec, and this one speaks ${own.codec}`;
+          const hint = `no answer to hello: the peer may speak another codec than ${own.codec}, want TLS, or have refused; its log may tell`;
           reject(
             error.code === "CONNECTION_LOST"
               ? new ColloquyError("UNAVAILABLE", `${error.message} (${hint})`, { cause: error })
@@ -89,7 +89,7 @@ export class Greeting {
     const own: Hello = makeHello(codec, this.#limits, this.#root);
     const args: unknown = content[1];
     try {
-      const traits = readHello(Array.isArray(args) ? args[0] : undefined, own);
+      const traits = readHello(Array.isArray(args) ? args[0] : undefined, own, "client");
       this.#endpoint.reply(id, own, true);
       this.#release(traits);
     } catch (error) {

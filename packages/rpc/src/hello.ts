@@ -46,7 +46,7 @@ export interface PeerTraits {
  *
  * @throws ColloquyError `PROTOCOL_ERROR` for one that is malformed, of another version, or that doesn't fit ours.
  */
-export function readHello(received: unknown, own: Hello): PeerTraits {
+export function readHello(received: unknown, own: Hello, from: "client" | "server"): PeerTraits {
   if (typeof received !== "object" || received === null || Array.isArray(received)) {
     throw new ColloquyError("PROTOCOL_ERROR", "hello is no map");
   }
@@ -58,7 +58,7 @@ export function readHello(received: unknown, own: Hello): PeerTraits {
       `the peer speaks version ${version} of the protocol, this side ${PROTOCOL_VERSION}`,
     );
   }
-  if (hello.serializers !== undefined) checkSerializers(hello.serializers, own.serializers);
+  if (hello.serializers !== undefined) checkSerializers(hello.serializers, own.serializers, from);
   const software = typeof hello.software === "string" ? hello.software.slice(0, 256) : "unknown";
   return {
     software,
@@ -68,7 +68,7 @@ export function readHello(received: unknown, own: Hello): PeerTraits {
   };
 }
 
-function checkSerializers(theirs: unknown, ours: readonly string[]): void {
+function checkSerializers(theirs: unknown, ours: readonly string[], from: "client" | "server"): void {
   const same =
     Array.isArray(theirs) && theirs.length === ours.length && ours.every((name, index) => name === theirs[index]);
   if (same) return;
@@ -76,9 +76,12 @@ function checkSerializers(theirs: unknown, ours: readonly string[]): void {
     ? theirs.slice(0, 32).map((name) => (typeof name === "string" ? quoted(name) : "?"))
     : ["?"];
   const own = ours.map((name) => quoted(name)).join(", ");
+  const [here, there] = [`[${own}]`, `[${names.join(", ")}]`];
+  const lists = from === "client" ? { client: there, server: here } : { client: here, server: there };
   throw new ColloquyError(
     "PROTOCOL_ERROR",
-    `the two sides have different serializers: [${names.join(", ")}] there, [${own}] here; both add the same in the same order`,
+    `the two sides have different serializers: ${lists.client} at the client, ${lists.server} at the server; ` +
+      "both add the same in the same order",
   );
 }
 

@@ -33,6 +33,8 @@ interface ImportEntry {
 const MIN_COLLECTED_COUNT = 1000;
 /** Time without a new reference after which there is time for a collection. */
 const IDLE_MS = 1000;
+/** Time in which the engine reports what it has collected. */
+const FINALIZED_MS = 50;
 
 /** Sends `[[number, count], ...]` to the other side. */
 export type ReleaseSender = (released: [id: number, count: number][]) => void;
@@ -54,7 +56,8 @@ export class Imports {
   #idleTimer: NodeJS.Timeout | undefined;
   #arrivedAtIdle = 0;
   #arrived = 0;
-  /** Size from which on the next reference starts a collection. */
+  #collecting = false;
+  /** Size from which on the next reference asks for a collection. */
   #collectAt = DEFAULT_LIMITS.maxReferenceCount / 2;
   #maxCount: number = DEFAULT_LIMITS.maxReferenceCount;
 
@@ -111,14 +114,23 @@ export class Imports {
 
   #watchSize(): void {
     this.#arrived++;
-    if (this.#entries.size >= this.#collectAt) {
-      collectGarbage();
-      // Where most are in use, looking again soon is of no use.
-      const alive = [...this.#entries.values()].filter(({ weak }) => weak.deref() !== undefined).length;
-      this.#collectAt = Math.max(this.#maxCount / 2, (alive + this.#maxCount) / 2);
+    if (this.#entries.size >= this.#collectAt && !this.#collecting) {
+      this.#collecting = true;
+      setImmediate(() => this.#collect());
     }
     if (this.#entries.size < MIN_COLLECTED_COUNT) return;
     if (this.#idleTimer === undefined) this.#idleTimer = setTimeout(() => this.#whenIdle(), IDLE_MS).unref();
+  }
+
+  /** In a turn of its own, and not again before the entries of what was collected are gone. */
+  #collect(): void {
+    if (this.#closed) return;
+    collectGarbage();
+    setTimeout(() => {
+      this.#collecting = false;
+      // Where most are in use, looking again soon is of no use.
+      this.#collectAt = Math.max(this.#maxCount / 2, this.#entries.size + this.#maxCount / 10);
+    }, FINALIZED_MS).unref();
   }
 
   #whenIdle(): void {

@@ -1,7 +1,8 @@
-import { ColloquyError, describeType, quoted } from "@colloquy/core";
+import { ColloquyError, quoted } from "@colloquy/core";
 import type { Limits } from "@colloquy/core";
-import { ServiceTable, isService, memberOf, subServices } from "./expose.ts";
-import type { Exposed } from "./expose.ts";
+import { ServiceTable } from "./expose.ts";
+import { checkServable, isService, memberOf, subServices } from "./members.ts";
+import type { Exposed } from "./members.ts";
 import { joinPath } from "./path.ts";
 
 const MAX_SEARCHED_COUNT = 1000;
@@ -20,9 +21,7 @@ export class Router {
 
   /** Sets the root. @throws ColloquyError `INVALID_ARGUMENT` for what is no service. */
   serve(root: object): void {
-    if (!isService(root)) {
-      throw new ColloquyError("INVALID_ARGUMENT", `${describeType(root)} is no service: nothing in it is exposed`);
-    }
+    checkServable(root);
     this.#root = root;
   }
 

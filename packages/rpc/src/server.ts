@@ -1,18 +1,11 @@
 import { randomUUID } from "node:crypto";
-import {
-  ColloquyError,
-  JsonCodec,
-  codecFor,
-  describeType,
-  listenTransport,
-  resolveLimits,
-  toError,
-} from "@colloquy/core";
+import { ColloquyError, JsonCodec, codecFor, listenTransport, resolveLimits, warn } from "@colloquy/core";
 import type { CodecOption, Limits, ListenOptions, SerializerFactory, Transport } from "@colloquy/core";
 import { Connection } from "./connection.ts";
-import { isService } from "./expose.ts";
+import { checkServable } from "./members.ts";
 import { guard } from "./guard.ts";
 import type { Dialect } from "./hello.ts";
+import type { MethodFailureListener } from "./silent-failures.ts";
 
 export interface ServeOptions extends ListenOptions {
   /** Default: `JsonCodec`. `"auto"`: what each client speaks. */
@@ -22,6 +15,8 @@ export interface ServeOptions extends ListenOptions {
   readonly limits?: Partial<Limits> | undefined;
   /** Default: `"auto"`, hello with a fall back to the base protocol. */
   readonly dialect?: Dialect | undefined;
+  /** Told of what a method of this side has thrown, with its path. The caller gets name and message only. */
+  readonly onMethodFailure?: MethodFailureListener | undefined;
   /** Name of the root, where the same one is served elsewhere, too. Default: a new one, none for a factory. */
   readonly rootName?: string | undefined;
   /** Told of each client. */
@@ -66,11 +61,18 @@ export async function serve(
     let connection: Connection;
     try {
       const codec = codecFor(options.codec ?? JsonCodec, serializers);
-      connection = new Connection({ transport, codec, limits, dialect, rootName });
+      connection = new Connection({
+        transport,
+        codec,
+        limits,
+        dialect,
+        rootName,
+        onMethodFailure: options.onMethodFailure,
+      });
     } catch (error) {
       // Serializer factories are user code: one that throws costs this connection, not the process.
       transport.destroy();
-      process.emitWarning(toError(error));
+      warn(`no connection for ${transport.remoteAddress}`, error);
       return;
     }
     connections.add(connection);
@@ -96,9 +98,7 @@ function checkRoot(root: unknown): void {
       `serve takes an instance: new ${root.name}(), or (connection) => new ${root.name}()`,
     );
   }
-  if (!isService(root)) {
-    throw new ColloquyError("INVALID_ARGUMENT", `${describeType(root)} is no service: nothing in it is exposed`);
-  }
+  checkServable(root);
 }
 
 async function accept(connection: Connection, root: object | ServiceFactory, options: ServeOptions): Promise<void> {
@@ -110,9 +110,8 @@ async function accept(connection: Connection, root: object | ServiceFactory, opt
     options.onConnection?.(connection);
   } catch (error) {
     connection.destroy();
-    guard(() => {
-      if (options.onError === undefined) throw error;
-      options.onError(error, connection);
-    });
+    const { onError } = options;
+    if (onError === undefined) warn(`serving ${connection.remoteAddress} failed`, error);
+    else guard("onError of a server", () => onError(error, connection));
   }
 }

@@ -1,17 +1,31 @@
 import { channel } from "node:diagnostics_channel";
+import { guard } from "./guard.ts";
 
-/** Published where somebody listens: `{ connection, path }` and `{ connection, path, error }`. */
+/** Published where somebody listens: `{ connection, path }`, and `{ connection, path, error }` for the other two. */
 const failedFunctionCall = channel("colloquy:failed-function-call");
 const failedNotification = channel("colloquy:failed-notification");
+const failedMethod = channel("colloquy:failed-method");
 
-/** Counts and publishes the failures of one connection that no promise has to report. */
+/** Told of what a method has thrown: its caller gets the name and the message, its own process sees the stack here. */
+export type MethodFailureListener = (error: unknown, path: string) => void;
+
+/** Counts and publishes the failures of one connection that no promise of this side has to report. */
 export class SilentFailures {
   functionCalls = 0;
   notifications = 0;
   readonly #connection: object;
+  readonly #onMethodFailure: MethodFailureListener | undefined;
 
-  constructor(connection: object) {
+  constructor(connection: object, onMethodFailure: MethodFailureListener | undefined) {
     this.#connection = connection;
+    this.#onMethodFailure = onMethodFailure;
+  }
+
+  /** A method of this side has thrown. */
+  onMethod(path: string, error: unknown): void {
+    const listener = this.#onMethodFailure;
+    if (listener !== undefined) guard("onMethodFailure", () => listener(error, path));
+    if (failedMethod.hasSubscribers) failedMethod.publish({ connection: this.#connection, path, error });
   }
 
   /** A call on a received function has failed: a subscriber has left, or has thrown. */

@@ -1,0 +1,26 @@
+import type { Codec, CodecChooser, EndpointStats, Limits, Transport } from "@colloquy/core";
+import type { Dialect } from "./hello.ts";
+import type { MethodFailureListener } from "./silent-failures.ts";
+
+/** Counters of one connection. */
+export interface ConnectionStats extends EndpointStats {
+  /** Functions and services of this side that the other side holds. */
+  readonly exportedReferences: number;
+  /** Functions and services of the other side that this side holds. */
+  readonly importedReferences: number;
+  /** Failed calls on received functions: a subscriber has left, or has thrown. */
+  readonly failedFunctionCalls: number;
+  /** Notifications that could not be sent, or not be carried out. */
+  readonly failedNotifications: number;
+}
+
+/** What a connection is made of. */
+export interface ConnectionSetup {
+  readonly transport: Transport;
+  readonly codec: Codec | CodecChooser;
+  readonly limits: Limits;
+  readonly dialect: Dialect;
+  /** Name of the root that this side serves on all its connections. */
+  readonly rootName?: string | undefined;
+  readonly onMethodFailure?: MethodFailureListener | undefined;
+}

@@ -1,0 +1,194 @@
+import { ColloquyError, describeType, quoted } from "@colloquy/core";
+import { EXPOSED, FIELDS, SERVICE_MAP, Service, ServiceTable, fieldsOf } from "./expose.ts";
+import type { AnyFunction, ExposeOptions, Marked } from "./expose.ts";
+import { REST, parameterNames } from "./parameters.ts";
+
+/** Where a class keeps the table of its exposed methods. */
+const TABLE: unique symbol = Symbol("colloquy.table") as never;
+
+/** One thing that can be called: a function, and how to call it. */
+export interface Exposed {
+  readonly call: AnyFunction;
+  readonly options: ExposeOptions;
+  /** Names of the parameters that a caller fills; "" where one isn't known. */
+  readonly params: readonly string[];
+  /** Index of the context among the arguments; Infinity: behind all, -1: none is wanted. */
+  readonly contextPlace: number;
+}
+
+/** True for what is passed by reference as a service. */
+export function isService(value: unknown): value is object {
+  if (typeof value !== "object" || value === null) return false;
+  if (value instanceof Service || Object.hasOwn(value, SERVICE_MAP) || Object.hasOwn(value, FIELDS)) return true;
+  return tableOf(value).size > 0;
+}
+
+/**
+ * Checks what is going to be served.
+ *
+ * @throws ColloquyError `INVALID_ARGUMENT` where nothing is exposed, or where `static exposed` lists what isn't there.
+ */
+export function checkServable(root: unknown): asserts root is object {
+  if (!isService(root) || !hasMembers(root)) {
+    throw new ColloquyError("INVALID_ARGUMENT", `${describeType(root)} is no service: nothing in it is exposed`);
+  }
+  for (let level: object | null = root; level !== null && level !== Object.prototype;) {
+    for (const name of listedNames(level)) {
+      if (name in root) continue;
+      throw new ColloquyError(
+        "INVALID_ARGUMENT",
+        `${describeType(root)}.exposed lists ${quoted(name)}, which it doesn't have`,
+      );
+    }
+    level = Object.getPrototypeOf(level) as object | null;
+  }
+}
+
+/** A map may get its members later, and a table has those that its code finds. */
+function hasMembers(owner: object): boolean {
+  if (Object.hasOwn(owner, SERVICE_MAP) || owner instanceof ServiceTable) return true;
+  return Object.hasOwn(owner, FIELDS) || tableOf(owner).size > 0;
+}
+
+/** A member of a service: something to call, or a service below it. */
+export type Member = Exposed | { readonly service: object };
+
+/**
+ * The exposed member of that name. Names are looked up in maps that `expose` has filled, never by walking the object.
+ *
+ * @throws ColloquyError `NOT_FOUND`, `NOT_EXPOSED`
+ */
+export function memberOf(owner: object, name: string, path: string): Member {
+  if (owner instanceof ServiceTable) {
+    const found = owner.lookup(name);
+    return found === undefined ? missing(name, path) : asMember(found, name, undefined);
+  }
+  if (Object.hasOwn(owner, SERVICE_MAP)) {
+    if (!Object.hasOwn(owner, name)) missing(name, path);
+    return asMember((owner as Record<string, unknown>)[name], name, undefined);
+  }
+  const field = Object.hasOwn(owner, FIELDS) ? fieldsOf(owner).get(name) : undefined;
+  if (field !== undefined) return asMember((owner as Record<string, unknown>)[name], name, field);
+  const entry = tableOf(owner).get(name);
+  if (entry === undefined) return refuse(owner, name, path);
+  if ("call" in entry) return entry;
+  return asMember((owner as Record<string, unknown>)[name], name, entry.read);
+}
+
+/** Names and values of the services right below one, as far as they can be listed. */
+export function* subServices(owner: object): Generator<[name: string, sub: unknown], void, undefined> {
+  if (Object.hasOwn(owner, SERVICE_MAP)) yield* Object.entries(owner);
+  if (Object.hasOwn(owner, FIELDS)) {
+    for (const name of fieldsOf(owner).keys()) yield [name, (owner as Record<string, unknown>)[name]];
+  }
+  for (const [name, entry] of tableOf(owner))
+    if ("read" in entry) yield [name, (owner as Record<string, unknown>)[name]];
+}
+
+/** How to call a function that was passed by reference: with the options it was exposed with, if it was. */
+export function exposedFunction(fn: AnyFunction): Exposed {
+  return new ExposedFunction(fn, (fn as Marked)[EXPOSED] ?? {});
+}
+
+/** Reads the parameters where keywords or a context ask for them: for a function that came as a value this is made at each call. */
+class ExposedFunction implements Exposed {
+  readonly call: AnyFunction;
+  readonly options: ExposeOptions;
+  readonly contextPlace: number;
+  #declared: readonly string[] | undefined;
+
+  constructor(call: AnyFunction, options: ExposeOptions) {
+    this.call = call;
+    this.options = options;
+    this.contextPlace = options.context === true ? this.#placeOfContext() : -1;
+  }
+
+  get params(): readonly string[] {
+    const { params, context } = this.options;
+    return params ?? (context === true ? this.#names.slice(0, -1) : this.#names);
+  }
+
+  get #names(): readonly string[] {
+    return (this.#declared ??= parameterNames(this.call));
+  }
+
+  /** Fixed wherever possible: behind the arguments that came, one of them could stand where the context is expected. */
+  #placeOfContext(): number {
+    if (this.options.params !== undefined) return this.options.params.length;
+    const names = this.#names;
+    if (names.includes(REST)) return Infinity;
+    return Math.max(names.length, this.call.length, 1) - 1;
+  }
+}
+
+type TableEntry = Exposed | { readonly read: ExposeOptions };
+
+/** The exposed methods and accessors of a class: the most derived definition of each name decides. */
+function tableOf(instance: object): ReadonlyMap<string, TableEntry> {
+  const prototype = Object.getPrototypeOf(instance) as { [TABLE]?: ReadonlyMap<string, TableEntry> } | null;
+  if (prototype === null || prototype === Object.prototype) return EMPTY;
+  if (Object.hasOwn(prototype, TABLE)) return prototype[TABLE]!;
+  const table = new Map<string, TableEntry>();
+  const seen = new Set<string>();
+  for (let level: object | null = prototype; level !== null && level !== Object.prototype;) {
+    addLevel(level, table, seen);
+    level = Object.getPrototypeOf(level) as object | null;
+  }
+  // Only on classes of services: what is asked whether it is one may be of any class.
+  if (table.size > 0 && Object.isExtensible(prototype)) Object.defineProperty(prototype, TABLE, { value: table });
+  return table;
+}
+
+const EMPTY: ReadonlyMap<string, TableEntry> = Object.freeze(new Map<string, TableEntry>());
+
+function addLevel(level: object, table: Map<string, TableEntry>, seen: Set<string>): void {
+  const listed = listedNames(level);
+  for (const name of Object.getOwnPropertyNames(level)) {
+    if (name === "constructor" || seen.has(name)) continue;
+    seen.add(name);
+    const { value, get } = Object.getOwnPropertyDescriptor(level, name) as { value?: unknown; get?: Marked };
+    const marked = typeof value === "function" ? (value as Marked)[EXPOSED] : get?.[EXPOSED];
+    const options = marked ?? (listed.has(name) ? {} : undefined);
+    if (options === undefined) continue;
+    if (typeof value === "function") table.set(name, new ExposedFunction(value as AnyFunction, options));
+    else table.set(name, { read: options });
+  }
+  // A listed name without a definition on the class is a field of its instances.
+  for (const name of listed) if (!seen.has(name)) table.set(name, { read: {} });
+}
+
+function listedNames(level: object): Set<string> {
+  const constructor: unknown = Object.getOwnPropertyDescriptor(level, "constructor")?.value;
+  if (typeof constructor !== "function" || !Object.hasOwn(constructor, "exposed")) return new Set();
+  const names: unknown = (constructor as { exposed?: unknown }).exposed;
+  return new Set(Array.isArray(names) ? names.filter((name) => typeof name === "string") : []);
+}
+
+/** What a field, an accessor or a map holds under an exposed name. */
+function asMember(value: unknown, name: string, options: ExposeOptions | undefined): Member {
+  if (typeof value === "function") {
+    if (options !== undefined) return new ExposedFunction(value as AnyFunction, options);
+    if ((value as Marked)[EXPOSED] !== undefined) return exposedFunction(value as AnyFunction);
+  } else if (isService(value)) return { service: value };
+  throw notExposed(name);
+}
+
+function notExposed(name: string): ColloquyError {
+  return new ColloquyError("NOT_EXPOSED", `${quoted(name)} is not exposed; @expose or expose() makes it callable`);
+}
+
+function missing(name: string, path: string): never {
+  const where = path === "" ? '"", the root service' : quoted(path);
+  throw new ColloquyError("NOT_FOUND", `name ${quoted(name)} not found in ${where}`);
+}
+
+/** Tells a name that is there and not exposed from one that isn't, by the names that the class itself defines. */
+function refuse(owner: object, name: string, path: string): never {
+  for (let level: object | null = owner; level !== null && level !== Object.prototype;) {
+    if (name !== "constructor" && Object.hasOwn(level, name)) {
+      throw notExposed(name);
+    }
+    level = Object.getPrototypeOf(level) as object | null;
+  }
+  return missing(name, path);
+}
