@@ -1,6 +1,7 @@
 import { expose } from "@colloquy/rpc";
 import { describe, expect, it } from "vitest";
 import { Agent } from "../src/index.ts";
+import type { Container } from "../src/index.ts";
 import { Echo, Gate, failureOf, newAddress, newContainer, rejectionOf, turns, unhandledDuring } from "./support.ts";
 
 /** Writes down what happens to it. */
@@ -407,7 +408,11 @@ describe("a task", () => {
     const worker = await container.spawn(new Worker());
     const warned = new Promise<Error>((resolve) => process.once("warning", resolve));
     worker.work(async () => Promise.reject(new Error("task without a listener")));
-    expect((await warned).message).toBe("task without a listener");
+    const { name, message } = await warned;
+    expect(name).toBe("ColloquyWarning");
+    // The text has the stack: the agent, and where its task has failed.
+    expect(message).toContain(`a task of ${String(worker)} failed: Error: task without a listener\n    at `);
+    expect(message).toContain("agent.test.ts");
   });
 
   it("that fails doesn't end the process where the listener throws, too", async () => {
@@ -420,7 +425,10 @@ describe("a task", () => {
     const warned = new Promise<Error>((resolve) => process.once("warning", resolve));
     const unhandled = await unhandledDuring(() => worker.work(async () => Promise.reject(new Error("task"))));
     expect(unhandled).toEqual([]);
-    expect((await warned).message).toBe("listener of tasks");
+    expect(await warned).toMatchObject({
+      name: "ColloquyWarning",
+      message: expect.stringContaining(`onTaskFailure of ${String(worker)} failed: Error: listener of tasks\n    at `),
+    });
     await worker.stop();
     expect(worker.events).toEqual(["stop"]);
   });
@@ -457,5 +465,38 @@ describe("a task", () => {
 
   it("can't be started before the agent is spawned", () => {
     expect(() => new Worker().work(async () => {})).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
+  });
+});
+
+describe("what a method of an agent throws", () => {
+  class Failing extends Agent {
+    @expose fail(): void {
+      throw new RangeError("sync");
+    }
+    @expose async failSlowly(): Promise<void> {
+      await Promise.resolve();
+      throw new TypeError("async");
+    }
+  }
+
+  it("is told to `onMethodFailure` of its own container, with its path, over connections of either side", async () => {
+    const [here, there]: [unknown, string][][] = [[], []];
+    const told = async (into: [unknown, string][]): Promise<Container> =>
+      newContainer(newAddress(), { onMethodFailure: (error, path) => void into.push([error, path]) });
+    const [a, b] = [await told(here!), await told(there!)];
+    const [first, second] = [await a.spawn(new Failing(), { id: "first" }), await b.spawn(new Failing())];
+    const remote = await a.connect<Failing>(second.address);
+    expect(await failureOf(remote.fail())).toMatchObject({ remoteName: "RangeError" });
+    expect(await failureOf(remote.failSlowly())).toMatchObject({ remoteName: "TypeError" });
+    expect(there).toEqual([
+      [new RangeError("sync"), "agents/0/fail"],
+      [new TypeError("async"), "agents/0/failSlowly"],
+    ]);
+    expect(here).toEqual([]);
+    const back = await b.connect<Failing>(first.address);
+    await failureOf(back.fail());
+    expect(here).toEqual([[new RangeError("sync"), "agents/first/fail"]]);
+    expect((await failureOf(b.connect(`${a.address}/none`))).code).toBe("NOT_FOUND");
+    expect([here!.length, there!.length]).toEqual([1, 2]);
   });
 });

@@ -27,7 +27,7 @@ export type { ColloquyErrorOptions, ErrorCode, Executed, PlaceStep, RemoteErrorO
 export { readException } from "./exception.ts";
 export type { ExceptionStyle } from "./exception.ts";
 export { JsonCodec } from "./json-codec.ts";
-export { codecFor, connectingCodec } from "./known-codecs.ts";
+export { checkCodecOption, codecFor, connectingCodec } from "./known-codecs.ts";
 export type { CodecOption } from "./known-codecs.ts";
 export { DEFAULT_LIMITS, MAX_MESSAGE_BYTES_BEFORE_HELLO, resolveLimits, timerMs } from "./limits.ts";
 export type { Limits } from "./limits.ts";

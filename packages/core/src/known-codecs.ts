@@ -28,6 +28,16 @@ function checkFactories(serializers: Iterable<unknown>): void {
   }
 }
 
+/**
+ * Checks the options of a server, which makes no codec before somebody connects.
+ *
+ * @throws ColloquyError `INVALID_ARGUMENT` for what is no class of codecs, and for serializers that are no functions.
+ */
+export function checkCodecOption(option: CodecOption, serializers: Iterable<SerializerFactory>): void {
+  checkFactories(serializers);
+  if (option !== "auto") checkedClass(option);
+}
+
 /** The codec of one connection, or what makes it once the first byte is there. */
 export function codecFor(option: CodecOption, serializers: Iterable<SerializerFactory>): Codec | CodecChooser {
   const factories = [...serializers];

@@ -48,6 +48,27 @@ describe("parseAddress", () => {
     expect(error.message).toContain("tcp://host:port");
   });
 
+  it("takes no path that a socket's address can't hold, counted in bytes", () => {
+    const most = process.platform === "darwin" ? 103 : 107;
+    for (const path of [`/${"x".repeat(most - 1)}`, `/${"\u00e4".repeat((most - 1) / 2)}`]) {
+      expect(parseAddress(`ipc://[${path}]`)).toStrictEqual({ kind: "ipc", path });
+      for (const text of [`ipc://[${path}x]`, `ipc://${path}x`]) {
+        const error = thrownBy(() => parseAddress(text));
+        expect(error).toMatchObject({ code: "INVALID_ARGUMENT" });
+        expect(error.message).toContain(`its path has ${most + 1} bytes; sockets take ${most} at most`);
+      }
+    }
+  });
+
+  it("without a host is one to listen on, not to connect to", async () => {
+    for (const address of ["tcp://:5555", "tcp://[]:5555"]) {
+      expect(await rejectionOf(connectChannel(address))).toMatchObject({
+        code: "INVALID_ARGUMENT",
+        message: `address "${address}" has no host to connect to`,
+      });
+    }
+  });
+
   it.each([undefined, null, 5555, ["tcp://host:1"], {}])("can't read %j, which is no text", async (given) => {
     expect(thrownBy(() => parseAddress(given as string))).toMatchObject({ code: "INVALID_ARGUMENT" });
     expect(await rejectionOf(connectChannel(given as string))).toMatchObject({ code: "INVALID_ARGUMENT" });

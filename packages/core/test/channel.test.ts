@@ -3,6 +3,7 @@ import type { Channel, Request } from "../src/channel.ts";
 import { connectChannel } from "../src/connect-channel.ts";
 import type { ConnectChannelOptions } from "../src/connect-channel.ts";
 import { ColloquyError, RemoteError } from "../src/errors.ts";
+import { JsonCodec } from "../src/json-codec.ts";
 import { LocalNetwork } from "../src/local-transport.ts";
 import { MsgPackCodec } from "../src/msgpack-codec.ts";
 import { serveChannels } from "../src/serve-channels.ts";
@@ -645,7 +646,7 @@ describe("serveChannels", () => {
 
   it("warns where nobody takes the error, also the error of onError", async () => {
     const warned: unknown[] = [];
-    vi.spyOn(process, "emitWarning").mockImplementation((warning) => void warned.push(warning));
+    vi.spyOn(process, "emitWarning").mockImplementation((text, name) => void warned.push([name, text]));
     const failing = async (): Promise<void> => {
       throw Object.create(null);
     };
@@ -663,8 +664,13 @@ describe("serveChannels", () => {
       ).closed;
     }
     await until(() => warned.length === 2);
-    expect(warned[0]).toBeInstanceOf(ColloquyError);
-    expect(warned[1]).toMatchObject({ message: "of onError" });
+    expect(warned).toEqual([
+      [
+        "ColloquyWarning",
+        expect.stringMatching(/^the server of channels failed for \S+: ColloquyError: thrown: .*\n +at /),
+      ],
+      ["ColloquyWarning", expect.stringMatching(/^onError of a server of channels failed: Error: of onError\n +at /)],
+    ]);
   });
 
   it("is silent about channels that were lost in the callback", async () => {
@@ -758,7 +764,33 @@ describe("serveChannels", () => {
   });
 
   it("has listed limits that are wrong as wrong", async () => {
-    expect(await rejectionOf(serveChannels(TCP, echo, { limits: { maxDepth: 0 } }))).toBeInstanceOf(TypeError);
-    expect(await rejectionOf(connectChannel(TCP, { limits: { maxDepth: 0 } }))).toBeInstanceOf(TypeError);
+    const wrong = { code: "INVALID_ARGUMENT", message: "limit maxDepth is 0; it takes a number above 0" };
+    expect(await rejectionOf(serveChannels(TCP, echo, { limits: { maxDepth: 0 } }))).toMatchObject(wrong);
+    expect(await rejectionOf(connectChannel(TCP, { limits: { maxDepth: 0 } }))).toMatchObject(wrong);
+  });
+
+  it.each([
+    ["a name", "msgpack", 'codec is "msgpack"; it takes a class'],
+    ["an instance", new JsonCodec(), "codec is JsonCodec; it takes a class"],
+    ["another class", Date, "codec is function; it takes a class"],
+  ])("takes %s for no codec, on either side", async (_what, codec, text) => {
+    const wrong = { code: "INVALID_ARGUMENT", message: expect.stringContaining(text) };
+    expect(await rejectionOf(serveChannels(TCP, echo, { codec: codec as never }))).toMatchObject(wrong);
+    expect(await rejectionOf(connectChannel(TCP, { codec: codec as never }))).toMatchObject(wrong);
+  });
+
+  it('takes "auto" for no codec of the side that connects', async () => {
+    expect(await rejectionOf(connectChannel(TCP, { codec: "auto" as never }))).toMatchObject({
+      code: "INVALID_ARGUMENT",
+      message: 'codec "auto" is for servers; the side that connects takes a class',
+    });
+  });
+
+  it.each([[[Date, Number, Date]], [Date.prototype], ["Date"]])("takes %o for no serializer", async (serializer) => {
+    const options = { extraSerializers: [serializer as never] };
+    const wrong = { code: "INVALID_ARGUMENT", message: expect.stringContaining("extraSerializers takes functions") };
+    expect(await rejectionOf(serveChannels(TCP, echo, options))).toMatchObject(wrong);
+    expect(await rejectionOf(serveChannels(TCP, echo, { ...options, codec: "auto" }))).toMatchObject(wrong);
+    expect(await rejectionOf(connectChannel(TCP, options))).toMatchObject(wrong);
   });
 });

@@ -65,13 +65,27 @@ describe("JsonCodec", () => {
     [() => 1, "function"],
     [new Date(0), "Date"],
     [new Map(), "Map"],
-    [new Uint8Array(1), "Uint8Array"],
-    [Buffer.alloc(1), "Buffer"],
     [Object(1), "Number"],
     [Object("a"), "String"],
     [new (class Row extends Array {})(), "Row"],
   ])("refuses %s instead of changing it", (value, name) => {
     expect(thrownBy(() => codec.encode([value])).message).toBe(`no serializer for ${name}, at [0]`);
+  });
+
+  it.each([
+    ["Uint8Array", new Uint8Array(1)],
+    ["Buffer", Buffer.alloc(1)],
+  ])("says of %s which codec carries it", (name, value) => {
+    const error = thrownBy(() => codec.encode([value]));
+    expect(error.message).toBe(`${name}: JSON has no bytes; MsgPackCodec carries them, at [0]`);
+    expect(error.place).toEqual([0]);
+  });
+
+  it("takes bytes for which there is a serializer", () => {
+    const own = new JsonCodec([
+      () => [Uint8Array, (value) => [...value], (list) => Uint8Array.from(list as number[])] as const,
+    ]);
+    expect(own.decode(own.encode([Uint8Array.of(1, 2)]))).toStrictEqual([Uint8Array.of(1, 2)]);
   });
 
   it("doesn't call toJSON", () => {

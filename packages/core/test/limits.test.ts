@@ -142,6 +142,9 @@ describe("resolveLimits", () => {
     }
     expect(resolveLimits({ maxMessageBytes: MAX_FRAME_BYTES }).maxMessageBytes).toBe(2 ** 31 - 1);
     expect(() => resolveLimits({ maxMessageBytes: MAX_FRAME_BYTES + 1 })).toThrow(/maxMessageBytes/);
+    for (const wrong of [{ maxDepht: 3 }, { maxDepth: 0 }, { maxMessageBytes: MAX_FRAME_BYTES + 1 }]) {
+      expect(thrownBy(() => resolveLimits(wrong))).toMatchObject({ name: "ColloquyError", code: "INVALID_ARGUMENT" });
+    }
   });
 
   it("takes Infinity for times, and timers take what comes of it", () => {

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { JsonCodec } from "../src/json-codec.ts";
 import { MsgPackCodec } from "../src/msgpack-codec.ts";
 import { serializable } from "../src/serializable.ts";
+import type { SerializableClass } from "../src/serializable.ts";
 import type { SerializerFactory } from "../src/serializers.ts";
 import { decodeMessage, encodeMessage, thrownBy } from "./support.ts";
 
@@ -234,9 +235,7 @@ describe("serializable", () => {
       }
     }
     expect(serializable(Counted)).toBe(Counted);
-    const codec = new MsgPackCodec([
-      () => (Counted as unknown as { serializer: ReturnType<SerializerFactory> }).serializer,
-    ]);
+    const codec = new MsgPackCodec([() => serializable(Counted).serializer]);
     const copy = codec.decode(codec.encode(new Counted(7))) as Counted;
     expect(copy).toBeInstanceOf(Counted);
     expect(copy.value).toBe(7);
@@ -246,7 +245,7 @@ describe("serializable", () => {
   it("works as a decorator, and as the arguments of addSerializer", () => {
     @serializable
     class Decorated {
-      declare static readonly serializer: ReturnType<SerializerFactory<Decorated>>;
+      declare static readonly serializer: SerializableClass<Decorated>["serializer"];
       x = 1;
       inner: unknown = { y: [2] };
     }

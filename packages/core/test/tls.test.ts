@@ -161,18 +161,47 @@ describe("TLS", () => {
   });
 
   it.each(["ca", "cert", "key"] as const)("says that %s is no PEM text when it is a path", async (name) => {
-    for (const value of ["/etc/ssl/some.pem", undefined, 5, []]) {
+    for (const value of ["/etc/ssl/some.pem", null, 5, []]) {
       const wrong = { ...serverTls, [name]: value } as TlsOptions;
-      for (const promise of [
-        serveChannels(TCP, echo, { tls: wrong }),
-        connectChannel("tcp://127.0.0.1:1", { tls: wrong }),
+      for (const attempt of [
+        () => serveChannels(TCP, echo, { tls: wrong }),
+        () => connectChannel("tcp://127.0.0.1:1", { tls: wrong }),
       ]) {
-        expect(await rejectionOf(promise)).toMatchObject({
+        expect(await rejectionOf(attempt())).toMatchObject({
           code: "INVALID_ARGUMENT",
           message: expect.stringContaining(`tls.${name} is not PEM`),
         });
       }
     }
+  });
+
+  it.each(["ca", "cert", "key"] as const)("says that %s is missing", async (name) => {
+    const { [name]: _left, ...wrong } = serverTls;
+    const missing = { code: "INVALID_ARGUMENT", message: `tls.${name} is missing; it takes the content of a PEM file` };
+    for (const tls of [wrong, { ...wrong, [name]: undefined }] as never[]) {
+      expect(await rejectionOf(serveChannels(TCP, echo, { tls }))).toMatchObject(missing);
+      expect(await rejectionOf(connectChannel("tcp://127.0.0.1:1", { tls }))).toMatchObject(missing);
+    }
+  });
+
+  it("says that a server's certificate is missing, which a client may leave out with its key", async () => {
+    expect(await rejectionOf(serveChannels(TCP, echo, { tls: { ca: authority.cert } }))).toMatchObject({
+      code: "INVALID_ARGUMENT",
+      message: expect.stringContaining("tls.cert is missing"),
+    });
+    await using open = await serveChannels(TCP, echo, {
+      tls: { ...serverTls, dangerouslyAllowAnonymousClients: true },
+    });
+    const channel = await connectChannel(open.address, { tls: { ca: authority.cert } });
+    expect(await channel.send("anonymous")).toBe("anonymous");
+    await channel.close();
+    const distrustful = connectChannel(open.address, { tls: { ca: stranger.cert } });
+    expect((await rejectionOf(distrustful)).code).toBe("UNAVAILABLE");
+    let accepted = 0;
+    await using closed = await serveChannels(TCP, (one) => (accepted++, echo(one)), { tls: serverTls });
+    const sent = connectChannel(closed.address, { tls: { ca: authority.cert } }).then((one) => one.send(1));
+    expect(["CONNECTION_LOST", "UNAVAILABLE"]).toContain((await rejectionOf(sent)).code);
+    expect(accepted).toBe(0);
   });
 
   it("says that a certificate can't be used", async () => {

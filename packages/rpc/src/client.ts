@@ -39,6 +39,8 @@ export async function connect<T extends object = object>(
   try {
     signal?.throwIfAborted();
     await connection.start(options.service, true);
+    // What has aborted in the last moment has ended the connection.
+    signal?.throwIfAborted();
   } catch (error) {
     connection.destroy();
     if (signal?.aborted !== true) throw error;

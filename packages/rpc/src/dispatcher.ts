@@ -85,6 +85,7 @@ export class Dispatcher {
       if (!isThenable(result)) return settle();
       result.then(settle, (error: unknown) => {
         settle();
+        if (!(error instanceof PassedOn)) this.#onFailure(request.path, error);
         onError(executed(error));
       });
     } catch (error) {

@@ -1,5 +1,13 @@
 import { randomUUID } from "node:crypto";
-import { ColloquyError, JsonCodec, codecFor, listenTransport, resolveLimits, warn } from "@colloquy/core";
+import {
+  ColloquyError,
+  JsonCodec,
+  checkCodecOption,
+  codecFor,
+  listenTransport,
+  resolveLimits,
+  warn,
+} from "@colloquy/core";
 import type { CodecOption, Limits, ListenOptions, SerializerFactory, Transport } from "@colloquy/core";
 import { Connection } from "./connection.ts";
 import { checkServable } from "./members.ts";
@@ -55,12 +63,14 @@ export async function serve(
   checkRoot(root);
   const limits = resolveLimits(options.limits);
   const serializers = [...(options.extraSerializers ?? [])];
+  const { codec: codecOption = JsonCodec } = options;
+  checkCodecOption(codecOption, serializers);
   const connections = new Set<Connection>();
   const { dialect = "auto", rootName = typeof root === "function" ? undefined : randomUUID() } = options;
   const onTransport = (transport: Transport): void => {
     let connection: Connection;
     try {
-      const codec = codecFor(options.codec ?? JsonCodec, serializers);
+      const codec = codecFor(codecOption, serializers);
       connection = new Connection({
         transport,
         codec,

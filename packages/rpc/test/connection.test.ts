@@ -67,7 +67,9 @@ describe("notify", () => {
     const remote = link.remote as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>;
     notify(remote["none"]!)(1);
     await until(() => link.peer.stats().failedNotifications === 1);
-    expect(() => notify(remote["write"]!)(new Date(0))).toThrow("no serializer for Date");
+    expect(() => notify(remote["write"]!)(new Date(0))).toThrow(
+      "Date is no service and has no serializer; see extraSerializers, at [1][0]",
+    );
     await link.client.close();
     notify(remote["write"]!)("after the end");
     unsubscribe("colloquy:failed-notification", onFailed);
@@ -238,6 +240,70 @@ describe("onClose", () => {
   });
 });
 
+describe("the end of a connection", () => {
+  /** A client made by hand, and the server's end. */
+  async function visit(): Promise<[WirePeer, Connection, AsyncDisposable]> {
+    const server = await serve(newAddress(), new Office());
+    const wire = await WirePeer.connect(server.address);
+    await until(() => server.connections.size === 1);
+    return [wire, [...server.connections][0]!, server];
+  }
+
+  test("without a goodbye is CONNECTION_LOST where the peer said hello, for listeners, too", async () => {
+    const [wire, peer, server] = await visit();
+    await using _server = server;
+    await wire.hello();
+    const told: unknown[] = [];
+    peer.onClose((error) => told.push(error));
+    wire.close();
+    const error = await peer.closed;
+    expect(error).toMatchObject({ code: "CONNECTION_LOST" });
+    expect(error!.message).toBe(`${peer.remoteAddress} has ended the connection without a goodbye`);
+    expect(told).toEqual([error]);
+  });
+
+  test("after a goodbye is none", async () => {
+    const [wire, peer, server] = await visit();
+    await using _server = server;
+    await wire.hello();
+    wire.notify("$/goaway");
+    await until(() => !peer.usable);
+    wire.close();
+    expect(await peer.closed).toBeUndefined();
+  });
+
+  test("is none with a plain peer, which has no goodbye, nor before the first message", async () => {
+    for (const plain of [true, false]) {
+      const [wire, peer, server] = await visit();
+      await using _server = server;
+      if (plain) await wire.request("write", [1]);
+      wire.close();
+      expect(await peer.closed).toBeUndefined();
+    }
+  });
+
+  test("is none while this side closes, nor after its own `destroy`, which the other side sees as a loss", async () => {
+    const office = new Office();
+    const link = await pair(office);
+    const [there, pending] = [link.peer.closed, failureOf(link.remote.wait("x"))];
+    await until(() => office.waiting === 1);
+    link.client.destroy();
+    expect(await link.client.closed).toBeUndefined();
+    expect(await there).toMatchObject({ code: "CONNECTION_LOST" });
+    expect(await pending).toMatchObject({ code: "CONNECTION_LOST" });
+    await link.server.close();
+    const [wire, peer, server] = await visit();
+    await using _server = server;
+    await wire.hello();
+    wire.send([0, 7, ["wait", ["x"], {}]]);
+    await until(() => peer.stats().running === 1);
+    const closing = peer.close();
+    wire.close();
+    await closing;
+    expect(await peer.closed).toBeUndefined();
+  });
+});
+
 describe("a connection that is lost", () => {
   test.each(["local", "tcp"])(
     "over %s fails what is pending with CONNECTION_LOST, and aborts handlers",
@@ -276,6 +342,10 @@ describe("a connection that is lost", () => {
     expect(errors.every((error) => error.code === "CONNECTION_LOST" && error.executed === "unknown")).toBe(true);
     expect(last - killed).toBeLessThan(1000);
     expect(await closed).toBeGreaterThanOrEqual(last);
+    expect(await connection.closed).toMatchObject({
+      code: "CONNECTION_LOST",
+      message: expect.stringContaining("without a goodbye"),
+    });
     expect(connection.stats()).toMatchObject({ pending: 0, running: 0, exportedReferences: 0 });
   });
 });
@@ -321,7 +391,71 @@ describe("stats", () => {
   });
 });
 
+describe("connect with a signal", () => {
+  const reason = new Error("changed my mind");
+
+  function cancelled(address: string): object {
+    return { code: "CANCELLED", executed: "no", message: `connecting to ${address} was cancelled`, cause: reason };
+  }
+
+  test("that has aborted before is CANCELLED", async () => {
+    await using server = await serve(newAddress(), new Office());
+    const error = await failureOf(connect(server.address, { signal: AbortSignal.abort(reason) }));
+    expect(error).toMatchObject({ code: "CANCELLED", cause: reason });
+    await until(() => server.connections.size === 0);
+  });
+
+  test("that aborts while nobody listens is CANCELLED", async () => {
+    const stop = new AbortController();
+    const attempt = failureOf(connect(newAddress(), { signal: stop.signal, timeout: Infinity }));
+    await turns(3);
+    stop.abort(reason);
+    expect(await attempt).toMatchObject({ code: "CANCELLED", cause: reason });
+  });
+
+  test.each(["local", "tcp"])("that aborts before hello is answered over %s is CANCELLED", async (kind) => {
+    await using server = await wireServer(kind === "tcp" ? "tcp://127.0.0.1:0" : newAddress());
+    const stop = new AbortController();
+    const attempt = failureOf(connect(server.address, { signal: stop.signal }));
+    const wire = await server.accepted();
+    expect(await wire.next()).toMatchObject([0, 0, ["$/hello", expect.anything(), {}]]);
+    stop.abort(reason);
+    expect(await attempt).toMatchObject(cancelled(server.address));
+    await wire.closed;
+  });
+
+  test("that aborts in the turn in which hello is answered is CANCELLED", async () => {
+    await using server = await wireServer();
+    const stop = new AbortController();
+    const own = service({ abort: expose(() => stop.abort(reason)) });
+    const attempt = failureOf(connect(server.address, { signal: stop.signal, service: own }));
+    const wire = await server.accepted();
+    await wire.next();
+    // In one piece: the call runs before the promise of hello has told `connect`.
+    wire.send([1, 0, { protocol: 1 }], [0, 0, ["abort", [], {}]]);
+    expect(await attempt).toMatchObject(cancelled(server.address));
+    await wire.closed;
+  });
+
+  test("that aborts later does nothing to the connection", async () => {
+    await using server = await serve(newAddress(), new Office());
+    const stop = new AbortController();
+    await using connection = await connect<Office>(server.address, { signal: stop.signal });
+    stop.abort(reason);
+    expect(await connection.remote.write("still here")).toBe(1);
+  });
+});
+
 describe("connect", () => {
+  test('refuses the codec "auto", and addresses without a host', async () => {
+    for (const [address, options] of [
+      [newAddress(), { codec: "auto" as never }],
+      ["tcp://:5555", {}],
+    ] as const) {
+      expect((await failureOf(connect(address, options))).code).toBe("INVALID_ARGUMENT");
+    }
+  });
+
   test("refuses a service without anything exposed, and nothing is left open", async () => {
     await using server = await serve(newAddress(), service({ a: expose(() => 1) }));
     for (const wrong of [{}, { a: 1 }, new Map()]) {

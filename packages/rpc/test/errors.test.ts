@@ -1,12 +1,15 @@
 import { describe, expect, test } from "vitest";
 import { RemoteError, SerializationError } from "@colloquy/core";
-import { ColloquyError, Service, connect, expose, serve, service } from "../src/index.ts";
+import { ColloquyError, Service, connect, expose, serve, service, withOptions } from "../src/index.ts";
+import type { SerializerFactory } from "../src/index.ts";
 import { WirePeer, failureOf, newAddress, pair } from "./support.ts";
 
 class OutOfStock extends Error {
   override name = "OutOfStock";
   readonly item: string = "tea";
 }
+
+class Money {}
 
 class Shop extends Service {
   @expose buy(_item: string): void {
@@ -140,15 +143,39 @@ describe("an error of this side", () => {
     const error = await failureOf(remote.buy({ when: [new Date(0)] }));
     expect(error).toBeInstanceOf(SerializationError);
     expect(error).toMatchObject({ code: "SERIALIZATION_ERROR", executed: "no" });
-    expect(error.message).toMatch(/no serializer for Date.*\[1\]\[0\]\.when\[0\]/);
+    expect(error.message).toBe(
+      'argument 1 of "buy": Date is no service and has no serializer; see extraSerializers, at when[0]',
+    );
+    expect(error["place"]).toEqual(["when", 0]);
+  });
+
+  test("names the argument by its position or its name, and keeps what a serializer has thrown", async () => {
+    const cause = new Error("serializer");
+    const money: SerializerFactory<Money> = () => [
+      Money,
+      () => {
+        throw cause;
+      },
+      () => new Money(),
+    ];
+    await using link = await pair(new Shop(), { extraSerializers: [money], serve: { extraSerializers: [money] } });
+    const remote = link.remote as unknown as { buy(...items: unknown[]): Promise<void> };
+    const itself = await failureOf(remote.buy("tea", new Date(0)));
+    expect(itself.message).toBe('argument 2 of "buy": Date is no service and has no serializer; see extraSerializers');
+    expect(itself["place"]).toEqual([]);
+    const named = await failureOf(withOptions(remote.buy, { kwargs: { item: { when: new Date(0) } } })());
+    expect(named.message).toContain('argument "item" of "buy": Date is no service');
+    expect(named["place"]).toEqual(["when"]);
+    const thrown = await failureOf(remote.buy([new Money()]));
+    expect(thrown.message).toMatch(/^argument 1 of "buy": .*, at \[0\]$/);
+    expect(thrown).toMatchObject({ executed: "no", cause });
   });
 
   test("names the place in a result that can't be sent, and the caller learns that the method ran", async () => {
     await using link = await pair(new Shop());
     expect(await failureOf(link.remote.date())).toMatchObject({ code: "SERIALIZATION_ERROR", executed: "yes" });
     const error = await failureOf(link.remote.nested());
-    expect(error.message).toContain("no serializer for Map");
-    expect(error.message).toContain("list[1]");
+    expect(error.message).toContain("Map is no service and has no serializer; see extraSerializers, at list[1]");
   });
 
   test("is a rejection and never thrown by the call itself", async () => {

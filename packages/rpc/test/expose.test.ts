@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { Service, connect, expose, isService, serve, service } from "../src/index.ts";
-import type { CallContext, Remote } from "../src/index.ts";
-import { failureOf, newAddress, pair } from "./support.ts";
+import { Service, connect, expose, serve, service } from "../src/index.ts";
+import type { CallContext } from "../src/index.ts";
+import { failureOf, newAddress } from "./support.ts";
 
 type AnyRemote = Record<string, any>;
 
@@ -26,7 +26,7 @@ class Lamp extends Service {
   @expose readonly dim = (): number => this.brightness / 2;
   @expose({ params: ["a", "b"] }) readonly sum = (...values: number[]): number => values.reduce((x, y) => x + y, 0);
   @expose readonly plug = new Plug();
-  @expose readonly colour: string = "warm";
+  @expose colour: unknown = { warm: true };
   @expose get timer(): Plug {
     return new Plug("timer");
   }
@@ -83,13 +83,55 @@ describe("@expose", () => {
     expect(await withOptions(remote["sum"], { kwargs: { a: 1, b: 2 } })()).toBe(3);
   });
 
-  test("on a field that holds neither makes nothing callable", async () => {
-    const remote = await remoteOf(new Lamp());
+  test("on a field that holds neither makes nothing callable, until it does", async () => {
+    const lamp = new Lamp();
+    const remote = await remoteOf(lamp);
     expect(await failureOf(remote["colour"]())).toMatchObject({
       code: "NOT_EXPOSED",
-      message: '"colour" is not exposed',
+      message: '"colour" is not exposed; @expose or expose() makes it callable',
     });
+    lamp.colour = "warm";
     expect(await failureOf(remote["colour"].toUpperCase())).toMatchObject({ code: "NOT_EXPOSED" });
+    lamp.colour = () => "cold";
+    expect(await remote["colour"]()).toBe("cold");
+    lamp.colour = new Plug("late");
+    expect(await remote["colour"].label()).toBe("late");
+  });
+
+  test.each([["text"], [5], [true], [1n], [Symbol("s")], [Number.NaN]])("is refused for a field with %s", (value) => {
+    class Odd extends Service {
+      @expose readonly field: unknown = value;
+    }
+    expect(() => new Odd()).toThrow(
+      expect.objectContaining({
+        code: "INVALID_ARGUMENT",
+        message: `Odd.field can't be exposed: it is a ${typeof value}, no function or service`,
+      }),
+    );
+  });
+
+  test.each([[undefined], [null]])("waits for what a field with %s gets later", async (value) => {
+    class Late extends Service {
+      @expose field: unknown = value;
+    }
+    const late = new Late();
+    late.field = () => "there";
+    expect(await (await remoteOf(late))["field"]()).toBe("there");
+  });
+
+  test("as a legacy decorator says what it takes", () => {
+    const legacy = expose as unknown as (...args: unknown[]) => unknown;
+    const withOptions = expose({ context: true }) as unknown as (...args: unknown[]) => unknown;
+    const descriptor = Object.getOwnPropertyDescriptor(Plug.prototype, "label");
+    for (const attempt of [
+      () => legacy(Plug.prototype, "label", descriptor),
+      () => legacy(Plug.prototype, "field", undefined),
+      () => withOptions(Plug.prototype, "label", descriptor),
+    ]) {
+      expect(attempt).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
+      expect(attempt).toThrow(/legacy decorator of (label|field); .*experimentalDecorators/);
+    }
+    expect(() => legacy(Plug.prototype, Symbol("s"), descriptor)).toThrow("legacy decorator of Symbol(s)");
   });
 
   test("leaves everything else as it is", async () => {
@@ -154,105 +196,6 @@ describe("@expose", () => {
   });
 });
 
-describe("inheritance", () => {
-  class Base extends Service {
-    @expose greet(): string {
-      return "base";
-    }
-    @expose stop(): string {
-      return "stopped";
-    }
-    @expose whole(): string {
-      return this.part();
-    }
-    part(): string {
-      return "base part";
-    }
-  }
-  class Again extends Base {
-    @expose override greet(): string {
-      return `again, ${super.greet()}`;
-    }
-    override part(): string {
-      return "derived part";
-    }
-  }
-  class Silent extends Base {
-    override greet(): string {
-      return "silent";
-    }
-    override stop(): string {
-      return "not for you";
-    }
-  }
-  class Below extends Silent {
-    @expose override greet(): string {
-      return "below";
-    }
-  }
-
-  test("an exposed method is there in subclasses", async () => {
-    const remote = await remoteOf(new Again());
-    expect(await remote["stop"]()).toBe("stopped");
-    expect(await remote["whole"]()).toBe("derived part");
-    expect((await failureOf(remote["part"]())).code).toBe("NOT_EXPOSED");
-  });
-
-  test("one that overrides is exposed again, or not at all", async () => {
-    expect(await (await remoteOf(new Again()))["greet"]()).toBe("again, base");
-    const silent = await remoteOf(new Silent());
-    expect((await failureOf(silent["greet"]())).code).toBe("NOT_EXPOSED");
-    expect((await failureOf(silent["stop"]())).code).toBe("NOT_EXPOSED");
-    expect(await (await remoteOf(new Below()))["greet"]()).toBe("below");
-    expect(await (await remoteOf(new Base()))["greet"]()).toBe("base");
-  });
-});
-
-describe("static exposed", () => {
-  class Plain {
-    static readonly exposed = ["add", "field", "sub", "value", "none", Symbol("s"), 5];
-    field = (): string => "field";
-    sub = new Plug("in plain");
-    get value(): () => string {
-      return () => "value";
-    }
-    add(a: number, b: number): number {
-      return a + b;
-    }
-    hidden(): void {}
-  }
-  class Child extends Plain {
-    override add(): number {
-      return 0;
-    }
-  }
-  class Listed extends Plain {
-    static override readonly exposed = ["add", "hidden"];
-    override add(): number {
-      return 1;
-    }
-  }
-
-  test("names methods, getters and fields of a class without decorators", async () => {
-    const remote = await remoteOf(new Plain());
-    expect(await remote["add"](1, 2)).toBe(3);
-    expect(await remote["field"]()).toBe("field");
-    expect(await remote["sub"].label()).toBe("in plain");
-    expect(await remote["value"]()).toBe("value");
-    expect((await failureOf(remote["hidden"]())).code).toBe("NOT_EXPOSED");
-    expect((await failureOf(remote["none"]())).code).toMatch(/NOT_/);
-    expect(isService(new Plain())).toBe(true);
-  });
-
-  test("is its own class's: one that overrides lists again, or isn't exposed", async () => {
-    expect((await failureOf((await remoteOf(new Child()))["add"]())).code).toBe("NOT_EXPOSED");
-    const listed = await remoteOf(new Listed());
-    expect(await listed["add"]()).toBe(1);
-    expect(await listed["field"]()).toBe("field");
-    expect(await listed["hidden"]()).toBeUndefined();
-  });
-});
-
 describe("expose(fn)", () => {
   test("returns the function itself, and keeps its options", async () => {
     const add = (a: number, b: number): number => a + b;
@@ -275,7 +218,6 @@ describe("a service map", () => {
     const remote = await remoteOf(
       service({
         add: expose((a: number, b: number) => a + b),
-        plain: () => 1,
         sub: service({ deep: expose(() => "deep") }),
         lamp: new Lamp(),
         map: { deep: expose(() => "no service") },
@@ -286,10 +228,23 @@ describe("a service map", () => {
     expect(await remote["add"](1, 2)).toBe(3);
     expect(await remote["sub"].deep()).toBe("deep");
     expect(await remote["lamp"].plug.label()).toBe("plug");
-    for (const name of ["plain", "map", "value", "nothing"]) {
+    for (const name of ["map", "value", "nothing"]) {
       expect((await failureOf(remote[name]())).code, name).toBe("NOT_EXPOSED");
     }
     expect((await failureOf(remote["map"].deep())).code).toBe("NOT_EXPOSED");
+  });
+
+  test("refuses functions that aren't exposed, and never calls one that came later", async () => {
+    expect(() => service({ add: expose(() => 1), plain: () => 1 })).toThrow(
+      expect.objectContaining({
+        code: "INVALID_ARGUMENT",
+        message: '"plain" is a function that isn\'t exposed; write expose(...) around it',
+      }),
+    );
+    const late = Object.assign(service({ add: expose(() => 1) }), { plain: () => 1 });
+    const remote = await remoteOf(late);
+    expect((await failureOf(remote["plain"]())).code).toBe("NOT_EXPOSED");
+    expect(await remote["add"]()).toBe(1);
   });
 
   test("is the object itself, and grows and shrinks while it is served", async () => {
@@ -328,47 +283,5 @@ describe("a service map", () => {
   test("twice is once", async () => {
     const map = service(service({ one: expose(() => 1) }));
     expect(await (await remoteOf(map))["one"]()).toBe(1);
-  });
-});
-
-describe("isService", () => {
-  test("is true for what has something exposed, and for what says so", () => {
-    class Bare {
-      @expose method(): void {}
-    }
-    class WithField {
-      @expose readonly fn = (): void => {};
-    }
-    for (const value of [new Lamp(), new Bare(), new WithField(), service({}), new (class extends Service {})()]) {
-      expect(isService(value)).toBe(true);
-    }
-    for (const value of [
-      {},
-      [],
-      null,
-      undefined,
-      1,
-      "x",
-      () => 1,
-      Lamp,
-      new Map(),
-      new Date(),
-      Object.create(null),
-      expose(() => 1),
-    ]) {
-      expect(isService(value)).toBe(false);
-    }
-  });
-
-  test("of a proxy is false: it stands for one of another side", async () => {
-    await using link = await pair(new Lamp());
-    const remote: Remote<Lamp> = link.remote;
-    expect(isService(remote)).toBe(false);
-    expect(isService(remote.plug)).toBe(false);
-    await using other = await pair(service({ lamp: remote, plug: remote.plug, on: remote.on }));
-    for (const name of ["lamp", "plug", "on"]) {
-      expect((await failureOf((other.remote as AnyRemote)[name](1))).code).toBe("NOT_EXPOSED");
-    }
-    expect((await failureOf((other.remote as AnyRemote)["lamp"].on(1))).code).toBe("NOT_EXPOSED");
   });
 });

@@ -125,11 +125,16 @@ describe("hello on the wire", () => {
 describe("a hello that doesn't fit", () => {
   test("for its serializers ends the connection, and both sides learn the names", async () => {
     await using server = await serve(newAddress(), adder, { extraSerializers: [point, size] });
-    for (const extraSerializers of [[], [point], [size, point]]) {
+    for (const [extraSerializers, names] of [
+      [[], "[]"],
+      [[point], '["Point"]'],
+      [[size, point], '["Size", "Point"]'],
+    ] as const) {
       const error = await failureOf(connect(server.address, { extraSerializers }));
       expect(error.code).toBe("PROTOCOL_ERROR");
-      expect(error.message).toContain("different serializers");
-      expect(error.message).toContain('"Size"');
+      expect(error.message).toContain(
+        `the two sides have different serializers: ${names} at the client, ["Point", "Size"] at the server; both add`,
+      );
     }
     await until(() => server.connections.size === 0);
     await using connection = await connect<typeof adder>(server.address, { extraSerializers: [point, size] });
@@ -144,7 +149,7 @@ describe("a hello that doesn't fit", () => {
     wire.send([1, 0, { protocol: 1, serializers: ["Point", "Point2"] }]);
     const error = await failureOf(connecting);
     expect(error).toMatchObject({ code: "PROTOCOL_ERROR" });
-    expect(error.message).toContain('"Point2"');
+    expect(error.message).toContain('["Point"] at the client, ["Point", "Point2"] at the server');
     await wire.closed;
   });
 

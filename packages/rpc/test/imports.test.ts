@@ -1,5 +1,8 @@
-import { describe, expect, test } from "vitest";
-import { Child } from "./support.ts";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { expose, service } from "../src/index.ts";
+import { Imports } from "../src/imports.ts";
+import type { Caller } from "../src/proxy.ts";
+import { Child, pair, turn } from "./support.ts";
 
 describe.concurrent("garbage collection", () => {
   test("releases what nothing can call any more, and never what is in use", async () => {
@@ -41,5 +44,68 @@ describe("calls on functions that nobody awaits", () => {
     expect(await child.line()).toEqual({ told: 3, failed: 4 });
     expect(await child.exited, child.stderr).toBe(0);
     expect(child.stderr).not.toContain("Unhandled");
+  });
+});
+
+describe("collections that the library asks for", () => {
+  afterEach(() => {
+    vi.useRealTimers();
+    vi.unstubAllGlobals();
+  });
+
+  /** Counts the collections instead of making them. */
+  function countedCollections(): { readonly count: number } {
+    const gc = vi.fn();
+    vi.stubGlobal("gc", gc);
+    return {
+      get count() {
+        return gc.mock.calls.length;
+      },
+    };
+  }
+
+  test("come in a turn of their own, one at a time, and later where most is in use", () => {
+    vi.useFakeTimers({ toFake: ["setImmediate", "setTimeout", "clearTimeout"] });
+    const collections = countedCollections();
+    const imports = new Imports({} as Caller, () => {});
+    imports.maxCount = 10_000;
+    let id = 0;
+    const held: object[] = [];
+    const receive = (count: number): void => {
+      for (let done = 0; done < count; done++) held.push(imports.receive(++id, true));
+    };
+    receive(4999);
+    vi.advanceTimersByTime(0);
+    expect(collections.count).toBe(0);
+    receive(1001);
+    expect(collections.count, "in the turn of the arrivals").toBe(0);
+    vi.advanceTimersByTime(0);
+    expect(collections.count, "in the next turn").toBe(1);
+    receive(500);
+    vi.advanceTimersByTime(49);
+    expect(collections.count, "while the engine reports").toBe(1);
+    vi.advanceTimersByTime(1);
+    receive(999);
+    vi.advanceTimersByTime(0);
+    expect(collections.count, "a tenth more than are in use, less one").toBe(1);
+    receive(1);
+    vi.advanceTimersByTime(0);
+    expect(collections.count, "a tenth more").toBe(2);
+    imports.clear();
+    vi.advanceTimersByTime(60_000);
+    expect(collections.count, "after the end").toBe(2);
+    expect(held.length).toBe(imports.size + id);
+  });
+
+  test("are few in a burst of 9,000 calls with a closure each", async () => {
+    const collections = countedCollections();
+    await using link = await pair(service({ take: expose((_callback: () => number) => true) }));
+    const calls = Array.from({ length: 9000 }, async (_, index) => link.remote.take(() => index));
+    const settled = await Promise.allSettled(calls);
+    await turn();
+    expect(settled.every(({ status }) => status === "fulfilled")).toBe(true);
+    expect(link.peer.stats().importedReferences).toBe(9000);
+    expect(collections.count).toBeGreaterThanOrEqual(1);
+    expect(collections.count).toBeLessThanOrEqual(5);
   });
 });

@@ -19,14 +19,44 @@ async function warningsDuring(act: () => Promise<void>): Promise<Error[]> {
   return warnings;
 }
 
+/** The one warning says what has failed, and has the stack. */
+function expectWarning(warnings: readonly Error[], what: string, message: string): void {
+  expect(warnings.map(({ name }) => name)).toEqual(["ColloquyWarning"]);
+  const [text] = warnings.map((warning) => warning.message);
+  expect(text!.startsWith(what), text).toBe(true);
+  expect(text).toContain(`Error: ${message}\n    at `);
+  expect(text).toContain("server.test.ts");
+}
+
 describe("serve", () => {
-  test.each([[{}], [{ add: () => 1 }], [new Map()], [null], [undefined], ["text"]])(
+  test.each([[{}], [{ add: () => 1 }], [new Map()], [null], [undefined], ["text"], [new Service()]])(
     "refuses %j, in which nothing is exposed",
     async (wrong) => {
       const error = await failureOf(serve(newAddress(), wrong as never));
       expect(error.code).toBe("INVALID_ARGUMENT");
     },
   );
+
+  test.each([
+    ["codec", "msgpack"],
+    ["codec", new JsonCodec()],
+    ["extraSerializers", [[Date, Number, Date]]],
+  ])("refuses %s: %o at once, and not when somebody connects", async (name, value) => {
+    expect(await failureOf(serve(newAddress(), root, { [name]: value }))).toMatchObject({ code: "INVALID_ARGUMENT" });
+    expect(await failureOf(connect(newAddress(), { [name]: value }))).toMatchObject({ code: "INVALID_ARGUMENT" });
+  });
+
+  test("refuses a class whose list has a name that isn't there", async () => {
+    class Misspelt {
+      static readonly exposed = ["add", "subb"];
+      add(): void {}
+      sub(): void {}
+    }
+    expect(await failureOf(serve(newAddress(), new Misspelt()))).toMatchObject({
+      code: "INVALID_ARGUMENT",
+      message: 'Misspelt.exposed lists "subb", which it doesn\'t have',
+    });
+  });
 
   test("refuses an address that is taken or malformed", async () => {
     await using server = await serve(newAddress(), root);
@@ -140,7 +170,7 @@ describe("a factory", () => {
       });
       await failureOf(connect(server.address));
     });
-    expect(warnings.map((warning) => warning.message)).toContain("no session today");
+    expectWarning(warnings, "serving local:", "no session today");
   });
 
   test("that never ends doesn't keep the server from closing", async () => {
@@ -184,7 +214,7 @@ describe("what a user's code throws", () => {
       await using connection = await connect<typeof root>(server.address, { extraSerializers: [factory as never] });
       expect(await connection.remote.add(1, 2)).toBe(3);
     });
-    expect(warnings.map((warning) => warning.message)).toContain("broken factory");
+    expectWarning(warnings, "no connection for ", "broken factory");
   });
 
   test("in `onError` or `onConnection` doesn't end the process", async () => {
@@ -200,6 +230,6 @@ describe("what a user's code throws", () => {
       await failureOf(connect(server.address));
       await until(() => server.connections.size === 0);
     });
-    expect(warnings.map((warning) => warning.message)).toContain("from onError");
+    expectWarning(warnings, "onError of a server failed: Error: ", "from onError");
   });
 });

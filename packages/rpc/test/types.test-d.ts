@@ -1,5 +1,16 @@
-import { Service, connect, expose, notify, release, sameRemote, service, withOptions } from "../src/index.ts";
-import type { CallContext, Connection, Remote } from "../src/index.ts";
+import {
+  JsonCodec,
+  Service,
+  connect,
+  expose,
+  notify,
+  release,
+  sameRemote,
+  serializable,
+  service,
+  withOptions,
+} from "../src/index.ts";
+import type { CallContext, Connection, Remote, SerializableClass } from "../src/index.ts";
 
 /** Holds where the two types are the same. */
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -248,4 +259,34 @@ export function exposing(): void {
   expose(() => 1, { contexts: true });
   // @ts-expect-error -- no object
   service(1);
+}
+
+export function records(): void {
+  class Pixel {
+    x = 1;
+  }
+  const Made = serializable(Pixel);
+  same<(typeof Made)["prototype"], Pixel>(true);
+  same<typeof Made.serializer, SerializableClass<Pixel>["serializer"]>(true);
+  const [type, serialize, deserialize] = Made.serializer;
+  same<(typeof type)["prototype"], Pixel>(true);
+  same<Parameters<typeof serialize>, [value: Pixel]>(true);
+  same<ReturnType<typeof deserialize>, Pixel>(true);
+  new JsonCodec([() => Made.serializer]).addSerializer(...serializable(class Inner {}).serializer);
+  // @ts-expect-error -- the class itself has another type than what is returned
+  void Pixel.serializer;
+
+  @serializable
+  class Decorated {
+    x = 1;
+  }
+  // @ts-expect-error -- a decorator can't change the type of its class
+  void Decorated.serializer;
+
+  @serializable
+  class Declared {
+    declare static readonly serializer: SerializableClass<Declared>["serializer"];
+    x = 1;
+  }
+  new JsonCodec().addSerializer(...Declared.serializer);
 }
