@@ -1,4 +1,5 @@
 import { ColloquyError, timerMs } from "@colloquy/core";
+import { SilentFailures } from "@colloquy/rpc";
 import type { CallOptions, Caller, Connection, RemoteNode } from "@colloquy/rpc";
 import type { OpenOptions } from "./agent.ts";
 import type { RemoteContainers } from "./remote-containers.ts";
@@ -9,6 +10,7 @@ export class AgentCaller implements Caller {
   readonly #containers: RemoteContainers;
   #connection: Connection | undefined;
   #root: string | undefined;
+  readonly #failures = new SilentFailures(this, undefined);
   #opening: Promise<Connection> | undefined;
   /** Calls that wait for a connection; later ones queue up behind them, so that the order is kept. */
   #waitingCount = 0;
@@ -37,7 +39,10 @@ export class AgentCaller implements Caller {
   notify(node: RemoteNode, args: unknown[]): void {
     const connection = this.#connection;
     if (connection?.usable === true && this.#waitingCount === 0) connection.notify(node, args);
-    else void this.#whenOpen(undefined, (opened) => opened.notify(node, args)).catch(ignore);
+    else {
+      const sent = this.#whenOpen(undefined, (opened) => opened.notify(node, args));
+      void sent.catch((error: unknown) => this.#failures.onNotification(node.path, error));
+    }
   }
 
   /** Connects, where there is no connection. */

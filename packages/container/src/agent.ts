@@ -1,4 +1,4 @@
-import { ColloquyError, describeType, warn } from "@colloquy/core";
+import { ColloquyError, describeType, timerMs, warn } from "@colloquy/core";
 import { Service } from "@colloquy/rpc";
 import type { Remote } from "@colloquy/rpc";
 import type { Clock } from "./clock.ts";
@@ -190,7 +190,7 @@ export class AgentLife {
 export async function settledWithin(tasks: readonly Promise<unknown>[], milliseconds: number): Promise<void> {
   if (tasks.length === 0) return;
   let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<void>((resolve) => (timer = setTimeout(resolve, milliseconds)));
+  const limit = new Promise<void>((resolve) => (timer = setTimeout(resolve, timerMs(milliseconds))));
   await Promise.race([Promise.allSettled(tasks), limit]);
   clearTimeout(timer);
 }

@@ -51,6 +51,8 @@ export class Container implements AgentHome, AsyncDisposable {
   readonly #end: AbortController;
   readonly #graceMs: number;
   readonly #callers = new Map<string, AgentCaller>();
+  /** How many `connect` calls wait for each. */
+  readonly #connecting = new Map<AgentCaller, number>();
   readonly #starting = new Set<Promise<unknown>>();
   readonly #stopping = new Set<Promise<void>>();
   #shutdown: Promise<void> | undefined;
@@ -145,12 +147,11 @@ export class Container implements AgentHome, AsyncDisposable {
   async connect<A extends object>(url: string, options: OpenOptions = {}): Promise<Remote<A>> {
     const { base, id } = parseAgentAddress(url);
     const caller = this.#callerOf(base);
+    this.#connecting.set(caller, (this.#connecting.get(caller) ?? 0) + 1);
     try {
       await caller.open(options);
-    } catch (error) {
-      // Nobody has a proxy of a container that was never reached.
-      if (caller.connection === undefined) this.#callers.delete(base);
-      throw error;
+    } finally {
+      this.#leaveCaller(base, caller);
     }
     const { signal } = options;
     const question = new RemoteNode(caller, "validate_aid", undefined, false);
@@ -170,6 +171,16 @@ export class Container implements AgentHome, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.shutdown();
+  }
+
+  /** Nobody has a proxy of a container that was never reached, and that nobody else is connecting to. */
+  #leaveCaller(base: string, caller: AgentCaller): void {
+    const left = (this.#connecting.get(caller) ?? 1) - 1;
+    if (left > 0) this.#connecting.set(caller, left);
+    else {
+      this.#connecting.delete(caller);
+      if (caller.connection === undefined) this.#callers.delete(base);
+    }
   }
 
   #callerOf(base: string): AgentCaller {

@@ -1,7 +1,7 @@
 import { fork } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { ColloquyError, quoted, toError } from "@colloquy/core";
+import { ColloquyError, quoted, timerMs, toError } from "@colloquy/core";
 import type { LaunchMessage } from "./launched.ts";
 
 export interface LaunchOptions {
@@ -58,7 +58,10 @@ export async function launch(options: LaunchOptions): Promise<LaunchedContainer>
   });
   const exited = new Promise<LaunchExit>((resolve) => {
     child.once("exit", (code, signal) => resolve({ code, signal }));
-    child.once("error", () => resolve({ code: null, signal: null }));
+    child.on("error", () => {
+      // Also for messages that can't be sent: then the process is still there.
+      if (child.pid === undefined) resolve({ code: null, signal: null });
+    });
   });
   try {
     const address = await ready(child, entry, options);
@@ -89,14 +92,14 @@ function launchedMain(): string {
 function ready(
   child: ChildProcess,
   entry: string,
-  { args, timeout = READY_TIMEOUT_MS }: LaunchOptions,
+  { args, timeout = READY_TIMEOUT_MS, stopTimeout = STOP_TIMEOUT_MS }: LaunchOptions,
 ): Promise<string> {
   return new Promise((resolve, reject) => {
     const fail = (reason: string, cause?: unknown): void => {
       clearTimeout(timer);
       reject(new ColloquyError("UNAVAILABLE", `can't launch ${quoted(entry)}: ${reason}`, { cause }));
     };
-    const timer = setTimeout(() => fail(`not ready within ${timeout} ms`), timeout);
+    const timer = setTimeout(() => fail(`not ready within ${timeout} ms`), timerMs(timeout));
     child.once("error", (error) => fail(error.message, error));
     child.once("exit", (code, signal) => fail(`the process ended with ${signal ?? `exit code ${code}`}`));
     child.on("message", (message: LaunchMessage) => {
@@ -105,7 +108,7 @@ function ready(
       clearTimeout(timer);
       resolve(message.address);
     });
-    const start: LaunchMessage = { type: "start", entry, args };
+    const start: LaunchMessage = { type: "start", entry, args, stopTimeout };
     try {
       child.send(start, (error) => {
         if (error !== null) fail(error.message, error);
@@ -120,7 +123,7 @@ function ready(
 async function stopChild(child: ChildProcess, exited: Promise<LaunchExit>, timeout: number): Promise<LaunchExit> {
   // The closed channel is the signal to shut down, the same as when this process ends.
   if (child.connected) child.disconnect();
-  const timer = setTimeout(() => child.kill("SIGKILL"), timeout);
+  const timer = setTimeout(() => child.kill("SIGKILL"), timerMs(timeout));
   const exit = await exited;
   clearTimeout(timer);
   return exit;

@@ -1,23 +1,28 @@
 /** The program of a launched process: it runs the entry's default export and ends with its parent. */
 import { pathToFileURL } from "node:url";
-import { toError, warn } from "@colloquy/core";
+import { timerMs, toError, warn } from "@colloquy/core";
 import type { LaunchContext, LaunchMessage } from "./launched.ts";
 
 /** What the entry's default export returns. */
 interface LaunchedThing {
   readonly address: string;
-  shutdown(): Promise<void>;
+  shutdown(options?: { readonly graceMs?: number }): Promise<void>;
 }
 
-const FORCED_EXIT_MS = 9000;
+/** Share of the time to stop that calls under way get. */
+const GRACE_SHARE = 0.8;
 
 const end = new AbortController();
 let container: LaunchedThing | undefined;
+let stopTimeout = 10_000;
 
 process.on("message", (message: LaunchMessage) => {
-  if (message.type === "start") void start(message.entry, message.args);
+  if (message.type !== "start") return;
+  ({ stopTimeout } = message);
+  void start(message.entry, message.args);
 });
 process.once("disconnect", () => void stop());
+if (!process.connected) void stop();
 // Ctrl-C reaches the whole group; the parent ends, and with it the channel.
 process.on("SIGINT", () => undefined);
 process.once("SIGTERM", () => void stop());
@@ -46,9 +51,9 @@ async function stop(): Promise<void> {
   if (end.signal.aborted) return;
   end.abort();
   // Nothing of the entry's may keep a process alive whose parent is gone.
-  setTimeout(() => process.exit(), FORCED_EXIT_MS).unref();
+  setTimeout(() => process.exit(), timerMs(stopTimeout)).unref();
   try {
-    await container?.shutdown();
+    await container?.shutdown({ graceMs: stopTimeout * GRACE_SHARE });
   } catch (error) {
     warn("shutting down failed", error);
   }

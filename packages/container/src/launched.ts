@@ -8,6 +8,6 @@ export interface LaunchContext {
 
 /** What parent and child tell each other. */
 export type LaunchMessage =
-  | { readonly type: "start"; readonly entry: string; readonly args: unknown }
+  | { readonly type: "start"; readonly entry: string; readonly args: unknown; readonly stopTimeout: number }
   | { readonly type: "ready"; readonly address: string }
   | { readonly type: "failed"; readonly reason: string };

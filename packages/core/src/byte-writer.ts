@@ -57,7 +57,16 @@ export class ByteWriter {
   take(): Buffer<ArrayBuffer> {
     const batch = this.bytes.subarray(this.#start, this.position);
     this.#start = this.position;
+    // The slab of a large message isn't kept for small ones.
+    if (this.bytes.length > LARGEST_SLAB_BYTES) this.#reset();
     return batch;
+  }
+
+  #reset(): void {
+    this.bytes = Buffer.allocUnsafeSlow(0);
+    this.view = new DataView(this.bytes.buffer);
+    this.position = 0;
+    this.#start = 0;
   }
 
   #grow(count: number): void {

@@ -65,8 +65,12 @@ export class Channel implements AsyncDisposable, AsyncIterable<Request> {
   constructor(transport: Transport, codec: Codec | CodecChooser, limits: Limits) {
     this.closed = this.#closed.promise;
     const handler: EndpointHandler = {
-      onRequest: (id, content) => this.#onRequest(new Request(this.#endpoint, id, content)),
+      onRequest: (id, content, error) => {
+        if (error === undefined) this.#onRequest(new Request(this.#endpoint, id, content));
+        else this.#endpoint.fail(id, error);
+      },
       onNotification: ignore,
+      onLostNotification: ignore,
       onClosed: (error) => this.#onClosed(error),
     };
     this.#endpoint = new Endpoint(transport, codec, handler, limits);

@@ -110,9 +110,15 @@ export abstract class Codec {
     this.#messageDepth = 1;
     try {
       const decoded = this.decode(bytes.subarray(start, end));
-      if (!(decoded instanceof Promise)) return readMessage(decoded, message);
+      if (!(decoded instanceof Promise)) {
+        this.#liftedFrom = undefined;
+        return readMessage(decoded, message);
+      }
       return decoded.then(
-        (ready) => readMessage(ready, message),
+        (ready) => {
+          this.#liftedFrom = undefined;
+          readMessage(ready, message);
+        },
         (error: unknown) => this.#readHeaderOf(error, message),
       );
     } catch (error) {

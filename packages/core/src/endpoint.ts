@@ -16,9 +16,11 @@ import type { Transport, TransportReceiver } from "./transport.ts";
 /** Takes what arrives at an endpoint. */
 export interface EndpointHandler {
   /** A request. It is answered with `reply` or `fail`, once, now or later. */
-  onRequest(id: number, content: unknown): void;
+  onRequest(id: number, content: unknown, error: ColloquyError | undefined): void;
   /** `error`: its content could not be decoded. */
   onNotification(content: unknown, error: ColloquyError | undefined): void;
+  /** A notification of this side had to wait, and could not be encoded then. */
+  onLostNotification(error: ColloquyError): void;
   /** The connection has ended and every call has settled. Called once; `error` says why, where it wasn't closed in order. */
   onClosed(error: ColloquyError | undefined): void;
 }
@@ -230,6 +232,10 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
     this.#outbox.unhold();
   }
 
+  onLostNotification(error: ColloquyError): void {
+    this.#handler.onLostNotification(error);
+  }
+
   onBroken(error: ColloquyError): void {
     this.destroy(error);
   }
@@ -250,8 +256,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
   #onRequest(id: number, content: unknown, error: ColloquyError | undefined): void {
     if (this.#running.has(id)) throw new ProtocolError(`request ${id} came again while it was running`);
     this.#current = id;
-    if (error !== undefined) this.fail(id, error);
-    else if (this.#draining && this.#pending.liveCount === 0)
+    if (this.#draining && this.#pending.liveCount === 0)
       this.fail(id, new ColloquyError("UNAVAILABLE", "this side of the connection is closing"));
     else if (this.#running.size >= this.limits.maxRunningCount) {
       const limit = this.limits.maxRunningCount;
@@ -259,8 +264,8 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
         id,
         new ColloquyError("RESOURCE_EXHAUSTED", `${limit} calls of this connection run already (maxRunningCount)`),
       );
-    } else this.#handler.onRequest(id, content);
-    if (this.#current === id) this.#running.add(id);
+    } else this.#handler.onRequest(id, content, error);
+    if (this.#current === id && !this.#ended) this.#running.add(id);
     this.#current = -1;
   }
 
@@ -291,7 +296,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
   }
 
   get #isQuiet(): boolean {
-    return this.#ended || (this.#pending.liveCount === 0 && this.#running.size === 0 && this.#outbox.idle);
+    return this.#ended || (this.#pending.liveCount === 0 && !this.isServing && this.#outbox.idle);
   }
 
   /** The one way out: tables are empty before anybody is told. */

@@ -59,6 +59,8 @@ export class MsgPackCodec extends Codec {
       if (!(error instanceof SerializationError)) throw error;
       message.content = undefined;
       message.error = error;
+    } finally {
+      decoder.close();
     }
   }
 }

@@ -5,6 +5,7 @@ import { TYPE_KEY, checkDecodedEntry, checkKey, tooDeep, within } from "./lower-
 import type { SerializerTable } from "./serializers.ts";
 import { readUtf8 } from "./utf8.ts";
 
+const NO_BYTES = Buffer.alloc(0);
 const SHORT_TEXT_BYTES = 16;
 const CONTAINER_COST = 64;
 const ENTRY_COST = 32;
@@ -18,7 +19,7 @@ const TEXT_COST = 24;
 export class MsgPackDecoder {
   readonly #table: SerializerTable;
   readonly #keys = new KeyCache();
-  #bytes: Buffer = Buffer.alloc(0);
+  #bytes: Buffer = NO_BYTES;
   #position = 0;
   #end = 0;
   #budget = 0;
@@ -59,6 +60,11 @@ export class MsgPackDecoder {
   finish(): void {
     const left = this.#end - this.#position;
     if (left > 0) throw new SerializationError(`${left} bytes after the end of the value`);
+  }
+
+  /** Lets go of the bytes: an idle connection keeps no message. */
+  close(): void {
+    this.#bytes = NO_BYTES;
   }
 
   /** Length of an array that starts here, or -1 where none starts. For message headers. */

@@ -28,6 +28,8 @@ export interface OutboxListener {
   onBroken(error: ColloquyError): void;
   /** Nothing waits and nothing is being encoded. */
   onIdle(): void;
+  /** A notification that had to wait could not be encoded. */
+  onLostNotification(error: ColloquyError): void;
 }
 
 /** Learns how the encoding of each message has ended: references that it made are void where it failed. */
@@ -52,10 +54,12 @@ export class Outbox {
   #waitingAnswers = 0;
   #holdCount = 0;
   #encoding = false;
+  /** The call whose request a codec encodes in a promise. */
+  #encodedLater: PendingCall | undefined;
   #sending = false;
   #closed = false;
   #stallTimer: NodeJS.Timeout | undefined;
-  #queuedAtLastLook = 0;
+  #leftAtLastLook = 0;
 
   constructor(transport: Transport, pending: PendingCalls, limits: Limits, listener: OutboxListener) {
     this.frames = new FrameWriter(transport, limits.maxMessageBytes, (sent) => {
@@ -99,7 +103,8 @@ export class Outbox {
   }
 
   /**
-   * Sends a notification. False where too much waits already. One that had to wait and can't be encoded then is dropped.
+   * Sends a notification. False where too much waits already. One that had to wait and can't be encoded then is dropped, and
+   * the listener is told.
    *
    * @throws ColloquyError where it can't be encoded.
    */
@@ -143,7 +148,8 @@ export class Outbox {
         continue;
       }
       if (type !== NOTIFICATION) this.#waitingAnswers--;
-      this.#encode(type, id, content, call);
+      const failure = this.#encode(type, id, content, call);
+      if (failure !== undefined && type === NOTIFICATION) this.#listener.onLostNotification(failure);
     }
     this.#sending = false;
     if (this.idle) this.#listener.onIdle();
@@ -155,6 +161,7 @@ export class Outbox {
     clearTimeout(this.#stallTimer);
     this.frames.close();
     const calls: PendingCall[] = [];
+    if (this.#encodedLater !== undefined && !this.#abandoned.has(this.#encodedLater)) calls.push(this.#encodedLater);
     for (let message = this.#waiting.shift(); message !== undefined; message = this.#waiting.shift()) {
       if (message.call !== undefined && !this.#abandoned.has(message.call)) calls.push(message.call);
     }
@@ -209,8 +216,11 @@ export class Outbox {
     content: unknown,
     call: PendingCall | undefined,
   ): void {
+    this.#encodedLater = call;
     encoded
       .then((bytes) => {
+        if (this.#closed) return;
+        this.#encodedLater = undefined;
         const mark = this.frames.begin();
         try {
           this.frames.writer.append(bytes);
@@ -218,17 +228,22 @@ export class Outbox {
         } catch (error) {
           throw this.frames.abort(mark, error);
         }
+        this.#succeeded();
       })
-      .then(
-        () => this.#succeeded(),
-        (error: unknown) => void this.#failed(error, type, id, content, call),
-      );
+      .catch((error: unknown) => {
+        this.#encodedLater = undefined;
+        // The close has settled the call.
+        if (this.#closed) return;
+        const failure = this.#failed(error, type, id, content, call);
+        if (type === NOTIFICATION) this.#listener.onLostNotification(failure);
+      });
   }
 
   #commit(mark: number, call: PendingCall | undefined): void {
+    // A serializer may end the connection, or give the call up.
     if (call !== undefined && this.#closed)
       throw new ColloquyError("CONNECTION_LOST", "the connection ended while the call was encoded");
-    if (call !== undefined && this.#abandoned.has(call)) return this.frames.drop(mark);
+    if (call !== undefined && this.#abandoned.has(call)) throw new ColloquyError("CANCELLED", "the call was given up");
     this.frames.commit(mark);
     if (call !== undefined) this.#pending.add(call);
   }
@@ -268,12 +283,12 @@ export class Outbox {
   /** Gives up a connection whose output doesn't move. */
   #watchStall(): void {
     if (this.#stallTimer !== undefined || this.#closed) return;
-    this.#queuedAtLastLook = this.frames.sentBytes - this.#transport.queuedBytes;
+    this.#leftAtLastLook = this.frames.sentBytes - this.#transport.queuedBytes;
     this.#stallTimer = setTimeout(() => {
       this.#stallTimer = undefined;
       if (this.#transport.queuedBytes === 0) return;
       const left = this.frames.sentBytes - this.#transport.queuedBytes;
-      if (left !== this.#queuedAtLastLook) return this.#watchStall();
+      if (left !== this.#leftAtLastLook) return this.#watchStall();
       const reason = `${this.#transport.remoteAddress} has read nothing for ${this.#limits.writeStallMs} ms (writeStallMs)`;
       this.#listener.onBroken(new ColloquyError("CONNECTION_LOST", reason));
     }, timerMs(this.#limits.writeStallMs));

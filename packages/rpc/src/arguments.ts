@@ -1,5 +1,6 @@
 import { ColloquyError, quoted } from "@colloquy/core";
 import type { Exposed } from "./members.ts";
+import { REST } from "./parameters.ts";
 
 /**
  * Puts keyword arguments among the positional ones: each in the place of its parameter where all of them are names of
@@ -11,7 +12,7 @@ import type { Exposed } from "./members.ts";
 export function bindKeywords(exposed: Exposed, args: unknown[], kwargs: Record<string, unknown>): void {
   const names = Object.keys(kwargs);
   const { params } = exposed;
-  const unknown = names.find((name) => !params.includes(name));
+  const unknown = names.find((name) => name === "" || name === REST || !params.includes(name));
   if (unknown === undefined) {
     const given = args.length;
     for (const name of names) {

@@ -1,6 +1,8 @@
 import { SerializationError, describeType, toError } from "@colloquy/core";
 import type { BuiltinTypes, Codec, ExtendedValue } from "@colloquy/core";
 import type { Exports } from "./exports.ts";
+import { placeContext } from "./arguments.ts";
+import type { CallContext } from "./context.ts";
 import { isService } from "./members.ts";
 import type { Imports } from "./imports.ts";
 import { parseReferencePath, referencePath } from "./path.ts";
@@ -17,6 +19,8 @@ const HOME_ID = -3;
 export interface BoundConnection extends Caller {
   /** Whether a node is the peer's own: it goes home over this connection. */
   isHome(node: RemoteNode): boolean;
+  /** The context of a method that came home and is called from here. */
+  localContext(path: string): CallContext;
 }
 
 /**
@@ -117,7 +121,11 @@ export class ReferenceBinding implements BuiltinTypes {
     const found = start === undefined ? this.#router.resolve(path) : this.#router.resolveBelow(start, reference!.rest);
     if ("service" in found) return found.service;
     const { exposed, owner } = found;
-    return (...args: unknown[]): unknown => exposed.call.apply(owner, args) as unknown;
+    return (...args: unknown[]): unknown => {
+      const wanted = exposed.contextPlace >= 0;
+      const given = wanted ? placeContext(exposed, args, this.#connection.localContext(path)) : args;
+      return Reflect.apply(exposed.call, owner, given) as unknown;
+    };
   }
 }
 

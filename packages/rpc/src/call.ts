@@ -117,24 +117,27 @@ export class LimitedCall extends Call {
     // A busy event loop runs late timers before it reads what has arrived in time: it gets one turn to do so.
     setImmediate(() => {
       if (this.#settled) return;
-      const executed = this.#leave();
       const message = `no answer from ${this.node.toString()} within ${this.#timeout} ms`;
-      super.onFailure(new ColloquyError("DEADLINE_EXCEEDED", message, { executed }));
+      this.#leave(new ColloquyError("DEADLINE_EXCEEDED", message, { executed: this.#executed }));
     });
   }
 
   #cancel(): void {
     if (this.#settled) return;
-    const executed = this.#leave();
     const message = `the call to ${this.node.toString()} was cancelled`;
-    super.onFailure(new ColloquyError("CANCELLED", message, { cause: this.#signal?.reason, executed }));
+    const options = { cause: this.#signal?.reason as unknown, executed: this.#executed };
+    this.#leave(new ColloquyError("CANCELLED", message, options));
+  }
+
+  get #executed(): "no" | "unknown" {
+    return this.id < 0 ? "no" : "unknown";
   }
 
   /** Stops waiting for the answer. */
-  #leave(): "no" | "unknown" {
+  #leave(error: ColloquyError): void {
     this.#settle();
+    super.onFailure(error);
     this.#giveUp(this);
-    return this.id < 0 ? "no" : "unknown";
   }
 
   #settle(): boolean {

@@ -6,6 +6,7 @@ import { Call, LimitedCall } from "./call.ts";
 import { answerControl, noticeControl } from "./control.ts";
 import type { ControlActions } from "./control.ts";
 import type { ConnectionSetup, ConnectionStats } from "./connection-setup.ts";
+import type { CallContext } from "./context.ts";
 import { Dispatcher, readRequest } from "./dispatcher.ts";
 import type { RequestContent } from "./dispatcher.ts";
 import { Exports } from "./exports.ts";
@@ -55,7 +56,8 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     this.#router = new Router(limits);
     this.#binding = new ReferenceBinding(this, this.#router, this.#exports, this.#imports);
     const handler: EndpointHandler = {
-      onRequest: (id, content) => this.#onRequest(id, content),
+      onRequest: (id, content, error) => this.#onRequest(id, content, error),
+      onLostNotification: (error) => this.#silent.onNotification("", error),
       onNotification: (content, error) => this.#onNotification(content, error),
       onClosed: (error) => this.#onClosed(error),
     };
@@ -128,7 +130,9 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
    * and closes. Resolves when the connection has ended. Never rejects.
    */
   async close(options: { readonly graceMs?: number } = {}): Promise<void> {
-    if (this.#greeting.done && !this.#endpoint.draining) this.#notifyPeer("$/goaway", []);
+    // Before hello is done nothing is under way: what waits has not left.
+    if (!this.#greeting.done) this.destroy();
+    else if (!this.#endpoint.draining) this.#notifyPeer("$/goaway", []);
     await this.#endpoint.close(options.graceMs);
     await this.closed;
   }
@@ -178,6 +182,11 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
       node.path,
       refusal ?? new ColloquyError("CONNECTION_LOST", "no connection to send a notification"),
     );
+  }
+
+  /** @internal */
+  localContext(path: string): CallContext {
+    return { connection: this, path, signal: new AbortController().signal };
   }
 
   /** @internal */
@@ -232,7 +241,12 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
 
   /** A notification on `$`, for peers that know it. */
   #notifyPeer(path: string, args: unknown[]): void {
-    if (this.#extended) this.#endpoint.notify([path, args, NO_KWARGS]);
+    if (!this.#extended) return;
+    try {
+      this.#endpoint.notify([path, args, NO_KWARGS]);
+    } catch (error) {
+      this.#silent.onNotification(path, error);
+    }
   }
 
   #onGreeted(traits: PeerTraits | undefined): void {
@@ -248,10 +262,11 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     this.#dispatcher.emptyResult = undefined;
   }
 
-  #onRequest(id: number, content: unknown): void {
+  #onRequest(id: number, content: unknown, undecoded: ColloquyError | undefined): void {
     if (!this.#greeting.done && this.#greeting.receive(id, content, this.#endpoint.codec!)) return;
     let request: RequestContent;
     try {
+      if (undecoded !== undefined) throw undecoded;
       request = readRequest(content, this.#limits);
       if (this.#extended && request.path.startsWith("$/") && !request.path.startsWith("$/ref/")) {
         return this.#endpoint.reply(id, answerControl(request, this.#control));

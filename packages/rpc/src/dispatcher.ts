@@ -115,7 +115,7 @@ export class Dispatcher {
     }
     const target = this.#exports.get(reference.id);
     const node = nodeOf(target);
-    if (node !== undefined) return forward(node, reference.rest, args, kwargs);
+    if (node !== undefined) return forward(node, reference.rest, args, kwargs, this.#signalOf(id));
     if (typeof target === "function") {
       if (reference.rest !== "") throw new ColloquyError("NOT_FOUND", "a function has no members");
       return this.#invoke(id, path, exposedFunction(target as AnyFunction), undefined, args, kwargs);
@@ -136,9 +136,7 @@ export class Dispatcher {
     if (hasKeys(kwargs)) bindKeywords(exposed, args, kwargs);
     let given = args;
     if (exposed.contextPlace >= 0) {
-      const abort = new AbortController();
-      this.#aborts.set(id, abort);
-      given = placeContext(exposed, args, this.#makeContext(path, abort.signal));
+      given = placeContext(exposed, args, this.#makeContext(path, this.#signalOf(id)));
     }
     try {
       return Reflect.apply(exposed.call, owner, given);
@@ -146,6 +144,13 @@ export class Dispatcher {
       this.#onFailure(path, error);
       throw executed(error);
     }
+  }
+
+  /** Aborts when the caller gives request `id` up. */
+  #signalOf(id: number): AbortSignal {
+    const abort = new AbortController();
+    this.#aborts.set(id, abort);
+    return abort.signal;
   }
 
   #reply(id: number, value: unknown): void {
@@ -189,10 +194,11 @@ async function forward(
   rest: string,
   args: unknown[],
   kwargs: Record<string, unknown>,
+  signal: AbortSignal,
 ): Promise<unknown> {
   const target = rest === "" ? node : new RemoteNode(node.caller, joinPath(node.path, rest), node.reference, false);
   try {
-    return await node.caller.call(target, args, hasKeys(kwargs) ? { kwargs } : undefined);
+    return await node.caller.call(target, args, hasKeys(kwargs) ? { kwargs, signal } : { signal });
   } catch (error) {
     throw new PassedOn("passed on", { cause: error });
   }

@@ -85,8 +85,13 @@ function checkSerializers(theirs: unknown, ours: readonly string[], from: "clien
   );
 }
 
-function readLimit(limits: unknown, name: keyof Limits): number {
+/** Control messages of the protocol have to fit. */
+const LEAST_LIMITS = { maxMessageBytes: 1024, maxReferenceCount: 1 } as const;
+
+function readLimit(limits: unknown, name: keyof typeof LEAST_LIMITS): number {
   const value =
     typeof limits === "object" && limits !== null ? (limits as Partial<Record<string, unknown>>)[name] : undefined;
-  return typeof value === "number" && value > 0 ? value : Infinity;
+  if (typeof value !== "number") return Infinity;
+  if (value >= LEAST_LIMITS[name]) return value;
+  throw new ColloquyError("PROTOCOL_ERROR", `the peer's ${name} is ${value}; it is ${LEAST_LIMITS[name]} at least`);
 }

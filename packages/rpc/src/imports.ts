@@ -33,6 +33,10 @@ interface ImportEntry {
 const MIN_COLLECTED_COUNT = 1000;
 /** Time without a new reference after which there is time for a collection. */
 const IDLE_MS = 1000;
+/** Releases in one message: it has to fit whatever the other side's limit is. */
+const RELEASED_AT_ONCE = 50;
+/** A collection takes at most one part in so many of this process's time. */
+const COLLECTION_SHARE = 20;
 /** Time in which the engine reports what it has collected. */
 const FINALIZED_MS = 50;
 
@@ -76,8 +80,8 @@ export class Imports {
 
   /** How many references the other side may hand out. */
   set maxCount(count: number) {
-    this.#maxCount = count;
-    this.#collectAt = Math.max(count / 2, 1);
+    this.#maxCount = Math.max(count, MIN_COLLECTED_COUNT);
+    this.#collectAt = this.#maxCount / 2;
   }
 
   /** The proxy for a reference that has arrived once more. */
@@ -125,12 +129,17 @@ export class Imports {
   /** In a turn of its own, and not again before the entries of what was collected are gone. */
   #collect(): void {
     if (this.#closed) return;
+    const start = performance.now();
     collectGarbage();
-    setTimeout(() => {
-      this.#collecting = false;
-      // Where most are in use, looking again soon is of no use.
-      this.#collectAt = Math.max(this.#maxCount / 2, this.#entries.size + this.#maxCount / 10);
-    }, FINALIZED_MS).unref();
+    const pauseMs = (performance.now() - start) * COLLECTION_SHARE;
+    setTimeout(
+      () => {
+        this.#collecting = false;
+        // Where most are in use, looking again soon is of no use.
+        this.#collectAt = Math.max(this.#maxCount / 2, this.#entries.size + this.#maxCount / 10);
+      },
+      Math.max(pauseMs, FINALIZED_MS),
+    ).unref();
   }
 
   #whenIdle(): void {
@@ -144,6 +153,8 @@ export class Imports {
   #flush(): void {
     const released = this.#released;
     this.#released = [];
-    if (!this.#closed) this.#send(released);
+    for (let from = 0; from < released.length && !this.#closed; from += RELEASED_AT_ONCE) {
+      this.#send(released.slice(from, from + RELEASED_AT_ONCE));
+    }
   }
 }

@@ -16,6 +16,7 @@ export { notify, withOptions } from "./options.ts";
 export { RemoteNode, nodeOf, release, sameRemote, serviceProxy } from "./proxy.ts";
 export type { CallOptions, Caller, Reference } from "./proxy.ts";
 export { serve } from "./server.ts";
+export { SilentFailures } from "./silent-failures.ts";
 export type { MethodFailureListener } from "./silent-failures.ts";
 export type { Server, ServeOptions, ServiceFactory } from "./server.ts";
 export type { Received, Remote, RemoteFunction, RemoteMember, Sent } from "./types.ts";

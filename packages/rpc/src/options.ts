@@ -1,6 +1,6 @@
 import { ColloquyError } from "@colloquy/core";
-import { nodeOf } from "./proxy.ts";
-import type { CallOptions, RemoteNode } from "./proxy.ts";
+import { RemoteNode, functionProxy, nodeOf } from "./proxy.ts";
+import type { CallOptions } from "./proxy.ts";
 
 // oxlint-disable-next-line typescript/no-explicit-any -- any remote function
 type Fn = (...args: any[]) => any;
@@ -24,7 +24,10 @@ export function withOptions<F extends Fn>(method: F, options: CallOptions): F {
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new ColloquyError("INVALID_ARGUMENT", "signal is no AbortSignal");
   }
-  return ((...args: unknown[]) => node.caller.call(node, args, options)) as F;
+  const { caller, path, reference, isFunction } = node;
+  return functionProxy(
+    new RemoteNode(caller, path, reference, isFunction, { ...node.options, ...options }),
+  ) as unknown as F;
 }
 
 /**

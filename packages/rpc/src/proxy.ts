@@ -41,13 +41,22 @@ export class RemoteNode {
   /** Keeps what was received alive for as long as this node is. */
   readonly reference: Reference | undefined;
   readonly isFunction: boolean;
+  /** Options of the calls, where the proxy comes from `withOptions`. */
+  readonly options: CallOptions | undefined;
   childCount = 0;
 
-  constructor(caller: Caller, path: string, reference: Reference | undefined, isFunction: boolean) {
+  constructor(
+    caller: Caller,
+    path: string,
+    reference: Reference | undefined,
+    isFunction: boolean,
+    options?: CallOptions,
+  ) {
     this.caller = caller;
     this.path = path;
     this.reference = reference;
     this.isFunction = isFunction;
+    this.options = options;
   }
 
   /** True for a function that was received as a value: calls on it need not be awaited. */
@@ -72,7 +81,7 @@ export function serviceProxy(node: RemoteNode): object {
 
 /** A proxy for a function. */
 export function functionProxy(node: RemoteNode): (...args: unknown[]) => Promise<unknown> {
-  const proxy = (...args: unknown[]): Promise<unknown> => node.caller.call(node, args, undefined);
+  const proxy = (...args: unknown[]): Promise<unknown> => node.caller.call(node, args, node.options);
   Object.defineProperty(proxy, NODE, { value: node });
   Object.setPrototypeOf(proxy, REMOTE_PROTOTYPE);
   return proxy;
@@ -97,7 +106,11 @@ export function nodeOf(value: unknown): RemoteNode | undefined {
 /** True for two proxies of the same remote object. */
 export function sameRemote(a: unknown, b: unknown): boolean {
   const [first, second] = [nodeOf(a), nodeOf(b)];
-  return first !== undefined && second !== undefined && first.caller === second.caller && first.path === second.path;
+  if (first === undefined || second === undefined || first.path !== second.path) return false;
+  if (first.caller === second.caller) return true;
+  // Numbers of references are a connection's own; paths below a root are the same on all.
+  const isReference = first.reference !== undefined || second.reference !== undefined;
+  return !isReference && first.caller.root !== undefined && first.caller.root === second.caller.root;
 }
 
 /**

@@ -117,7 +117,7 @@ async function accept(connection: Connection, root: object | ServiceFactory, opt
     // Without a promise the connection reads in this turn already.
     const service = made instanceof Promise ? ((await made) as object) : made;
     await connection.start(service, false);
-    options.onConnection?.(connection);
+    if (connection.usable) options.onConnection?.(connection);
   } catch (error) {
     connection.destroy();
     const { onError } = options;
