@@ -258,8 +258,9 @@ export class Outbox {
     const error = thrown instanceof ColloquyError ? thrown : wrapped(thrown);
     this.#encoding = false;
     this.onEncoded?.(false);
-    if (call !== undefined) call.onFailure(error);
-    else if (type === RESULT || type === EXCEPTION) this.#answerUnencodable(type, id, content, error);
+    if (call !== undefined) {
+      if (!this.#abandoned.has(call)) call.onFailure(error);
+    } else if (type === RESULT || type === EXCEPTION) this.#answerUnencodable(type, id, content, error);
     this.#next();
     return error;
   }

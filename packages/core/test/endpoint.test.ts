@@ -30,6 +30,7 @@ class Call implements PendingCall {
 class Side implements EndpointHandler {
   readonly requests: [number, unknown][] = [];
   readonly notifications: unknown[] = [];
+  readonly lostNotifications: ColloquyError[] = [];
   readonly ends: (ColloquyError | undefined)[] = [];
   readonly endpoint: Endpoint;
 
@@ -37,11 +38,15 @@ class Side implements EndpointHandler {
     this.endpoint = new Endpoint(transport, codec, this, { ...DEFAULT_LIMITS, ...limits });
     this.endpoint.open();
   }
-  onRequest(id: number, content: unknown): void {
-    this.requests.push([id, content]);
+  onRequest(id: number, content: unknown, error: ColloquyError | undefined): void {
+    if (error === undefined) this.requests.push([id, content]);
+    else this.endpoint.fail(id, error);
   }
   onNotification(content: unknown): void {
     this.notifications.push(content);
+  }
+  onLostNotification(error: ColloquyError): void {
+    this.lostNotifications.push(error);
   }
   onClosed(error: ColloquyError | undefined): void {
     this.ends.push(error);
@@ -91,6 +96,7 @@ describe("Endpoint", () => {
     near.endpoint.unhold();
     await until(() => far.notifications.length === 1);
     expect(far.notifications).toStrictEqual(["fine"]);
+    expect(near.lostNotifications).toMatchObject([{ code: "SERIALIZATION_ERROR" }]);
     near.endpoint.destroy();
     expect(near.endpoint.notify("late")).toBe(false);
   });

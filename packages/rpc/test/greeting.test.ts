@@ -106,17 +106,17 @@ describe("hello on the wire", () => {
     expect(await wire.request("add", [2, 2])).toEqual([1, 4]);
   });
 
-  test("tells the references that the other side may hand out, and no more are", async () => {
+  test("tells the bytes that the other side takes in one message, and no more are sent", async () => {
     await using server = await serve(newAddress(), adder);
     await using wire = await WirePeer.connect(server.address);
-    const hello = await wire.hello({ limits: { maxMessageBytes: 300 }, unknown: ["field"], serializers: [] });
+    const hello = await wire.hello({ limits: { maxMessageBytes: 1100 }, unknown: ["field"], serializers: [] });
     expect(hello["protocol"]).toBe(1);
     const echo = service({ echo: expose((text: string) => text) });
     await using other = await serve(newAddress(), echo);
     await using second = await WirePeer.connect(other.address);
-    await second.hello({ limits: { maxMessageBytes: 300 } });
-    expect(await second.request("echo", ["x".repeat(280)])).toEqual([1, "x".repeat(280)]);
-    const [type, content] = await second.request("echo", ["x".repeat(400)]);
+    await second.hello({ limits: { maxMessageBytes: 1100 } });
+    expect(await second.request("echo", ["x".repeat(1050)])).toEqual([1, "x".repeat(1050)]);
+    const [type, content] = await second.request("echo", ["x".repeat(1200)]);
     expect(type).toBe(2);
     expect(content).toMatchObject({ code: "RESOURCE_EXHAUSTED" });
   });

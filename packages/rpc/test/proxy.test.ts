@@ -136,7 +136,9 @@ describe("sameRemote", () => {
     expect(sameRemote(remote.add, remote.sub)).toBe(false);
     expect(sameRemote(await remote.fn(), await remote.fn())).toBe(false);
     await using second = await connect<Base>(link.server.address);
-    expect(sameRemote(remote.add, (second.remote as any).add)).toBe(false);
+    // One root: over whatever connection, it is the same method; references are a connection's own.
+    expect(sameRemote(remote.add, (second.remote as any).add)).toBe(true);
+    expect(sameRemote(await remote.fn(), await (second.remote as any).fn())).toBe(false);
   });
 
   test.each([[undefined], [null], [1], [{}], [() => 1]])("is false for %s, which is no proxy", async (other) => {
