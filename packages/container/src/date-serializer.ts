@@ -19,7 +19,9 @@ function toText(date: DateTime): string {
 }
 
 function fromText(text: unknown): DateTime {
-  const date = typeof text === "string" ? DateTime.fromISO(text, { setZone: true, zone: "utc" }) : undefined;
+  // Names of zones aren't part of ISO 8601, and luxon remembers each one that it has seen.
+  const isPlain = typeof text === "string" && text.length <= 64 && !text.includes("[");
+  const date = isPlain ? DateTime.fromISO(text, { setZone: true, zone: "utc" }) : undefined;
   if (date?.isValid === true) return date;
   throw new ColloquyError(
     "INVALID_ARGUMENT",

@@ -2,7 +2,7 @@ import type { ByteWriter } from "./byte-writer.ts";
 import { ProtocolError, SerializationError, toError } from "./errors.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 import type { Limits } from "./limits.ts";
-import { lift, lower } from "./lower-lift.ts";
+import { lift, located, lower } from "./lower-lift.ts";
 import type { PlainRules } from "./lower-lift.ts";
 import { readMessage } from "./message.ts";
 import type { Message } from "./message.ts";
@@ -76,13 +76,21 @@ export abstract class Codec {
 
   /** `value` in terms of null, booleans, numbers, strings, bytes, arrays and plain objects. */
   protected serialize(value: unknown): unknown {
-    return lower(value, this.table, ALL_PLAIN, this.limits.maxDepth + this.#messageDepth);
+    try {
+      return lower(value, this.table, ALL_PLAIN, this.limits.maxDepth + this.#messageDepth);
+    } catch (error) {
+      throw located(error);
+    }
   }
 
   /** The value that a result of `serialize` stands for; `plain` is changed in place. */
   protected deserialize(plain: unknown): unknown {
     this.#liftedFrom = plain;
-    return lift(plain, this.table, this.limits.maxDepth + this.#messageDepth);
+    try {
+      return lift(plain, this.table, this.limits.maxDepth + this.#messageDepth);
+    } catch (error) {
+      throw located(error);
+    }
   }
 
   /**

@@ -258,7 +258,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
     this.#current = id;
     if (this.#draining && this.#pending.liveCount === 0)
       this.fail(id, new ColloquyError("UNAVAILABLE", "this side of the connection is closing"));
-    else if (this.#running.size >= this.limits.maxRunningCount) {
+    else if (this.#running.size + this.#outbox.waitingAnswerCount >= this.limits.maxRunningCount) {
       const limit = this.limits.maxRunningCount;
       this.fail(
         id,

@@ -81,18 +81,37 @@ export type PlaceStep = string | number;
 export class SerializationError extends ColloquyError {
   override name = "SerializationError";
   readonly reason: string;
-  readonly place: readonly PlaceStep[];
+  /** From the inside out: codecs add to it on the way up. */
+  readonly #steps: PlaceStep[];
 
   constructor(reason: string, options: ColloquyErrorOptions & { readonly place?: readonly PlaceStep[] } = {}) {
     const place = options.place ?? [];
-    super("SERIALIZATION_ERROR", place.length === 0 ? reason : `${reason}, at ${formatPlace(place)}`, options);
+    super("SERIALIZATION_ERROR", textAt(reason, place), options);
     this.reason = reason;
-    this.place = place;
+    this.#steps = place.toReversed();
+    // Read when it is asked for: a text for every level on the way up would take its time.
+    const get = (): string => textAt(this.reason, this.place);
+    Object.defineProperty(this, "message", { get, configurable: true, enumerable: false });
   }
 
-  /** The same error one level further out. */
-  within(step: PlaceStep): SerializationError {
-    return this.at([step, ...this.place]);
+  get place(): readonly PlaceStep[] {
+    return this.#steps.toReversed();
+  }
+
+  /** This error, one level further out. */
+  within(step: PlaceStep): this {
+    this.#steps.push(step);
+    return this;
+  }
+
+  /** This error with a stack that starts with the whole message, for where it leaves the codec. */
+  located(): this {
+    if (this.#steps.length > 0) Error.captureStackTrace(this, this.located);
+    return this;
+  }
+
+  override restated(): ColloquyError {
+    return this.at(this.place);
   }
 
   /** The same error with another place. */
@@ -100,6 +119,10 @@ export class SerializationError extends ColloquyError {
     const options = "cause" in this ? { cause: this.cause } : {};
     return new SerializationError(this.reason, { ...options, executed: this.executed, place });
   }
+}
+
+function textAt(reason: string, place: readonly PlaceStep[]): string {
+  return place.length === 0 ? reason : `${reason}, at ${formatPlace(place)}`;
 }
 
 /** The peer broke the protocol: its connection is closed with this error. */
@@ -137,13 +160,23 @@ export class RemoteError extends ColloquyError {
   }
 }
 
-/** `["a", 0, "b c"]` becomes `a[0]["b c"]`. */
+const SHOWN_STEP_COUNT = 12;
+const SHOWN_KEY_LENGTH = 64;
+
+/** `["a", 0, "b c"]` becomes `a[0]["b c"]`; of a long way its two ends are shown. */
 export function formatPlace(place: readonly PlaceStep[]): string {
+  if (place.length <= SHOWN_STEP_COUNT) return formatSteps(place);
+  const half = SHOWN_STEP_COUNT / 2;
+  return `${formatSteps(place.slice(0, half))}...${formatSteps(place.slice(-half))} (${place.length} levels)`;
+}
+
+function formatSteps(place: readonly PlaceStep[]): string {
   let text = "";
   for (const step of place) {
     if (typeof step === "number") text += `[${step}]`;
-    else if (/^[A-Za-z_$][\w$]*$/.test(step)) text += text === "" ? step : `.${step}`;
-    else text += `[${quoted(step)}]`;
+    else if (step.length <= SHOWN_KEY_LENGTH && /^[A-Za-z_$][\w$]*$/.test(step))
+      text += text === "" ? step : `.${step}`;
+    else text += `[${quoted(step, SHOWN_KEY_LENGTH)}]`;
   }
   return text;
 }
@@ -170,9 +203,12 @@ export function describeType(value: unknown): string {
   return typeof constructor === "function" && constructor.name !== "" ? constructor.name : "object of an unnamed class";
 }
 
-/** Turns whatever was thrown into an Error. */
+/** Turns whatever was thrown into an Error whose message can be read. */
 export function toError(thrown: unknown): Error {
-  return thrown instanceof Error
-    ? thrown
-    : new ColloquyError("INTERNAL", `thrown: ${describeType(thrown)}`, { cause: thrown });
+  try {
+    if (thrown instanceof Error && typeof thrown.message === "string") return thrown;
+  } catch {
+    // A getter that throws.
+  }
+  return new ColloquyError("INTERNAL", `thrown: ${describeType(thrown)}`, { cause: thrown });
 }

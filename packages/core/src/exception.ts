@@ -10,6 +10,7 @@ export type ExceptionStyle = "text" | "list" | "map";
 const MAX_NAME_LENGTH = 256;
 const MAX_MESSAGE_LENGTH = 4096;
 const MAX_CAUSE_DEPTH = 8;
+const MAX_TEXT_LENGTH = 65_536;
 
 /** Content of an exception message. Stacks and fields stay in this process. Never throws, whatever getters the error has. */
 export function writeException(thrown: unknown, style: ExceptionStyle): unknown {
@@ -79,7 +80,9 @@ export function readException(content: unknown): ColloquyError {
 }
 
 /** A traceback as Python writes it: its last line is `Name: message`. It doesn't tell a refusal from what a method threw. */
-function fromText(text: string): RemoteError {
+function fromText(whole: string): RemoteError {
+  // What counts stands at the end.
+  const text = whole.length > MAX_TEXT_LENGTH ? whole.slice(-MAX_TEXT_LENGTH) : whole;
   const lines = text.trimEnd().split("\n");
   const first = lines.findLastIndex((line) => /^[A-Za-z_][\w.]*(?::\s|$)/.test(line));
   const last = lines.slice(Math.max(first, 0)).join("\n");
@@ -90,7 +93,7 @@ function fromText(text: string): RemoteError {
 }
 
 function fromList(list: readonly unknown[]): RemoteError {
-  const lines = list.slice(2).map((line) => textOf(line));
+  const lines = list.slice(2, 1002).map((line) => textOf(line));
   return new RemoteError(textOf(list[0]) || "Error", textOf(list[1]), {
     remoteStack: lines.length > 0 ? lines.join("") : undefined,
     executed: "unknown",
@@ -121,5 +124,5 @@ function fromMap(map: Record<string, unknown>, depth: number): ColloquyError {
 }
 
 function textOf(value: unknown): string {
-  return typeof value === "string" ? value : "";
+  return typeof value === "string" ? value.slice(0, MAX_TEXT_LENGTH) : "";
 }

@@ -1,15 +1,15 @@
 import type { ByteWriter } from "./byte-writer.ts";
 import { Codec } from "./codec.ts";
-import { ProtocolError, SerializationError } from "./errors.ts";
+import { ProtocolError, SerializationError, quoted } from "./errors.ts";
 import { checkJsonCost } from "./json-check.ts";
 import { isPlainJson, writeJson } from "./json-writer.ts";
-import { lift } from "./lower-lift.ts";
+import { lift, located } from "./lower-lift.ts";
 import { readMessage, setHeader } from "./message.ts";
 import type { Message } from "./message.ts";
 import { asBuffer, readUtf8 } from "./utf8.ts";
 
 /** Text that may hold a key that has a meaning, also where it is written with escapes. */
-const NEEDS_LIFT = /"__|"constructor"|"then"|\\u00[2-7]/;
+const NEEDS_LIFT = /"__|"constructor"|"then"|"toJSON"|\\u00[2-7]/;
 /** `[type, id,` of a message whose content is broken. */
 const HEADER = /^\s*\[\s*([0-3])\s*,\s*(\d{1,10})\s*,/;
 
@@ -23,12 +23,20 @@ export class JsonCodec extends Codec {
   }
 
   override encode(value: unknown): Uint8Array {
-    return Buffer.from(this.#stringify(value), "utf8");
+    try {
+      return Buffer.from(this.#stringify(value), "utf8");
+    } catch (error) {
+      throw located(error);
+    }
   }
 
   override decode(bytes: Uint8Array): unknown {
     const buffer = asBuffer(bytes);
-    return this.#parse(buffer, 0, buffer.length, 0);
+    try {
+      return this.#parse(buffer, 0, buffer.length, 0);
+    } catch (error) {
+      throw located(error);
+    }
   }
 
   override encodeMessage(writer: ByteWriter, type: number, id: number, content: unknown): void {
@@ -64,7 +72,9 @@ export class JsonCodec extends Codec {
     try {
       plain = JSON.parse(text);
     } catch (error) {
-      throw new SerializationError(`not JSON: ${(error as SyntaxError).message}`, { cause: error });
+      throw new SerializationError(`not JSON: ${quoted((error as SyntaxError).message).slice(1, -1)}`, {
+        cause: error,
+      });
     }
     return NEEDS_LIFT.test(text) ? lift(plain, this.table, depth) : plain;
   }
@@ -74,6 +84,6 @@ export class JsonCodec extends Codec {
     if (header === null) throw new ProtocolError(`not a message in JSON: ${error.message}`, { cause: error });
     setHeader(message, Number(header[1]), Number(header[2]));
     message.content = undefined;
-    message.error = error.place[0] === 2 ? error.at(error.place.slice(1)) : error;
+    message.error = error.place[0] === 2 ? error.at(error.place.slice(1)) : error.located();
   }
 }

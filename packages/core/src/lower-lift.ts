@@ -41,6 +41,11 @@ export function within(error: unknown, step: string | number): unknown {
   return error instanceof SerializationError ? error.within(step) : error;
 }
 
+/** What has failed, with its place in the stack: for where it leaves the codec. */
+export function located(error: unknown): unknown {
+  return error instanceof SerializationError ? error.located() : error;
+}
+
 /** @throws SerializationError for a key that can't be told from the protocol's own or that would change a prototype. */
 export function checkKey(key: string): void {
   if (key === TYPE_KEY)
@@ -53,7 +58,7 @@ export function checkKey(key: string): void {
  * that leads a merge to a prototype.
  */
 export function checkDecodedEntry(key: string, value: unknown): void {
-  if (key === "then" && typeof value === "function")
+  if ((key === "then" || key === "toJSON") && typeof value === "function")
     throw new SerializationError('a map can\'t have a function as "then"');
   if (key === "constructor" && typeof value === "object" && value !== null && Object.hasOwn(value, "prototype")) {
     throw new SerializationError('a map can\'t have a "constructor" with a "prototype"');

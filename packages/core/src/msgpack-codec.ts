@@ -1,6 +1,7 @@
 import { ByteWriter } from "./byte-writer.ts";
 import { Codec } from "./codec.ts";
 import { ProtocolError, SerializationError } from "./errors.ts";
+import { located } from "./lower-lift.ts";
 import { setHeader } from "./message.ts";
 import type { Message } from "./message.ts";
 import { MsgPackDecoder } from "./msgpack-decoder.ts";
@@ -28,16 +29,26 @@ export class MsgPackCodec extends Codec {
 
   override encode(value: unknown): Uint8Array {
     const writer = new ByteWriter();
-    this.#encoder.write(writer, value, this.limits.maxDepth);
+    try {
+      this.#encoder.write(writer, value, this.limits.maxDepth);
+    } catch (error) {
+      throw located(error);
+    }
     return Uint8Array.from(writer.take());
   }
 
   override decode(bytes: Uint8Array): unknown {
     const buffer = asBuffer(bytes);
     this.#decoder.open(buffer, 0, buffer.length, this.limits);
-    const value = this.#decoder.read(this.limits.maxDepth);
-    this.#decoder.finish();
-    return value;
+    try {
+      const value = this.#decoder.read(this.limits.maxDepth);
+      this.#decoder.finish();
+      return value;
+    } catch (error) {
+      throw located(error);
+    } finally {
+      this.#decoder.close();
+    }
   }
 
   override encodeMessage(writer: ByteWriter, type: number, id: number, content: unknown): void {
@@ -58,7 +69,7 @@ export class MsgPackCodec extends Codec {
     } catch (error) {
       if (!(error instanceof SerializationError)) throw error;
       message.content = undefined;
-      message.error = error;
+      message.error = error.located();
     } finally {
       decoder.close();
     }

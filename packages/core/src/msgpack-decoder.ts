@@ -149,7 +149,7 @@ export class MsgPackDecoder {
           checkKey(key);
         }
         const value = this.read(depth - 1);
-        if (key === "then" || key === "constructor") checkDecodedEntry(key, value);
+        if (key === "then" || key === "toJSON" || key === "constructor") checkDecodedEntry(key, value);
         result[key] = value;
       }
     } catch (error) {

@@ -4,6 +4,7 @@ import { writeException } from "./exception.ts";
 import type { ExceptionStyle } from "./exception.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import type { Limits } from "./limits.ts";
+import { located } from "./lower-lift.ts";
 import { timerMs } from "./limits.ts";
 import { EXCEPTION, NOTIFICATION, REQUEST, RESULT } from "./message.ts";
 import type { PendingCall, PendingCalls } from "./pending.ts";
@@ -20,6 +21,7 @@ interface WaitingMessage {
 }
 
 /** Where neither a result nor the exception in its place can be encoded. */
+const REFUSALS_PER_SLOT = 8;
 const LAST_RESORT = "SerializationError: the exception could not be encoded";
 
 /** What the endpoint does about its output. */
@@ -74,6 +76,11 @@ export class Outbox {
 
   get waitingCount(): number {
     return this.#waiting.length;
+  }
+
+  /** Answers that have no room yet: each holds the slot of its request. */
+  get waitingAnswerCount(): number {
+    return this.#waitingAnswers;
   }
 
   /** True where every message has been encoded. */
@@ -179,8 +186,8 @@ export class Outbox {
   #wait(type: number, id: number, content: unknown, call: PendingCall | undefined): void {
     this.#waiting.push({ type, id, content, call });
     if (type !== RESULT && type !== EXCEPTION) return;
-    // A peer that reads has no more answers to come than it may have calls.
-    if (++this.#waitingAnswers > this.#limits.maxPendingCount) {
+    // What is refused is answered, too: a peer that never reads is cut off at some point.
+    if (++this.#waitingAnswers > this.#limits.maxRunningCount * REFUSALS_PER_SLOT) {
       this.#listener.onBroken(
         new ColloquyError("CONNECTION_LOST", "the peer sends requests and doesn't read the answers"),
       );
@@ -255,8 +262,8 @@ export class Outbox {
   }
 
   #failed(thrown: unknown, type: number, id: number, content: unknown, call: PendingCall | undefined): ColloquyError {
-    const error = thrown instanceof ColloquyError ? thrown : wrapped(thrown);
     this.#encoding = false;
+    const error = thrown instanceof ColloquyError ? (located(thrown) as ColloquyError) : wrapped(thrown);
     this.onEncoded?.(false);
     if (call !== undefined) {
       if (!this.#abandoned.has(call)) call.onFailure(error);

@@ -587,20 +587,23 @@ describe("a channel whose peer breaks the protocol", () => {
   });
 
   it("cuts off a peer that sends requests and reads no answers", async () => {
-    const limits = { maxQueuedBytes: 10_000, maxPendingCount: 1000 };
+    const limits = { maxQueuedBytes: 10_000, maxRunningCount: 20 };
     const answers: Promise<void>[] = [];
     let closed: Promise<ColloquyError | undefined> | undefined;
     await using server = await serveChannels(
       TCP,
       async (channel) => {
         closed = channel.closed;
-        for await (const request of channel) answers.push(request.reply("x".repeat(20_000)).catch(() => {}));
+        for await (const request of channel) answers.push(request.reply("x".repeat(1_000_000)).catch(() => {}));
       },
       { limits },
     );
     const peer = await RawPeer.connect(server.address);
     peer.socket.pause();
-    for (let id = 0; id < 4000; id++) peer.send(`[0,${id},1]`);
+    for (let id = 0; id < 20; id++) peer.send(`[0,${id},1]`);
+    await until(() => answers.length === 20);
+    // Answers that wait hold their slots: the next requests are refused, and too many refusals end it.
+    for (let id = 20; id < 1000; id++) peer.send(`[0,${id},1]`);
     await until(() => closed !== undefined);
     expect(await closed).toMatchObject({ code: "CONNECTION_LOST", message: expect.stringContaining("doesn't read") });
     await Promise.all(answers);

@@ -3,6 +3,7 @@ import type { BuiltinTypes, Codec, ExtendedValue } from "@colloquy/core";
 import type { Exports } from "./exports.ts";
 import { placeContext } from "./arguments.ts";
 import type { CallContext } from "./context.ts";
+import type { AnyFunction } from "./expose.ts";
 import { isService } from "./members.ts";
 import type { Imports } from "./imports.ts";
 import { parseReferencePath, referencePath } from "./path.ts";
@@ -121,10 +122,13 @@ export class ReferenceBinding implements BuiltinTypes {
     const found = start === undefined ? this.#router.resolve(path) : this.#router.resolveBelow(start, reference!.rest);
     if ("service" in found) return found.service;
     const { exposed, owner } = found;
-    return (...args: unknown[]): unknown => {
+    // As with a function of the other side: it answers later, and nobody has to await it.
+    return (...args: unknown[]): Promise<unknown> => {
       const wanted = exposed.contextPlace >= 0;
       const given = wanted ? placeContext(exposed, args, this.#connection.localContext(path)) : args;
-      return Reflect.apply(exposed.call, owner, given) as unknown;
+      const result = callLater(exposed.call, owner, given);
+      result.catch(ignore);
+      return result;
     };
   }
 }
@@ -134,3 +138,9 @@ function homePath(node: RemoteNode): string {
   if (node.reference?.released === true) throw new SerializationError(`reference to ${node.toString()} was released`);
   return node.path;
 }
+
+async function callLater(fn: AnyFunction, owner: object, args: unknown[]): Promise<unknown> {
+  return Reflect.apply(fn, owner, args) as unknown;
+}
+
+function ignore(): void {}

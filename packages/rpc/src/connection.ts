@@ -12,6 +12,7 @@ import type { RequestContent } from "./dispatcher.ts";
 import { Exports } from "./exports.ts";
 import { guard } from "./guard.ts";
 import { Greeting } from "./greeting.ts";
+import { NO_KWARGS } from "./hello.ts";
 import type { Dialect, PeerTraits } from "./hello.ts";
 import { Imports } from "./imports.ts";
 import { RemoteNode, serviceProxy } from "./proxy.ts";
@@ -19,8 +20,6 @@ import type { CallOptions } from "./proxy.ts";
 import { Router } from "./router.ts";
 import { SilentFailures } from "./silent-failures.ts";
 import type { Remote } from "./types.ts";
-
-const NO_KWARGS: Readonly<Record<string, unknown>> = Object.freeze({});
 
 /** A connection to one peer: its services are called through `remote`, and it calls those that this side serves. */
 export class Connection<T extends object = object> implements AsyncDisposable, BoundConnection {
@@ -52,7 +51,11 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     this.#limits = limits;
     this.#dialect = dialect;
     this.#exports = new Exports(limits.maxReferenceCount);
-    this.#imports = new Imports(this, (released) => this.#notifyPeer("$/release", [released]));
+    this.#imports = new Imports(
+      this,
+      (released) => this.#notifyPeer("$/release", [released]),
+      limits.maxReferenceCount,
+    );
     this.#router = new Router(limits);
     this.#binding = new ReferenceBinding(this, this.#router, this.#exports, this.#imports);
     const handler: EndpointHandler = {

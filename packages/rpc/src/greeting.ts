@@ -1,9 +1,7 @@
 import { ColloquyError, MAX_MESSAGE_BYTES_BEFORE_HELLO, readException, timerMs } from "@colloquy/core";
 import type { Codec, Endpoint, Limits, PendingCall } from "@colloquy/core";
-import { HELLO_PATH, makeHello, readHello } from "./hello.ts";
+import { HELLO_PATH, NO_KWARGS, makeHello, readHello } from "./hello.ts";
 import type { Hello, PeerTraits } from "./hello.ts";
-
-const NO_KWARGS: Readonly<Record<string, unknown>> = Object.freeze({});
 
 /** Learns what the peer speaks: its traits, or undefined for a plain peer. Called before any other message is handled. */
 export type GreetedListener = (traits: PeerTraits | undefined) => void;
@@ -19,6 +17,7 @@ export class Greeting {
   readonly #onGreeted: GreetedListener;
   #timer: NodeJS.Timeout | undefined;
   #done = false;
+  #asking = false;
 
   constructor(endpoint: Endpoint, limits: Limits, root: string | undefined, onGreeted: GreetedListener) {
     this.#endpoint = endpoint;
@@ -49,35 +48,41 @@ export class Greeting {
 
   /** Says hello. Rejects where the peer refuses, or where the two sides don't fit. */
   async greet(codec: Codec): Promise<void> {
+    this.#asking = true;
     const own = makeHello(codec, this.#limits, this.#root);
-    await new Promise<void>((resolve, reject) => {
-      const call: PendingCall = {
-        id: -1,
-        onResult: (answer) => {
-          try {
-            this.#release(readHello(answer, own, "server"));
+    try {
+      await new Promise<void>((resolve, reject) => {
+        const call: PendingCall = {
+          id: -1,
+          onResult: (answer) => {
+            try {
+              this.#release(readHello(answer, own, "server"));
+              resolve();
+            } catch (error) {
+              reject(error);
+            }
+          },
+          onException: (content) => {
+            // A peer that knows hello refuses it with a map; anything else comes from one that doesn't.
+            if (isMap(content)) return reject(readException(content));
+            this.#release(undefined);
             resolve();
-          } catch (error) {
-            reject(error);
-          }
-        },
-        onException: (content) => {
-          // A peer that knows hello refuses it with a map; anything else comes from one that doesn't.
-          if (isMap(content)) return reject(readException(content));
-          this.#release(undefined);
-          resolve();
-        },
-        onFailure: (error) => {
-          const hint = `no answer to hello: the peer may speak another codec than ${own.codec}, want TLS, or have refused; its log may tell`;
-          reject(
-            error.code === "CONNECTION_LOST"
-              ? new ColloquyError("UNAVAILABLE", `${error.message} (${hint})`, { cause: error })
-              : error,
-          );
-        },
-      };
-      this.#endpoint.request(call, [HELLO_PATH, [own], NO_KWARGS], true);
-    });
+          },
+          onFailure: (error) => {
+            const hint = `no answer to hello: the peer may speak another codec than ${own.codec}, want TLS, or have refused; its log may tell`;
+            reject(
+              error.code === "CONNECTION_LOST"
+                ? new ColloquyError("UNAVAILABLE", `${error.message} (${hint})`, { cause: error })
+                : error,
+            );
+          },
+        };
+        this.#endpoint.request(call, [HELLO_PATH, [own], NO_KWARGS], true);
+      });
+    } finally {
+      this.#asking = false;
+      clearTimeout(this.#timer);
+    }
   }
 
   /** Looks at the first request of a peer. True: it was hello, and is answered. */
@@ -114,7 +119,8 @@ export class Greeting {
 
   #finish(traits: PeerTraits | undefined): void {
     this.#done = true;
-    clearTimeout(this.#timer);
+    // A peer that calls before it answers hello is plain; its answer is still due in time.
+    if (!this.#asking) clearTimeout(this.#timer);
     if (traits !== undefined) this.#endpoint.maxSentBytes = traits.maxMessageBytes;
     this.#onGreeted(traits);
   }

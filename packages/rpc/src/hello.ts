@@ -2,6 +2,8 @@ import { ColloquyError, quoted } from "@colloquy/core";
 import type { Codec, Limits } from "@colloquy/core";
 
 export const HELLO_PATH = "$/hello";
+/** Requests always have keyword arguments; most have none. */
+export const NO_KWARGS: Readonly<Record<string, unknown>> = Object.freeze({});
 export const PROTOCOL_VERSION = 1;
 
 /** Which protocol a connection speaks. `"auto"`: hello, and the base protocol with peers that don't know it. */

@@ -1,4 +1,4 @@
-import { DEFAULT_LIMITS } from "@colloquy/core";
+import { DEFAULT_LIMITS, SerializationError } from "@colloquy/core";
 import { collectGarbage } from "./collect.ts";
 import { RemoteNode, functionProxy, serviceProxy } from "./proxy.ts";
 import type { Caller, Reference } from "./proxy.ts";
@@ -35,8 +35,6 @@ const MIN_COLLECTED_COUNT = 1000;
 const IDLE_MS = 1000;
 /** Releases in one message: it has to fit whatever the other side's limit is. */
 const RELEASED_AT_ONCE = 50;
-/** A collection takes at most one part in so many of this process's time. */
-const COLLECTION_SHARE = 20;
 /** Time in which the engine reports what it has collected. */
 const FINALIZED_MS = 50;
 
@@ -53,6 +51,8 @@ export type ReleaseSender = (released: [id: number, count: number][]) => void;
 export class Imports {
   readonly #caller: Caller;
   readonly #send: ReleaseSender;
+  /** Most references at a time: what this side may hand out, twice. */
+  readonly #limit: number;
   readonly #entries = new Map<number, ImportEntry>();
   readonly #collected: FinalizationRegistry<number>;
   #released: [number, number][] = [];
@@ -65,7 +65,8 @@ export class Imports {
   #collectAt = DEFAULT_LIMITS.maxReferenceCount / 2;
   #maxCount: number = DEFAULT_LIMITS.maxReferenceCount;
 
-  constructor(caller: Caller, send: ReleaseSender) {
+  constructor(caller: Caller, send: ReleaseSender, maxReferenceCount: number) {
+    this.#limit = maxReferenceCount * 2;
     this.#caller = caller;
     this.#send = send;
     this.#collected = new FinalizationRegistry((id) => {
@@ -90,6 +91,11 @@ export class Imports {
     const known = entry?.weak.deref();
     if (entry !== undefined) entry.count++;
     if (known?.proxy !== undefined) return known.proxy;
+    if (entry === undefined && this.#entries.size >= this.#limit) {
+      throw new SerializationError(
+        `the peer has handed out more than ${this.#limit} references (twice maxReferenceCount)`,
+      );
+    }
     const reference = new ImportedReference(id, this);
     const node = new RemoteNode(this.#caller, referencePath(id), reference, isFunction);
     reference.proxy = isFunction ? functionProxy(node) : serviceProxy(node);
@@ -129,9 +135,7 @@ export class Imports {
   /** In a turn of its own, and not again before the entries of what was collected are gone. */
   #collect(): void {
     if (this.#closed) return;
-    const start = performance.now();
-    collectGarbage();
-    const pauseMs = (performance.now() - start) * COLLECTION_SHARE;
+    const pauseMs = collectGarbage();
     setTimeout(
       () => {
         this.#collecting = false;
@@ -145,7 +149,7 @@ export class Imports {
   #whenIdle(): void {
     this.#idleTimer = undefined;
     if (this.#closed) return;
-    if (this.#arrived === this.#arrivedAtIdle) return collectGarbage();
+    if (this.#arrived === this.#arrivedAtIdle) return void collectGarbage();
     this.#arrivedAtIdle = this.#arrived;
     this.#idleTimer = setTimeout(() => this.#whenIdle(), IDLE_MS).unref();
   }

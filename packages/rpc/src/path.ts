@@ -3,7 +3,7 @@ export function joinPath(path: string, name: string): string {
   return path === "" ? name : `${path}/${name}`;
 }
 
-const REFERENCE = /^\$\/ref\/(\d{1,10})(?:\/(.*))?$/s;
+const REFERENCE = /^\$\/ref\/([1-9]\d{0,9}|0)(?:\/(.*))?$/s;
 
 /** Path of a function or service that was handed out under a number. */
 export function referencePath(id: number): string {

@@ -141,7 +141,7 @@ describe.each([
     await using link = await linked(house);
     await link.remote.keep(link.remote.hall.title);
     expect(typeof house.kept).toBe("function");
-    expect((house.kept as Fn)()).toBe("hall");
+    expect(await (house.kept as Fn)()).toBe("hall");
   });
 
   test("are the same proxy when the same thing comes again", async () => {

@@ -67,7 +67,7 @@ describe("collections that the library asks for", () => {
   test("come in a turn of their own, one at a time, and later where most is in use", () => {
     vi.useFakeTimers({ toFake: ["setImmediate", "setTimeout", "clearTimeout"] });
     const collections = countedCollections();
-    const imports = new Imports({} as Caller, () => {});
+    const imports = new Imports({} as Caller, () => {}, 10_000);
     imports.maxCount = 10_000;
     let id = 0;
     const held: object[] = [];
