@@ -116,3 +116,12 @@ describe("the test vectors", () => {
     expect([type, id, date.toISO()]).toEqual([1, 3, "2016-01-01T00:00:00.000Z"]);
   });
 });
+
+it.each([["2020-01-01T00:00:00[Europe/Berlin]"], [`2020-01-01T00:00:00${"0".repeat(64)}`]])(
+  "refuses %s: what isn't ISO 8601 would stay in luxon's caches",
+  (text) => {
+    const codec = new JsonCodec([dateSerializer]);
+    const bytes = Buffer.from(JSON.stringify([{ __type__: [0, text] }]));
+    expect(caught(() => codec.decode(bytes))).toMatchObject({ code: "SERIALIZATION_ERROR" });
+  },
+);

@@ -6,11 +6,15 @@ import { formatAddress } from "./address.ts";
 import type { Address } from "./address.ts";
 import { ColloquyError } from "./errors.ts";
 import { timerMs } from "./limits.ts";
+import { Queue } from "./queue.ts";
 import { tlsClientOptions, tlsServerOptions } from "./tls-options.ts";
 import type { TlsOptions } from "./tls-options.ts";
 import type { Listener, Transport, TransportReceiver } from "./transport.ts";
 
 type SocketAddress = Exclude<Address, { kind: "local" }>;
+
+/** What a socket gets at a time. */
+const PIECE_BYTES = 262_144;
 
 /** A TCP or TLS socket, or a Unix socket, as a transport. */
 class SocketTransport implements Transport {
@@ -21,8 +25,12 @@ class SocketTransport implements Transport {
   #ended = false;
   /** A `write` has returned false, and `onDrain` is to follow. */
   #full = false;
+  /** Written and not given to the socket yet: it gets a piece at a time, so that one can see whether they leave. */
+  readonly #rest = new Queue<Uint8Array>();
+  #restBytes = 0;
   readonly #onWritten = (): void => {
-    if (!this.#full || this.#socket.writableLength > 0) return;
+    this.#feed();
+    if (!this.#full || this.queuedBytes > 0) return;
     this.#full = false;
     this.#receiver?.onDrain();
   };
@@ -34,7 +42,7 @@ class SocketTransport implements Transport {
   }
 
   get queuedBytes(): number {
-    return this.#socket.writableLength;
+    return this.#socket.writableLength + this.#restBytes;
   }
 
   open(receiver: TransportReceiver): void {
@@ -48,9 +56,14 @@ class SocketTransport implements Transport {
   write(bytes: Uint8Array): boolean {
     // A socket whose end was sent takes no more; answers to requests that cross it are lost with the connection.
     if (this.#ended) return true;
-    const socket = this.#socket;
-    socket.write(bytes, this.#onWritten);
-    if (socket.writableLength === 0) return true;
+    if (this.#restBytes === 0 && bytes.length <= PIECE_BYTES) this.#socket.write(bytes, this.#onWritten);
+    else {
+      for (let from = 0; from < bytes.length; from += PIECE_BYTES)
+        this.#rest.push(bytes.subarray(from, from + PIECE_BYTES));
+      this.#restBytes += bytes.length;
+      this.#feed();
+    }
+    if (this.queuedBytes === 0) return true;
     this.#full = true;
     return false;
   }
@@ -65,11 +78,21 @@ class SocketTransport implements Transport {
 
   end(): void {
     this.#ended = true;
-    this.#socket.end();
+    if (this.#restBytes === 0) this.#socket.end();
   }
 
   destroy(): void {
     this.#socket.destroy();
+  }
+
+  #feed(): void {
+    if (this.#restBytes === 0) return;
+    while (this.#restBytes > 0 && this.#socket.writableLength < PIECE_BYTES) {
+      const piece = this.#rest.shift()!;
+      this.#restBytes -= piece.length;
+      this.#socket.write(piece, this.#onWritten);
+    }
+    if (this.#ended && this.#restBytes === 0) this.#socket.end();
   }
 
   #closed(): void {

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Channel } from "../src/channel.ts";
+import { parseAddress } from "../src/address.ts";
 import { connectChannel } from "../src/connect-channel.ts";
 import { LocalNetwork } from "../src/local-transport.ts";
 import { serveChannels } from "../src/serve-channels.ts";
@@ -383,4 +384,39 @@ describe("the timeout of a connection", () => {
     expect(await channel.send(1)).toBe(1);
     await channel.close();
   });
+});
+
+it("a peer that reads slowly and steadily gets a large message, however long the whole takes", async () => {
+  const limits = { writeStallMs: 300 };
+  await using server = await serveChannels(
+    "tcp://127.0.0.1:0",
+    async (channel) => {
+      for await (const request of channel) await request.reply("x".repeat(12_000_000));
+    },
+    { limits },
+  );
+  const { port } = parseAddress(server.address) as { port: number };
+  const socket = net.connect({ host: "127.0.0.1", port });
+  const request = Buffer.from("[0,0,1]");
+  const header = Buffer.alloc(4);
+  header.writeUInt32BE(request.length);
+  socket.write(Buffer.concat([header, request]));
+  let received = 0;
+  let pauses = 0;
+  await new Promise<void>((resolve, reject) => {
+    socket.on("close", () => reject(new Error(`cut off after ${received} bytes`)));
+    socket.on("data", (chunk: Buffer) => {
+      received += chunk.length;
+      if (received > 12_000_000) return resolve();
+      // Slower than the whole could leave within the time for a stall, and never still for that long.
+      if (received / 600_000 > pauses + 1) {
+        pauses++;
+        socket.pause();
+        setTimeout(() => socket.resume(), 60);
+      }
+    });
+  });
+  expect(pauses).toBeGreaterThan(10);
+  socket.removeAllListeners("close");
+  socket.destroy();
 });
