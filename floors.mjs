@@ -30,7 +30,7 @@ export const packages = {
       ["errors"],
       ["limits", "byte-writer", "deferred", "queue", "address", "message", "warn", "exception", "tls-options"],
       ["frame-decoder", "serializers", "transport", "conditions"],
-      ["lower-lift", "utf8", "key-cache"],
+      ["lower-lift", "utf8", "key-cache", "index-key-cost"],
       ["codec", "json-check", "json-writer", "msgpack-encoder", "msgpack-decoder", "frame-writer"],
       ["json-codec", "msgpack-codec", "serializable", "pending"],
       ["outbox", "inbox", "known-codecs"],

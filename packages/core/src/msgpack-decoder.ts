@@ -1,4 +1,5 @@
 import { SerializationError } from "./errors.ts";
+import { indexKeyCost, indexOfKey } from "./index-key-cost.ts";
 import { KeyCache, shortAscii } from "./key-cache.ts";
 import type { Limits } from "./limits.ts";
 import { TYPE_KEY, checkDecodedEntry, checkKey, tooDeep, within } from "./lower-lift.ts";
@@ -140,10 +141,16 @@ export class MsgPackDecoder {
     this.#spend(CONTAINER_COST + count * ENTRY_COST);
     const result: Record<string, unknown> = {};
     let key: string | undefined;
+    let highestIndex = -1;
     try {
-      for (let index = 0; index < count; index++) {
+      for (let entry = 0; entry < count; entry++) {
         key = undefined;
         key = this.#key();
+        const index = indexOfKey(key);
+        if (index > highestIndex) {
+          this.#spend(indexKeyCost(index, highestIndex));
+          highestIndex = index;
+        }
         if (key.charCodeAt(0) === 95) {
           if (key === TYPE_KEY && count === 1) return this.#extended(depth - 1);
           checkKey(key);

@@ -1,0 +1,36 @@
+import { describe, expect, it } from "vitest";
+import { JsonCodec, MsgPackCodec, SerializationError, resolveLimits } from "../../src/index.ts";
+
+/** `{"1022": 0}` is 7 bytes of MsgPack, and an array of 1,551 slots in the engine. */
+describe.each([
+  ["JSON", JsonCodec],
+  ["MsgPack", MsgPackCodec],
+])("keys that are indices, in %s", (_name, Codec) => {
+  it("cost what the engine makes of them", () => {
+    const codec = new Codec();
+    const maps = Array.from({ length: 20_000 }, () => ({ 1022: 0 }));
+    const bytes = codec.encode(maps);
+    codec.limits = resolveLimits({ maxDecodedCost: 20_000 * 12_000 });
+    expect(() => codec.decode(bytes)).toThrow(SerializationError);
+    expect(() => codec.decode(bytes)).toThrow(/maxDecodedCost/);
+    codec.limits = resolveLimits({ maxDecodedCost: 20_000 * 13_000 });
+    expect(codec.decode(bytes)).toHaveLength(20_000);
+  });
+
+  it("are cheap where they come one after the other, or far apart", () => {
+    const codec = new Codec();
+    const dense = Object.fromEntries(Array.from({ length: 2000 }, (_, index) => [index, 0]));
+    const sparse = Object.fromEntries(Array.from({ length: 60 }, (_, index) => [1500 * (index + 1), 0]));
+    const bytes = codec.encode([dense, sparse]);
+    codec.limits = resolveLimits({ maxDecodedCost: 250_000 });
+    expect(codec.decode(bytes)).toStrictEqual([dense, sparse]);
+  });
+
+  it("count as keys only", () => {
+    const codec = new Codec();
+    const texts = Array.from({ length: 1000 }, () => "1022");
+    const bytes = codec.encode(texts);
+    codec.limits = resolveLimits({ maxDecodedCost: 100_000 });
+    expect(codec.decode(bytes)).toStrictEqual(texts);
+  });
+});
