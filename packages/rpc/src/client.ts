@@ -1,21 +1,13 @@
 import { ColloquyError, connectingCodec, connectTransport, resolveLimits } from "@colloquy/core";
-import type { CodecClass, ConnectOptions as TransportConnectOptions, Limits, SerializerFactory } from "@colloquy/core";
+import type { CodecClass, ConnectOptions as TransportConnectOptions } from "@colloquy/core";
 import { Connection } from "./connection.ts";
-import type { Dialect } from "./hello.ts";
-import type { MethodFailureListener } from "./silent-failures.ts";
+import type { PeerOptions } from "./connection-setup.ts";
 
-export interface ConnectOptions extends TransportConnectOptions {
+export interface ConnectOptions extends TransportConnectOptions, PeerOptions {
   /** Default: `JsonCodec`. Both sides use the same. */
   readonly codec?: CodecClass | undefined;
-  /** Types beyond the codec's own; the same on both sides, in the same order. */
-  readonly extraSerializers?: Iterable<SerializerFactory> | undefined;
-  readonly limits?: Partial<Limits> | undefined;
   /** A service for the other side to call: the root of its `remote`. */
   readonly service?: object | undefined;
-  /** Default: `"auto"`, hello with a fall back to the base protocol. */
-  readonly dialect?: Dialect | undefined;
-  /** Told of what a method of this side has thrown, with its path. The caller gets name and message only. */
-  readonly onMethodFailure?: MethodFailureListener | undefined;
   /** Name of `service`, where this side serves the same one on other connections: a `randomUUID()`. */
   readonly rootName?: string | undefined;
 }

@@ -1,4 +1,4 @@
-import type { Codec, CodecChooser, EndpointStats, Limits, Transport } from "@colloquy/core";
+import type { Codec, CodecChooser, EndpointStats, Limits, SerializerFactory, Transport } from "@colloquy/core";
 import type { Dialect } from "./hello.ts";
 import type { MethodFailureListener } from "./silent-failures.ts";
 
@@ -22,5 +22,16 @@ export interface ConnectionSetup {
   readonly dialect: Dialect;
   /** Name of the root that this side serves on all its connections. */
   readonly rootName?: string | undefined;
+  readonly onMethodFailure?: MethodFailureListener | undefined;
+}
+
+/** Options of both sides. */
+export interface PeerOptions {
+  /** Types beyond the codec's own; the same on both sides, in the same order. */
+  readonly extraSerializers?: Iterable<SerializerFactory> | undefined;
+  readonly limits?: Partial<Limits> | undefined;
+  /** Default: `"auto"`, hello with a fall back to the base protocol. */
+  readonly dialect?: Dialect | undefined;
+  /** Told of what a method of this side has thrown, with its path. The caller gets name and message only. */
   readonly onMethodFailure?: MethodFailureListener | undefined;
 }

@@ -6,7 +6,7 @@
 export { connect } from "./client.ts";
 export type { ConnectOptions } from "./client.ts";
 export { Connection } from "./connection.ts";
-export type { ConnectionStats } from "./connection-setup.ts";
+export type { ConnectionStats, PeerOptions } from "./connection-setup.ts";
 export type { CallContext, CallerConnection } from "./context.ts";
 export { Service, ServiceTable, expose, service } from "./expose.ts";
 export { isService } from "./members.ts";

@@ -8,23 +8,15 @@ import {
   resolveLimits,
   warn,
 } from "@colloquy/core";
-import type { CodecOption, Limits, ListenOptions, SerializerFactory, Transport } from "@colloquy/core";
+import type { CodecOption, ListenOptions, Transport } from "@colloquy/core";
 import { Connection } from "./connection.ts";
+import type { PeerOptions } from "./connection-setup.ts";
 import { checkServable } from "./members.ts";
 import { guard } from "./guard.ts";
-import type { Dialect } from "./hello.ts";
-import type { MethodFailureListener } from "./silent-failures.ts";
 
-export interface ServeOptions extends ListenOptions {
+export interface ServeOptions extends ListenOptions, PeerOptions {
   /** Default: `JsonCodec`. `"auto"`: what each client speaks. */
   readonly codec?: CodecOption | undefined;
-  /** Types beyond the codec's own; the same on both sides, in the same order. */
-  readonly extraSerializers?: Iterable<SerializerFactory> | undefined;
-  readonly limits?: Partial<Limits> | undefined;
-  /** Default: `"auto"`, hello with a fall back to the base protocol. */
-  readonly dialect?: Dialect | undefined;
-  /** Told of what a method of this side has thrown, with its path. The caller gets name and message only. */
-  readonly onMethodFailure?: MethodFailureListener | undefined;
   /** Name of the root, where the same one is served elsewhere, too. Default: a new one, none for a factory. */
   readonly rootName?: string | undefined;
   /** Told of each client. */
