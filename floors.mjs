@@ -28,7 +28,18 @@ export const packages = {
     outside: ["tcp-transport"],
     floors: [
       ["errors"],
-      ["limits", "byte-writer", "deferred", "queue", "address", "message", "warn", "exception", "tls-options"],
+      [
+        "decoded-cost",
+        "limits",
+        "byte-writer",
+        "deferred",
+        "queue",
+        "address",
+        "message",
+        "warn",
+        "exception",
+        "tls-options",
+      ],
       ["frame-decoder", "serializers", "transport", "conditions"],
       ["lower-lift", "utf8", "key-cache", "index-key-cost"],
       ["codec", "json-check", "json-writer", "msgpack-encoder", "msgpack-decoder", "frame-writer"],
@@ -66,7 +77,7 @@ export const packages = {
     external: ["luxon"],
     outside: ["launch", "launched-main"],
     floors: [
-      ["address", "timer-heap", "ticks"],
+      ["address", "timer-heap", "ticks", "wait-limit"],
       ["clock"],
       ["system-clock"],
       ["external-clock", "clock-contract", "date-serializer"],

@@ -1,8 +1,10 @@
-import { ColloquyError, timerMs } from "@colloquy/core";
+import { ColloquyError } from "@colloquy/core";
 import { SilentFailures } from "@colloquy/rpc";
 import type { CallOptions, Caller, Connection, RemoteNode } from "@colloquy/rpc";
 import type { OpenOptions } from "./agent.ts";
 import type { RemoteContainers } from "./remote-containers.ts";
+import { waitLimit } from "./wait-limit.ts";
+import type { WaitLimit } from "./wait-limit.ts";
 
 /** Sends the calls of agents' proxies over the connection that there is, or a new one. */
 export class AgentCaller implements Caller {
@@ -81,36 +83,19 @@ export class AgentCaller implements Caller {
   }
 }
 
-interface WaitLimit {
-  /** Rejects when the time is up or the signal aborts. */
-  readonly reached: Promise<never>;
-  end(): void;
-}
-
 function limitOf(node: RemoteNode, options: CallOptions | undefined): WaitLimit | undefined {
   const { timeout = Infinity, signal } = options ?? {};
   if (timeout === Infinity && signal === undefined) return undefined;
-  let end = (): void => undefined;
-  const reached = new Promise<never>((_resolve, reject) => {
-    const abort = (): void =>
-      reject(new ColloquyError("CANCELLED", `the call to ${node.toString()} was cancelled`, { cause: signal?.reason }));
-    const expire = (): void =>
-      reject(new ColloquyError("DEADLINE_EXCEEDED", `no connection for ${node.toString()} within ${timeout} ms`));
-    const timer = timeout === Infinity ? undefined : setTimeout(expire, timerMs(timeout));
-    if (signal?.aborted === true) abort();
-    signal?.addEventListener("abort", abort, { once: true });
-    end = () => {
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", abort);
-    };
+  return waitLimit({
+    timeout,
+    signal,
+    expired: () => new ColloquyError("DEADLINE_EXCEEDED", `no connection for ${node.toString()} within ${timeout} ms`),
+    cancelled: () =>
+      new ColloquyError("CANCELLED", `the call to ${node.toString()} was cancelled`, { cause: signal?.reason }),
   });
-  reached.catch(ignore);
-  return { reached, end: () => end() };
 }
 
 function remaining(options: CallOptions | undefined, passedMs: number): CallOptions | undefined {
   if (options?.timeout === undefined) return options;
   return { ...options, timeout: Math.max(options.timeout - passedMs, 1) };
 }
-
-function ignore(): void {}

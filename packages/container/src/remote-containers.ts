@@ -1,6 +1,8 @@
-import { ColloquyError, timerMs } from "@colloquy/core";
+import { ColloquyError } from "@colloquy/core";
 import type { Connection } from "@colloquy/rpc";
 import type { OpenOptions } from "./agent.ts";
+import { waitLimit } from "./wait-limit.ts";
+import type { WaitLimit } from "./wait-limit.ts";
 
 export type OpenConnection = (address: string, options: OpenOptions) => Promise<Connection>;
 
@@ -44,23 +46,14 @@ class Attempt {
     }
   }
 
-  #limit({ signal, limitMs }: Patience): { readonly reached: Promise<never>; readonly end: () => void } {
-    let end = (): void => undefined;
-    const reached = new Promise<never>((_resolve, reject) => {
-      const leave = (): void =>
-        reject(
-          new ColloquyError("CANCELLED", `connecting to ${this.#address} was cancelled`, { cause: signal?.reason }),
-        );
-      const expire = (): void => reject(new ColloquyError("UNAVAILABLE", `no connection to ${this.#address} in time`));
-      const timer = limitMs === Infinity ? undefined : setTimeout(expire, timerMs(limitMs));
-      if (signal?.aborted === true) leave();
-      signal?.addEventListener("abort", leave, { once: true });
-      end = () => {
-        clearTimeout(timer);
-        signal?.removeEventListener("abort", leave);
-      };
+  #limit({ signal, limitMs }: Patience): WaitLimit {
+    return waitLimit({
+      timeout: limitMs,
+      signal,
+      expired: () => new ColloquyError("UNAVAILABLE", `no connection to ${this.#address} in time`),
+      cancelled: () =>
+        new ColloquyError("CANCELLED", `connecting to ${this.#address} was cancelled`, { cause: signal?.reason }),
     });
-    return { reached, end };
   }
 }
 

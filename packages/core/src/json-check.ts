@@ -1,3 +1,4 @@
+import { CONTAINER_COST, ENTRY_COST, TEXT_COST } from "./decoded-cost.ts";
 import { SerializationError } from "./errors.ts";
 import { indexKeyCost, indexOfKeyBytes } from "./index-key-cost.ts";
 import { tooDeep } from "./lower-lift.ts";
@@ -12,9 +13,6 @@ const ARRAY_CLOSE = 0x5d;
 const MAP_OPEN = 0x7b;
 const MAP_CLOSE = 0x7d;
 
-const CONTAINER_COST = 64;
-const ENTRY_COST = 32;
-const TEXT_COST = 24;
 /** No byte of JSON costs more than this: `{}` in an array is 2 bytes and 96. */
 const LARGEST_COST_PER_BYTE = 48;
 

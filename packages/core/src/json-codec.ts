@@ -84,6 +84,6 @@ export class JsonCodec extends Codec {
     if (header === null) throw new ProtocolError(`not a message in JSON: ${error.message}`, { cause: error });
     setHeader(message, Number(header[1]), Number(header[2]));
     message.content = undefined;
-    message.error = error.place[0] === 2 ? error.at(error.place.slice(1)) : error.located();
+    message.error = error.place[0] === 2 ? error.at(error.place.slice(1)) : error;
   }
 }

@@ -69,7 +69,7 @@ export class MsgPackCodec extends Codec {
     } catch (error) {
       if (!(error instanceof SerializationError)) throw error;
       message.content = undefined;
-      message.error = error.located();
+      message.error = error;
     } finally {
       decoder.close();
     }

@@ -1,3 +1,4 @@
+import { CONTAINER_COST, ENTRY_COST, SCALAR_COST, TEXT_COST } from "./decoded-cost.ts";
 import { SerializationError } from "./errors.ts";
 import { indexKeyCost, indexOfKey } from "./index-key-cost.ts";
 import { KeyCache, shortAscii } from "./key-cache.ts";
@@ -8,10 +9,6 @@ import { readUtf8 } from "./utf8.ts";
 
 const NO_BYTES = Buffer.alloc(0);
 const SHORT_TEXT_BYTES = 16;
-const CONTAINER_COST = 64;
-const ENTRY_COST = 32;
-const SCALAR_COST = 8;
-const TEXT_COST = 24;
 
 /**
  * Reads MsgPack in place. A declared count is held against the bytes that are left before anything is made for it; depth

@@ -97,7 +97,7 @@ export function writeByte(writer: ByteWriter, byte: number): void {
   writer.bytes[writer.position++] = byte;
 }
 
-export function writeArrayHead(writer: ByteWriter, length: number): void {
+function writeArrayHead(writer: ByteWriter, length: number): void {
   if (length < 16) writeByte(writer, 0x90 | length);
   else writeHead(writer, length, 0xdc, 0xdd);
 }

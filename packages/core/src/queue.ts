@@ -23,9 +23,4 @@ export class Queue<T> {
     this.#head[this.#next++] = undefined as T;
     return item;
   }
-
-  *[Symbol.iterator](): Generator<T, void, undefined> {
-    for (let index = this.#next; index < this.#head.length; index++) yield this.#head[index] as T;
-    yield* this.#tail;
-  }
 }

@@ -20,8 +20,8 @@ const HOME_ID = -3;
 export interface BoundConnection extends Caller {
   /** Whether a node is the peer's own: it goes home over this connection. */
   isHome(node: RemoteNode): boolean;
-  /** The context of a method that came home and is called from here. */
-  localContext(path: string): CallContext;
+  /** The context of a call that came on this connection. */
+  contextOf(path: string, signal: AbortSignal): CallContext;
 }
 
 /**
@@ -125,7 +125,9 @@ export class ReferenceBinding implements BuiltinTypes {
     // As with a function of the other side: it answers later, and nobody has to await it.
     return (...args: unknown[]): Promise<unknown> => {
       const wanted = exposed.contextPlace >= 0;
-      const given = wanted ? placeContext(exposed, args, this.#connection.localContext(path)) : args;
+      const given = wanted
+        ? placeContext(exposed, args, this.#connection.contextOf(path, new AbortController().signal))
+        : args;
       const result = callLater(exposed.call, owner, given);
       result.catch(ignore);
       return result;

@@ -15,6 +15,7 @@ import { Greeting } from "./greeting.ts";
 import { NO_KWARGS } from "./hello.ts";
 import type { Dialect, PeerTraits } from "./hello.ts";
 import { Imports } from "./imports.ts";
+import { isControlPath } from "./path.ts";
 import { RemoteNode, serviceProxy } from "./proxy.ts";
 import type { CallOptions } from "./proxy.ts";
 import { Router } from "./router.ts";
@@ -71,11 +72,7 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
       this.#endpoint,
       this.#router,
       this.#exports,
-      (path, signal) => ({
-        connection: this,
-        path,
-        signal,
-      }),
+      (path, signal) => this.contextOf(path, signal),
       (path, error) => this.#silent.onMethod(path, error),
     );
     this.#control = {
@@ -188,8 +185,8 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
   }
 
   /** @internal */
-  localContext(path: string): CallContext {
-    return { connection: this, path, signal: new AbortController().signal };
+  contextOf(path: string, signal: AbortSignal): CallContext {
+    return { connection: this, path, signal };
   }
 
   /** @internal */
@@ -271,7 +268,7 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     try {
       if (undecoded !== undefined) throw undecoded;
       request = readRequest(content, this.#limits);
-      if (this.#extended && request.path.startsWith("$/") && !request.path.startsWith("$/ref/")) {
+      if (this.#extended && isControlPath(request.path)) {
         return this.#endpoint.reply(id, answerControl(request, this.#control));
       }
     } catch (error) {
@@ -287,7 +284,7 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
       const request = readRequest(content, this.#limits);
       ({ path } = request);
       if (!this.#extended) this.#silent.notifications++;
-      else if (path.startsWith("$/") && !path.startsWith("$/ref/")) {
+      else if (isControlPath(path)) {
         if (!noticeControl(request, this.#control)) this.#silent.notifications++;
       } else this.#dispatcher.runQuietly(request, (error) => this.#silent.onNotification(path, error));
     } catch (error) {

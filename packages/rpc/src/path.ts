@@ -10,6 +10,11 @@ export function referencePath(id: number): string {
   return `$/ref/${id}`;
 }
 
+/** True for names of the `$` service; references hang below it, too, and are none. */
+export function isControlPath(path: string): boolean {
+  return path.startsWith("$/") && !path.startsWith("$/ref/");
+}
+
 /** Number and rest of a path below `$/ref`, or undefined for another path. */
 export function parseReferencePath(path: string): { readonly id: number; readonly rest: string } | undefined {
   if (!path.startsWith("$/ref/")) return undefined;
