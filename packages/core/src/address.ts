@@ -44,6 +44,15 @@ function checkedPath(path: string): string {
 
 /** The canonical text of an address. */
 export function formatAddress(address: Address): string {
+  return flat(textOf(address));
+}
+
+/** The same text in one piece: each connection keeps its own. */
+function flat(text: string): string {
+  return Buffer.from(text).toString();
+}
+
+function textOf(address: Address): string {
   switch (address.kind) {
     case "tcp":
       return address.host.includes(":")

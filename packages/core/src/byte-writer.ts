@@ -1,26 +1,24 @@
 import { ColloquyError } from "./errors.ts";
+import { leaseSlab, returnSlab } from "./slabs.ts";
+import type { Slab } from "./slabs.ts";
 
-const SMALLEST_SLAB_BYTES = 1024;
-const LARGEST_SLAB_BYTES = 65_536;
+const NO_BYTES: Buffer<ArrayBuffer> = Buffer.allocUnsafeSlow(0);
+const NO_VIEW = new DataView(NO_BYTES.buffer);
 
 /**
  * Bytes that grow at the end. Encoders write into `bytes` at `position` after `reserve`; the batch is what stands between
- * the last `take` and `position`. Memory that was taken is never written again, so that it can be given to a socket.
+ * the last `take` and `position`. Memory that was taken is never written again, so that it can be given to a socket. A writer
+ * without a batch holds no memory.
  */
 export class ByteWriter {
-  bytes: Buffer<ArrayBuffer>;
-  view: DataView;
+  bytes: Buffer<ArrayBuffer> = NO_BYTES;
+  view: DataView = NO_VIEW;
   /** Where the next byte goes. */
   position = 0;
   /** Batches don't grow beyond; what is larger throws `RESOURCE_EXHAUSTED`. */
   maxBatchBytes = 0xffff_ffff;
+  #slab: Slab | undefined;
   #start = 0;
-  #slabBytes = SMALLEST_SLAB_BYTES;
-
-  constructor() {
-    this.bytes = Buffer.allocUnsafeSlow(0);
-    this.view = new DataView(this.bytes.buffer);
-  }
 
   /** Bytes written since the last `take`. */
   get batchBytes(): number {
@@ -45,6 +43,7 @@ export class ByteWriter {
   /** Drops what was written after `mark`. */
   rewind(mark: number): void {
     this.position = this.#start + mark;
+    if (mark === 0) this.#letGo();
   }
 
   append(bytes: Uint8Array): void {
@@ -56,31 +55,37 @@ export class ByteWriter {
   /** Hands the batch out; its memory is the taker's. */
   take(): Buffer<ArrayBuffer> {
     const batch = this.bytes.subarray(this.#start, this.position);
-    this.#start = this.position;
-    // The slab of a large message isn't kept for small ones.
-    if (this.bytes.length > LARGEST_SLAB_BYTES) this.#reset();
+    this.#letGo();
     return batch;
   }
 
-  #reset(): void {
-    this.bytes = Buffer.allocUnsafeSlow(0);
-    this.view = new DataView(this.bytes.buffer);
+  #letGo(): void {
+    const slab = this.#slab;
+    if (slab === undefined) return;
+    slab.used = this.position;
+    this.#slab = undefined;
+    this.bytes = NO_BYTES;
+    this.view = NO_VIEW;
     this.position = 0;
     this.#start = 0;
+    returnSlab(slab);
   }
 
   #grow(count: number): void {
-    const batch = this.position - this.#start;
-    const needed = batch + count;
+    const batchBytes = this.position - this.#start;
+    const needed = batchBytes + count;
     if (needed > this.maxBatchBytes)
       throw new ColloquyError("RESOURCE_EXHAUSTED", "message is larger than a batch may be");
-    // The next slab is larger, so that a busy connection allocates seldom and an idle one keeps little.
-    this.#slabBytes = Math.min(this.#slabBytes * 4, LARGEST_SLAB_BYTES);
-    const bytes = Buffer.allocUnsafeSlow(needed > this.#slabBytes ? Math.max(needed, batch * 2) : this.#slabBytes);
-    bytes.set(this.bytes.subarray(this.#start, this.position));
-    this.bytes = bytes;
-    this.view = new DataView(bytes.buffer);
-    this.#start = 0;
-    this.position = batch;
+    const [before, start] = [this.bytes, this.#start];
+    const slab = leaseSlab(batchBytes === 0 ? count : Math.max(needed, batchBytes * 2));
+    slab.bytes.set(before.subarray(start, this.position), slab.used);
+    // What stood there before has moved: that memory is as free as it was.
+    this.position = start;
+    this.#letGo();
+    this.#slab = slab;
+    this.bytes = slab.bytes;
+    this.view = slab.view;
+    this.#start = slab.used;
+    this.position = slab.used + batchBytes;
   }
 }

@@ -63,7 +63,6 @@ const CARRIED_OR_REFUSED: readonly unknown[] = [
   describeType,
   new Unknown(),
   { __type__: [0, [1]] },
-  { [Symbol.iterator]: 1 },
 ];
 
 /**

@@ -7,6 +7,7 @@ import type { PlainRules } from "./lower-lift.ts";
 import { readMessage } from "./message.ts";
 import type { Message } from "./message.ts";
 import { SerializerTable } from "./serializers.ts";
+import type { Shapes } from "./shapes.ts";
 import type { BuiltinTypes, Class, SerializerFactory } from "./serializers.ts";
 
 const ALL_PLAIN: PlainRules = { anyNumber: true, bytes: true };
@@ -30,6 +31,8 @@ export abstract class Codec {
   readonly table: SerializerTable = new SerializerTable();
   /** Bounds of depth and memory for what is decoded; a channel sets those of its connection. */
   limits: Limits = DEFAULT_LIMITS;
+  /** @internal Shapes of maps that the connection agrees on; undefined where the format has none. */
+  readonly shapes: Shapes | undefined = undefined;
   #liftedFrom: unknown;
   /** 1 for the codec of a channel: `[type, id, content]` itself doesn't count as depth. */
   #messageDepth = 0;
@@ -41,7 +44,7 @@ export abstract class Codec {
   /** Bytes for a value, or a promise of them. */
   abstract encode(value: unknown): Uint8Array | Promise<Uint8Array>;
 
-  /** The value of bytes, or a promise of it. The bytes must not be kept. */
+  /** The value of bytes, or a promise of it. In a connection the bytes are a copy: views of them may be handed out. */
   abstract decode(bytes: Uint8Array): unknown;
 
   /** Name for hello and messages. */
@@ -117,7 +120,8 @@ export abstract class Codec {
     this.#liftedFrom = undefined;
     this.#messageDepth = 1;
     try {
-      const decoded = this.decode(bytes.subarray(start, end));
+      // A codec may keep them for as long as it decodes; a socket reads into the same memory again.
+      const decoded = this.decode(Buffer.from(bytes.subarray(start, end)));
       if (!(decoded instanceof Promise)) {
         this.#liftedFrom = undefined;
         return readMessage(decoded, message);

@@ -8,7 +8,7 @@ import type { Limits } from "./limits.ts";
 import { EXCEPTION, REQUEST, RESULT } from "./message.ts";
 import type { Message } from "./message.ts";
 import { Outbox } from "./outbox.ts";
-import type { EncodedListener, OutboxListener } from "./outbox.ts";
+import type { OutboxListener } from "./outbox.ts";
 import { PendingCalls } from "./pending.ts";
 import type { PendingCall } from "./pending.ts";
 import type { Transport, TransportReceiver } from "./transport.ts";
@@ -21,6 +21,11 @@ export interface EndpointHandler {
   onNotification(content: unknown, error: ColloquyError | undefined): void;
   /** A notification of this side had to wait, and could not be encoded then. */
   onLostNotification(error: ColloquyError): void;
+  /**
+   * How the encoding of each message of this side has ended: references that it made are void where it failed. What is sent
+   * with `notifyNow` meanwhile follows directly.
+   */
+  onEncoded?(succeeded: boolean): void;
   /** The connection has ended and every call has settled. Called once; `error` says why, where it wasn't closed in order. */
   onClosed(error: ColloquyError | undefined): void;
 }
@@ -42,6 +47,8 @@ export interface EndpointStats {
   readonly lateAnswers: number;
 }
 
+const NONE: Set<number> = new Set();
+
 /**
  * One end of a connection: requests with their answers, both ways, over frames of one codec. Symmetric; it knows nothing of
  * paths or services. Whatever ends the connection goes through `#finish`, which settles everything.
@@ -53,7 +60,8 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
   readonly #pending: PendingCalls;
   readonly #outbox: Outbox;
   readonly #inbox: Inbox;
-  readonly #running = new Set<number>();
+  /** Few connections ever have one that takes more than its turn. */
+  #running: Set<number> = NONE;
   /** The request whose handler runs right now; most are answered before it returns and never reach a table. */
   #current = -1;
   #draining = false;
@@ -97,10 +105,6 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
 
   set exceptionStyle(style: ExceptionStyle) {
     this.#outbox.exceptionStyle = style;
-  }
-
-  set onEncoded(listener: EncodedListener) {
-    this.#outbox.onEncoded = listener;
   }
 
   /** The largest payload to be read from now on. */
@@ -156,6 +160,11 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
     return !this.#ended && this.#outbox.notify(content);
   }
 
+  /** Sends a notification that must not wait. False: it would have to, or it can't be encoded. */
+  notifyNow(content: unknown): boolean {
+    return !this.#ended && this.#outbox.notifyNow(content);
+  }
+
   /** Answers a request. A value that can't be encoded becomes an exception. Urgent answers leave while others are held. */
   reply(id: number, value: unknown, urgent = false): void {
     if (this.#settleRequest(id)) this.#outbox.result(id, value, urgent);
@@ -208,6 +217,14 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
     this.#inbox.push(chunk);
   }
 
+  room(): Buffer | undefined {
+    return this.#inbox.room();
+  }
+
+  onFilled(count: number): void {
+    this.#inbox.filled(count);
+  }
+
   onDrain(): void {
     this.#outbox.sendWaiting();
   }
@@ -221,6 +238,10 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
       error === undefined ? undefined : new ColloquyError("CONNECTION_LOST", error.message, { cause: error });
     if (!this.#inbox.busy) return this.#finish(reason);
     void this.#finishRead(reason);
+  }
+
+  onEncoded(succeeded: boolean): void {
+    this.#handler.onEncoded?.(succeeded);
   }
 
   onRead(): void {
@@ -265,7 +286,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
         new ColloquyError("RESOURCE_EXHAUSTED", `${limit} calls of this connection run already (maxRunningCount)`),
       );
     } else this.#handler.onRequest(id, content, error);
-    if (this.#current === id && !this.#ended) this.#running.add(id);
+    if (this.#current === id && !this.#ended) this.#setRunning(id);
     this.#current = -1;
   }
 
@@ -278,6 +299,11 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
     } else if (type === RESULT) call.onResult(content);
     else call.onException(content);
     this.#conditions.check();
+  }
+
+  #setRunning(id: number): void {
+    if (this.#running === NONE) this.#running = new Set();
+    this.#running.add(id);
   }
 
   /** Whether a request still wants an answer. */
@@ -304,7 +330,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
     if (this.#ended) return;
     this.#ended = true;
     this.#inbox.stop();
-    this.#running.clear();
+    this.#running = NONE;
     const unsent = this.#outbox.close();
     const sent = this.#pending.drain();
     const why = error === undefined ? "" : `: ${error.message}`;

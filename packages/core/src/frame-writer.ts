@@ -3,10 +3,19 @@ import { ColloquyError } from "./errors.ts";
 import type { Transport } from "./transport.ts";
 
 const HEADER_BYTES = 4;
-/** A batch that has passed this size leaves at once, so that the other side starts while this one goes on. */
-const EARLY_BYTES = 1024;
+/**
+ * The first batch of a turn leaves at once when it has passed this size, so that the other side starts while this one goes on.
+ * Each one after may be twice as large: the other side has something to do, and every write has its price.
+ */
+const FIRST_BATCH_BYTES = 1024;
+const LARGEST_BATCH_BYTES = 16_384;
 /** Encoders may reserve a little more than they write. */
 const RESERVE_SLACK_BYTES = 8192;
+
+export interface FrameWriterListener {
+  /** Called after each batch: has it left? Where it has not, the transport's `onDrain` follows. */
+  onWritten(sent: boolean): void;
+}
 
 /** Collects the frames of one turn of the event loop and gives them to the transport in one piece. */
 export class FrameWriter {
@@ -16,20 +25,26 @@ export class FrameWriter {
   sentMessages = 0;
   sentBytes = 0;
   readonly #transport: Transport;
-  readonly #onWritten: (sent: boolean) => void;
+  readonly #listener: FrameWriterListener;
   #scheduled = false;
+  #earlyBytes = FIRST_BATCH_BYTES;
   #closed = false;
+  /** The transport keeps some of what it got. */
+  #backlogged = false;
 
-  /** `onWritten` learns after each batch whether it has left; where it has not, the transport's `onDrain` follows. */
-  constructor(transport: Transport, maxPayloadBytes: number, onWritten: (sent: boolean) => void) {
+  constructor(transport: Transport, maxPayloadBytes: number, listener: FrameWriterListener) {
     this.#transport = transport;
-    this.#onWritten = onWritten;
+    this.#listener = listener;
     this.maxPayloadBytes = maxPayloadBytes;
   }
 
   /** Bytes that have not left. */
   get queuedBytes(): number {
-    return this.#transport.queuedBytes + this.writer.batchBytes;
+    const { batchBytes } = this.writer;
+    if (!this.#backlogged) return batchBytes;
+    const bytes = this.#transport.queuedBytes;
+    this.#backlogged = bytes > 0;
+    return bytes + batchBytes;
   }
 
   /** Starts a frame; the encoder writes its payload behind. */
@@ -58,11 +73,13 @@ export class FrameWriter {
     writer.view.setUint32(start, length);
     this.sentMessages++;
     this.sentBytes += length + HEADER_BYTES;
-    if (writer.batchBytes >= EARLY_BYTES) this.flush();
-    else if (!this.#scheduled) {
+    if (!this.#scheduled) {
       this.#scheduled = true;
-      process.nextTick(flushScheduled, this);
+      process.nextTick(endTurn, this);
     }
+    if (writer.batchBytes < this.#earlyBytes) return;
+    this.#earlyBytes = Math.min(this.#earlyBytes * 2, LARGEST_BATCH_BYTES);
+    this.flush();
   }
 
   /** Drops a frame that isn't complete. */
@@ -77,11 +94,20 @@ export class FrameWriter {
     return grown ? tooLarge(this.maxPayloadBytes) : error;
   }
 
-  flush(): void {
+  /** At the end of a turn: what is left leaves. */
+  endTurn(): void {
     this.#scheduled = false;
+    this.#earlyBytes = FIRST_BATCH_BYTES;
+    this.flush();
+  }
+
+  flush(): void {
     if (this.writer.batchBytes === 0) return;
     const batch = this.writer.take();
-    if (!this.#closed) this.#onWritten(this.#transport.write(batch));
+    if (this.#closed) return;
+    const sent = this.#transport.write(batch);
+    this.#backlogged = this.#transport.queuedBytes > 0;
+    this.#listener.onWritten(sent);
   }
 
   /** What is written from now on goes nowhere. */
@@ -90,8 +116,8 @@ export class FrameWriter {
   }
 }
 
-function flushScheduled(frames: FrameWriter): void {
-  frames.flush();
+function endTurn(frames: FrameWriter): void {
+  frames.endTurn();
 }
 
 function tooLarge(limit: number): ColloquyError {

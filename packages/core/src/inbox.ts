@@ -1,6 +1,7 @@
 import type { Codec, CodecChooser } from "./codec.ts";
 import { ColloquyError, toError } from "./errors.ts";
 import { FrameDecoder } from "./frame-decoder.ts";
+import type { FrameListener } from "./frame-decoder.ts";
 import type { Message } from "./message.ts";
 import { Queue } from "./queue.ts";
 import type { Transport } from "./transport.ts";
@@ -17,14 +18,14 @@ export interface InboxListener {
 }
 
 /** What one endpoint receives: chunks become frames, frames become messages, in order. */
-export class Inbox {
+export class Inbox implements FrameListener {
   readonly frames: FrameDecoder;
   receivedMessages = 0;
   receivedBytes = 0;
   readonly #transport: Transport;
   readonly #listener: InboxListener;
   /** Payloads that came while a codec was decoding one in a promise. */
-  readonly #undecoded = new Queue<Buffer>();
+  #undecoded: Queue<Buffer> | undefined;
   readonly #message: Message = { type: 0, id: 0, content: undefined, error: undefined };
   #codec: Codec | undefined;
   #choose: CodecChooser | undefined;
@@ -36,7 +37,7 @@ export class Inbox {
     this.#listener = listener;
     if (typeof codec === "function") this.#choose = codec;
     else this.#codec = codec;
-    this.frames = new FrameDecoder(maxPayloadBytes, (bytes, start, end) => this.#onFrame(bytes, start, end));
+    this.frames = new FrameDecoder(maxPayloadBytes, this);
   }
 
   /** True while a message is being decoded in a promise. */
@@ -54,16 +55,32 @@ export class Inbox {
     }
   }
 
+  /** Memory for the next bytes of a large message under way. */
+  room(): Buffer | undefined {
+    return this.#stopped ? undefined : this.frames.room();
+  }
+
+  /** Bytes have come into what `room` returned. */
+  filled(count: number): void {
+    if (this.#stopped) return;
+    this.receivedBytes += count;
+    try {
+      this.frames.fill(count);
+    } catch (error) {
+      this.#break(error);
+    }
+  }
+
   /** No more messages. */
   stop(): void {
     this.#stopped = true;
     this.frames.stop();
   }
 
-  #onFrame(bytes: Buffer, start: number, end: number): void {
+  onFrame(bytes: Buffer, start: number, end: number): void {
     this.receivedMessages++;
     // The bytes are valid now only: what waits is copied.
-    if (this.#decoding) this.#undecoded.push(Buffer.from(bytes.subarray(start, end)));
+    if (this.#decoding) (this.#undecoded ??= new Queue()).push(Buffer.from(bytes.subarray(start, end)));
     else this.#decode(bytes, start, end);
   }
 
@@ -85,7 +102,7 @@ export class Inbox {
       .then(() => {
         this.#decoding = false;
         if (!this.#stopped) this.#listener.onMessage(this.#message);
-        while (!this.#decoding && !this.#stopped && this.#undecoded.length > 0) {
+        while (!this.#decoding && !this.#stopped && this.#undecoded !== undefined && this.#undecoded.length > 0) {
           const payload = this.#undecoded.shift()!;
           this.#decode(payload, 0, payload.length);
         }

@@ -44,3 +44,5 @@ export type { Listener, Transport, TransportReceiver } from "./transport.ts";
 export { connectTransport, listenTransport } from "./transports.ts";
 export { warn } from "./warn.ts";
 export type { ConnectOptions, ListenOptions, TransportOptions } from "./transports.ts";
+export { MAX_SHAPE_COUNT } from "./shapes.ts";
+export type { ShapeTeller, Shapes } from "./shapes.ts";

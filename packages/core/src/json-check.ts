@@ -6,6 +6,7 @@ import { tooDeep } from "./lower-lift.ts";
 const SPACE = 0x20;
 const QUOTE = 0x22;
 const COLON = 0x3a;
+const LAST_DIGIT = 0x39;
 const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
 const ARRAY_OPEN = 0x5b;
@@ -13,31 +14,46 @@ const ARRAY_CLOSE = 0x5d;
 const MAP_OPEN = 0x7b;
 const MAP_CLOSE = 0x7d;
 
-/** No byte of JSON costs more than this: `{}` in an array is 2 bytes and 96. */
-const LARGEST_COST_PER_BYTE = 48;
+const SHORT_TEXT_BYTES = 48;
+const UNDERSCORE = 0x5f;
+const LETTER_U = 0x75;
+
+/** Keys that have a meaning, or whose values are looked at; those with two underscores in front are told by these. */
+const MEANINGS: readonly Buffer[] = ["constructor", "then", "toJSON"].map((key) => Buffer.from(key));
 
 /**
- * Bounds depth and memory of JSON before it is parsed, in one pass without recursion. A text too short to break either
- * limit isn't looked at.
+ * Bounds depth and memory of JSON before it is parsed, in one pass without recursion. True where some text in it may be a key
+ * that has a meaning, also one written with escapes.
  *
  * @throws SerializationError
  */
-export function checkJsonCost(bytes: Buffer, start: number, end: number, maxDepth: number, maxCost: number): void {
-  const size = end - start;
-  if (size < 2 * maxDepth && size * LARGEST_COST_PER_BYTE <= maxCost) return;
+export function checkJson(bytes: Buffer, start: number, end: number, maxDepth: number, maxCost: number): boolean {
   let depth = 0;
   let cost = 0;
+  let hasMeaning = false;
+  let long: LongTexts | undefined;
   /** Highest index among the keys of the maps that are open, by depth. */
-  const highest: number[] = [];
+  let highest: number[] | undefined;
   for (let index = start; index < end; index++) {
     switch (bytes[index]) {
       case QUOTE: {
-        const close = endOfText(bytes, index + 1, end);
+        const first = index + 1;
+        const near = Math.min(first + SHORT_TEXT_BYTES, end);
+        let close = first;
+        for (; close < near && bytes[close] !== QUOTE; close++) {
+          if (bytes[close] === BACKSLASH && bytes[++close] === LETTER_U) hasMeaning = true;
+        }
+        if (close < end && bytes[close] !== QUOTE) {
+          long ??= new LongTexts(bytes, end);
+          close = long.endFrom(close);
+          hasMeaning ||= long.hasUnicodeEscape;
+        }
+        close = Math.min(close, end);
         cost += TEXT_COST + (close - index);
-        const key = indexOfKeyBytes(bytes, index + 1, close);
-        if (key > (highest[depth] ?? -1) && isKey(bytes, close + 1, end)) {
-          cost += indexKeyCost(key, highest[depth] ?? -1);
-          highest[depth] = key;
+        hasMeaning ||= isMeaning(bytes, first, close);
+        if (bytes[first]! <= LAST_DIGIT) {
+          highest ??= [];
+          cost += costOfIndex(bytes, first, close, end, highest, depth);
         }
         index = close;
         break;
@@ -46,7 +62,7 @@ export function checkJsonCost(bytes: Buffer, start: number, end: number, maxDept
       case MAP_OPEN:
         if (++depth > maxDepth) throw tooDeep();
         cost += CONTAINER_COST;
-        if (highest.length > depth) highest[depth] = -1;
+        if (highest !== undefined && highest.length > depth) highest[depth] = -1;
         break;
       case ARRAY_CLOSE:
       case MAP_CLOSE:
@@ -59,6 +75,64 @@ export function checkJsonCost(bytes: Buffer, start: number, end: number, maxDept
     }
   }
   if (cost > maxCost) throw new SerializationError("message takes more memory than the limit allows (maxDecodedCost)");
+  return hasMeaning;
+}
+
+/** Finds the ends of long texts in native code. What was found ahead is kept, so that no byte is searched again and again. */
+class LongTexts {
+  hasUnicodeEscape = false;
+  readonly #bytes: Buffer;
+  readonly #end: number;
+  #quote = -1;
+  #backslash = -1;
+
+  constructor(bytes: Buffer, end: number) {
+    this.#bytes = bytes;
+    this.#end = end;
+  }
+
+  /** Where the text ends that goes on at `start`. */
+  endFrom(start: number): number {
+    let position = start;
+    while (position < this.#end) {
+      if (this.#quote < position) this.#quote = this.#find(QUOTE, position);
+      if (this.#backslash < position) this.#backslash = this.#find(BACKSLASH, position);
+      if (this.#quote <= this.#backslash) return Math.min(this.#quote, this.#end);
+      if (this.#bytes[this.#backslash + 1] === LETTER_U) this.hasUnicodeEscape = true;
+      position = this.#backslash + 2;
+    }
+    return this.#end;
+  }
+
+  #find(byte: number, start: number): number {
+    const found = this.#bytes.indexOf(byte, start);
+    return found < 0 ? Infinity : found;
+  }
+}
+
+function isMeaning(bytes: Buffer, start: number, end: number): boolean {
+  const first = bytes[start];
+  if (first === UNDERSCORE) return bytes[start + 1] === UNDERSCORE;
+  for (const key of MEANINGS) {
+    if (first === key[0] && end - start === key.length && key.compare(bytes, start, end) === 0) return true;
+  }
+  return false;
+}
+
+/** What a text costs beyond itself where it is a key and a whole number. */
+function costOfIndex(
+  bytes: Buffer,
+  start: number,
+  close: number,
+  end: number,
+  highest: number[],
+  depth: number,
+): number {
+  const key = indexOfKeyBytes(bytes, start, close);
+  const before = highest[depth] ?? -1;
+  if (key <= before || !isKey(bytes, close + 1, end)) return 0;
+  highest[depth] = key;
+  return indexKeyCost(key, before);
 }
 
 /** True where a colon follows. */
@@ -66,14 +140,4 @@ function isKey(bytes: Buffer, start: number, end: number): boolean {
   let index = start;
   while (index < end && bytes[index]! <= SPACE) index++;
   return bytes[index] === COLON;
-}
-
-function endOfText(bytes: Buffer, start: number, end: number): number {
-  let index = start;
-  while (index < end) {
-    const byte = bytes[index];
-    if (byte === QUOTE) return index;
-    index += byte === BACKSLASH ? 2 : 1;
-  }
-  return end;
 }

@@ -1,15 +1,14 @@
-import type { ByteWriter } from "./byte-writer.ts";
+import { ByteWriter } from "./byte-writer.ts";
 import { Codec } from "./codec.ts";
 import { ProtocolError, SerializationError, quoted } from "./errors.ts";
-import { checkJsonCost } from "./json-check.ts";
-import { isPlainJson, writeJson } from "./json-writer.ts";
+import { checkJson } from "./json-check.ts";
+import { JsonEncoder, writeJsonByte, writeJsonNumber } from "./json-encoder.ts";
 import { lift, located } from "./lower-lift.ts";
 import { readMessage, setHeader } from "./message.ts";
 import type { Message } from "./message.ts";
 import { asBuffer, readUtf8 } from "./utf8.ts";
 
-/** Text that may hold a key that has a meaning, also where it is written with escapes. */
-const NEEDS_LIFT = /"__|"constructor"|"then"|"toJSON"|\\u00[2-7]/;
+const NOWHERE = new ByteWriter();
 /** `[type, id,` of a message whose content is broken. */
 const HEADER = /^\s*\[\s*([0-3])\s*,\s*(\d{1,10})\s*,/;
 
@@ -18,16 +17,21 @@ const HEADER = /^\s*\[\s*([0-3])\s*,\s*(\d{1,10})\s*,/;
  * -0. Integers beyond 2^53-1 from other languages lose digits, as everywhere with `JSON.parse`.
  */
 export class JsonCodec extends Codec {
+  readonly #encoder: JsonEncoder = new JsonEncoder(this.table, NOWHERE);
+
   override get name(): string {
     return "json";
   }
 
   override encode(value: unknown): Uint8Array {
+    const writer = new ByteWriter();
+    const encoder = new JsonEncoder(this.table, writer);
     try {
-      return Buffer.from(this.#stringify(value), "utf8");
+      encoder.write(value, this.limits.maxDepth);
     } catch (error) {
       throw located(error);
     }
+    return Uint8Array.from(writer.take());
   }
 
   override decode(bytes: Uint8Array): unknown {
@@ -40,10 +44,14 @@ export class JsonCodec extends Codec {
   }
 
   override encodeMessage(writer: ByteWriter, type: number, id: number, content: unknown): void {
-    const text = `[${type},${id},${this.#stringify(content)}]`;
-    // Three bytes at most for a UTF-16 unit; a large text is measured instead.
-    writer.reserve(text.length < 1024 ? text.length * 3 : Buffer.byteLength(text));
-    writer.position += writer.bytes.write(text, writer.position, "utf8");
+    writeJsonByte(writer, 0x5b);
+    writeJsonNumber(writer, type);
+    writeJsonByte(writer, 0x2c);
+    writeJsonNumber(writer, id);
+    writeJsonByte(writer, 0x2c);
+    this.#encoder.writer = writer;
+    this.#encoder.write(content, this.limits.maxDepth);
+    writeJsonByte(writer, 0x5d);
   }
 
   override decodeMessage(bytes: Buffer, start: number, end: number, message: Message): void {
@@ -58,15 +66,10 @@ export class JsonCodec extends Codec {
     readMessage(parsed, message);
   }
 
-  #stringify(value: unknown): string {
-    const depth = this.limits.maxDepth;
-    return isPlainJson(value, depth) ? JSON.stringify(value) : writeJson(value, this.table, depth);
-  }
-
   /** `outerDepth` is 1 where the value is a message, whose own array doesn't count. */
   #parse(bytes: Buffer, start: number, end: number, outerDepth: number): unknown {
     const depth = this.limits.maxDepth + outerDepth;
-    checkJsonCost(bytes, start, end, depth, this.limits.maxDecodedCost);
+    const hasMeaning = checkJson(bytes, start, end, depth, this.limits.maxDecodedCost);
     const text = readUtf8(bytes, start, end);
     let plain: unknown;
     try {
@@ -76,7 +79,7 @@ export class JsonCodec extends Codec {
         cause: error,
       });
     }
-    return NEEDS_LIFT.test(text) ? lift(plain, this.table, depth) : plain;
+    return hasMeaning ? lift(plain, this.table, depth) : plain;
   }
 
   #failContent(bytes: Buffer, start: number, end: number, message: Message, error: SerializationError): void {

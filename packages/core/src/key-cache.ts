@@ -1,19 +1,20 @@
-const SLOT_COUNT = 1024;
-const LONGEST_KEY_BYTES = 32;
+const SLOT_COUNT = 2048;
+const LONGEST_TEXT_BYTES = 32;
 
 /**
  * Remembers short ASCII strings by their bytes: the keys, paths and names that messages repeat. One slot for each hash, so
- * memory is bounded whatever a peer sends.
+ * memory is bounded whatever peers send.
  */
 export class KeyCache {
   readonly #slots: (string | undefined)[] = Array.from<string | undefined>({ length: SLOT_COUNT }).fill(undefined);
 
   /** The string of `bytes[start..start + length)`, or undefined where it is too long or not all ASCII. */
   read(bytes: Uint8Array, start: number, length: number): string | undefined {
-    if (length === 0 || length > LONGEST_KEY_BYTES) return undefined;
-    const first = bytes[start]!;
-    const last = bytes[start + length - 1]!;
-    const slot = (first * 31 + last * 7 + bytes[start + (length >> 1)]! * 131 + length * 17) & (SLOT_COUNT - 1);
+    if (length > LONGEST_TEXT_BYTES) return undefined;
+    if (length === 0) return "";
+    const slot =
+      (bytes[start]! * 31 + bytes[start + length - 1]! * 7 + bytes[start + (length >> 1)]! * 131 + length * 17) &
+      (SLOT_COUNT - 1);
     const known = this.#slots[slot];
     if (known !== undefined && known.length === length && sameBytes(known, bytes, start)) return known;
     const text = shortAscii(bytes, start, length);
@@ -29,13 +30,18 @@ function sameBytes(text: string, bytes: Uint8Array, start: number): boolean {
   return true;
 }
 
-/** The string of some bytes where they are ASCII, without a call into native code: faster than that below about 24 bytes. */
-export function shortAscii(bytes: Uint8Array, start: number, length: number): string | undefined {
+const { fromCharCode } = String;
+
+/** The string of up to 32 bytes where they are ASCII, without a call into native code: faster than that for so few. */
+function shortAscii(bytes: Uint8Array, start: number, length: number): string | undefined {
+  let all = 0;
+  for (let index = start; index < start + length; index++) all |= bytes[index]!;
+  if (all > 0x7f) return undefined;
   let text = "";
-  for (let index = start; index < start + length; index++) {
-    const byte = bytes[index]!;
-    if (byte > 0x7f) return undefined;
-    text += String.fromCharCode(byte);
-  }
+  let index = start;
+  // Four at a time: a string of one more character is a copy of the whole.
+  for (; index + 4 <= start + length; index += 4)
+    text += fromCharCode(bytes[index]!, bytes[index + 1]!, bytes[index + 2]!, bytes[index + 3]!);
+  for (; index < start + length; index++) text += fromCharCode(bytes[index]!);
   return text;
 }

@@ -72,8 +72,11 @@ export const MAX_FRAME_BYTES = 0x7fff_ffff;
  * @throws ColloquyError `INVALID_ARGUMENT` for an unknown name or a value that is no positive number; `maxMessageBytes` is at most 2^31-1.
  */
 export function resolveLimits(changes: Partial<Limits> = {}): Limits {
+  const entries = Object.entries(changes);
+  // One object for all connections that change nothing.
+  if (entries.length === 0) return DEFAULT_LIMITS;
   const limits: Record<string, number> = { ...DEFAULT_LIMITS };
-  for (const [name, value] of Object.entries(changes)) {
+  for (const [name, value] of entries) {
     if (!Object.hasOwn(DEFAULT_LIMITS, name)) {
       throw new ColloquyError(
         "INVALID_ARGUMENT",

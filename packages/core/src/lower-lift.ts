@@ -115,7 +115,6 @@ function lowerArray(value: readonly unknown[], table: SerializerTable, rules: Pl
 function lowerMap(value: Record<string, unknown>, table: SerializerTable, rules: PlainRules, depth: number): unknown {
   if (depth <= 0) throw tooDeep();
   const result: Record<string, unknown> = {};
-  checkSymbols(value);
   for (const key of Object.keys(value)) {
     try {
       checkKey(key);
@@ -126,15 +125,6 @@ function lowerMap(value: Record<string, unknown>, table: SerializerTable, rules:
     }
   }
   return result;
-}
-
-/** @throws SerializationError for a map with symbols as keys, which no codec carries. */
-export function checkSymbols(value: object): void {
-  for (const symbol of Object.getOwnPropertySymbols(value)) {
-    if (Object.prototype.propertyIsEnumerable.call(value, symbol)) {
-      throw new SerializationError(`a map can't have the key ${String(symbol)}`);
-    }
-  }
 }
 
 export function tooDeep(): SerializationError {

@@ -5,23 +5,21 @@ import { located } from "./lower-lift.ts";
 import { setHeader } from "./message.ts";
 import type { Message } from "./message.ts";
 import { MsgPackDecoder } from "./msgpack-decoder.ts";
-import { MsgPackEncoder, writeByte, writeNumber } from "./msgpack-encoder.ts";
-import type { SerializerFactory } from "./serializers.ts";
+import { MsgPackEncoder } from "./msgpack-encoder.ts";
+import { writeByte, writeNumber } from "./msgpack-writing.ts";
+import { Shapes } from "./shapes.ts";
 import { asBuffer } from "./utf8.ts";
+
+const NOWHERE = new ByteWriter();
 
 /**
  * Standard MsgPack: `str` for text, `bin` for `Uint8Array` and `Buffer` (both arrive as `Uint8Array` on memory of its own).
  * Integers beyond 2^53-1 arrive as bigint; extension types are refused.
  */
 export class MsgPackCodec extends Codec {
-  readonly #encoder: MsgPackEncoder;
-  readonly #decoder: MsgPackDecoder;
-
-  constructor(serializers: Iterable<SerializerFactory> = []) {
-    super(serializers);
-    this.#encoder = new MsgPackEncoder(this.table);
-    this.#decoder = new MsgPackDecoder(this.table);
-  }
+  override readonly shapes: Shapes = new Shapes();
+  readonly #encoder: MsgPackEncoder = new MsgPackEncoder(this.table, this.shapes, NOWHERE);
+  readonly #decoder: MsgPackDecoder = new MsgPackDecoder(this.table, this.shapes);
 
   override get name(): string {
     return "msgpack";
@@ -29,8 +27,10 @@ export class MsgPackCodec extends Codec {
 
   override encode(value: unknown): Uint8Array {
     const writer = new ByteWriter();
+    // What leaves a connection has no shapes in it.
+    const encoder = new MsgPackEncoder(this.table, new Shapes(), writer);
     try {
-      this.#encoder.write(writer, value, this.limits.maxDepth);
+      encoder.write(value, this.limits.maxDepth);
     } catch (error) {
       throw located(error);
     }
@@ -55,7 +55,8 @@ export class MsgPackCodec extends Codec {
     writeByte(writer, 0x93);
     writeByte(writer, type);
     writeNumber(writer, id);
-    this.#encoder.write(writer, content, this.limits.maxDepth);
+    this.#encoder.writer = writer;
+    this.#encoder.write(content, this.limits.maxDepth);
   }
 
   override decodeMessage(bytes: Buffer, start: number, end: number, message: Message): void {

@@ -1,14 +1,24 @@
 import { CONTAINER_COST, ENTRY_COST, SCALAR_COST, TEXT_COST } from "./decoded-cost.ts";
 import { SerializationError } from "./errors.ts";
 import { indexKeyCost, indexOfKey } from "./index-key-cost.ts";
-import { KeyCache, shortAscii } from "./key-cache.ts";
+import { KeyCache } from "./key-cache.ts";
 import type { Limits } from "./limits.ts";
 import { TYPE_KEY, checkDecodedEntry, checkKey, tooDeep, within } from "./lower-lift.ts";
 import type { SerializerTable } from "./serializers.ts";
+import { SHAPE_EXTENSION } from "./msgpack-encoder.ts";
+import type { Shapes } from "./shapes.ts";
 import { readUtf8 } from "./utf8.ts";
 
 const NO_BYTES = Buffer.alloc(0);
-const SHORT_TEXT_BYTES = 16;
+/** What all connections read again and again: names of methods, keys, words. */
+const texts = new KeyCache();
+const NO_VIEW = new DataView(new ArrayBuffer(0));
+/** Larger messages have memory of their own, which must not be kept. */
+const LARGEST_VIEWED_BYTES = 65_536;
+/** Longer arrays are made in their full length at once. */
+const SHORT_ARRAY_LENGTH = 32;
+/** On the memory of the message that was read last: mostly what all sockets read into. */
+let view: DataView = NO_VIEW;
 
 /**
  * Reads MsgPack in place. A declared count is held against the bytes that are left before anything is made for it; depth
@@ -16,14 +26,15 @@ const SHORT_TEXT_BYTES = 16;
  */
 export class MsgPackDecoder {
   readonly #table: SerializerTable;
-  readonly #keys = new KeyCache();
+  readonly #shapes: Shapes;
   #bytes: Buffer = NO_BYTES;
   #position = 0;
   #end = 0;
   #budget = 0;
 
-  constructor(table: SerializerTable) {
+  constructor(table: SerializerTable, shapes: Shapes) {
     this.#table = table;
+    this.#shapes = shapes;
   }
 
   /** Where the next value starts. */
@@ -54,6 +65,11 @@ export class MsgPackDecoder {
     return this.#long(head, depth);
   }
 
+  /** For functions of shapes. */
+  within(error: unknown, key: string): unknown {
+    return within(error, key);
+  }
+
   /** @throws SerializationError where bytes are left. */
   finish(): void {
     const left = this.#end - this.#position;
@@ -63,6 +79,7 @@ export class MsgPackDecoder {
   /** Lets go of the bytes: an idle connection keeps no message. */
   close(): void {
     this.#bytes = NO_BYTES;
+    if (view.byteLength > LARGEST_VIEWED_BYTES) view = NO_VIEW;
   }
 
   /** Length of an array that starts here, or -1 where none starts. For message headers. */
@@ -84,21 +101,22 @@ export class MsgPackDecoder {
       case 0xc6:
         return this.#binary(this.#unsigned(1 << (head - 0xc4)));
       case 0xca:
-        return this.#bytes.readFloatBE(this.#advance(4));
+        return this.#float32();
       case 0xcb:
-        return this.#bytes.readDoubleBE(this.#advance(8));
+        return this.#float64();
       case 0xcc:
+        return this.#byte();
       case 0xcd:
       case 0xce:
         return this.#unsigned(1 << (head - 0xcc));
       case 0xcf:
         return this.#unsigned64();
       case 0xd0:
-        return this.#bytes.readInt8(this.#advance(1));
+        return (this.#byte() << 24) >> 24;
       case 0xd1:
-        return this.#bytes.readInt16BE(this.#advance(2));
+        return (this.#unsigned(2) << 16) >> 16;
       case 0xd2:
-        return this.#bytes.readInt32BE(this.#advance(4));
+        return this.#unsigned(4) | 0;
       case 0xd3:
         return this.#signed64();
       case 0xd9:
@@ -118,18 +136,29 @@ export class MsgPackDecoder {
     }
   }
 
-  #array(count: number, depth: number): unknown[] {
+  #array(count: number, depth: number): unknown {
     if (depth <= 0) throw tooDeep();
     this.#expect(count, "elements");
+    if (count > 1 && this.#bytes[this.#position] === 0xd4 && this.#bytes[this.#position + 1] === SHAPE_EXTENSION)
+      return this.#shaped(count - 1, depth);
     this.#spend(CONTAINER_COST + count * SCALAR_COST);
     const result: unknown[] = [];
     let index = 0;
     try {
-      for (; index < count; index++) result.push(this.read(depth - 1));
+      if (count > SHORT_ARRAY_LENGTH) result.length = count;
+      for (; index < count; index++) result[index] = this.read(depth - 1);
     } catch (error) {
       throw within(error, index);
     }
     return result;
+  }
+
+  /** A map whose keys the peer has told before. */
+  #shaped(keyCount: number, depth: number): object {
+    const id = this.#bytes[this.#advance(3) + 2]!;
+    const shape = this.#shapes.received(id, keyCount);
+    this.#spend(CONTAINER_COST + keyCount * ENTRY_COST);
+    return shape.read(this, depth - 1);
   }
 
   #map(count: number, depth: number): unknown {
@@ -169,7 +198,7 @@ export class MsgPackDecoder {
     else if (head >= 0xd9 && head <= 0xdb) length = this.#unsigned(1 << (head - 0xd9));
     else throw new SerializationError("a key of a map is no string");
     this.#expect(length, "bytes");
-    const known = this.#keys.read(this.#bytes, this.#position, length);
+    const known = texts.read(this.#bytes, this.#position, length);
     if (known === undefined) return this.#text(length);
     this.#spend(length);
     this.#position += length;
@@ -197,11 +226,7 @@ export class MsgPackDecoder {
     this.#spend(TEXT_COST + length);
     const start = this.#position;
     this.#position += length;
-    if (length <= SHORT_TEXT_BYTES) {
-      const text = shortAscii(this.#bytes, start, length);
-      if (text !== undefined) return text;
-    }
-    return readUtf8(this.#bytes, start, start + length);
+    return texts.read(this.#bytes, start, length) ?? readUtf8(this.#bytes, start, start + length);
   }
 
   #binary(length: number): Uint8Array {
@@ -212,8 +237,30 @@ export class MsgPackDecoder {
     return result;
   }
 
+  /** An unsigned integer of 1, 2 or 4 bytes. */
   #unsigned(size: number): number {
-    return this.#bytes.readUIntBE(this.#advance(size), size);
+    const start = this.#advance(size);
+    const bytes = this.#bytes;
+    let value = bytes[start]!;
+    for (let index = 1; index < size; index++) value = (value << 8) | bytes[start + index]!;
+    return value >>> 0;
+  }
+
+  /** A view of the message's memory, and `position` in it. */
+  #viewed(size: number): number {
+    const { buffer, byteOffset } = this.#bytes;
+    if (view.buffer !== buffer) view = new DataView(buffer);
+    return this.#advance(size) + byteOffset;
+  }
+
+  #float32(): number {
+    const place = this.#viewed(4);
+    return view.getFloat32(place);
+  }
+
+  #float64(): number {
+    const place = this.#viewed(8);
+    return view.getFloat64(place);
   }
 
   #unsigned64(): number | bigint {

@@ -3,6 +3,7 @@ import { ColloquyError, toError } from "./errors.ts";
 import { writeException } from "./exception.ts";
 import type { ExceptionStyle } from "./exception.ts";
 import { FrameWriter } from "./frame-writer.ts";
+import type { FrameWriterListener } from "./frame-writer.ts";
 import type { Limits } from "./limits.ts";
 import { located } from "./lower-lift.ts";
 import { timerMs } from "./limits.ts";
@@ -28,23 +29,21 @@ const LAST_RESORT = "SerializationError: the exception could not be encoded";
 export interface OutboxListener {
   /** No answer can reach the peer, or it takes none: the connection is of no use any more. */
   onBroken(error: ColloquyError): void;
+  /** How the encoding of each message has ended; a notification may follow directly. */
+  onEncoded(succeeded: boolean): void;
   /** Nothing waits and nothing is being encoded. */
   onIdle(): void;
   /** A notification that had to wait could not be encoded. */
   onLostNotification(error: ColloquyError): void;
 }
 
-/** Learns how the encoding of each message has ended: references that it made are void where it failed. */
-export type EncodedListener = (succeeded: boolean) => void;
-
 /**
  * What one endpoint has to send: it encodes messages into frames, in order. Messages wait, unencoded, while the connection is
  * held for hello, while more output is queued than the limit allows, and while a codec works on a promise.
  */
-export class Outbox {
+export class Outbox implements FrameWriterListener {
   codec: Codec | undefined;
   exceptionStyle: ExceptionStyle = "text";
-  onEncoded: EncodedListener | undefined;
   readonly frames: FrameWriter;
   readonly #transport: Transport;
   readonly #pending: PendingCalls;
@@ -52,7 +51,7 @@ export class Outbox {
   readonly #listener: OutboxListener;
   readonly #waiting = new Queue<WaitingMessage>();
   /** Calls that were given up before they left. */
-  readonly #abandoned = new WeakSet<PendingCall>();
+  #abandoned: WeakSet<PendingCall> | undefined;
   #waitingAnswers = 0;
   #holdCount = 0;
   #encoding = false;
@@ -64,14 +63,16 @@ export class Outbox {
   #leftAtLastLook = 0;
 
   constructor(transport: Transport, pending: PendingCalls, limits: Limits, listener: OutboxListener) {
-    this.frames = new FrameWriter(transport, limits.maxMessageBytes, (sent) => {
-      if (sent) this.sendWaiting();
-      else this.#watchStall();
-    });
+    this.frames = new FrameWriter(transport, limits.maxMessageBytes, this);
     this.#transport = transport;
     this.#pending = pending;
     this.#limits = limits;
     this.#listener = listener;
+  }
+
+  onWritten(sent: boolean): void {
+    if (sent) this.sendWaiting();
+    else this.#watchStall();
   }
 
   get waitingCount(): number {
@@ -126,6 +127,11 @@ export class Outbox {
     return true;
   }
 
+  /** Sends a notification that must not wait. False: it would have to, or it can't be encoded. */
+  notifyNow(content: unknown): boolean {
+    return !this.#mustWait && this.#encode(NOTIFICATION, 0, content, undefined) === undefined;
+  }
+
   /** Sends a result; where it can't be encoded, an exception that says so. */
   result(id: number, value: unknown, urgent = false): void {
     if (this.#mustWait && !(urgent && !this.#encoding)) this.#wait(RESULT, id, value, undefined);
@@ -140,7 +146,7 @@ export class Outbox {
 
   /** Takes back a request that has not left. */
   abandon(call: PendingCall): void {
-    this.#abandoned.add(call);
+    (this.#abandoned ??= new WeakSet()).add(call);
   }
 
   /** Sends what waits, as far as there is room. */
@@ -151,7 +157,7 @@ export class Outbox {
     while (this.#waiting.length > 0 && !this.#encoding && this.#holdCount === 0 && !this.#congested) {
       const { type, id, content, call } = this.#waiting.shift()!;
       if (type === REQUEST) {
-        if (!this.#abandoned.has(call!)) this.request(call!, content, true);
+        if (!this.#isAbandoned(call!)) this.request(call!, content, true);
         continue;
       }
       if (type !== NOTIFICATION) this.#waitingAnswers--;
@@ -168,11 +174,15 @@ export class Outbox {
     clearTimeout(this.#stallTimer);
     this.frames.close();
     const calls: PendingCall[] = [];
-    if (this.#encodedLater !== undefined && !this.#abandoned.has(this.#encodedLater)) calls.push(this.#encodedLater);
+    if (this.#encodedLater !== undefined && !this.#isAbandoned(this.#encodedLater)) calls.push(this.#encodedLater);
     for (let message = this.#waiting.shift(); message !== undefined; message = this.#waiting.shift()) {
-      if (message.call !== undefined && !this.#abandoned.has(message.call)) calls.push(message.call);
+      if (message.call !== undefined && !this.#isAbandoned(message.call)) calls.push(message.call);
     }
     return calls;
+  }
+
+  #isAbandoned(call: PendingCall): boolean {
+    return this.#abandoned?.has(call) === true;
   }
 
   get #congested(): boolean {
@@ -250,23 +260,23 @@ export class Outbox {
     // A serializer may end the connection, or give the call up.
     if (call !== undefined && this.#closed)
       throw new ColloquyError("CONNECTION_LOST", "the connection ended while the call was encoded");
-    if (call !== undefined && this.#abandoned.has(call)) throw new ColloquyError("CANCELLED", "the call was given up");
+    if (call !== undefined && this.#isAbandoned(call)) throw new ColloquyError("CANCELLED", "the call was given up");
     this.frames.commit(mark);
     if (call !== undefined) this.#pending.add(call);
   }
 
   #succeeded(): void {
     this.#encoding = false;
-    this.onEncoded?.(true);
+    this.#listener.onEncoded(true);
     this.#next();
   }
 
   #failed(thrown: unknown, type: number, id: number, content: unknown, call: PendingCall | undefined): ColloquyError {
     this.#encoding = false;
     const error = thrown instanceof ColloquyError ? (located(thrown) as ColloquyError) : wrapped(thrown);
-    this.onEncoded?.(false);
+    this.#listener.onEncoded(false);
     if (call !== undefined) {
-      if (!this.#abandoned.has(call)) call.onFailure(error);
+      if (!this.#isAbandoned(call)) call.onFailure(error);
     } else if (type === RESULT || type === EXCEPTION) this.#answerUnencodable(type, id, content, error);
     this.#next();
     return error;

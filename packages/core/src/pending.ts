@@ -1,7 +1,7 @@
 import { ColloquyError, ProtocolError } from "./errors.ts";
 import { LARGEST_ID } from "./message.ts";
 
-const FIRST_SLOT_COUNT = 64;
+const FIRST_SLOT_COUNT = 8;
 
 /** A call that waits for its answer. Exactly one of the two functions is called, once. */
 export interface PendingCall {
@@ -24,14 +24,18 @@ const GIVEN_UP: PendingCall = Object.freeze({
 
 function ignore(): void {}
 
+/** Few connections have any. */
+const NONE: Map<number, PendingCall> = new Map();
+
 /**
  * The calls of one channel that wait, by message id. Slots in an array: ids count up, so a slot is the low bits of an id. A
  * call that is still there when its slot comes round again moves to a map.
  */
 export class PendingCalls {
   #slots: (PendingCall | undefined)[] = emptySlots(FIRST_SLOT_COUNT);
-  readonly #ids: number[] = [];
-  readonly #old = new Map<number, PendingCall>();
+  /** Ids of the calls in the slots. */
+  #ids: number[] = Array.from<number>({ length: FIRST_SLOT_COUNT }).fill(0);
+  #old: Map<number, PendingCall> = NONE;
   readonly #maxCount: number;
   /** Where counting goes on. */
   nextId: number;
@@ -80,7 +84,7 @@ export class PendingCalls {
     if (this.#count >= this.#slots.length) this.#grow();
     const slot = id & (this.#slots.length - 1);
     const occupant = this.#slots[slot];
-    if (occupant !== undefined) this.#old.set(this.#ids[slot]!, occupant);
+    if (occupant !== undefined) this.#setAside(this.#ids[slot]!, occupant);
     this.#slots[slot] = call;
     this.#ids[slot] = id;
     this.#count++;
@@ -124,7 +128,7 @@ export class PendingCalls {
   /** Removes and returns all that wait, in the order of their ids' slots. */
   drain(): PendingCall[] {
     const calls = [...this.#old.values(), ...this.#slots.filter((call) => call !== undefined)];
-    this.#old.clear();
+    this.#old = NONE;
     this.#slots = emptySlots(FIRST_SLOT_COUNT);
     this.#count = 0;
     this.#givenUpCount = 0;
@@ -137,10 +141,16 @@ export class PendingCalls {
     return call;
   }
 
+  #setAside(id: number, call: PendingCall): void {
+    if (this.#old === NONE) this.#old = new Map();
+    this.#old.set(id, call);
+  }
+
   #grow(): void {
     const before = this.#slots;
-    const idsBefore = this.#ids.slice();
+    const idsBefore = this.#ids;
     this.#slots = emptySlots(before.length * 2);
+    this.#ids = Array.from<number>({ length: before.length * 2 }).fill(0);
     for (const [slot, call] of before.entries()) {
       if (call === undefined) continue;
       const id = idsBefore[slot]!;
@@ -149,7 +159,7 @@ export class PendingCalls {
       if (this.#slots[place] === undefined) {
         this.#slots[place] = call;
         this.#ids[place] = id;
-      } else this.#old.set(id, call);
+      } else this.#setAside(id, call);
     }
   }
 }

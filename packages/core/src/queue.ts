@@ -1,7 +1,10 @@
+/** Most queues are empty all their life. */
+const NOTHING: never[] = [];
+
 /** First in, first out, without shifting arrays. */
 export class Queue<T> {
-  #head: T[] = [];
-  #tail: T[] = [];
+  #head: T[] = NOTHING;
+  #tail: T[] = NOTHING;
   #next = 0;
 
   get length(): number {
@@ -9,14 +12,15 @@ export class Queue<T> {
   }
 
   push(item: T): void {
-    this.#tail.push(item);
+    if (this.#tail === NOTHING) this.#tail = [item];
+    else this.#tail.push(item);
   }
 
   shift(): T | undefined {
     if (this.#next === this.#head.length) {
       if (this.#tail.length === 0) return undefined;
       this.#head = this.#tail;
-      this.#tail = [];
+      this.#tail = NOTHING;
       this.#next = 0;
     }
     const item = this.#head[this.#next] as T;

@@ -45,8 +45,8 @@ export interface BuiltinTypes {
 /** The types of one codec: user's serializers by exact class, the `Object` fallback, and built-in types. */
 export class SerializerTable {
   builtins: BuiltinTypes | undefined;
-  readonly #byPrototype = new Map<object, Serializer>();
-  readonly #byId: Serializer[] = [];
+  #byPrototype: Map<object, Serializer> | undefined;
+  #byId: readonly Serializer[] = [];
   #fallback: Serializer | undefined;
 
   get names(): string[] {
@@ -62,7 +62,7 @@ export class SerializerTable {
     }
     const prototype = type.prototype as object;
     const isFallback = (type as unknown) === Object;
-    if (isFallback ? this.#fallback !== undefined : this.#byPrototype.has(prototype)) {
+    if (isFallback ? this.#fallback !== undefined : this.has(prototype)) {
       throw new ColloquyError("INVALID_ARGUMENT", `there is already a serializer for type "${type.name}"`);
     }
     const serializer: Serializer = {
@@ -71,14 +71,14 @@ export class SerializerTable {
       serialize: serialize as (value: unknown) => unknown,
       deserialize: deserialize as (data: unknown) => unknown,
     };
-    this.#byId.push(serializer);
+    this.#byId = [...this.#byId, serializer];
     if (isFallback) this.#fallback = serializer;
-    else this.#byPrototype.set(prototype, serializer);
+    else (this.#byPrototype ??= new Map()).set(prototype, serializer);
   }
 
   /** True where instances of this prototype have a serializer of their own. */
   has(prototype: object): boolean {
-    return this.#byPrototype.has(prototype);
+    return this.#byPrototype?.has(prototype) === true;
   }
 
   /**
@@ -88,7 +88,7 @@ export class SerializerTable {
    */
   encode(value: unknown): ExtendedValue {
     const isObject = (typeof value === "object" && value !== null) || typeof value === "function";
-    const own = isObject ? this.#byPrototype.get(Object.getPrototypeOf(value) as object) : undefined;
+    const own = isObject ? this.#byPrototype?.get(Object.getPrototypeOf(value) as object) : undefined;
     if (own === undefined) {
       const builtin = this.builtins?.encode(value);
       if (builtin !== undefined) return builtin;

@@ -4,9 +4,11 @@ import { hostname } from "node:os";
 import tls from "node:tls";
 import { formatAddress } from "./address.ts";
 import type { Address } from "./address.ts";
+import type { AttemptLimit } from "./attempt-limit.ts";
 import { ColloquyError } from "./errors.ts";
 import { timerMs } from "./limits.ts";
 import { Queue } from "./queue.ts";
+import { SocketReader, adopt } from "./socket-reader.ts";
 import { tlsClientOptions, tlsServerOptions } from "./tls-options.ts";
 import type { TlsOptions } from "./tls-options.ts";
 import type { Listener, Transport, TransportReceiver } from "./transport.ts";
@@ -20,13 +22,14 @@ const PIECE_BYTES = 262_144;
 class SocketTransport implements Transport {
   readonly remoteAddress: string;
   readonly #socket: net.Socket;
+  readonly #reader: SocketReader | undefined;
   #receiver: TransportReceiver | undefined;
   #error: Error | undefined;
   #ended = false;
   /** A `write` has returned false, and `onDrain` is to follow. */
   #full = false;
   /** Written and not given to the socket yet: it gets a piece at a time, so that one can see whether they leave. */
-  readonly #rest = new Queue<Uint8Array>();
+  #rest: Queue<Uint8Array> | undefined;
   #restBytes = 0;
   readonly #onWritten = (): void => {
     this.#feed();
@@ -35,8 +38,10 @@ class SocketTransport implements Transport {
     this.#receiver?.onDrain();
   };
 
-  constructor(socket: net.Socket, remoteAddress: string) {
+  /** `reader` is the socket's `onread`, where it has one. */
+  constructor(socket: net.Socket, remoteAddress: string, reader: SocketReader | undefined) {
     this.#socket = socket;
+    this.#reader = reader;
     this.remoteAddress = remoteAddress;
     socket.on("error", (error) => (this.#error = error));
   }
@@ -48,8 +53,10 @@ class SocketTransport implements Transport {
   open(receiver: TransportReceiver): void {
     this.#receiver = receiver;
     const socket = this.#socket;
-    socket.on("data", (chunk: Buffer) => receiver.onChunk(chunk));
     socket.on("close", () => this.#closed());
+    if (this.#reader === undefined) socket.on("data", (chunk: Buffer) => receiver.onChunk(chunk));
+    else this.#reader.open(receiver);
+    socket.resume();
     if (socket.destroyed) queueMicrotask(() => this.#closed());
   }
 
@@ -58,6 +65,7 @@ class SocketTransport implements Transport {
     if (this.#ended) return true;
     if (this.#restBytes === 0 && bytes.length <= PIECE_BYTES) this.#socket.write(bytes, this.#onWritten);
     else {
+      this.#rest ??= new Queue();
       for (let from = 0; from < bytes.length; from += PIECE_BYTES)
         this.#rest.push(bytes.subarray(from, from + PIECE_BYTES));
       this.#restBytes += bytes.length;
@@ -88,7 +96,7 @@ class SocketTransport implements Transport {
   #feed(): void {
     if (this.#restBytes === 0) return;
     while (this.#restBytes > 0 && this.#socket.writableLength < PIECE_BYTES) {
-      const piece = this.#rest.shift()!;
+      const piece = this.#rest!.shift()!;
       this.#restBytes -= piece.length;
       this.#socket.write(piece, this.#onWritten);
     }
@@ -104,38 +112,36 @@ class SocketTransport implements Transport {
 
 export interface ConnectSocketOptions {
   readonly tls?: TlsOptions | undefined;
-  /** Ends the attempt. */
-  readonly signal: AbortSignal;
   /** More options of `net.connect` and `tls.connect`. */
   readonly socket?: net.TcpNetConnectOpts | object | undefined;
 }
 
-/** One attempt to connect. Rejects with the error of the system, or the reason of the signal. */
-export async function connectSocket(address: SocketAddress, options: ConnectSocketOptions): Promise<Transport> {
+/** One attempt to connect. Rejects with the error of the system, or the reason of the limit. */
+export async function connectSocket(
+  address: SocketAddress,
+  options: ConnectSocketOptions,
+  limit: AttemptLimit,
+): Promise<Transport> {
   const where = address.kind === "tcp" ? { host: address.host, port: address.port } : { path: address.path };
   const extra = { ...options.socket, ...where };
   const secure = options.tls !== undefined;
   const host = address.kind === "tcp" ? address.host : undefined;
+  const reader = secure ? undefined : new SocketReader();
   const socket = secure
     ? usable(() => tls.connect({ ...tlsClientOptions(options.tls, host), ...extra }))
-    : net.connect(extra as net.NetConnectOpts);
+    : net.connect({ ...extra, onread: reader!.onread() } as net.NetConnectOpts);
   return new Promise((resolve, reject) => {
-    const abort = (): void => {
-      socket.destroy();
-      reject(options.signal.reason as Error);
-    };
-    const failed = (error: Error): void => {
-      options.signal.removeEventListener("abort", abort);
+    const failed = (error: unknown): void => {
+      limit.whenEnded(undefined);
       socket.destroy();
       reject(error);
     };
-    if (options.signal.aborted) return abort();
-    options.signal.addEventListener("abort", abort, { once: true });
+    limit.whenEnded(() => failed(limit.reason));
     socket.once("error", failed);
     socket.once(secure ? "secureConnect" : "connect", () => {
-      options.signal.removeEventListener("abort", abort);
+      limit.whenEnded(undefined);
       socket.removeListener("error", failed);
-      resolve(new SocketTransport(prepared(socket), formatAddress(address)));
+      resolve(new SocketTransport(prepared(socket), formatAddress(address), reader));
     });
   });
 }
@@ -162,9 +168,15 @@ export async function listenSocket(
 ): Promise<Listener> {
   const accept = (socket: net.Socket): void => {
     const remote = socket.remoteAddress === undefined ? formatAddress(address) : remoteOf(socket);
-    onTransport(new SocketTransport(prepared(socket), remote));
+    const reader = options.tls === undefined ? new SocketReader() : undefined;
+    const adopted = reader === undefined ? undefined : adopt(socket, reader);
+    onTransport(new SocketTransport(prepared(adopted ?? socket), remote, adopted === undefined ? undefined : reader));
   };
-  const server = options.tls === undefined ? net.createServer(accept) : tlsServer(options.tls, accept, options);
+  // Paused: a socket begins to read when its connection is opened.
+  const server =
+    options.tls === undefined
+      ? net.createServer({ pauseOnConnect: true }, accept)
+      : tlsServer(options.tls, accept, options);
   await listen(server, address, options);
   return {
     address: advertised(server, address, options.advertise),

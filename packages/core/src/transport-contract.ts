@@ -140,7 +140,7 @@ class Recorder implements TransportReceiver {
 
   onChunk(chunk: Buffer): void {
     if (this.closes > 0) broken("no bytes come after onClose");
-    this.#chunks.push(chunk);
+    this.#chunks.push(Buffer.from(chunk));
   }
 
   onDrain(): void {

@@ -1,7 +1,11 @@
 /** What a transport tells its channel. Nothing is called before `open`. */
 export interface TransportReceiver {
-  /** Bytes from the peer, in order, synchronously. The memory is the receiver's from now on. */
+  /** Bytes from the peer, in order, synchronously. They are valid during the call only. */
   onChunk(chunk: Buffer): void;
+  /** Memory that the next bytes should be read into, where the receiver has a place for them. */
+  room?(): Buffer | undefined;
+  /** So many bytes were read into what `room` returned last; takes the place of `onChunk`. */
+  onFilled?(count: number): void;
   /** `queuedBytes` has become 0 after a `write` that returned false. */
   onDrain(): void;
   /** The connection has ended. Called once; `error` is absent where the peer ended it in order. */

@@ -1,5 +1,6 @@
 import { formatAddress, parseAddress } from "./address.ts";
 import type { Address } from "./address.ts";
+import { AttemptLimit } from "./attempt-limit.ts";
 import { ColloquyError, quoted } from "./errors.ts";
 import { timerMs } from "./limits.ts";
 import { LocalNetwork } from "./local-transport.ts";
@@ -52,31 +53,30 @@ export async function connectTransport(text: string, options: ConnectOptions): P
     throw new ColloquyError("INVALID_ARGUMENT", `timeout is ${String(timeout)}; it takes milliseconds, 0 or Infinity`);
   }
   const start = performance.now();
-  const limit = new AbortController();
+  const limit = new AttemptLimit(options.signal);
   const timer =
     timeout === Infinity
       ? undefined
-      : setTimeout(() => limit.abort(timedOut(timeout)), timerMs(timeout || SINGLE_ATTEMPT_MS));
-  const signals = options.signal === undefined ? [limit.signal] : [limit.signal, options.signal];
-  const signal = AbortSignal.any(signals);
+      : setTimeout(() => limit.end(timedOut(timeout)), timerMs(timeout || SINGLE_ATTEMPT_MS));
   let last: unknown;
   try {
     for (let pause = FIRST_RETRY_MS; ; pause = Math.min(pause * 2, LONGEST_RETRY_MS)) {
       try {
-        return await attempt(address, options, signal);
+        return await attempt(address, options, limit);
       } catch (error) {
         const left = timeout - (performance.now() - start);
         // An attempt that the end of the time cut short says less than the one before.
-        if (signal.aborted) throw last ?? error;
+        if (limit.ended) throw last ?? error;
         if (left <= 0 || !RETRIED.has((error as NodeJS.ErrnoException).code)) throw error;
         last = error;
-        await wait(Math.min(pause, left), signal, error);
+        await wait(Math.min(pause, left), limit, error);
       }
     }
   } catch (error) {
     throw failure(address, error, options.signal);
   } finally {
     clearTimeout(timer);
+    limit.close();
   }
 }
 
@@ -91,25 +91,25 @@ export async function listenTransport(
   return listenSocket(address, onTransport, options);
 }
 
-async function attempt(address: Address, options: ConnectOptions, signal: AbortSignal): Promise<Transport> {
-  signal.throwIfAborted();
-  if (address.kind !== "local") return connectSocket(address, { ...options, signal });
+async function attempt(address: Address, options: ConnectOptions, limit: AttemptLimit): Promise<Transport> {
+  if (limit.ended) throw limit.reason;
+  if (address.kind !== "local") return connectSocket(address, options, limit);
   const transport = networkOf(options).connect(address.name);
   if (transport !== undefined) return transport;
   throw Object.assign(new Error(`nobody listens on local://${address.name}`), { code: "ENOENT" });
 }
 
 /** Rejects early with `last`, the error of the attempt before, where the time is up. */
-async function wait(milliseconds: number, signal: AbortSignal, last: unknown): Promise<void> {
+async function wait(milliseconds: number, limit: AttemptLimit, last: unknown): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     const timer = setTimeout(done, milliseconds);
     function done(): void {
       clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      if (signal.aborted) reject(last);
+      limit.whenEnded(undefined);
+      if (limit.ended) reject(last);
       else resolve();
     }
-    signal.addEventListener("abort", done, { once: true });
+    limit.whenEnded(done);
   });
 }
 

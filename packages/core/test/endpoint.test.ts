@@ -33,6 +33,7 @@ class Side implements EndpointHandler {
   readonly lostNotifications: ColloquyError[] = [];
   readonly ends: (ColloquyError | undefined)[] = [];
   readonly endpoint: Endpoint;
+  onEncoded?: (succeeded: boolean) => void;
 
   constructor(transport: Transport, codec: Codec, limits: Partial<Limits>) {
     this.endpoint = new Endpoint(transport, codec, this, { ...DEFAULT_LIMITS, ...limits });
@@ -180,7 +181,7 @@ describe("Endpoint", () => {
   it("tells the listener how each encoding has ended", async () => {
     const { near } = pair();
     const ended: boolean[] = [];
-    near.endpoint.onEncoded = (succeeded) => ended.push(succeeded);
+    near.onEncoded = (succeeded) => void ended.push(succeeded);
     near.endpoint.request(new Call(), 1);
     near.endpoint.request(new Call(), new Date());
     near.endpoint.notify(2);

@@ -6,7 +6,9 @@ import { bytes, frame, hex, thrownBy } from "./support.ts";
 /** What a decoder hands out for these chunks. */
 function decoded(chunks: readonly Uint8Array[], maxPayloadBytes = 0x7fff_ffff): string[] {
   const found: string[] = [];
-  const decoder = new FrameDecoder(maxPayloadBytes, (data, start, end) => found.push(hex(data.subarray(start, end))));
+  const decoder = new FrameDecoder(maxPayloadBytes, {
+    onFrame: (data, start, end) => void found.push(hex(data.subarray(start, end))),
+  });
   for (const chunk of chunks) decoder.push(Buffer.from(chunk));
   return found;
 }
@@ -65,7 +67,9 @@ describe("FrameDecoder", () => {
 
   it("keeps nothing of chunks that their owner writes over, where they are small", () => {
     const found: string[] = [];
-    const decoder = new FrameDecoder(100, (data, start, end) => found.push(hex(data.subarray(start, end))));
+    const decoder = new FrameDecoder(100, {
+      onFrame: (data, start, end) => void found.push(hex(data.subarray(start, end))),
+    });
     const chunk = Buffer.alloc(1);
     for (const byte of bytes("00000003 616263")) {
       chunk[0] = byte;
@@ -97,7 +101,7 @@ describe("FrameDecoder", () => {
 
   it("uses a new limit from the next header on", () => {
     const found: number[] = [];
-    const decoder = new FrameDecoder(2, (_data, start, end) => found.push(end - start));
+    const decoder = new FrameDecoder(2, { onFrame: (_data, start, end) => void found.push(end - start) });
     decoder.push(frame("ab"));
     decoder.maxPayloadBytes = 3;
     decoder.push(frame("abc"));
@@ -112,9 +116,11 @@ describe("FrameDecoder", () => {
 
   it("stops in the middle of a chunk when it is told to", () => {
     const found: number[] = [];
-    const decoder: FrameDecoder = new FrameDecoder(10, (_data, start, end) => {
-      found.push(end - start);
-      decoder.stop();
+    const decoder: FrameDecoder = new FrameDecoder(10, {
+      onFrame: (_data, start, end) => {
+        found.push(end - start);
+        decoder.stop();
+      },
     });
     decoder.push(Buffer.concat([frame("a"), frame("bc"), bytes("0000")]));
     decoder.push(frame("d"));
@@ -123,7 +129,7 @@ describe("FrameDecoder", () => {
   });
 
   it("tells how much of an unfinished frame has come", () => {
-    const decoder = new FrameDecoder(1_000_000, () => {});
+    const decoder = new FrameDecoder(1_000_000, { onFrame: () => {} });
     const chunks: [string, number][] = [
       ["00", 1],
       ["00 0f", 3],
@@ -154,7 +160,7 @@ describe("FrameDecoder", () => {
         count += total;
         return Buffer.alloc(total);
       });
-      const decoder = new FrameDecoder(size, () => {});
+      const decoder = new FrameDecoder(size, { onFrame: () => {} });
       const header = Buffer.alloc(4);
       header.writeUInt32BE(size);
       decoder.push(header);

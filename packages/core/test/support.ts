@@ -27,7 +27,10 @@ export function frame(payload: Uint8Array | string): Buffer {
 /** The payloads of whole frames. */
 export function payloads(data: Buffer): Buffer[] {
   const found: Buffer[] = [];
-  new FrameDecoder(0x7fff_ffff, (chunk, start, end) => found.push(Buffer.from(chunk.subarray(start, end)))).push(data);
+  const onFrame = (chunk: Buffer, start: number, end: number): void => {
+    found.push(Buffer.from(chunk.subarray(start, end)));
+  };
+  new FrameDecoder(0x7fff_ffff, { onFrame }).push(data);
   return found;
 }
 

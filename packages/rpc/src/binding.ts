@@ -120,7 +120,7 @@ export class ReferenceBinding implements BuiltinTypes {
     const node = nodeOf(start);
     if (node !== undefined) return childAt(node, reference!.rest);
     const found = start === undefined ? this.#router.resolve(path) : this.#router.resolveBelow(start, reference!.rest);
-    if ("service" in found) return found.service;
+    if (found.exposed === undefined) return found.service;
     const { exposed, owner } = found;
     // As with a function of the other side: it answers later, and nobody has to await it.
     return (...args: unknown[]): Promise<unknown> => {

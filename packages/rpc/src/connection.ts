@@ -1,88 +1,64 @@
 import { ColloquyError, Endpoint } from "@colloquy/core";
-import type { Codec, CodecChooser, EndpointHandler, Limits } from "@colloquy/core";
+import type { Codec, CodecChooser } from "@colloquy/core";
 import { ReferenceBinding } from "./binding.ts";
 import type { BoundConnection } from "./binding.ts";
 import { Call, LimitedCall } from "./call.ts";
-import { answerControl, noticeControl } from "./control.ts";
-import type { ControlActions } from "./control.ts";
 import type { ConnectionSetup, ConnectionStats } from "./connection-setup.ts";
 import type { CallContext } from "./context.ts";
-import { Dispatcher, readRequest } from "./dispatcher.ts";
-import type { RequestContent } from "./dispatcher.ts";
 import { Exports } from "./exports.ts";
 import { guard } from "./guard.ts";
 import { Greeting } from "./greeting.ts";
 import { NO_KWARGS } from "./hello.ts";
 import type { Dialect, PeerTraits } from "./hello.ts";
 import { Imports } from "./imports.ts";
-import { isControlPath } from "./path.ts";
+import { Incoming } from "./incoming.ts";
 import { RemoteNode, serviceProxy } from "./proxy.ts";
 import type { CallOptions } from "./proxy.ts";
 import { Router } from "./router.ts";
 import { SilentFailures } from "./silent-failures.ts";
 import type { Remote } from "./types.ts";
 
+let taken: (value: unknown) => void = () => {};
+
+/** Takes what settles a new promise, without a function of its own for each call. */
+function takeResolve(resolve: (value: unknown) => void): void {
+  taken = resolve;
+}
+
 /** A connection to one peer: its services are called through `remote`, and it calls those that this side serves. */
 export class Connection<T extends object = object> implements AsyncDisposable, BoundConnection {
-  /** Resolves when the connection has ended and all its calls have settled: with the error that ended it, or undefined. */
-  readonly closed: Promise<ColloquyError | undefined>;
   readonly #endpoint: Endpoint;
-  readonly #limits: Limits;
   readonly #dialect: Dialect;
   readonly #exports: Exports;
   readonly #imports: Imports;
   readonly #router: Router;
   readonly #binding: ReferenceBinding;
   readonly #greeting: Greeting;
-  readonly #dispatcher: Dispatcher;
-  readonly #remote: object;
-  readonly #listeners = new Set<(error: ColloquyError | undefined) => void>();
-  readonly #control: ControlActions;
-  /** The peer has said hello: it knows `$`, notifications and built-in types. */
-  #extended = false;
+  readonly #incoming: Incoming;
+  /** Made where they are asked for. */
+  #remote: object | undefined;
+  #closed: Promise<ColloquyError | undefined> | undefined;
+  #listeners: ((error: ColloquyError | undefined) => void)[] | undefined;
   #goneAway = false;
   #destroyed = false;
   #peerRoot: string | undefined;
   #told = false;
+  /** What the listeners were told. */
+  #end: ColloquyError | undefined;
   readonly #silent: SilentFailures;
 
   /** @internal */
   constructor({ transport, codec, limits, dialect, rootName, onMethodFailure }: ConnectionSetup) {
     this.#silent = new SilentFailures(this, onMethodFailure);
-    this.#limits = limits;
     this.#dialect = dialect;
     this.#exports = new Exports(limits.maxReferenceCount);
-    this.#imports = new Imports(
-      this,
-      (released) => this.#notifyPeer("$/release", [released]),
-      limits.maxReferenceCount,
-    );
+    this.#imports = new Imports(this, limits.maxReferenceCount);
     this.#router = new Router(limits);
     this.#binding = new ReferenceBinding(this, this.#router, this.#exports, this.#imports);
-    const handler: EndpointHandler = {
-      onRequest: (id, content, error) => this.#onRequest(id, content, error),
-      onLostNotification: (error) => this.#silent.onNotification("", error),
-      onNotification: (content, error) => this.#onNotification(content, error),
-      onClosed: (error) => this.#onClosed(error),
-    };
-    this.#endpoint = new Endpoint(transport, this.#bound(codec), handler, limits);
-    this.#endpoint.onEncoded = (sent) => this.#exports.settle(sent);
-    this.#greeting = new Greeting(this.#endpoint, limits, rootName, (traits) => this.#onGreeted(traits));
-    this.#dispatcher = new Dispatcher(
-      this.#endpoint,
-      this.#router,
-      this.#exports,
-      (path, signal) => this.contextOf(path, signal),
-      (path, error) => this.#silent.onMethod(path, error),
-    );
-    this.#control = {
-      cancel: (id) => this.#dispatcher.cancel(id),
-      release: (id, count) => this.#exports.release(id, count),
-      goAway: () => (this.#goneAway = true),
-      stats: () => this.stats(),
-    };
-    this.#remote = serviceProxy(new RemoteNode(this, "", undefined, false));
-    this.closed = new Promise((resolve) => this.#listeners.add(resolve));
+    this.#incoming = new Incoming(this, limits, this.#router, this.#exports, this.#silent);
+    this.#endpoint = new Endpoint(transport, this.#bound(codec), this.#incoming, limits);
+    this.#greeting = new Greeting(this.#endpoint, limits, rootName, this);
+    this.#incoming.wire(this.#endpoint, this.#greeting);
     // Now: what a server's factory calls waits for hello, too.
     if (dialect === "auto") this.#greeting.expect();
     else this.#greeting.skip();
@@ -90,7 +66,12 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
 
   /** The root service of the other side. */
   get remote(): Remote<T> {
-    return this.#remote as Remote<T>;
+    return (this.#remote ??= serviceProxy(new RemoteNode(this, "", undefined, false))) as Remote<T>;
+  }
+
+  /** Resolves when the connection has ended and all its calls have settled: with the error that ended it, or undefined. */
+  get closed(): Promise<ColloquyError | undefined> {
+    return (this.#closed ??= new Promise((resolve) => this.#listen(resolve)));
   }
 
   /** Address of the other side. */
@@ -110,9 +91,10 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
 
   /** Calls `listener` once when the connection has ended and all its calls have settled. Returns a function that takes it back. */
   onClose(listener: (error: ColloquyError | undefined) => void): () => void {
-    this.#listeners.add(listener);
-    if (this.#told) void this.closed.then((error) => this.#tell(error));
-    return () => void this.#listeners.delete(listener);
+    this.#listen(listener);
+    return () => {
+      this.#listeners = this.#listeners?.filter((other) => other !== listener);
+    };
   }
 
   stats(): ConnectionStats {
@@ -157,21 +139,18 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
 
   /** @internal */
   call(node: RemoteNode, args: unknown[], options: CallOptions | undefined): Promise<unknown> {
-    let made: Call | undefined;
-    const promise = new Promise<unknown>((resolve) => {
-      const call = this.#newCall(node, resolve, options);
-      made = call;
-      const refusal = this.#refusalOf(node, options);
-      if (refusal === undefined) this.#endpoint.request(call, [node.path, args, options?.kwargs ?? NO_KWARGS]);
-      else call.onFailure(refusal);
-    });
-    if (made !== undefined && node.isReferencedFunction) made.promise = promise;
+    const promise = new Promise<unknown>(takeResolve);
+    const call = this.#newCall(node, taken, options);
+    if (node.isReferencedFunction) call.promise = promise;
+    const refusal = this.#refusalOf(node, options);
+    if (refusal === undefined) this.#endpoint.request(call, [node.path, args, options?.kwargs ?? NO_KWARGS]);
+    else call.onFailure(refusal);
     return promise;
   }
 
   /** @internal */
   notify(node: RemoteNode, args: unknown[]): void {
-    if (!this.#extended) {
+    if (!this.#incoming.extended) {
       // A plain peer, or one that may turn out as such, answers everything; nobody waits for it.
       this.call(node, args, undefined).catch((error: unknown) => this.#silent.onNotification(node.path, error));
       return;
@@ -239,9 +218,14 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     if (id >= 0) this.#notifyPeer("$/cancel", [id]);
   }
 
+  /** @internal */
+  sendReleased(released: [id: number, count: number][]): void {
+    this.#notifyPeer("$/release", [released]);
+  }
+
   /** A notification on `$`, for peers that know it. */
   #notifyPeer(path: string, args: unknown[]): void {
-    if (!this.#extended) return;
+    if (!this.#incoming.extended) return;
     try {
       this.#endpoint.notify([path, args, NO_KWARGS]);
     } catch (error) {
@@ -249,69 +233,54 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     }
   }
 
-  #onGreeted(traits: PeerTraits | undefined): void {
+  /** @internal */
+  onGreeted(traits: PeerTraits | undefined): void {
     if (traits === undefined) {
       this.#endpoint.exceptionStyle = this.#dialect === "mosaik" ? "list" : "text";
       return;
     }
-    this.#extended = true;
+    this.#incoming.extended = true;
     this.#peerRoot = traits.root;
     if (traits.maxReferenceCount !== Infinity) this.#imports.maxCount = traits.maxReferenceCount;
     this.#endpoint.exceptionStyle = "map";
     this.#binding.extend(this.#endpoint.codec!);
-    this.#dispatcher.emptyResult = undefined;
+    this.#incoming.shareShapes(traits.shapeCount);
+    this.#incoming.dispatcher.emptyResult = undefined;
   }
 
-  #onRequest(id: number, content: unknown, undecoded: ColloquyError | undefined): void {
-    if (!this.#greeting.done && this.#greeting.receive(id, content, this.#endpoint.codec!)) return;
-    let request: RequestContent;
-    try {
-      if (undecoded !== undefined) throw undecoded;
-      request = readRequest(content, this.#limits);
-      if (this.#extended && isControlPath(request.path)) {
-        return this.#endpoint.reply(id, answerControl(request, this.#control));
-      }
-    } catch (error) {
-      return this.#endpoint.fail(id, error);
-    }
-    this.#dispatcher.run(id, request);
+  /** @internal */
+  onGoAway(): void {
+    this.#goneAway = true;
   }
 
-  #onNotification(content: unknown, undecoded: ColloquyError | undefined): void {
-    let path = "";
-    try {
-      if (undecoded !== undefined) throw undecoded;
-      const request = readRequest(content, this.#limits);
-      ({ path } = request);
-      if (!this.#extended) this.#silent.notifications++;
-      else if (isControlPath(path)) {
-        if (!noticeControl(request, this.#control)) this.#silent.notifications++;
-      } else this.#dispatcher.runQuietly(request, (error) => this.#silent.onNotification(path, error));
-    } catch (error) {
-      this.#silent.onNotification(path, error);
-    }
-  }
-
-  #onClosed(reason: ColloquyError | undefined): void {
+  /** @internal */
+  onClosed(reason: ColloquyError | undefined): void {
     const error = reason ?? this.#endWithoutGoodbye();
     this.#greeting.close();
-    this.#dispatcher.close();
+    this.#incoming.dispatcher.close();
     this.#exports.clear();
     this.#imports.clear();
     // The callers' promises settle first: a few turns of the microtask queue.
     setImmediate(() => this.#tell(error));
   }
 
+  #listen(listener: (error: ColloquyError | undefined) => void): void {
+    if (this.#listeners === undefined) this.#listeners = [listener];
+    else if (!this.#listeners.includes(listener)) this.#listeners.push(listener);
+    if (this.#told) queueMicrotask(() => this.#tell(this.#end));
+  }
+
   /** A peer that closes in order says so before; one that has crashed doesn't. Plain peers never do. */
   #endWithoutGoodbye(): ColloquyError | undefined {
-    if (!this.#extended || this.#goneAway || this.#endpoint.draining || this.#destroyed) return undefined;
+    if (!this.#incoming.extended || this.#goneAway || this.#endpoint.draining || this.#destroyed) return undefined;
     return new ColloquyError("CONNECTION_LOST", `${this.remoteAddress} has ended the connection without a goodbye`);
   }
 
   #tell(error: ColloquyError | undefined): void {
     this.#told = true;
-    const listeners = [...this.#listeners];
-    this.#listeners.clear();
+    this.#end = error;
+    const listeners = this.#listeners ?? [];
+    this.#listeners = undefined;
     for (const listener of listeners) guard("a listener of onClose", () => listener(error));
   }
 }

@@ -6,6 +6,8 @@ export interface ControlActions {
   cancel(id: number): void;
   release(id: number, count: number): void;
   goAway(): void;
+  /** Takes the definition of a shape. Throws for one that is malformed. */
+  shape(id: unknown, keys: unknown): void;
   stats(): object;
 }
 
@@ -34,6 +36,8 @@ export function noticeControl({ path, args }: RequestContent, actions: ControlAc
       return true;
     case "$/release":
       return Array.isArray(args[0]) && args[0].every((pair) => releaseOne(pair, actions));
+    case "$/shapes":
+      return Array.isArray(args[0]) && args[0].every((pair) => shapeOne(pair, actions));
     case "$/goaway":
       actions.goAway();
       return true;
@@ -47,6 +51,12 @@ function releaseOne(pair: unknown, actions: ControlActions): boolean {
   const [id, count] = pair as [unknown, unknown];
   if (!isCount(id) || !isCount(count)) return false;
   actions.release(id, count);
+  return true;
+}
+
+function shapeOne(pair: unknown, actions: ControlActions): boolean {
+  if (!Array.isArray(pair)) return false;
+  actions.shape(pair[0], pair[1]);
   return true;
 }
 

@@ -9,8 +9,12 @@ import { bindKeywords, placeContext } from "./arguments.ts";
 import { joinPath, parseReferencePath } from "./path.ts";
 import { RemoteNode, nodeOf } from "./proxy.ts";
 import type { Router } from "./router.ts";
+import type { SilentFailures } from "./silent-failures.ts";
 
-export type MakeContext = (path: string, signal: AbortSignal) => CallContext;
+/** The connection that calls come on. */
+export interface DispatchHost {
+  contextOf(path: string, signal: AbortSignal): CallContext;
+}
 
 /** A request's content once it is checked. */
 export interface RequestContent {
@@ -24,29 +28,23 @@ export class Dispatcher {
   readonly #endpoint: Endpoint;
   readonly #router: Router;
   readonly #exports: Exports;
-  readonly #makeContext: MakeContext;
+  readonly #host: DispatchHost;
   /** What a method without a result answers: plain peers know no undefined. */
   emptyResult: null | undefined = null;
   /** Signals of the calls that asked for one; those of notifications have numbers below 0. */
-  readonly #aborts = new Map<number, AbortController>();
+  #aborts: Map<number, AbortController> | undefined;
   readonly #maxRunningCount: number;
   /** Told of what methods throw; refusals are the caller's own business. */
-  readonly #onFailure: (path: string, error: unknown) => void;
+  readonly #silent: SilentFailures;
   #quietCount = 0;
   #lastQuietId = 0;
 
-  constructor(
-    endpoint: Endpoint,
-    router: Router,
-    exports: Exports,
-    makeContext: MakeContext,
-    onFailure: (path: string, error: unknown) => void,
-  ) {
-    this.#onFailure = onFailure;
+  constructor(endpoint: Endpoint, router: Router, exports: Exports, host: DispatchHost, silent: SilentFailures) {
+    this.#silent = silent;
     this.#endpoint = endpoint;
     this.#router = router;
     this.#exports = exports;
-    this.#makeContext = makeContext;
+    this.#host = host;
     this.#maxRunningCount = endpoint.limits.maxRunningCount;
   }
 
@@ -78,14 +76,14 @@ export class Dispatcher {
     this.#quietCount++;
     const settle = (): void => {
       this.#quietCount--;
-      this.#aborts.delete(id);
+      this.#aborts?.delete(id);
     };
     try {
       const result = this.#call(id, request);
       if (!isThenable(result)) return settle();
       result.then(settle, (error: unknown) => {
         settle();
-        if (!(error instanceof PassedOn)) this.#onFailure(request.path, error);
+        if (!(error instanceof PassedOn)) this.#silent.onMethod(request.path, error);
         onError(executed(error));
       });
     } catch (error) {
@@ -96,21 +94,21 @@ export class Dispatcher {
 
   /** The caller gave request `id` up. */
   cancel(id: number): void {
-    this.#aborts.get(id)?.abort(new ColloquyError("CANCELLED", "the caller gave the call up"));
+    this.#aborts?.get(id)?.abort(new ColloquyError("CANCELLED", "the caller gave the call up"));
   }
 
   /** The connection has ended. */
   close(): void {
     const reason = new ColloquyError("CONNECTION_LOST", "the caller's connection has ended");
-    for (const abort of this.#aborts.values()) abort.abort(reason);
-    this.#aborts.clear();
+    for (const abort of this.#aborts?.values() ?? []) abort.abort(reason);
+    this.#aborts = undefined;
   }
 
   #call(id: number, { path, args, kwargs }: RequestContent): unknown {
     const reference = parseReferencePath(path);
     if (reference === undefined) {
       const found = this.#router.resolve(path);
-      if ("service" in found) throw notCallable(path);
+      if (found.exposed === undefined) throw notCallable(path);
       return this.#invoke(id, path, found.exposed, found.owner, args, kwargs);
     }
     const target = this.#exports.get(reference.id);
@@ -121,7 +119,7 @@ export class Dispatcher {
       return this.#invoke(id, path, exposedFunction(target as AnyFunction), undefined, args, kwargs);
     }
     const found = this.#router.resolveBelow(target, reference.rest);
-    if ("service" in found) throw notCallable(path);
+    if (found.exposed === undefined) throw notCallable(path);
     return this.#invoke(id, path, found.exposed, found.owner, args, kwargs);
   }
 
@@ -136,12 +134,12 @@ export class Dispatcher {
     if (hasKeys(kwargs)) bindKeywords(exposed, args, kwargs);
     let given = args;
     if (exposed.contextPlace >= 0) {
-      given = placeContext(exposed, args, this.#makeContext(path, this.#signalOf(id)));
+      given = placeContext(exposed, args, this.#host.contextOf(path, this.#signalOf(id)));
     }
     try {
       return Reflect.apply(exposed.call, owner, given);
     } catch (error) {
-      this.#onFailure(path, error);
+      this.#silent.onMethod(path, error);
       throw executed(error);
     }
   }
@@ -149,22 +147,22 @@ export class Dispatcher {
   /** Aborts when the caller gives request `id` up. */
   #signalOf(id: number): AbortSignal {
     const abort = new AbortController();
-    this.#aborts.set(id, abort);
+    (this.#aborts ??= new Map()).set(id, abort);
     return abort.signal;
   }
 
   #reply(id: number, value: unknown): void {
-    if (this.#aborts.size > 0) this.#aborts.delete(id);
+    this.#aborts?.delete(id);
     this.#endpoint.reply(id, value === undefined ? this.emptyResult : value);
   }
 
   #failMethod(id: number, path: string, error: unknown): void {
-    if (!(error instanceof PassedOn)) this.#onFailure(path, error);
+    if (!(error instanceof PassedOn)) this.#silent.onMethod(path, error);
     this.#fail(id, executed(error));
   }
 
   #fail(id: number, error: unknown): void {
-    if (this.#aborts.size > 0) this.#aborts.delete(id);
+    this.#aborts?.delete(id);
     this.#endpoint.fail(id, error);
   }
 }
@@ -215,7 +213,8 @@ function executed(error: unknown): unknown {
 }
 
 function hasKeys(kwargs: Record<string, unknown>): boolean {
-  return Object.keys(kwargs).length > 0;
+  for (const key in kwargs) if (Object.hasOwn(kwargs, key)) return true;
+  return false;
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

@@ -7,16 +7,21 @@ interface ExportEntry {
   count: number;
 }
 
+const NO_IDS: Map<number, ExportEntry> = new Map();
+const NO_TARGETS: Map<object, ExportEntry> = new Map();
+const NOTHING: ExportEntry[] = [];
+
 /**
  * Functions and services that this side has handed out on one connection. An entry goes when the other side has released it as
  * often as it was sent, so a release that crosses a new sending does no harm; a number is never used again.
  */
 export class Exports {
-  readonly #byId = new Map<number, ExportEntry>();
-  readonly #byTarget = new Map<object, ExportEntry>();
+  /** Both are made when the first one is handed out. */
+  #byId: Map<number, ExportEntry> = NO_IDS;
+  #byTarget: Map<object, ExportEntry> = NO_TARGETS;
   readonly #maxCount: number;
   /** What the message that is being encoded has counted. */
-  #journal: ExportEntry[] = [];
+  #journal: ExportEntry[] = NOTHING;
   #nextId = 1;
   /** The message for a full table: counting what fills it takes a while. */
   #fullText: string | undefined;
@@ -39,11 +44,16 @@ export class Exports {
     if (entry === undefined) {
       if (this.#byId.size >= this.#maxCount) throw this.#full(target);
       entry = { id: this.#nextId++, target, count: 0 };
+      if (this.#byId === NO_IDS) {
+        this.#byId = new Map();
+        this.#byTarget = new Map();
+      }
       this.#byId.set(entry.id, entry);
       this.#byTarget.set(target, entry);
     }
     entry.count++;
-    this.#journal.push(entry);
+    if (this.#journal === NOTHING) this.#journal = [entry];
+    else this.#journal.push(entry);
     return entry.id;
   }
 
@@ -51,7 +61,7 @@ export class Exports {
   settle(sent: boolean): void {
     if (this.#journal.length === 0) return;
     const journal = this.#journal;
-    this.#journal = [];
+    this.#journal = NOTHING;
     if (!sent) for (const entry of journal) this.#drop(entry, 1);
   }
 
@@ -70,8 +80,8 @@ export class Exports {
   }
 
   clear(): void {
-    this.#byId.clear();
-    this.#byTarget.clear();
+    this.#byId = NO_IDS;
+    this.#byTarget = NO_TARGETS;
   }
 
   #drop(entry: ExportEntry, count: number): void {

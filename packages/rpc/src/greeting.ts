@@ -3,8 +3,10 @@ import type { Codec, Endpoint, Limits, PendingCall } from "@colloquy/core";
 import { HELLO_PATH, NO_KWARGS, makeHello, readHello } from "./hello.ts";
 import type { Hello, PeerTraits } from "./hello.ts";
 
-/** Learns what the peer speaks: its traits, or undefined for a plain peer. Called before any other message is handled. */
-export type GreetedListener = (traits: PeerTraits | undefined) => void;
+export interface GreetedListener {
+  /** What the peer speaks: its traits, or undefined for a plain peer. Called before any other message is handled. */
+  onGreeted(traits: PeerTraits | undefined): void;
+}
 
 /**
  * The start of a connection. The side that opened it says hello; until the answer is there, or the first request on the other
@@ -14,16 +16,16 @@ export class Greeting {
   readonly #endpoint: Endpoint;
   readonly #limits: Limits;
   readonly #root: string | undefined;
-  readonly #onGreeted: GreetedListener;
+  readonly #listener: GreetedListener;
   #timer: NodeJS.Timeout | undefined;
   #done = false;
   #asking = false;
 
-  constructor(endpoint: Endpoint, limits: Limits, root: string | undefined, onGreeted: GreetedListener) {
+  constructor(endpoint: Endpoint, limits: Limits, root: string | undefined, listener: GreetedListener) {
     this.#endpoint = endpoint;
     this.#limits = limits;
     this.#root = root;
-    this.#onGreeted = onGreeted;
+    this.#listener = listener;
   }
 
   get done(): boolean {
@@ -81,7 +83,7 @@ export class Greeting {
       });
     } finally {
       this.#asking = false;
-      clearTimeout(this.#timer);
+      this.#stopTimer();
     }
   }
 
@@ -107,7 +109,12 @@ export class Greeting {
 
   /** The connection has ended. */
   close(): void {
+    this.#stopTimer();
+  }
+
+  #stopTimer(): void {
     clearTimeout(this.#timer);
+    this.#timer = undefined;
   }
 
   #release(traits: PeerTraits | undefined): void {
@@ -120,9 +127,9 @@ export class Greeting {
   #finish(traits: PeerTraits | undefined): void {
     this.#done = true;
     // A peer that calls before it answers hello is plain; its answer is still due in time.
-    if (!this.#asking) clearTimeout(this.#timer);
+    if (!this.#asking) this.#stopTimer();
     if (traits !== undefined) this.#endpoint.maxSentBytes = traits.maxMessageBytes;
-    this.#onGreeted(traits);
+    this.#listener.onGreeted(traits);
   }
 }
 

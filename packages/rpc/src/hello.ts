@@ -1,4 +1,4 @@
-import { ColloquyError, quoted } from "@colloquy/core";
+import { ColloquyError, MAX_SHAPE_COUNT, quoted } from "@colloquy/core";
 import type { Codec, Limits } from "@colloquy/core";
 
 export const HELLO_PATH = "$/hello";
@@ -18,6 +18,8 @@ export interface Hello {
   readonly serializers: readonly string[];
   readonly limits: Readonly<Record<string, number>>;
   readonly segments: boolean;
+  /** How many shapes of maps this side takes. */
+  readonly shapes: number;
   /** Name of the root that this side serves on all its connections: a proxy from one of them goes home over another. */
   readonly root?: string;
 }
@@ -32,6 +34,7 @@ export function makeHello(codec: Codec, limits: Limits, root: string | undefined
     serializers: codec.serializerNames.slice(0, -1),
     limits: { maxMessageBytes: limits.maxMessageBytes, maxReferenceCount: limits.maxReferenceCount },
     segments: false,
+    shapes: codec.shapes === undefined ? 0 : MAX_SHAPE_COUNT,
   };
 }
 
@@ -41,6 +44,8 @@ export interface PeerTraits {
   readonly maxMessageBytes: number;
   readonly maxReferenceCount: number;
   readonly root: string | undefined;
+  /** How many shapes of maps it takes; 0 where it knows none. */
+  readonly shapeCount: number;
 }
 
 /**
@@ -66,6 +71,7 @@ export function readHello(received: unknown, own: Hello, from: "client" | "serve
     software,
     maxMessageBytes: readLimit(hello.limits, "maxMessageBytes"),
     maxReferenceCount: readLimit(hello.limits, "maxReferenceCount"),
+    shapeCount: typeof hello.shapes === "number" ? hello.shapes : 0,
     root: typeof hello.root === "string" ? hello.root.slice(0, 64) : undefined,
   };
 }

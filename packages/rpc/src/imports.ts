@@ -38,8 +38,14 @@ const RELEASED_AT_ONCE = 50;
 /** Time in which the engine reports what it has collected. */
 const FINALIZED_MS = 50;
 
-/** Sends `[[number, count], ...]` to the other side. */
-export type ReleaseSender = (released: [id: number, count: number][]) => void;
+/** The connection that references come on. */
+export interface ImportingConnection extends Caller {
+  /** Sends `[[number, count], ...]` to the other side. */
+  sendReleased(released: [id: number, count: number][]): void;
+}
+
+const NONE: Map<number, ImportEntry> = new Map();
+const NOTHING: [number, number][] = [];
 
 /**
  * References that have arrived on one connection. They are held weakly: one that nothing can call any more is released when the
@@ -49,13 +55,13 @@ export type ReleaseSender = (released: [id: number, count: number][]) => void;
  * released, it is asked to collect: when half of what the other side may hand out is held, and when no more come for a while.
  */
 export class Imports {
-  readonly #caller: Caller;
-  readonly #send: ReleaseSender;
+  readonly #connection: ImportingConnection;
   /** Most references at a time: what this side may hand out, twice. */
   readonly #limit: number;
-  readonly #entries = new Map<number, ImportEntry>();
-  readonly #collected: FinalizationRegistry<number>;
-  #released: [number, number][] = [];
+  /** Both are made when the first reference comes. */
+  #entries: Map<number, ImportEntry> = NONE;
+  #collected: FinalizationRegistry<number> | undefined;
+  #released: [number, number][] = NOTHING;
   #closed = false;
   #idleTimer: NodeJS.Timeout | undefined;
   #arrivedAtIdle = 0;
@@ -65,14 +71,9 @@ export class Imports {
   #collectAt = DEFAULT_LIMITS.maxReferenceCount / 2;
   #maxCount: number = DEFAULT_LIMITS.maxReferenceCount;
 
-  constructor(caller: Caller, send: ReleaseSender, maxReferenceCount: number) {
+  constructor(connection: ImportingConnection, maxReferenceCount: number) {
     this.#limit = maxReferenceCount * 2;
-    this.#caller = caller;
-    this.#send = send;
-    this.#collected = new FinalizationRegistry((id) => {
-      // A new arrival may have come between the collection and this call: then the entry has a living reference again.
-      if (this.#entries.get(id)?.weak.deref() === undefined) this.drop(id);
-    });
+    this.#connection = connection;
   }
 
   get size(): number {
@@ -97,14 +98,25 @@ export class Imports {
       );
     }
     const reference = new ImportedReference(id, this);
-    const node = new RemoteNode(this.#caller, referencePath(id), reference, isFunction);
+    const node = new RemoteNode(this.#connection, referencePath(id), reference, isFunction);
     reference.proxy = isFunction ? functionProxy(node) : serviceProxy(node);
     const weak = new WeakRef(reference);
-    if (entry === undefined) this.#entries.set(id, { count: 1, weak });
+    if (entry === undefined) this.#enter(id, { count: 1, weak });
     else entry.weak = weak;
-    this.#collected.register(reference, id);
+    this.#collected!.register(reference, id);
     this.#watchSize();
     return reference.proxy;
+  }
+
+  #enter(id: number, entry: ImportEntry): void {
+    if (this.#entries === NONE) {
+      this.#entries = new Map();
+      this.#collected = new FinalizationRegistry((collected) => {
+        // A new arrival may have come between the collection and this call: then the entry has a living reference again.
+        if (this.#entries.get(collected)?.weak.deref() === undefined) this.drop(collected);
+      });
+    }
+    this.#entries.set(id, entry);
   }
 
   /** Lets go of a reference with all its arrivals. */
@@ -112,14 +124,17 @@ export class Imports {
     const entry = this.#entries.get(id);
     if (entry === undefined || this.#closed) return;
     this.#entries.delete(id);
-    if (this.#released.length === 0) queueMicrotask(() => this.#flush());
+    if (this.#released === NOTHING) {
+      this.#released = [];
+      queueMicrotask(() => this.#flush());
+    }
     this.#released.push([id, entry.count]);
   }
 
   clear(): void {
     this.#closed = true;
     clearTimeout(this.#idleTimer);
-    this.#entries.clear();
+    this.#entries = NONE;
   }
 
   #watchSize(): void {
@@ -156,9 +171,9 @@ export class Imports {
 
   #flush(): void {
     const released = this.#released;
-    this.#released = [];
+    this.#released = NOTHING;
     for (let from = 0; from < released.length && !this.#closed; from += RELEASED_AT_ONCE) {
-      this.#send(released.slice(from, from + RELEASED_AT_ONCE));
+      this.#connection.sendReleased(released.slice(from, from + RELEASED_AT_ONCE));
     }
   }
 }

@@ -19,7 +19,7 @@ export interface Exposed {
 /** True for what is passed by reference as a service. */
 export function isService(value: unknown): value is object {
   if (typeof value !== "object" || value === null) return false;
-  if (value instanceof Service || Object.hasOwn(value, SERVICE_MAP) || Object.hasOwn(value, FIELDS)) return true;
+  if (value instanceof Service || has(value, SERVICE_MAP) || has(value, FIELDS)) return true;
   return tableOf(value).size > 0;
 }
 
@@ -51,27 +51,33 @@ function hasMembers(owner: object): boolean {
 }
 
 /** A member of a service: something to call, or a service below it. */
-export type Member = Exposed | { readonly service: object };
+export type Member = Exposed | { readonly call?: undefined; readonly service: object };
+
+/** `Object.hasOwn` of a mark that most objects don't have: to read it is cheaper than to ask. */
+function has(owner: object, mark: symbol): boolean {
+  return (owner as Record<symbol, unknown>)[mark] !== undefined && Object.hasOwn(owner, mark);
+}
 
 /**
- * The exposed member of that name. Names are looked up in maps that `expose` has filled, never by walking the object.
+ * The exposed member named by the part `index` of a path. Names are looked up in maps that `expose` has filled, never by walking the object.
  *
  * @throws ColloquyError `NOT_FOUND`, `NOT_EXPOSED`
  */
-export function memberOf(owner: object, name: string, path: string): Member {
+export function memberOf(owner: object, names: readonly string[], index: number): Member {
+  const name = names[index]!;
   if (owner instanceof ServiceTable) {
     const found = owner.lookup(name);
-    return found === undefined ? missing(name, path) : asMember(found, name, undefined);
+    return found === undefined ? missing(names, index) : asMember(found, name, undefined);
   }
-  if (Object.hasOwn(owner, SERVICE_MAP)) {
-    if (!Object.hasOwn(owner, name)) missing(name, path);
+  if (has(owner, SERVICE_MAP)) {
+    if (!Object.hasOwn(owner, name)) missing(names, index);
     return asMember((owner as Record<string, unknown>)[name], name, undefined);
   }
-  const field = Object.hasOwn(owner, FIELDS) ? fieldsOf(owner).get(name) : undefined;
+  const field = has(owner, FIELDS) ? fieldsOf(owner).get(name) : undefined;
   if (field !== undefined) return asMember((owner as Record<string, unknown>)[name], name, field);
   const entry = tableOf(owner).get(name);
-  if (entry === undefined) return refuse(owner, name, path);
-  if ("call" in entry) return entry;
+  if (entry === undefined) return refuse(owner, names, index);
+  if (entry.call !== undefined) return entry;
   return asMember((owner as Record<string, unknown>)[name], name, entry.read);
 }
 
@@ -82,7 +88,7 @@ export function* subServices(owner: object): Generator<[name: string, sub: unkno
     for (const name of fieldsOf(owner).keys()) yield [name, (owner as Record<string, unknown>)[name]];
   }
   for (const [name, entry] of tableOf(owner))
-    if ("read" in entry) yield [name, (owner as Record<string, unknown>)[name]];
+    if (entry.call === undefined) yield [name, (owner as Record<string, unknown>)[name]];
 }
 
 /** How to call a function that was passed by reference: with the options it was exposed with, if it was. */
@@ -121,13 +127,20 @@ class ExposedFunction implements Exposed {
   }
 }
 
-type TableEntry = Exposed | { readonly read: ExposeOptions };
+type TableEntry = Exposed | { readonly call?: undefined; readonly read: ExposeOptions };
+
+/** The table of one class; its subclasses inherit the property and have tables of their own. */
+interface ClassTable {
+  readonly prototype: object;
+  readonly entries: ReadonlyMap<string, TableEntry>;
+}
 
 /** The exposed methods and accessors of a class: the most derived definition of each name decides. */
 function tableOf(instance: object): ReadonlyMap<string, TableEntry> {
-  const prototype = Object.getPrototypeOf(instance) as { [TABLE]?: ReadonlyMap<string, TableEntry> } | null;
+  const prototype = Object.getPrototypeOf(instance) as object | null;
+  const known = (instance as { readonly [TABLE]?: ClassTable })[TABLE];
+  if (known !== undefined && known.prototype === prototype) return known.entries;
   if (prototype === null || prototype === Object.prototype) return EMPTY;
-  if (Object.hasOwn(prototype, TABLE)) return prototype[TABLE]!;
   const table = new Map<string, TableEntry>();
   const seen = new Set<string>();
   for (let level: object | null = prototype; level !== null && level !== Object.prototype;) {
@@ -135,7 +148,10 @@ function tableOf(instance: object): ReadonlyMap<string, TableEntry> {
     level = Object.getPrototypeOf(level) as object | null;
   }
   // Only on classes of services: what is asked whether it is one may be of any class.
-  if (table.size > 0 && Object.isExtensible(prototype)) Object.defineProperty(prototype, TABLE, { value: table });
+  if (table.size > 0 && Object.isExtensible(prototype)) {
+    const value: ClassTable = { prototype, entries: table };
+    Object.defineProperty(prototype, TABLE, { value });
+  }
   return table;
 }
 
@@ -177,18 +193,21 @@ function notExposed(name: string): ColloquyError {
   return new ColloquyError("NOT_EXPOSED", `${quoted(name)} is not exposed; @expose or expose() makes it callable`);
 }
 
-function missing(name: string, path: string): never {
+function missing(names: readonly string[], index: number): never {
+  const name = names[index]!;
+  const path = names.slice(0, index).join("/");
   const where = path === "" ? '"", the root service' : quoted(path);
   throw new ColloquyError("NOT_FOUND", `name ${quoted(name)} not found in ${where}`);
 }
 
 /** Tells a name that is there and not exposed from one that isn't, by the names that the class itself defines. */
-function refuse(owner: object, name: string, path: string): never {
+function refuse(owner: object, names: readonly string[], index: number): never {
+  const name = names[index]!;
   for (let level: object | null = owner; level !== null && level !== Object.prototype;) {
     if (name !== "constructor" && Object.hasOwn(level, name)) {
       throw notExposed(name);
     }
     level = Object.getPrototypeOf(level) as object | null;
   }
-  return missing(name, path);
+  return missing(names, index);
 }

@@ -3,12 +3,14 @@ import type { Limits } from "@colloquy/core";
 import { ServiceTable } from "./expose.ts";
 import { checkServable, isService, memberOf, subServices } from "./members.ts";
 import type { Exposed } from "./members.ts";
-import { joinPath } from "./path.ts";
+import { joinPath, namesOf } from "./path.ts";
 
 const MAX_SEARCHED_COUNT = 1000;
 
 /** What a path leads to. */
-export type Resolved = { readonly exposed: Exposed; readonly owner: object } | { readonly service: object };
+export type Resolved =
+  | { readonly exposed: Exposed; readonly owner: object }
+  | { readonly exposed?: undefined; readonly service: object };
 
 /** Finds what paths name below one root, and the paths of services. */
 export class Router {
@@ -39,32 +41,31 @@ export class Router {
   /** The same below any service. */
   resolveBelow(start: object, path: string): Resolved {
     if (path === "") return { service: start };
+    this.#checkPath(path);
+    const names = namesOf(path);
+    if (names.length > this.#limits.maxPathPartCount) {
+      const limit = this.#limits.maxPathPartCount;
+      throw new ColloquyError("INVALID_ARGUMENT", `path of more than ${limit} parts (maxPathPartCount)`);
+    }
+    const last = names.length - 1;
+    let owner = start;
+    for (let index = 0; ; index++) {
+      const member = memberOf(owner, names, index);
+      if (index === last) return member.call === undefined ? { service: member.service } : { exposed: member, owner };
+      if (member.call !== undefined) {
+        const rest = names.slice(index + 1).join("/");
+        const found = names.slice(0, index + 1).join("/");
+        throw new ColloquyError("NOT_FOUND", `name ${quoted(rest)} not found in ${quoted(found)}`);
+      }
+      owner = member.service;
+    }
+  }
+
+  #checkPath(path: string): void {
     const { maxPathBytes } = this.#limits;
     // Three bytes at most for a UTF-16 unit.
     if (path.length > maxPathBytes || (path.length * 3 > maxPathBytes && Buffer.byteLength(path) > maxPathBytes)) {
       throw new ColloquyError("INVALID_ARGUMENT", `path over the limit of ${maxPathBytes} bytes (maxPathBytes)`);
-    }
-    let owner = start;
-    let from = 0;
-    for (let count = 1; ; count++) {
-      if (count > this.#limits.maxPathPartCount) {
-        throw new ColloquyError(
-          "INVALID_ARGUMENT",
-          `path of more than ${this.#limits.maxPathPartCount} parts (maxPathPartCount)`,
-        );
-      }
-      const slash = path.indexOf("/", from);
-      const name = slash < 0 ? path.slice(from) : path.slice(from, slash);
-      const member = memberOf(owner, name, path.slice(0, Math.max(from - 1, 0)));
-      if (slash < 0) return "call" in member ? { exposed: member, owner } : member;
-      if ("call" in member) {
-        throw new ColloquyError(
-          "NOT_FOUND",
-          `name ${quoted(path.slice(slash + 1))} not found in ${quoted(path.slice(0, slash))}`,
-        );
-      }
-      owner = member.service;
-      from = slash + 1;
     }
   }
 

@@ -39,6 +39,7 @@ describe("hello on the wire", () => {
             serializers: [],
             limits: { maxMessageBytes: 1000, maxReferenceCount: 7 },
             segments: false,
+            shapes: 0,
           },
         ],
         {},

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { expose, service } from "../src/index.ts";
 import { Imports } from "../src/imports.ts";
-import type { Caller } from "../src/proxy.ts";
+import type { ImportingConnection } from "../src/imports.ts";
 import { Child, pair, turn } from "./support.ts";
 
 describe.concurrent("garbage collection", () => {
@@ -67,7 +67,7 @@ describe("collections that the library asks for", () => {
   test("come in a turn of their own, one at a time, and later where most is in use", () => {
     vi.useFakeTimers({ toFake: ["setImmediate", "setTimeout", "clearTimeout"] });
     const collections = countedCollections();
-    const imports = new Imports({} as Caller, () => {}, 10_000);
+    const imports = new Imports({} as ImportingConnection, 10_000);
     imports.maxCount = 10_000;
     let id = 0;
     const held: object[] = [];

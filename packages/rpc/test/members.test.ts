@@ -224,14 +224,14 @@ describe("checkServable", () => {
 describe("memberOf", () => {
   test("finds methods, fields, accessors, entries of maps and of tables", () => {
     const lamp = new Lamp();
-    expect(memberOf(lamp, "on", "")).toMatchObject({ call: Lamp.prototype.on });
-    expect(memberOf(lamp, "plug", "")).toEqual({ service: lamp.plug });
-    expect(memberOf(lamp, "timer", "")).toMatchObject({ service: { name: "timer" } });
+    expect(memberOf(lamp, ["on"], 0)).toMatchObject({ call: Lamp.prototype.on });
+    expect(memberOf(lamp, ["plug"], 0)).toEqual({ service: lamp.plug });
+    expect(memberOf(lamp, ["timer"], 0)).toMatchObject({ service: { name: "timer" } });
     const one = expose(() => 1);
-    expect(memberOf(service({ one }), "one", "")).toMatchObject({ call: one });
+    expect(memberOf(service({ one }), ["one"], 0)).toMatchObject({ call: one });
     const table = new Table();
-    expect(memberOf(table, "plug", "")).toEqual({ service: table.plug });
-    expect(memberOf(table, "exposed", "")).toMatchObject({ contextPlace: -1 });
+    expect(memberOf(table, ["plug"], 0)).toEqual({ service: table.plug });
+    expect(memberOf(table, ["exposed"], 0)).toMatchObject({ contextPlace: -1 });
   });
 
   test.each([
@@ -240,14 +240,16 @@ describe("memberOf", () => {
     ["off", "", "NOT_EXPOSED", '"off" is not exposed; @expose or expose() makes it callable'],
     ["constructor", "", "NOT_FOUND", 'name "constructor" not found in "", the root service'],
   ])("says of %j in %j: %s", (name, path, code, message) => {
-    expect(() => memberOf(new Lamp(), name, path)).toThrow(expect.objectContaining({ code, message }));
+    expect(() => memberOf(new Lamp(), path === "" ? [name] : [path, name], path === "" ? 0 : 1)).toThrow(
+      expect.objectContaining({ code, message }),
+    );
   });
 
   test("says the same of maps and tables", () => {
     const map = Object.assign(service({}), { plain: () => 1 });
     for (const owner of [map, new Table()]) {
-      expect(() => memberOf(owner, "plain", "")).toThrow(expect.objectContaining({ code: "NOT_EXPOSED" }));
-      expect(() => memberOf(owner, "none", "x")).toThrow('name "none" not found in "x"');
+      expect(() => memberOf(owner, ["plain"], 0)).toThrow(expect.objectContaining({ code: "NOT_EXPOSED" }));
+      expect(() => memberOf(owner, ["x", "none"], 1)).toThrow('name "none" not found in "x"');
     }
   });
 });

@@ -59,7 +59,7 @@ describe("T8: lengths and counts far above the data", () => {
   });
 
   it("a frame's declared length takes no memory", () => {
-    const decoder = new FrameDecoder(0x7fff_ffff, () => {});
+    const decoder = new FrameDecoder(0x7fff_ffff, { onFrame: () => {} });
     expect(grownBytes(() => decoder.push(bytes("7fffffff 00")))).toBeLessThan(1_000_000);
     expect(decoder.pendingBytes).toBe(5);
   });

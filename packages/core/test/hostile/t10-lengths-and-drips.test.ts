@@ -34,9 +34,9 @@ describe("T10: huge lengths, slow drips, tiny chunks", () => {
   it("a million chunks of one byte take memory in proportion to the bytes, not to the chunks", () => {
     const found: string[] = [];
     const size = 1_000_000;
-    const decoder = new FrameDecoder(size, (data, start, end) =>
-      found.push(hex(data.subarray(end - 3, end)) + (end - start)),
-    );
+    const decoder = new FrameDecoder(size, {
+      onFrame: (data, start, end) => void found.push(hex(data.subarray(end - 3, end)) + (end - start)),
+    });
     const header = Buffer.alloc(4);
     header.writeUInt32BE(size);
     decoder.push(header);

@@ -1,0 +1,169 @@
+import type { ByteWriter } from "./byte-writer.ts";
+import { SerializationError, describeType } from "./errors.ts";
+import { TYPE_KEY, checkKey, isPlainArray, isPlainBytes, isPlainMap, tooDeep, within } from "./lower-lift.ts";
+import type { SerializerTable } from "./serializers.ts";
+
+const SHORT_TEXT_LENGTH = 64;
+const LARGEST_DIRECT_INTEGER = 999_999_999;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const COMMA = 0x2c;
+const COLON = 0x3a;
+const MINUS = 0x2d;
+const ZERO = 0x30;
+
+/** Writes values as JSON in place, in one pass with the checks: no text in between, no tree. */
+export class JsonEncoder {
+  /** Where the next value goes. */
+  writer: ByteWriter;
+  readonly #table: SerializerTable;
+
+  constructor(table: SerializerTable, writer: ByteWriter) {
+    this.#table = table;
+    this.writer = writer;
+  }
+
+  /**
+   * Appends one value; `depth` is how many levels of arrays and maps it may have.
+   *
+   * @throws SerializationError with the place in the value.
+   */
+  write(value: unknown, depth: number): void {
+    switch (typeof value) {
+      case "string":
+        return writeJsonText(this.writer, value);
+      case "number":
+        return writeJsonNumber(this.writer, value);
+      case "boolean":
+        return writeAscii(this.writer, value ? "true" : "false");
+      case "object":
+        if (value === null) return writeAscii(this.writer, "null");
+        return this.#writeObject(value, depth);
+      default:
+        return this.#writeExtended(value, depth);
+    }
+  }
+
+  #writeObject(value: object, depth: number): void {
+    const prototype: unknown = Object.getPrototypeOf(value);
+    if (prototype === Object.prototype) return this.#writeMap(value as Record<string, unknown>, depth);
+    if (prototype === Array.prototype ? Array.isArray(value) : isPlainArray(value))
+      return this.#writeArray(value as unknown[], depth);
+    if (isPlainMap(value)) return this.#writeMap(value as Record<string, unknown>, depth);
+    if (isPlainBytes(value) && !this.#table.has(prototype as object))
+      throw new SerializationError(`${describeType(value)}: JSON has no bytes; MsgPackCodec carries them`);
+    return this.#writeExtended(value, depth);
+  }
+
+  #writeArray(value: readonly unknown[], depth: number): void {
+    if (depth <= 0) throw tooDeep();
+    writeJsonByte(this.writer, 0x5b);
+    let index = 0;
+    try {
+      for (; index < value.length; index++) {
+        if (index > 0) writeJsonByte(this.writer, COMMA);
+        this.write(value[index], depth - 1);
+      }
+    } catch (error) {
+      throw within(error, index);
+    }
+    writeJsonByte(this.writer, 0x5d);
+  }
+
+  #writeMap(value: Record<string, unknown>, depth: number): void {
+    if (depth <= 0) throw tooDeep();
+    writeJsonByte(this.writer, 0x7b);
+    const keys = Object.keys(value);
+    let key = "";
+    try {
+      for (let index = 0; index < keys.length; index++) {
+        key = keys[index]!;
+        if (key.charCodeAt(0) === 95) checkKey(key);
+        if (index > 0) writeJsonByte(this.writer, COMMA);
+        writeJsonText(this.writer, key);
+        writeJsonByte(this.writer, COLON);
+        this.write(value[key], depth - 1);
+      }
+    } catch (error) {
+      throw within(error, key);
+    }
+    writeJsonByte(this.writer, 0x7d);
+  }
+
+  #writeExtended(value: unknown, depth: number): void {
+    const { writer } = this;
+    const extended = this.#table.encode(value);
+    // A serializer may encode with this codec on its own account.
+    this.writer = writer;
+    // The map and the pair in it are two levels.
+    if (depth < 2) throw tooDeep();
+    writeAscii(writer, `{"${TYPE_KEY}":[${extended.typeId},`);
+    this.write(extended.data, depth - 2);
+    writeAscii(writer, "]}");
+  }
+}
+
+export function writeJsonByte(writer: ByteWriter, byte: number): void {
+  writer.reserve(1);
+  writer.bytes[writer.position++] = byte;
+}
+
+/** @throws SerializationError for what JSON has no form of. */
+export function writeJsonNumber(writer: ByteWriter, value: number): void {
+  if (Number.isInteger(value) && value >= -LARGEST_DIRECT_INTEGER && value <= LARGEST_DIRECT_INTEGER) {
+    if (value === 0 && Object.is(value, -0)) writeAscii(writer, "-0.0");
+    else writeInteger(writer, value);
+  } else if (Number.isFinite(value)) writeAscii(writer, String(value));
+  else throw new SerializationError(`${value} has no form in JSON`);
+}
+
+function writeInteger(writer: ByteWriter, value: number): void {
+  writer.reserve(10);
+  const { bytes } = writer;
+  let rest = value;
+  if (value < 0) {
+    bytes[writer.position++] = MINUS;
+    rest = -value;
+  }
+  let digits = 1;
+  for (let power = 10; power <= rest; power *= 10) digits++;
+  for (let place = writer.position + digits - 1; place >= writer.position; place--) {
+    const next = Math.trunc(rest / 10);
+    bytes[place] = ZERO + rest - next * 10;
+    rest = next;
+  }
+  writer.position += digits;
+}
+
+/** Texts without anything to escape are copied; the rest is what `JSON.stringify` makes of it. */
+function writeJsonText(writer: ByteWriter, text: string): void {
+  const length = text.length;
+  if (length < SHORT_TEXT_LENGTH) {
+    writer.reserve(length + 2);
+    const { bytes, position } = writer;
+    bytes[position] = QUOTE;
+    let index = 0;
+    for (; index < length; index++) {
+      const code = text.charCodeAt(index);
+      if (code < 0x20 || code > 0x7e || code === QUOTE || code === BACKSLASH) break;
+      bytes[position + 1 + index] = code;
+    }
+    if (index === length) {
+      bytes[position + 1 + length] = QUOTE;
+      writer.position = position + length + 2;
+      return;
+    }
+  }
+  const quoted = JSON.stringify(text);
+  // Three bytes at most for a UTF-16 unit; a large text is measured instead.
+  writer.reserve(quoted.length < 1024 ? quoted.length * 3 : Buffer.byteLength(quoted));
+  writer.position += writer.bytes.write(quoted, writer.position, "utf8");
+}
+
+/** Text of ASCII as it is. */
+function writeAscii(writer: ByteWriter, text: string): void {
+  writer.reserve(text.length);
+  const { bytes, position } = writer;
+  for (let index = 0; index < text.length; index++) bytes[position + index] = text.charCodeAt(index);
+  writer.position = position + text.length;
+}

@@ -1,0 +1,65 @@
+import net from "node:net";
+import type { TransportReceiver } from "./transport.ts";
+
+const READ_BYTES = 65_536;
+/** What sockets read into: one piece of memory for all, since what has come is taken before the next read. */
+let shared: Buffer | undefined;
+
+/**
+ * Reads a socket without memory of its own: into a buffer that all share, or straight into the place of a large message. Node
+ * takes it as `onread` when a socket is made; what comes before there is a receiver waits.
+ */
+export class SocketReader {
+  #receiver: TransportReceiver | undefined;
+  #early: Buffer[] | undefined;
+  #room: Buffer | undefined;
+
+  /** For the options of the socket. */
+  onread(): net.OnReadOpts {
+    return { buffer: () => this.#place(), callback: (count, bytes) => this.#take(count, bytes) };
+  }
+
+  /** Delivers to `receiver` from now on. */
+  open(receiver: TransportReceiver): void {
+    this.#receiver = receiver;
+    for (const chunk of this.#early ?? []) receiver.onChunk(chunk);
+    this.#early = undefined;
+  }
+
+  #place(): Buffer {
+    this.#room = this.#receiver?.room?.();
+    return this.#room ?? (shared ??= Buffer.allocUnsafeSlow(READ_BYTES));
+  }
+
+  /** False stops reading. */
+  #take(count: number, bytes: Uint8Array): boolean {
+    const receiver = this.#receiver;
+    const chunk = (bytes as Buffer).subarray(0, count);
+    if (receiver === undefined) {
+      (this.#early ??= []).push(Buffer.from(chunk));
+      return false;
+    }
+    if (this.#room === undefined) receiver.onChunk(chunk);
+    else receiver.onFilled!(count);
+    return true;
+  }
+}
+
+/** The parts of a socket that `adopt` needs; Node has them, other runtimes may not. */
+interface Inner {
+  _handle?: { useUserBuffer?: unknown } | null;
+}
+
+/**
+ * The connection of `accepted` as a socket that `reader` reads, or undefined where the runtime can't do that: servers make their
+ * sockets themselves and take no `onread`. `accepted` must not have begun to read, and is of no use afterwards.
+ */
+export function adopt(accepted: net.Socket, reader: SocketReader): net.Socket | undefined {
+  const inner = accepted as Inner;
+  const handle = inner._handle;
+  if (typeof handle?.useUserBuffer !== "function") return undefined;
+  const options = { handle, onread: reader.onread(), pauseOnCreate: true, allowHalfOpen: accepted.allowHalfOpen };
+  const socket = new net.Socket(options);
+  inner._handle = null;
+  return socket;
+}

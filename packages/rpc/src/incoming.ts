@@ -1,0 +1,121 @@
+import type { ColloquyError, Endpoint, EndpointHandler, Limits, ShapeTeller, Shapes } from "@colloquy/core";
+import { answerControl, noticeControl } from "./control.ts";
+import type { ControlActions } from "./control.ts";
+import { Dispatcher, readRequest } from "./dispatcher.ts";
+import type { DispatchHost, RequestContent } from "./dispatcher.ts";
+import type { Exports } from "./exports.ts";
+import type { Greeting } from "./greeting.ts";
+import { NO_KWARGS } from "./hello.ts";
+import { isControlPath } from "./path.ts";
+import type { Router } from "./router.ts";
+import type { SilentFailures } from "./silent-failures.ts";
+
+/** The connection that requests come on. */
+export interface IncomingHost extends DispatchHost {
+  stats(): object;
+  onGoAway(): void;
+  onClosed(error: ColloquyError | undefined): void;
+}
+
+/** Takes what arrives on one connection: hello first, then requests for `$` and for what this side serves. */
+export class Incoming implements EndpointHandler, ControlActions, ShapeTeller {
+  /** The peer has said hello: it knows `$`, notifications and built-in types. */
+  extended = false;
+  dispatcher!: Dispatcher;
+  #endpoint!: Endpoint;
+  #greeting!: Greeting;
+  #shapes: Shapes | undefined;
+  readonly #host: IncomingHost;
+  readonly #limits: Limits;
+  readonly #router: Router;
+  readonly #exports: Exports;
+  readonly #silent: SilentFailures;
+
+  constructor(host: IncomingHost, limits: Limits, router: Router, exports: Exports, silent: SilentFailures) {
+    this.#host = host;
+    this.#limits = limits;
+    this.#router = router;
+    this.#exports = exports;
+    this.#silent = silent;
+  }
+
+  /** The endpoint, which this is the handler of, and the greeting, which needs the endpoint. */
+  wire(endpoint: Endpoint, greeting: Greeting): void {
+    this.#endpoint = endpoint;
+    this.#greeting = greeting;
+    this.dispatcher = new Dispatcher(endpoint, this.#router, this.#exports, this.#host, this.#silent);
+  }
+
+  onRequest(id: number, content: unknown, undecoded: ColloquyError | undefined): void {
+    if (!this.#greeting.done && this.#greeting.receive(id, content, this.#endpoint.codec!)) return;
+    let request: RequestContent;
+    try {
+      if (undecoded !== undefined) throw undecoded;
+      request = readRequest(content, this.#limits);
+      if (this.extended && isControlPath(request.path)) {
+        return this.#endpoint.reply(id, answerControl(request, this));
+      }
+    } catch (error) {
+      return this.#endpoint.fail(id, error);
+    }
+    this.dispatcher.run(id, request);
+  }
+
+  onNotification(content: unknown, undecoded: ColloquyError | undefined): void {
+    let path = "";
+    try {
+      if (undecoded !== undefined) throw undecoded;
+      const request = readRequest(content, this.#limits);
+      ({ path } = request);
+      if (!this.extended) this.#silent.notifications++;
+      else if (isControlPath(path)) {
+        if (!noticeControl(request, this)) this.#silent.notifications++;
+      } else this.dispatcher.runQuietly(request, (error) => this.#silent.onNotification(path, error));
+    } catch (error) {
+      this.#silent.onNotification(path, error);
+    }
+  }
+
+  onLostNotification(error: ColloquyError): void {
+    this.#silent.onNotification("", error);
+  }
+
+  onClosed(error: ColloquyError | undefined): void {
+    this.#host.onClosed(error);
+  }
+
+  onEncoded(sent: boolean): void {
+    this.#exports.settle(sent);
+    if (sent && this.#shapes?.hasFresh === true) this.#shapes.define(this);
+  }
+
+  /** Agrees on shapes of maps with a peer that takes up to `maxCount` of them. */
+  shareShapes(maxCount: number): void {
+    this.#shapes = this.#endpoint.codec?.shapes;
+    if (this.#shapes !== undefined) this.#shapes.maxSentCount = maxCount;
+  }
+
+  tell(id: number, keys: readonly string[]): boolean {
+    return this.#endpoint.notifyNow(["$/shapes", [[[id, keys]]], NO_KWARGS]);
+  }
+
+  cancel(id: number): void {
+    this.dispatcher.cancel(id);
+  }
+
+  release(id: number, count: number): void {
+    this.#exports.release(id, count);
+  }
+
+  shape(id: unknown, keys: unknown): void {
+    this.#shapes?.receive(id, keys);
+  }
+
+  goAway(): void {
+    this.#host.onGoAway();
+  }
+
+  stats(): object {
+    return this.#host.stats();
+  }
+}
