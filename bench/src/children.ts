@@ -1,18 +1,24 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import type { CellOrder, CellReport } from "./cell-messages.ts";
+import type { CellOrder, CellReport, CellRequest } from "./cell-messages.ts";
 
 const program = fileURLToPath(new URL("cell.js", import.meta.url));
 const keptOutputLength = 2000;
 const outputGraceMs = 200;
 
+interface Waiter {
+  wants(report: CellReport): boolean;
+  resolve(report: CellReport): void;
+  reject(error: Error): void;
+}
+
 /** One child process that runs one side of a cell. */
 export class Child {
   readonly #process: ChildProcess;
   readonly #reports: CellReport[] = [];
-  #ended: string | undefined;
+  readonly #waiters: Waiter[] = [];
+  #failure: Error | undefined;
   #output = "";
-  #wake: (() => void) | undefined;
   #settle: (() => void) | undefined;
   /** Resolves when the process is gone. */
   readonly ended: Promise<void> = new Promise((resolve) => {
@@ -29,10 +35,7 @@ export class Child {
     this.#process.stderr?.setEncoding("utf8").on("data", (text: string) => {
       this.#output = (this.#output + text).slice(-keptOutputLength);
     });
-    this.#process.on("message", (report) => {
-      this.#reports.push(report as CellReport);
-      this.#wake?.();
-    });
+    this.#process.on("message", (report) => this.#take(report as CellReport));
     this.#process.on("error", (error) => this.#end(`did not start: ${error.message}`));
     this.#process.on("exit", (code, signal) => {
       const reason = `ended with ${signal ?? `exit code ${code}`}`;
@@ -41,39 +44,58 @@ export class Child {
     });
   }
 
-  /** The next report of that kind; rejects when the child fails, or ends without one. One caller at a time. */
-  async next<K extends CellReport["kind"]>(kind: K): Promise<CellReport & { kind: K }> {
-    for (;;) {
-      const report = this.#reports.shift();
-      if (report?.kind === kind) return report as CellReport & { kind: K };
-      if (report?.kind === "failed") throw new Error(report.reason);
-      if (report === undefined) {
-        if (this.#ended !== undefined) throw new Error(`${this.#ended} ${this.#output}`.trim());
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        });
-      }
-    }
+  /** The next report of one of the kinds; rejects when the child fails, or ends without one. */
+  next<K extends CellReport["kind"]>(...kinds: readonly K[]): Promise<CellReport & { kind: K }> {
+    return new Promise((resolve, reject) => {
+      const waiter: Waiter = {
+        wants: ({ kind }) => kinds.includes(kind as K),
+        resolve: (report) => resolve(report as CellReport & { kind: K }),
+        reject,
+      };
+      const place = this.#reports.findIndex(waiter.wants);
+      if (place >= 0) waiter.resolve(this.#reports.splice(place, 1)[0] as CellReport);
+      else if (this.#failure !== undefined) reject(this.#failure);
+      else this.#waiters.push(waiter);
+    });
   }
 
-  send(message: string): void {
-    if (this.#process.connected) this.#process.send(message, () => {});
+  send(request: CellRequest): void {
+    if (this.#process.connected) this.#process.send(request, () => {});
   }
 
   kill(): void {
     this.#process.kill("SIGKILL");
   }
 
+  #take(report: CellReport): void {
+    if (report.kind === "failed") {
+      this.#fail(report.reason);
+      return;
+    }
+    const place = this.#waiters.findIndex(({ wants }) => wants(report));
+    if (place < 0) this.#reports.push(report);
+    else this.#waiters.splice(place, 1)[0]?.resolve(report);
+  }
+
+  #fail(reason: string): void {
+    this.#failure ??= new Error(reason);
+    for (const { reject } of this.#waiters.splice(0)) reject(this.#failure);
+  }
+
   #end(reason: string): void {
-    this.#ended ??= reason;
-    this.#wake?.();
+    this.#fail(`${reason} ${this.#output}`.trim());
     this.#settle?.();
   }
 }
 
-/** All child processes of this one, so that none outlives it. */
+/** All child processes of this one: none outlives it, also when it is told to end. */
 export class Children {
   readonly #living = new Set<Child>();
+
+  constructor() {
+    process.on("exit", () => this.killAll());
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => process.exit(130));
+  }
 
   /** Starts a child with `command`, for instance `["taskset", "-c", "0", "node"]`; without it, with this Node. */
   start(order: CellOrder, command: readonly string[]): Child {

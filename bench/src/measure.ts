@@ -1,33 +1,34 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { quantile } from "./statistics.ts";
-import type { Operation, Workload } from "./workloads.ts";
 
-/** How long a cell runs, in milliseconds. */
+/** How long something is measured, in milliseconds. */
 export interface Timing {
   readonly warmUpMs: number;
   readonly timedMs: number;
 }
 
+/** A call to repeat: `start` makes one, `isRight` is a cheap look at what came back. */
+export interface Operation {
+  start(): Promise<unknown>;
+  isRight(result: unknown): boolean;
+}
+
 /** What one cell found. */
 export interface Measurement {
-  /** Median microseconds a call, or calls a second, by the kind of the workload. */
+  /** The first figure of the workload, in its unit. */
   readonly value: number;
   /** Calls that ended inside the timed window. */
   readonly calls: number;
   /** The 99th percentile in microseconds; of a latency only. */
   readonly p99?: number;
+  /** Further figures, by the names that the workload has for them. */
+  readonly more?: Readonly<Record<string, number>>;
 }
 
 const maxSampleCount = 2 ** 20;
 
-/** Repeats the operation for warm-up and timed window; rejects at the first wrong or failed result. */
-export function measure(workload: Workload, operation: Operation, timing: Timing): Promise<Measurement> {
-  return workload.kind === "latency"
-    ? measureLatency(operation, timing)
-    : measureRate(operation, workload.inFlight, timing);
-}
-
-async function measureLatency(operation: Operation, timing: Timing): Promise<Measurement> {
+/** Repeats the operation one at a time; the value is the median in microseconds. Rejects at the first wrong result. */
+export async function measureLatency(operation: Operation, timing: Timing): Promise<Measurement> {
   const samples = new Float64Array(maxSampleCount);
   let count = 0;
   const timedFrom = performance.now() + timing.warmUpMs;
@@ -44,8 +45,11 @@ async function measureLatency(operation: Operation, timing: Timing): Promise<Mea
   return { value: quantile(sorted, 0.5), calls: count, p99: quantile(sorted, 0.99) };
 }
 
-/** As many loops as there are calls in flight, each with one call at a time; what completes in the window is counted. */
-async function measureRate(operation: Operation, inFlight: number, timing: Timing): Promise<Measurement> {
+/**
+ * Repeats the operation in as many loops as there are to be calls in flight, each with one at a time; what completes in
+ * the window is counted, and the value is calls a second. Rejects at the first wrong result.
+ */
+export async function measureRate(operation: Operation, inFlight: number, timing: Timing): Promise<Measurement> {
   const run = { completed: 0, stopped: false };
   const loop = async (): Promise<void> => {
     while (!run.stopped) {
@@ -66,6 +70,11 @@ async function measureRate(operation: Operation, inFlight: number, timing: Timin
   return { value: calls / seconds, calls };
 }
 
+/** The error for a result that isn't right. */
+export function wrongResult(result: unknown): Error {
+  return new Error(`wrong result while measuring: ${JSON.stringify(result)}`);
+}
+
 function requireRight(operation: Operation, result: unknown): void {
-  if (!operation.isRight(result)) throw new Error(`wrong result while measuring: ${JSON.stringify(result)}`);
+  if (!operation.isRight(result)) throw wrongResult(result);
 }

@@ -1,3 +1,4 @@
+import type { Measurement, Timing } from "./measure.ts";
 import type { Payload } from "./payload.ts";
 
 /**
@@ -10,9 +11,13 @@ export interface Peer {
   readonly name: string;
   /** Versions of the packages that do the work, by package name; empty for what needs none. */
   readonly versions: Readonly<Record<string, string>>;
+  /** Names of the workloads that it can't do, and is left out of. */
+  readonly lacks?: readonly string[];
+  /** Why the peer can't run on this machine; undefined when it can. */
+  available?(): Promise<string | undefined>;
   /** Listens on a free port of 127.0.0.1 and answers `add`, `echo` and `callback`. */
   server(): Promise<PeerServer>;
-  /** Connects; rejects when nobody listens there. */
+  /** Connects; rejects when nobody listens there. Each client has a connection of its own. */
   client(address: string): Promise<PeerClient>;
 }
 
@@ -32,7 +37,16 @@ export interface PeerClient {
   echo(payload: Payload): Promise<Payload>;
   /** The server calls `bump(n)` in this client over the same connection and answers with `afterCallback` of its result. */
   callback(n: number): Promise<number>;
+  /** Measures in place of the harness, where calls are made by a program that isn't this one. */
+  measure?(workload: MeasuredWorkload, timing: Timing): Promise<Measurement>;
   close(): Promise<void>;
+}
+
+/** What a client that measures itself has to know of a workload. */
+export interface MeasuredWorkload {
+  readonly name: string;
+  readonly kind: string;
+  readonly inFlight: number;
 }
 
 /** What runs in the client when the server calls back. */

@@ -1,71 +1,60 @@
-import type { Spread } from "./statistics.ts";
+import { formatNumber, type Figure } from "./figures.ts";
+import { markdownTable, spreadText } from "./markdown-table.ts";
 import type { Summary } from "./summary.ts";
 import type { Workload } from "./workloads.ts";
 
-/** Two Markdown tables, peers down and workloads across: ratios to the yardstick, then what was measured. */
+/** Two Markdown tables, peers down and figures across: ratios to the yardstick, then what was measured. */
 export function markdownReport(
   summaries: readonly Summary[],
   workloads: readonly Workload[],
   peers: readonly string[],
   yardstick: string,
 ): string {
-  const find = (workload: Workload, peer: string): Summary | undefined =>
-    summaries.find((summary) => summary.workload === workload.name && summary.peer === peer);
-  const ratios = table(
-    ["", ...workloads.map(({ name }) => name)],
-    peers.map((peer) => [peer, ...workloads.map((workload) => ratioCell(find(workload, peer)))]),
-  );
-  const values = table(
-    ["", ...workloads.map(({ name, kind }) => `${name}, ${kind === "latency" ? "us" : "calls/s"}`)],
-    peers.map((peer) => [peer, ...workloads.map((workload) => valueCell(workload, find(workload, peer)))]),
-  );
+  const figures = workloads.flatMap((workload) => workload.figures);
+  const tableOf = (title: (figure: Figure) => string, text: (figure: Figure, summary: Summary) => string): string =>
+    markdownTable(
+      ["", ...figures.map(title)],
+      peers.map((peer) => [peer, ...figures.map((figure) => cell(summaries, figure, peer, text))]),
+    );
   return [
-    `Speed relative to ${yardstick}, more is better: median of the rounds (min..max).\n`,
-    ratios,
+    `Relative to ${yardstick}, more is better: median of the rounds (min..max).\n`,
+    tableOf(({ name }) => name, ratioText),
     "\nMeasured: median of the rounds (min..max).\n",
-    values,
+    tableOf(({ name, unit }) => `${name}, ${unit}`, valueText),
     "",
-    ...workloads.map(({ name, title }) => `- ${name}: ${title}.`),
+    ...figures.map(({ name, title, unit }) => `- ${name}: ${title} (${unit}).`),
+    ...leftOutNotes(summaries),
     "",
   ].join("\n");
 }
 
-/** A measured value with the unit of its workload. */
-export function formatValue(workload: Workload, value: number): string {
-  return workload.kind === "latency"
-    ? `${formatNumber(workload, value)} us`
-    : `${formatNumber(workload, value)} calls/s`;
+function cell(
+  summaries: readonly Summary[],
+  figure: Figure,
+  peer: string,
+  text: (figure: Figure, summary: Summary) => string,
+): string {
+  const summary = summaries.find((one) => one.workload === figure.name && one.peer === peer);
+  if (summary === undefined || summary.leftOut !== undefined) return "";
+  if (summary.value === undefined) return "fails";
+  const failed = summary.failures === 0 ? "" : `, failed ${summary.failures} x`;
+  return `${text(figure, summary)}${failed}`;
 }
 
-function formatNumber(workload: Workload, value: number): string {
-  return workload.kind === "latency" ? value.toFixed(1) : Math.round(value).toLocaleString("en-US");
+function ratioText(_: Figure, { ratio }: Summary): string {
+  return spreadText(ratio, (value) => value.toFixed(2));
 }
 
-function ratioCell(summary: Summary | undefined): string {
-  if (summary?.ratio === undefined) return summary?.value === undefined ? "fails" : "";
-  return withFailures(
-    summary,
-    spreadCell(summary.ratio, (ratio) => ratio.toFixed(2)),
-  );
+function valueText(figure: Figure, { value }: Summary): string {
+  return spreadText(value, (number) => formatNumber(figure, number));
 }
 
-function valueCell(workload: Workload, summary: Summary | undefined): string {
-  if (summary?.value === undefined) return "fails";
-  return withFailures(
-    summary,
-    spreadCell(summary.value, (value) => formatNumber(workload, value)),
-  );
-}
-
-function spreadCell({ median, min, max }: Spread, format: (value: number) => string): string {
-  return min === max ? format(median) : `${format(median)} (${format(min)}..${format(max)})`;
-}
-
-function withFailures({ failures }: Summary, text: string): string {
-  return failures === 0 ? text : `${text}, failed ${failures} x`;
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
-  return [line(head), `|---|${"--:|".repeat(head.length - 1)}`, ...rows.map(line)].join("\n");
+function leftOutNotes(summaries: readonly Summary[]): readonly string[] {
+  const workloadsOf = new Map<string, string[]>();
+  for (const { peer, workload, leftOut } of summaries) {
+    if (leftOut === undefined) continue;
+    const key = `${peer}: ${leftOut}`;
+    workloadsOf.set(key, [...(workloadsOf.get(key) ?? []), workload]);
+  }
+  return [...workloadsOf].map(([key, names]) => `- Left out of ${names.join(", ")}: ${key}.`);
 }

@@ -1,25 +1,25 @@
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
+import type { Figure, Kind } from "./figures.ts";
+import { measureLoadedLatency } from "./loaded-latency.ts";
+import { measureAccept, measureMemory, measureSpread, type Stage } from "./many-connections.ts";
+import { measureLatency, measureRate, type Measurement, type Operation } from "./measure.ts";
 import { samplePayload } from "./payload.ts";
 import { afterCallback, bump, type PeerClient } from "./peer.ts";
-
-/** A call to repeat: `start` makes one, `isRight` is a cheap look at what came back. */
-export interface Operation {
-  start(): Promise<unknown>;
-  isRight(result: unknown): boolean;
-}
 
 /** What a cell measures. */
 export interface Workload {
   readonly name: string;
-  readonly title: string;
-  /** `latency`: microseconds a call, less is better; `rate`: calls a second, more is better. */
-  readonly kind: "latency" | "rate";
+  /** The kind of its first figure, which is the value of its measurements. */
+  readonly kind: Kind;
   readonly inFlight: number;
   /** Whether client and server share one CPU, so that no wake-up of another one is measured. */
-  readonly isPinned: boolean;
+  readonly isPinned?: boolean;
+  /** Options of Node for both processes. */
+  readonly nodeOptions?: readonly string[];
+  readonly figures: readonly Figure[];
   /** Rejects when the peer's results are wrong; runs once before the clock does. */
   check(client: PeerClient): Promise<void>;
-  operation(client: PeerClient): Operation;
+  run(stage: Stage): Promise<Measurement>;
 }
 
 const overlapping = 64;
@@ -65,42 +65,100 @@ function callbackOperation(client: PeerClient): Operation {
   return { start: () => client.callback(20), isRight: (answer) => answer === expected };
 }
 
+/** A figure that stands in `more` of a measurement under `key`, or is its value. */
+function figure(name: string, kind: Kind, unit: string, title: string, key?: string): Figure {
+  return { name, title, kind, unit, of: ({ value, more }) => (key === undefined ? value : more?.[key]) };
+}
+
+/** A workload that repeats one call over one connection and finds calls a second. */
+function repeated(
+  name: string,
+  title: string,
+  inFlight: number,
+  check: (client: PeerClient) => Promise<void>,
+  operation: (client: PeerClient) => Operation,
+): Workload {
+  return {
+    name,
+    kind: "rate",
+    inFlight,
+    figures: [figure(name, "rate", "calls/s", title)],
+    check,
+    run: ({ client, size }) => measureRate(operation(client), inFlight, size),
+  };
+}
+
+const oneAtATime: Workload = {
+  name: "W1",
+  kind: "latency",
+  inFlight: 1,
+  isPinned: true,
+  figures: [
+    figure("W1", "latency", "us", "`add(3, 4)`, one at a time, both processes on one CPU where `taskset` is there"),
+  ],
+  check: checkAdd,
+  run: ({ client, size }) => measureLatency(addOperation(client), size),
+};
+
+const memory: Workload = {
+  name: "W6",
+  kind: "bytes",
+  inFlight: 1,
+  nodeOptions: ["--expose-gc"],
+  figures: [
+    figure("W6 server", "bytes", "bytes", "resident memory of the server per idle connection"),
+    figure("W6 client", "bytes", "bytes", "resident memory of the client per idle connection", "client"),
+  ],
+  check: checkAdd,
+  run: measureMemory,
+};
+
+const accept: Workload = {
+  name: "W7",
+  kind: "rate",
+  inFlight: 50,
+  figures: [figure("W7", "rate", "connections/s", "connections that are opened and make one call, 50 at once")],
+  check: checkAdd,
+  run: measureAccept,
+};
+
+const spread: Workload = {
+  name: "W8",
+  kind: "rate",
+  inFlight: 256,
+  figures: [
+    figure("W8", "rate", "calls/s", "`add(3, 4)`, 256 in flight, over 1,000 connections (or `--connections`) in turn"),
+  ],
+  check: checkAdd,
+  run: (stage) => measureSpread(stage, spread.inFlight),
+};
+
+const loaded: Workload = {
+  name: "W9",
+  kind: "latency",
+  inFlight: 256,
+  figures: [
+    figure(
+      "W9",
+      "latency",
+      "us",
+      "`add(3, 4)`, due at even distances at half the top rate, median from when it was due",
+    ),
+    figure("W9 p99.9", "latency", "us", "the same, 99.9th percentile", "p999"),
+    figure("W9 tail", "factor", "x", "the same, 99.9th percentile by median", "tail"),
+  ],
+  check: checkAdd,
+  run: ({ client, size }) => measureLoadedLatency(addOperation(client), loaded.inFlight, size),
+};
+
 /** Every workload, in the order of the report. */
 export const workloads: readonly Workload[] = [
-  {
-    name: "W1",
-    title: "`add(3, 4)`, one at a time, both processes on one CPU where `taskset` is there",
-    kind: "latency",
-    inFlight: 1,
-    isPinned: true,
-    check: checkAdd,
-    operation: addOperation,
-  },
-  {
-    name: "W2",
-    title: "`add(3, 4)`, 256 in flight over one connection",
-    kind: "rate",
-    inFlight: 256,
-    isPinned: false,
-    check: checkAdd,
-    operation: addOperation,
-  },
-  {
-    name: "W3",
-    title: "echo of an object of 931 bytes, 64 in flight",
-    kind: "rate",
-    inFlight: 64,
-    isPinned: false,
-    check: checkEcho,
-    operation: echoOperation,
-  },
-  {
-    name: "W5",
-    title: "a callback into the client inside each call, 64 in flight",
-    kind: "rate",
-    inFlight: 64,
-    isPinned: false,
-    check: checkCallback,
-    operation: callbackOperation,
-  },
+  oneAtATime,
+  repeated("W2", "`add(3, 4)`, 256 in flight over one connection", 256, checkAdd, addOperation),
+  repeated("W3", "echo of an object of 931 bytes, 64 in flight", 64, checkEcho, echoOperation),
+  repeated("W5", "a callback into the client inside each call, 64 in flight", 64, checkCallback, callbackOperation),
+  memory,
+  accept,
+  spread,
+  loaded,
 ];

@@ -1,23 +1,26 @@
 import type { Socket } from "node:net";
+import { jsonCodec, type LoopCodec } from "./loop-codec.ts";
 import { LoopConnection, type Handlers } from "./loop-connection.ts";
 import { loopPeer } from "./loop-peer.ts";
 import type { Peer } from "../peer.ts";
 
 const headerSize = 4;
+const earlyLength = 1024;
 
 /** All messages of a turn leave in one write; frames are parsed chunk by chunk without joining chunks. */
 class BatchedConnection extends LoopConnection {
   #batch: Buffer[] = [];
-  #batchSize = 0;
+  protected batchSize = 0;
   readonly #header = Buffer.alloc(headerSize);
   #headerFilled = 0;
   #body: Buffer | undefined;
   #bodyFilled = 0;
-  readonly #flush = (): void => {
+  protected readonly flush = (): void => {
     const batch = this.#batch;
-    const joined = Buffer.allocUnsafe(this.#batchSize);
+    if (batch.length === 0) return;
+    const joined = Buffer.allocUnsafe(this.batchSize);
     this.#batch = [];
-    this.#batchSize = 0;
+    this.batchSize = 0;
     let at = 0;
     for (const body of batch) {
       at = joined.writeUInt32BE(body.length, at);
@@ -27,14 +30,14 @@ class BatchedConnection extends LoopConnection {
     this.socket.write(joined);
   };
 
-  constructor(socket: Socket, handlers: Handlers) {
-    super(socket, handlers);
+  constructor(socket: Socket, handlers: Handlers, codec: LoopCodec) {
+    super(socket, handlers, codec);
     socket.setNoDelay(true);
   }
 
   protected override send(body: Buffer): void {
-    if (this.#batch.push(body) === 1) process.nextTick(this.#flush);
-    this.#batchSize += headerSize + body.length;
+    if (this.#batch.push(body) === 1) process.nextTick(this.flush);
+    this.batchSize += headerSize + body.length;
   }
 
   protected override receive(chunk: Buffer): void {
@@ -72,5 +75,19 @@ class BatchedConnection extends LoopConnection {
   }
 }
 
+/** Writes a batch at once when it has passed 1 KiB, so that the other side works on it while this one goes on. */
+class EarlyConnection extends BatchedConnection {
+  protected override send(body: Buffer): void {
+    super.send(body);
+    if (this.batchSize > earlyLength) this.flush();
+  }
+}
+
 /** The yardstick: what an expert writes in an afternoon. */
 export const batchedLoop: Peer = loopPeer("batched-loop", BatchedConnection);
+
+/** The same with JSON. */
+export const batchedJson: Peer = loopPeer("batched-json", BatchedConnection, jsonCodec);
+
+/** The same with a batch that doesn't wait for the end of the turn once it is worth a write. */
+export const batchedEarly: Peer = loopPeer("batched-early", EarlyConnection);

@@ -1,4 +1,4 @@
-import { MsgPackCodec } from "@colloquy/core";
+import { JsonCodec, MsgPackCodec } from "@colloquy/core";
 import { connect, expose, serve, Service, type Connection, type Remote } from "@colloquy/rpc";
 import { afterCallback, bump, type Peer, type PeerClient, type PeerServer } from "../peer.ts";
 import type { Payload } from "../payload.ts";
@@ -33,15 +33,17 @@ class Callee extends Service {
   }
 }
 
-async function listen(): Promise<PeerServer> {
+type CodecClass = typeof MsgPackCodec | typeof JsonCodec;
+
+async function listen(codec: CodecClass): Promise<PeerServer> {
   const server = await serve("tcp://127.0.0.1:0", (connection: Connection<Caller>) => new Callee(connection), {
-    codec: MsgPackCodec,
+    codec,
   });
   return { address: server.address, close: () => server.close() };
 }
 
-async function open(address: string): Promise<PeerClient> {
-  const connection = await connect<Callee>(address, { codec: MsgPackCodec, service: new Caller() });
+async function open(codec: CodecClass, address: string): Promise<PeerClient> {
+  const connection = await connect<Callee>(address, { codec, service: new Caller() });
   const { remote } = connection;
   return {
     add: (a, b) => remote.add(a, b),
@@ -51,10 +53,17 @@ async function open(address: string): Promise<PeerClient> {
   };
 }
 
+function colloquyWith(name: string, codec: CodecClass): Peer {
+  return {
+    name,
+    versions: { "@colloquy/rpc": packageVersion("@colloquy/rpc"), "@colloquy/core": packageVersion("@colloquy/core") },
+    server: () => listen(codec),
+    client: (address) => open(codec, address),
+  };
+}
+
 /** Colloquy with its defaults, over TCP with MsgPack. */
-export const colloquy: Peer = {
-  name: "colloquy",
-  versions: { "@colloquy/rpc": packageVersion("@colloquy/rpc"), "@colloquy/core": packageVersion("@colloquy/core") },
-  server: listen,
-  client: open,
-};
+export const colloquy: Peer = colloquyWith("colloquy", MsgPackCodec);
+
+/** The same with JSON. */
+export const colloquyJson: Peer = colloquyWith("colloquy-json", JsonCodec);

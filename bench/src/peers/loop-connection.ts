@@ -1,5 +1,5 @@
-import { Encoder } from "msgpackr";
 import type { Socket } from "node:net";
+import type { LoopCodec } from "./loop-codec.ts";
 
 /** What one side answers calls with, by path. */
 export type Handlers = Readonly<Record<string, (...args: unknown[]) => unknown>>;
@@ -15,18 +15,19 @@ const exception = 2;
 
 /**
  * Both ends of a hand-written RPC connection: `[0, id, [path, args, {}]]` is answered with `[1, id, value]` or
- * `[2, id, text]`, in MsgPack behind a big-endian u32 length. How bytes get into and out of the socket is up to the
+ * `[2, id, text]`, encoded by a codec behind a big-endian u32 length. How bytes get into and out of the socket is up to the
  * subclass, which calls `accept` for each whole frame.
  */
 export abstract class LoopConnection {
   protected readonly socket: Socket;
-  readonly #codec = new Encoder({ useRecords: false });
+  readonly #codec: LoopCodec;
   readonly #handlers: ReadonlyMap<string, (...args: unknown[]) => unknown>;
   readonly #pending = new Map<number, PendingCall>();
   #nextId = 0;
 
-  constructor(socket: Socket, handlers: Handlers) {
+  constructor(socket: Socket, handlers: Handlers, codec: LoopCodec) {
     this.socket = socket;
+    this.#codec = codec;
     this.#handlers = new Map(Object.entries(handlers));
     socket.on("data", (chunk: Buffer) => this.receive(chunk));
     socket.on("error", () => socket.destroy());
@@ -61,7 +62,7 @@ export abstract class LoopConnection {
 
   /** Handles the message that stands in `source` from `start` to `end`. */
   protected accept(source: Buffer, start: number, end: number): void {
-    const [type, id, content] = this.#codec.decode(source, { start, end }) as [number, number, unknown];
+    const [type, id, content] = this.#codec.decode(source, start, end) as [number, number, unknown];
     if (type === request) {
       this.#answer(id, content as [string, unknown[], unknown]);
       return;

@@ -3,28 +3,30 @@ import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { afterCallback, bump, type Peer, type PeerClient, type PeerServer } from "../peer.ts";
 import type { Payload } from "../payload.ts";
 import { packageVersion } from "../versions.ts";
+import { msgpackCodec, type LoopCodec } from "./loop-codec.ts";
 import type { Handlers, LoopConnection } from "./loop-connection.ts";
 
-type ConnectionClass = new (socket: Socket, handlers: Handlers) => LoopConnection;
+type ConnectionClass = new (socket: Socket, handlers: Handlers, codec: LoopCodec) => LoopConnection;
 
-/** A peer around one way of moving frames. */
-export function loopPeer(name: string, Connection: ConnectionClass): Peer {
+/** A peer around one way of moving frames, with a codec for each connection. */
+export function loopPeer(name: string, Connection: ConnectionClass, newCodec: () => LoopCodec = msgpackCodec): Peer {
   return {
     name,
-    versions: { msgpackr: packageVersion("msgpackr") },
-    server: () => listen(Connection),
-    client: (address) => open(Connection, address),
+    versions: newCodec === msgpackCodec ? { msgpackr: packageVersion("msgpackr") } : {},
+    server: () => listen(Connection, newCodec),
+    client: (address) => open(Connection, newCodec, address),
   };
 }
 
-async function listen(Connection: ConnectionClass): Promise<PeerServer> {
+async function listen(Connection: ConnectionClass, newCodec: () => LoopCodec): Promise<PeerServer> {
   const connections = new Set<LoopConnection>();
   const server = createServer((socket) => {
-    const connection: LoopConnection = new Connection(socket, {
+    const handlers: Handlers = {
       add: (a, b) => (a as number) + (b as number),
       echo: (payload) => payload,
       callback: async (n) => afterCallback((await connection.call("bump", [n])) as number),
-    });
+    };
+    const connection: LoopConnection = new Connection(socket, handlers, newCodec());
     connections.add(connection);
     socket.on("close", () => connections.delete(connection));
   });
@@ -40,11 +42,11 @@ async function listen(Connection: ConnectionClass): Promise<PeerServer> {
   };
 }
 
-async function open(Connection: ConnectionClass, address: string): Promise<PeerClient> {
+async function open(Connection: ConnectionClass, newCodec: () => LoopCodec, address: string): Promise<PeerClient> {
   const [host = "", port = ""] = address.split(":");
   const socket = connect(Number(port), host);
   await once(socket, "connect");
-  const connection = new Connection(socket, { bump: (n) => bump(n as number) });
+  const connection = new Connection(socket, { bump: (n) => bump(n as number) }, newCodec());
   return {
     add: (a, b) => connection.call("add", [a, b]) as Promise<number>,
     echo: (payload) => connection.call("echo", [payload]) as Promise<Payload>,
