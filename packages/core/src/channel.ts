@@ -1,7 +1,7 @@
 import type { Codec, CodecChooser } from "./codec.ts";
 import { Deferred, rejection } from "./deferred.ts";
 import { Endpoint } from "./endpoint.ts";
-import type { EndpointHandler, EndpointStats } from "./endpoint.ts";
+import type { EndpointHandler, EndpointStats } from "./endpoint-handler.ts";
 import { ColloquyError } from "./errors.ts";
 import { readException } from "./exception.ts";
 import type { Limits } from "./limits.ts";

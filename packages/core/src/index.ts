@@ -12,7 +12,7 @@ export { connectChannel } from "./connect-channel.ts";
 export type { ChannelOptions, ConnectChannelOptions } from "./connect-channel.ts";
 export { rejection } from "./deferred.ts";
 export { Endpoint } from "./endpoint.ts";
-export type { EndpointHandler, EndpointStats } from "./endpoint.ts";
+export type { EndpointHandler, EndpointStats } from "./endpoint-handler.ts";
 export {
   ColloquyError,
   ERROR_CODES,

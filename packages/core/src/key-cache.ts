@@ -12,9 +12,11 @@ export class KeyCache {
   read(bytes: Uint8Array, start: number, length: number): string | undefined {
     if (length > LONGEST_TEXT_BYTES) return undefined;
     if (length === 0) return "";
-    const slot =
-      (bytes[start]! * 31 + bytes[start + length - 1]! * 7 + bytes[start + (length >> 1)]! * 131 + length * 17) &
-      (SLOT_COUNT - 1);
+    // Few bytes are enough: the ends, and three in the middle, where the numbers in paths stand.
+    const middle = start + (length >> 1);
+    let hash = length * 17 + bytes[start]! * 31 + bytes[start + length - 1]! * 7 + bytes[middle]! * 131;
+    if (length > 4) hash += bytes[middle + 1]! * 1031 + bytes[middle + 2]! * 4099;
+    const slot = (hash ^ (hash >>> 11)) & (SLOT_COUNT - 1);
     const known = this.#slots[slot];
     if (known !== undefined && known.length === length && sameBytes(known, bytes, start)) return known;
     const text = shortAscii(bytes, start, length);

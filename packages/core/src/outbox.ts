@@ -6,10 +6,10 @@ import { FrameWriter } from "./frame-writer.ts";
 import type { FrameWriterListener } from "./frame-writer.ts";
 import type { Limits } from "./limits.ts";
 import { located } from "./lower-lift.ts";
-import { timerMs } from "./limits.ts";
 import { EXCEPTION, NOTIFICATION, REQUEST, RESULT } from "./message.ts";
 import type { PendingCall, PendingCalls } from "./pending.ts";
 import { Queue } from "./queue.ts";
+import { StallWatch } from "./stall-watch.ts";
 import type { Transport } from "./transport.ts";
 
 /** A message that is not encoded yet. */
@@ -46,6 +46,8 @@ export class Outbox implements FrameWriterListener {
   exceptionStyle: ExceptionStyle = "text";
   readonly frames: FrameWriter;
   readonly #transport: Transport;
+  /** Made when output waits for the first time. */
+  #stall: StallWatch | undefined;
   readonly #pending: PendingCalls;
   readonly #limits: Limits;
   readonly #listener: OutboxListener;
@@ -59,8 +61,6 @@ export class Outbox implements FrameWriterListener {
   #encodedLater: PendingCall | undefined;
   #sending = false;
   #closed = false;
-  #stallTimer: NodeJS.Timeout | undefined;
-  #leftAtLastLook = 0;
 
   constructor(transport: Transport, pending: PendingCalls, limits: Limits, listener: OutboxListener) {
     this.frames = new FrameWriter(transport, limits.maxMessageBytes, this);
@@ -73,6 +73,12 @@ export class Outbox implements FrameWriterListener {
   onWritten(sent: boolean): void {
     if (sent) this.sendWaiting();
     else this.#watchStall();
+  }
+
+  #watchStall(): void {
+    if (this.#closed) return;
+    this.#stall ??= new StallWatch(this.#transport, this.#limits.writeStallMs, this.#listener);
+    this.#stall.watch(() => this.frames.sentBytes);
   }
 
   get waitingCount(): number {
@@ -171,7 +177,7 @@ export class Outbox implements FrameWriterListener {
   /** Drops everything; returns the calls that have not left. */
   close(): PendingCall[] {
     this.#closed = true;
-    clearTimeout(this.#stallTimer);
+    this.#stall?.stop();
     this.frames.close();
     const calls: PendingCall[] = [];
     if (this.#encodedLater !== undefined && !this.#isAbandoned(this.#encodedLater)) calls.push(this.#encodedLater);
@@ -296,20 +302,6 @@ export class Outbox implements FrameWriterListener {
       this.#listener.onBroken(
         new ColloquyError(error.code, `no answer can be sent: ${error.message}`, { cause: error }),
       );
-  }
-
-  /** Gives up a connection whose output doesn't move. */
-  #watchStall(): void {
-    if (this.#stallTimer !== undefined || this.#closed) return;
-    this.#leftAtLastLook = this.frames.sentBytes - this.#transport.queuedBytes;
-    this.#stallTimer = setTimeout(() => {
-      this.#stallTimer = undefined;
-      if (this.#transport.queuedBytes === 0) return;
-      const left = this.frames.sentBytes - this.#transport.queuedBytes;
-      if (left !== this.#leftAtLastLook) return this.#watchStall();
-      const reason = `${this.#transport.remoteAddress} has read nothing for ${this.#limits.writeStallMs} ms (writeStallMs)`;
-      this.#listener.onBroken(new ColloquyError("CONNECTION_LOST", reason));
-    }, timerMs(this.#limits.writeStallMs));
   }
 }
 

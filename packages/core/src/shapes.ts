@@ -72,6 +72,7 @@ export class Shapes {
 
   /** The shape of a map about to be sent, with a number or on the way to one. */
   sent(keys: readonly string[]): SentShape | undefined {
+    if (keys.length > MAX_SHAPE_KEY_COUNT) return undefined;
     this.#slots ??= Array.from<SentShape | undefined>({ length: SLOT_COUNT }).fill(undefined);
     const slot = slotOf(keys);
     const known = this.#slots[slot];
@@ -101,6 +102,8 @@ export class Shapes {
     this.#fresh = NONE;
     for (const shape of fresh) {
       if (this.#sentCount >= this.maxSentCount) return;
+      // Another list of keys has taken its slot: its number would never be used.
+      if (this.#slots![slotOf(shape.keys)] !== shape) continue;
       // One that isn't told now is told when it was seen as often again.
       shape.seenCount = 0;
       if (!teller.tell(this.#sentCount, shape.keys)) continue;

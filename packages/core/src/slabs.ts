@@ -31,5 +31,7 @@ export function leaseSlab(count: number): Slab {
 export function returnSlab(slab: Slab): void {
   leasedCount--;
   const { length } = slab.bytes;
-  if (length === SLAB_BYTES && length - slab.used >= LEAST_ROOM_BYTES && idle.length < MANY) idle.push(slab);
+  if (length !== SLAB_BYTES || length - slab.used < LEAST_ROOM_BYTES) return;
+  // The oldest goes: it may have too little room for what comes.
+  if (idle.push(slab) > MANY) idle.shift();
 }

@@ -54,9 +54,10 @@ class SocketTransport implements Transport {
     this.#receiver = receiver;
     const socket = this.#socket;
     socket.on("close", () => this.#closed());
+    // First, so that a receiver may pause at what has come already.
+    socket.resume();
     if (this.#reader === undefined) socket.on("data", (chunk: Buffer) => receiver.onChunk(chunk));
     else this.#reader.open(receiver);
-    socket.resume();
     if (socket.destroyed) queueMicrotask(() => this.#closed());
   }
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { Codec } from "../src/codec.ts";
 import type { CodecClass } from "../src/codec.ts";
 import { Endpoint } from "../src/endpoint.ts";
-import type { EndpointHandler } from "../src/endpoint.ts";
+import type { EndpointHandler } from "../src/endpoint-handler.ts";
 import type { ColloquyError } from "../src/errors.ts";
 import { JsonCodec } from "../src/json-codec.ts";
 import { DEFAULT_LIMITS } from "../src/limits.ts";

@@ -156,9 +156,16 @@ describe("FrameDecoder", () => {
         count += source.length;
         for (let index = 0; index < source.length; index++) this[offset + index] = source[index]!;
       });
-      const concat = vi.spyOn(Buffer, "concat").mockImplementation((list, total = 0) => {
-        count += total;
-        return Buffer.alloc(total);
+      const copy = vi.spyOn(Buffer.prototype, "copy").mockImplementation(function mock(
+        this: Buffer,
+        target: Uint8Array,
+        targetStart = 0,
+        start = 0,
+        end = this.length,
+      ) {
+        count += end - start;
+        for (let index = start; index < end; index++) target[targetStart + index - start] = this[index]!;
+        return end - start;
       });
       const decoder = new FrameDecoder(size, { onFrame: () => {} });
       const header = Buffer.alloc(4);
@@ -167,7 +174,7 @@ describe("FrameDecoder", () => {
       const chunk = Buffer.alloc(1);
       for (let index = 0; index < size; index++) decoder.push(chunk);
       set.mockRestore();
-      concat.mockRestore();
+      copy.mockRestore();
       return count;
     };
     const once = copied(50_000);

@@ -18,7 +18,8 @@ import { Router } from "./router.ts";
 import { SilentFailures } from "./silent-failures.ts";
 import type { Remote } from "./types.ts";
 
-let taken: (value: unknown) => void = () => {};
+const NONE = (): void => {};
+let taken: (value: unknown) => void = NONE;
 
 /** Takes what settles a new promise, without a function of its own for each call. */
 function takeResolve(resolve: (value: unknown) => void): void {
@@ -141,6 +142,8 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
   call(node: RemoteNode, args: unknown[], options: CallOptions | undefined): Promise<unknown> {
     const promise = new Promise<unknown>(takeResolve);
     const call = this.#newCall(node, taken, options);
+    // It would keep the result.
+    taken = NONE;
     if (node.isReferencedFunction) call.promise = promise;
     const refusal = this.#refusalOf(node, options);
     if (refusal === undefined) this.#endpoint.request(call, [node.path, args, options?.kwargs ?? NO_KWARGS]);

@@ -1,4 +1,5 @@
-import type { ColloquyError, Endpoint, EndpointHandler, Limits, ShapeTeller, Shapes } from "@colloquy/core";
+import { ColloquyError } from "@colloquy/core";
+import type { Endpoint, EndpointHandler, Limits, ShapeTeller, Shapes } from "@colloquy/core";
 import { answerControl, noticeControl } from "./control.ts";
 import type { ControlActions } from "./control.ts";
 import { Dispatcher, readRequest } from "./dispatcher.ts";
@@ -108,7 +109,8 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller {
   }
 
   shape(id: unknown, keys: unknown): void {
-    this.#shapes?.receive(id, keys);
+    if (this.#shapes === undefined) throw new ColloquyError("INVALID_ARGUMENT", "this codec has no shapes");
+    this.#shapes.receive(id, keys);
   }
 
   goAway(): void {

@@ -3,17 +3,26 @@ export function joinPath(path: string, name: string): string {
   return path === "" ? name : `${path}/${name}`;
 }
 
-/** Paths that were cut into names, for all connections; it starts anew when it is full. */
-const cut = new Map<string, readonly string[]>();
-const MAX_CUT_COUNT = 1024;
+interface CutPath {
+  readonly path: string;
+  readonly names: readonly string[];
+}
+
+const SLOT_COUNT = 2048;
+/** Paths that were cut into names, for all connections: one for each hash. */
+const cut: (CutPath | undefined)[] = Array.from<CutPath | undefined>({ length: SLOT_COUNT }).fill(undefined);
 
 /** The names in a path. Those of a path that comes again are the same strings, whose hashes are known. */
 export function namesOf(path: string): readonly string[] {
-  const known = cut.get(path);
-  if (known !== undefined) return known;
-  if (cut.size >= MAX_CUT_COUNT) cut.clear();
+  const { length } = path;
+  const middle = length >> 1;
+  let hash = length * 17 + path.charCodeAt(length - 1) * 7 + path.charCodeAt(middle) * 131;
+  if (length > 4) hash += path.charCodeAt(middle + 1) * 1031 + path.charCodeAt(middle + 2) * 4099;
+  const slot = (hash ^ (hash >>> 11)) & (SLOT_COUNT - 1);
+  const known = cut[slot];
+  if (known !== undefined && known.path === path) return known.names;
   const names = path.split("/");
-  cut.set(path, names);
+  cut[slot] = { path, names };
   return names;
 }
 

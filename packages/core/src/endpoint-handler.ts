@@ -1,0 +1,35 @@
+import type { ColloquyError } from "./errors.ts";
+
+/** Takes what arrives at an endpoint. */
+export interface EndpointHandler {
+  /** A request. It is answered with `reply` or `fail`, once, now or later. */
+  onRequest(id: number, content: unknown, error: ColloquyError | undefined): void;
+  /** `error`: its content could not be decoded. */
+  onNotification(content: unknown, error: ColloquyError | undefined): void;
+  /** A notification of this side had to wait, and could not be encoded then. */
+  onLostNotification(error: ColloquyError): void;
+  /**
+   * How the encoding of each message of this side has ended: references that it made are void where it failed. What is sent
+   * with `notifyNow` meanwhile follows directly.
+   */
+  onEncoded?(succeeded: boolean): void;
+  /** The connection has ended and every call has settled. Called once; `error` says why, where it wasn't closed in order. */
+  onClosed(error: ColloquyError | undefined): void;
+}
+
+/** Counters of one connection. */
+export interface EndpointStats {
+  readonly sentMessages: number;
+  readonly sentBytes: number;
+  readonly receivedMessages: number;
+  readonly receivedBytes: number;
+  /** Calls of this side without an answer. */
+  readonly pending: number;
+  /** Requests of the other side without an answer. */
+  readonly running: number;
+  /** Messages that wait for room in the output, or for hello. */
+  readonly waiting: number;
+  readonly queuedBytes: number;
+  /** Answers to calls that this side had given up. */
+  readonly lateAnswers: number;
+}
