@@ -158,11 +158,9 @@ describe("FrameDecoder", () => {
       });
       const copy = vi.spyOn(Buffer.prototype, "copy").mockImplementation(function mock(
         this: Buffer,
-        target: Uint8Array,
-        targetStart = 0,
-        start = 0,
-        end = this.length,
+        ...args: unknown[]
       ) {
+        const [target, targetStart, start = 0, end = this.length] = args as [Uint8Array, number, number?, number?];
         count += end - start;
         for (let index = start; index < end; index++) target[targetStart + index - start] = this[index]!;
         return end - start;
