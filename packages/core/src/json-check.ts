@@ -16,6 +16,8 @@ const MAP_CLOSE = 0x7d;
 
 const SHORT_TEXT_BYTES = 48;
 const UNDERSCORE = 0x5f;
+const LETTER_C = 0x63;
+const LETTER_T = 0x74;
 const LETTER_U = 0x75;
 
 /** Keys that have a meaning, or whose values are looked at; those with two underscores in front are told by these. */
@@ -113,10 +115,8 @@ class LongTexts {
 function isMeaning(bytes: Buffer, start: number, end: number): boolean {
   const first = bytes[start];
   if (first === UNDERSCORE) return bytes[start + 1] === UNDERSCORE;
-  for (const key of MEANINGS) {
-    if (first === key[0] && end - start === key.length && key.compare(bytes, start, end) === 0) return true;
-  }
-  return false;
+  if (first !== LETTER_C && first !== LETTER_T) return false;
+  return MEANINGS.some((key) => end - start === key.length && key.compare(bytes, start, end) === 0);
 }
 
 /** What a text costs beyond itself where it is a key and a whole number. */

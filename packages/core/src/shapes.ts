@@ -22,7 +22,7 @@ export class SentShape {
   readonly keys: readonly string[];
   /** Its number at the peer; -1 while the peer doesn't know it. */
   id = -1;
-  seenCount = 0;
+  seenCount = 1;
   write: ShapeWriter | undefined;
 
   constructor(keys: readonly string[]) {

@@ -188,6 +188,48 @@ describe("Endpoint", () => {
     expect(ended).toStrictEqual([true, false, true]);
   });
 
+  it("sends what its handler sends with notifyNow while it is told directly behind that message", async () => {
+    const { near, far } = pair();
+    let follow = true;
+    near.onEncoded = (succeeded) => {
+      if (!follow || !succeeded) return;
+      follow = false;
+      expect(near.endpoint.notifyNow("behind the first")).toBe(true);
+      follow = true;
+    };
+    const sent = ["first", "second", "third"];
+    far.onRequest = (id, content) => {
+      far.notifications.push(content);
+      far.endpoint.reply(id, null);
+    };
+    near.endpoint.request(new Call(), sent[0]);
+    follow = false;
+    for (const content of sent.slice(1)) near.endpoint.request(new Call(), content);
+    await until(() => far.notifications.length === 4);
+    expect(far.notifications).toStrictEqual(["first", "behind the first", "second", "third"]);
+  });
+
+  it("sends nothing with notifyNow that would have to wait, or that can't be encoded", async () => {
+    const { near, far } = pair();
+    near.endpoint.hold();
+    near.endpoint.request(new Call(), 1);
+    expect(near.endpoint.notifyNow("held")).toBe(false);
+    const told: boolean[] = [];
+    near.onEncoded = () => {
+      near.onEncoded = () => {};
+      told.push(near.endpoint.notifyNow("while one waits"));
+    };
+    near.endpoint.request(new Call(), 2);
+    near.endpoint.unhold();
+    expect(told).toStrictEqual([false]);
+    expect(near.endpoint.notifyNow(new Date())).toBe(false);
+    expect(near.endpoint.notifyNow("sent")).toBe(true);
+    await until(() => far.notifications.length > 0);
+    expect(far.notifications).toStrictEqual(["sent"]);
+    near.endpoint.destroy();
+    expect(near.endpoint.notifyNow("after the end")).toBe(false);
+  });
+
   it("answers each request once, whatever its handler does", async () => {
     const { near, far } = pair();
     const call = new Call();

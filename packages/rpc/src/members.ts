@@ -19,7 +19,7 @@ export interface Exposed {
 /** True for what is passed by reference as a service. */
 export function isService(value: unknown): value is object {
   if (typeof value !== "object" || value === null) return false;
-  if (value instanceof Service || has(value, SERVICE_MAP) || has(value, FIELDS)) return true;
+  if (value instanceof Service || isServiceMap(value) || hasFields(value)) return true;
   return tableOf(value).size > 0;
 }
 
@@ -46,16 +46,20 @@ export function checkServable(root: unknown): asserts root is object {
 
 /** A map may get its members later, and a table has those that its code finds. */
 function hasMembers(owner: object): boolean {
-  if (Object.hasOwn(owner, SERVICE_MAP) || owner instanceof ServiceTable) return true;
-  return Object.hasOwn(owner, FIELDS) || tableOf(owner).size > 0;
+  if (isServiceMap(owner) || owner instanceof ServiceTable) return true;
+  return hasFields(owner) || tableOf(owner).size > 0;
 }
 
 /** A member of a service: something to call, or a service below it. */
 export type Member = Exposed | { readonly call?: undefined; readonly service: object };
 
-/** `Object.hasOwn` of a mark that most objects don't have: to read it is cheaper than to ask. */
-function has(owner: object, mark: symbol): boolean {
-  return (owner as Record<symbol, unknown>)[mark] !== undefined && Object.hasOwn(owner, mark);
+/** Most objects have no such mark: to read it is cheaper than to ask whether it is their own. */
+function isServiceMap(value: object): boolean {
+  return (value as { [SERVICE_MAP]?: unknown })[SERVICE_MAP] !== undefined && Object.hasOwn(value, SERVICE_MAP);
+}
+
+function hasFields(value: object): boolean {
+  return (value as { [FIELDS]?: unknown })[FIELDS] !== undefined && Object.hasOwn(value, FIELDS);
 }
 
 /**
@@ -69,11 +73,11 @@ export function memberOf(owner: object, names: readonly string[], index: number)
     const found = owner.lookup(name);
     return found === undefined ? missing(names, index) : asMember(found, name, undefined);
   }
-  if (has(owner, SERVICE_MAP)) {
+  if (isServiceMap(owner)) {
     if (!Object.hasOwn(owner, name)) missing(names, index);
     return asMember((owner as Record<string, unknown>)[name], name, undefined);
   }
-  const field = has(owner, FIELDS) ? fieldsOf(owner).get(name) : undefined;
+  const field = hasFields(owner) ? fieldsOf(owner).get(name) : undefined;
   if (field !== undefined) return asMember((owner as Record<string, unknown>)[name], name, field);
   const entry = tableOf(owner).get(name);
   if (entry === undefined) return refuse(owner, names, index);
@@ -83,8 +87,8 @@ export function memberOf(owner: object, names: readonly string[], index: number)
 
 /** Names and values of the services right below one, as far as they can be listed. */
 export function* subServices(owner: object): Generator<[name: string, sub: unknown], void, undefined> {
-  if (Object.hasOwn(owner, SERVICE_MAP)) yield* Object.entries(owner);
-  if (Object.hasOwn(owner, FIELDS)) {
+  if (isServiceMap(owner)) yield* Object.entries(owner);
+  if (hasFields(owner)) {
     for (const name of fieldsOf(owner).keys()) yield [name, (owner as Record<string, unknown>)[name]];
   }
   for (const [name, entry] of tableOf(owner))

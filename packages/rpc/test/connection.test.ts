@@ -1,5 +1,6 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { describe, expect, test } from "vitest";
+import { ColloquyError } from "@colloquy/core";
 import { Service, connect, expose, notify, serve, service } from "../src/index.ts";
 import type { CallContext, Connection } from "../src/index.ts";
 import { Child, WirePeer, failureOf, newAddress, pair, turns, until, wireServer } from "./support.ts";
@@ -186,6 +187,34 @@ describe.each(["local", "tcp"])("closing over %s", (kind) => {
 });
 
 describe("onClose", () => {
+  test("tells a listener once that was given twice", async () => {
+    await using link = await pair(service({ ping: expose(() => 1) }));
+    let told = 0;
+    const listener = (): void => void told++;
+    link.client.onClose(listener);
+    link.client.onClose(listener);
+    link.client.destroy();
+    await link.client.closed;
+    expect(told).toBe(1);
+    link.client.onClose(listener);
+    link.client.onClose(listener);
+    await turns(2);
+    expect(told).toBe(2);
+  });
+
+  test("and `closed` tell the same error, whenever they are asked", async () => {
+    await using link = await pair(service({ ping: expose(() => 1) }));
+    const early = link.client.closed;
+    expect(link.client.closed).toBe(early);
+    link.client.destroy(new ColloquyError("INTERNAL", "for a reason"));
+    expect(await early).toMatchObject({ message: "for a reason" });
+    link.peer.destroy();
+    await until(() => !link.peer.usable);
+    await turns(5);
+    expect(await link.peer.closed).toBe(await link.peer.closed);
+    expect(await new Promise((resolve) => link.client.onClose(resolve))).toBe(await early);
+  });
+
   test("is called once, after all calls have settled, on both sides", async () => {
     const office = new Office();
     await using link = await pair<Office, Office>(office, { service: office });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { joinPath, parseReferencePath, referencePath } from "../src/path.ts";
+import { joinPath, namesOf, parseReferencePath, referencePath } from "../src/path.ts";
 
 describe("paths", () => {
   test("are joined without a slash at either end", () => {
@@ -29,5 +29,23 @@ describe("paths", () => {
     "$/ref/1 ",
   ])("of anything else are none of a reference: %j", (path) => {
     expect(parseReferencePath(path)).toBeUndefined();
+  });
+
+  test("are cut at each slash, and once where they come again", () => {
+    expect(namesOf("a")).toEqual(["a"]);
+    expect(namesOf("a/b c/\u{1f600}")).toEqual(["a", "b c", "\u{1f600}"]);
+    expect(namesOf("")).toEqual([""]);
+    expect(namesOf("/")).toEqual(["", ""]);
+    expect(namesOf("a//b/")).toEqual(["a", "", "b", ""]);
+    expect(namesOf(["agents", "7", "run"].join("/"))).toBe(namesOf("agents/7/run"));
+  });
+
+  test("that share a place among those that were cut are never taken for each other", () => {
+    for (let round = 0; round < 2; round++) {
+      for (let index = 0; index < 10_000; index++) {
+        expect(namesOf(`agents/${index}/run`)[1]).toBe(String(index));
+        expect(namesOf(`${index}/x`)).toEqual([String(index), "x"]);
+      }
+    }
   });
 });

@@ -3,6 +3,7 @@ import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { decode, encode } from "@msgpack/msgpack";
 import { ColloquyError, connectTransport, listenTransport } from "@colloquy/core";
 import type { Transport, TransportReceiver } from "@colloquy/core";
 import { connect, serve } from "../src/index.ts";
@@ -86,7 +87,7 @@ export async function unhandledDuring(act: () => unknown): Promise<unknown[]> {
   return reasons;
 }
 
-/** A peer made by hand: it sends the messages that a test writes and collects what comes. JSON only. */
+/** A peer made by hand: it sends the messages that a test writes and collects what comes. In JSON. */
 export class WirePeer implements TransportReceiver, AsyncDisposable {
   readonly closed: Promise<void>;
   isClosed = false;
@@ -109,7 +110,7 @@ export class WirePeer implements TransportReceiver, AsyncDisposable {
 
   /** Sends messages, all in one piece. */
   send(...messages: unknown[]): void {
-    this.write(Buffer.concat(messages.map((message) => frameOf(JSON.stringify(message)))));
+    this.write(Buffer.concat(messages.map((message) => frameOf(this.encode(message)))));
   }
 
   write(bytes: Buffer): void {
@@ -169,10 +170,27 @@ export class WirePeer implements TransportReceiver, AsyncDisposable {
     this.#bytes = Buffer.concat([this.#bytes, chunk]);
     while (this.#bytes.length >= 4 && this.#bytes.length >= 4 + this.#bytes.readUInt32BE(0)) {
       const end = 4 + this.#bytes.readUInt32BE(0);
-      this.#received.push(JSON.parse(this.#bytes.toString("utf8", 4, end)));
+      this.#received.push(this.decode(this.#bytes.subarray(4, end)));
       this.#bytes = this.#bytes.subarray(end);
     }
     this.#wake();
+  }
+
+  protected encode(message: unknown): string | Uint8Array {
+    return JSON.stringify(message);
+  }
+
+  protected decode(payload: Buffer): unknown {
+    return JSON.parse(payload.toString());
+  }
+
+  /** Stops and resumes reading. */
+  pause(): void {
+    this.#transport.pause();
+  }
+
+  resume(): void {
+    this.#transport.resume();
   }
 
   onDrain(): void {}
@@ -187,6 +205,21 @@ export class WirePeer implements TransportReceiver, AsyncDisposable {
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const resolve of waiting) resolve();
+  }
+}
+
+/** The same in MsgPack, by another implementation: shapes are `ExtData` in front of their values. */
+export class PackPeer extends WirePeer {
+  static override async connect(address: string): Promise<PackPeer> {
+    return new PackPeer(await connectTransport(address, {}));
+  }
+
+  protected override encode(message: unknown): Uint8Array {
+    return encode(message);
+  }
+
+  protected override decode(payload: Buffer): unknown {
+    return decode(Uint8Array.from(payload));
   }
 }
 
@@ -207,8 +240,8 @@ export async function wireServer(address: string = newAddress()): Promise<WireSe
   return { address: listener.address, accepted, [Symbol.asyncDispose]: () => listener.close() };
 }
 
-export function frameOf(payload: string): Buffer {
-  const content = Buffer.from(payload);
+export function frameOf(payload: string | Uint8Array): Buffer {
+  const content = Buffer.from(payload as string);
   const header = Buffer.alloc(4);
   header.writeUInt32BE(content.length);
   return Buffer.concat([header, content]);

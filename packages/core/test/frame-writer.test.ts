@@ -1,0 +1,131 @@
+import { describe, expect, it } from "vitest";
+import { FrameWriter } from "../src/frame-writer.ts";
+import type { Transport } from "../src/transport.ts";
+import { frame, payloads, thrownBy } from "./support.ts";
+
+/** Keeps what is written; `queuedBytes` is set by hand. */
+class Sink implements Transport {
+  readonly remoteAddress = "sink";
+  readonly batches: Buffer[] = [];
+  queuedBytes = 0;
+  open(): void {}
+  pause(): void {}
+  resume(): void {}
+  end(): void {}
+  destroy(): void {}
+  write(bytes: Uint8Array): boolean {
+    this.batches.push(bytes as Buffer);
+    return this.queuedBytes === 0;
+  }
+}
+
+function made({ limit = 1_000_000 } = {}) {
+  const sink = new Sink();
+  const written: boolean[] = [];
+  const frames = new FrameWriter(sink, limit, { onWritten: (sent) => void written.push(sent) });
+  const send = (size: number, byte = 0): void => {
+    const mark = frames.begin();
+    frames.writer.append(Buffer.alloc(size, byte));
+    frames.commit(mark);
+  };
+  return { sink, written, frames, send, sizes: () => sink.batches.map(({ length }) => length) };
+}
+
+async function nextTick(): Promise<void> {
+  await new Promise<void>((resolve) => process.nextTick(resolve));
+}
+
+describe("FrameWriter", () => {
+  it("sends what is small at the end of the turn, in one piece", async () => {
+    const { sink, written, send } = made();
+    for (let count = 0; count < 5; count++) send(10, count);
+    expect(sink.batches).toStrictEqual([]);
+    await nextTick();
+    expect(sink.batches).toHaveLength(1);
+    expect(payloads(sink.batches[0]!)).toStrictEqual([0, 1, 2, 3, 4].map((byte) => Buffer.alloc(10, byte)));
+    expect(written).toStrictEqual([true]);
+  });
+
+  it("sends batches of one turn early, each twice as large as the one before, up to 16 KiB", async () => {
+    const { sizes, send, sink } = made();
+    // Frames of 64 bytes: each size is met exactly.
+    for (let count = 0; count < 1024; count++) send(60);
+    expect(sizes()).toStrictEqual([1024, 2048, 4096, 8192, 16_384, 16_384, 16_384]);
+    await nextTick();
+    expect(sizes().slice(7)).toStrictEqual([1024]);
+    for (let count = 0; count < 17; count++) send(60);
+    expect(sizes().slice(8)).toStrictEqual([1024]);
+    await nextTick();
+    expect(sizes().slice(8)).toStrictEqual([1024, 64]);
+    expect(payloads(Buffer.concat(sink.batches))).toHaveLength(1024 + 17);
+  });
+
+  it("sends a large frame at once", () => {
+    const { sizes, send } = made();
+    send(500_000);
+    expect(sizes()).toStrictEqual([500_004]);
+  });
+
+  it("tells after each batch whether it has left", async () => {
+    const { sink, written, frames, send } = made();
+    send(2000);
+    sink.queuedBytes = 700;
+    send(3000);
+    expect(written).toStrictEqual([true, false]);
+    send(50);
+    expect(frames.queuedBytes).toBe(754);
+    sink.queuedBytes = 0;
+    expect(frames.queuedBytes).toBe(54);
+    await nextTick();
+    expect(written).toStrictEqual([true, false, true]);
+    expect(frames.queuedBytes).toBe(0);
+  });
+
+  it("drops a frame over the limit and sends those around it", async () => {
+    const { sink, frames, send } = made({ limit: 100 });
+    send(100, 1);
+    for (const size of [101, 20_000]) {
+      const mark = frames.begin();
+      const error = thrownBy(() => {
+        try {
+          frames.writer.append(Buffer.alloc(size));
+        } catch (thrown) {
+          throw frames.abort(mark, thrown);
+        }
+        frames.commit(mark);
+      });
+      expect(error.message).toBe("message is larger than the limit of 100 bytes (maxMessageBytes)");
+    }
+    send(1, 2);
+    await nextTick();
+    expect(Buffer.concat(sink.batches)).toStrictEqual(Buffer.concat([frame(Buffer.alloc(100, 1)), frame("\u0002")]));
+    expect(frames.sentMessages).toBe(2);
+    expect(frames.sentBytes).toBe(109);
+  });
+
+  it("goes on where a frame was dropped or has failed, and holds no memory then", async () => {
+    const { sink, frames, send } = made();
+    frames.drop(frames.begin());
+    expect(frames.writer.bytes).toHaveLength(0);
+    const mark = frames.begin();
+    const failure = new Error("failed");
+    expect(frames.abort(mark, failure)).toBe(failure);
+    expect(frames.writer.bytes).toHaveLength(0);
+    await nextTick();
+    expect(sink.batches).toStrictEqual([]);
+    send(1, 7);
+    await nextTick();
+    expect(sink.batches).toStrictEqual([frame("\u0007")]);
+  });
+
+  it("writes nothing after its end", async () => {
+    const { sink, written, frames, send } = made();
+    send(10);
+    frames.close();
+    send(5000);
+    await nextTick();
+    expect(sink.batches).toStrictEqual([]);
+    expect(written).toStrictEqual([]);
+    expect(frames.writer.bytes).toHaveLength(0);
+  });
+});
