@@ -29,6 +29,7 @@ export class JsonCodec extends Codec {
     try {
       encoder.write(value, this.limits.maxDepth);
     } catch (error) {
+      writer.rewind(0);
       throw located(error);
     }
     return Uint8Array.from(writer.take());

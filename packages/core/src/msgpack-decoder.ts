@@ -156,9 +156,9 @@ export class MsgPackDecoder {
   /** A map whose keys the peer has told before. */
   #shaped(keyCount: number, depth: number): object {
     const id = this.#bytes[this.#advance(3) + 2]!;
-    const shape = this.#shapes.received(id, keyCount);
+    const read = this.#shapes.reader(id, keyCount);
     this.#spend(CONTAINER_COST + keyCount * ENTRY_COST);
-    return shape.read(this, depth - 1);
+    return read(this, depth - 1);
   }
 
   #map(count: number, depth: number): unknown {

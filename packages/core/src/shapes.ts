@@ -46,7 +46,8 @@ export interface ShapeTeller {
 /** A shape of the peer. */
 export interface ReceivedShape {
   readonly keys: readonly string[];
-  readonly read: ShapeReader;
+  /** Made when the first map of the shape comes. */
+  read: ShapeReader | undefined;
 }
 
 /**
@@ -113,9 +114,9 @@ export class Shapes {
   }
 
   /**
-   * Takes a definition of the peer; the same number may be given again.
+   * Takes a definition of the peer.
    *
-   * @throws SerializationError for one that is malformed or over the bounds.
+   * @throws SerializationError for one that is malformed or over the bounds, and for a number that has a shape already.
    */
   receive(id: unknown, keys: unknown): void {
     if (typeof id !== "number" || !Number.isInteger(id) || id < 0 || id >= MAX_SHAPE_COUNT)
@@ -123,15 +124,16 @@ export class Shapes {
     if (!Array.isArray(keys) || !keys.every((key): key is string => typeof key === "string") || !isDefinable(keys))
       throw new SerializationError("a shape is no list of keys that a shape may have");
     this.#received ??= Array.from<ReceivedShape | undefined>({ length: MAX_SHAPE_COUNT }).fill(undefined);
-    this.#received[id] = { keys, read: compileShape(keys).read };
+    if (this.#received[id] !== undefined) throw new SerializationError(`shape ${id} was defined already`);
+    this.#received[id] = { keys, read: undefined };
   }
 
-  /** @throws SerializationError for a number that has no shape of so many keys. */
-  received(id: number, keyCount: number): ReceivedShape {
+  /** What reads a map. @throws SerializationError for a number that has no shape of so many keys. */
+  reader(id: number, keyCount: number): ShapeReader {
     const shape = this.#received?.[id];
     if (shape === undefined || shape.keys.length !== keyCount)
       throw new SerializationError(`no shape ${id} of ${keyCount} keys was defined`);
-    return shape;
+    return (shape.read ??= compileShape(shape.keys).read);
   }
 }
 

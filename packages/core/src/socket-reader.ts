@@ -11,7 +11,9 @@ let shared: Buffer | undefined;
  */
 export class SocketReader {
   #receiver: TransportReceiver | undefined;
-  #early: Buffer[] | undefined;
+  /** What came before there was a receiver, or after a pause. */
+  #kept: Buffer[] | undefined;
+  #paused = false;
   #room: Buffer | undefined;
 
   /** For the options of the socket. */
@@ -22,8 +24,25 @@ export class SocketReader {
   /** Delivers to `receiver` from now on. */
   open(receiver: TransportReceiver): void {
     this.#receiver = receiver;
-    for (const chunk of this.#early ?? []) receiver.onChunk(chunk);
-    this.#early = undefined;
+    this.#deliverKept();
+  }
+
+  /** Keeps what comes: a socket that was resumed a moment ago may read once more. */
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.#deliverKept();
+  }
+
+  #deliverKept(): void {
+    while (!this.#paused && this.#receiver !== undefined && this.#kept !== undefined) {
+      const chunk = this.#kept.shift();
+      if (chunk === undefined) this.#kept = undefined;
+      else this.#receiver.onChunk(chunk);
+    }
   }
 
   #place(): Buffer {
@@ -35,8 +54,8 @@ export class SocketReader {
   #take(count: number, bytes: Uint8Array): boolean {
     const receiver = this.#receiver;
     const chunk = (bytes as Buffer).subarray(0, count);
-    if (receiver === undefined) {
-      (this.#early ??= []).push(Buffer.from(chunk));
+    if (receiver === undefined || this.#paused) {
+      (this.#kept ??= []).push(Buffer.from(chunk));
       return false;
     }
     if (this.#room === undefined) receiver.onChunk(chunk);

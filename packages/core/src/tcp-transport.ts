@@ -78,10 +78,12 @@ class SocketTransport implements Transport {
   }
 
   pause(): void {
+    this.#reader?.pause();
     this.#socket.pause();
   }
 
   resume(): void {
+    this.#reader?.resume();
     this.#socket.resume();
   }
 

@@ -325,7 +325,7 @@ describe("a socket that is paused", () => {
     transport.destroy();
   });
 
-  it.fails("stays so where it is paused right after it was opened by the side that accepts", async () => {
+  it("stays so where it is paused right after it was opened by the side that accepts", async () => {
     const { transport, peer, listener } = await accepted();
     const collector = new Collector();
     transport.open(collector);
