@@ -137,12 +137,21 @@ export class Shapes {
   }
 }
 
+/** From the number of keys, and from the first, the last and the one in the middle. */
 function slotOf(keys: readonly string[]): number {
   const first = keys[0]!;
+  const middle = keys[keys.length >> 1]!;
   const last = keys[keys.length - 1]!;
   const hash =
-    keys.length * 37 + first.length * 11 + first.charCodeAt(0) * 131 + last.length * 7 + last.charCodeAt(0) * 17;
-  return hash & (SLOT_COUNT - 1);
+    keys.length * 37 +
+    first.length * 11 +
+    first.charCodeAt(0) * 131 +
+    middle.length * 1031 +
+    middle.charCodeAt(0) * 61 +
+    middle.charCodeAt(middle.length - 1) * 257 +
+    last.length * 7 +
+    last.charCodeAt(0) * 17;
+  return (hash ^ (hash >>> 9)) & (SLOT_COUNT - 1);
 }
 
 /** Keys that are whole numbers would change their places; some others have a meaning. */

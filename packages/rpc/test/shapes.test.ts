@@ -116,9 +116,10 @@ describe("shapes on the wire", () => {
     const nested = [new ExtData(1, Uint8Array.of(255)), [[NUMBER_0, 1, { x: 2 }]]];
     for (let count = 0; count < 20; count++)
       expect(await wire.request("echo", [nested])).toEqual([1, { list: [{ x: 1, y: { x: 2 } }] }]);
-    wire.notify("$/shapes", [[0, ["z"]]]);
-    expect(await wire.request("echo", [[NUMBER_0, 3]])).toEqual([1, { z: 3 }]);
     expect(onlyConnection(server).stats().failedNotifications).toBe(0);
+    wire.notify("$/shapes", [[0, ["z"]]]);
+    expect(await wire.request("echo", [[NUMBER_0, 3, 4]])).toEqual([1, { x: 3, y: 4 }]);
+    expect(onlyConnection(server).stats().failedNotifications).toBe(1);
   });
 
   test("may hold keyword arguments", async () => {
