@@ -105,7 +105,8 @@ export class FrameWriter {
     if (this.writer.batchBytes === 0) return;
     const batch = this.writer.take();
     if (this.#closed) return;
-    const sent = this.#transport.write(batch);
+    // What waits must not hold a whole slab for some bytes.
+    const sent = this.#transport.write(this.#backlogged ? Buffer.from(batch) : batch);
     this.#backlogged = this.#transport.queuedBytes > 0;
     this.#listener.onWritten(sent);
   }

@@ -46,7 +46,7 @@ export function checkJson(bytes: Buffer, start: number, end: number, maxDepth: n
           if (bytes[close] === BACKSLASH && bytes[++close] === LETTER_U) hasMeaning = true;
         }
         if (close < end && bytes[close] !== QUOTE) {
-          long ??= new LongTexts(bytes, end);
+          long ??= new LongTexts(bytes.subarray(0, end));
           close = long.endFrom(close);
           hasMeaning ||= long.hasUnicodeEscape;
         }
@@ -84,26 +84,25 @@ export function checkJson(bytes: Buffer, start: number, end: number, maxDepth: n
 class LongTexts {
   hasUnicodeEscape = false;
   readonly #bytes: Buffer;
-  readonly #end: number;
   #quote = -1;
   #backslash = -1;
 
-  constructor(bytes: Buffer, end: number) {
+  constructor(bytes: Buffer) {
     this.#bytes = bytes;
-    this.#end = end;
   }
 
   /** Where the text ends that goes on at `start`. */
   endFrom(start: number): number {
     let position = start;
-    while (position < this.#end) {
+    const end = this.#bytes.length;
+    while (position < end) {
       if (this.#quote < position) this.#quote = this.#find(QUOTE, position);
       if (this.#backslash < position) this.#backslash = this.#find(BACKSLASH, position);
-      if (this.#quote <= this.#backslash) return Math.min(this.#quote, this.#end);
+      if (this.#quote <= this.#backslash) return Math.min(this.#quote, end);
       if (this.#bytes[this.#backslash + 1] === LETTER_U) this.hasUnicodeEscape = true;
       position = this.#backslash + 2;
     }
-    return this.#end;
+    return end;
   }
 
   #find(byte: number, start: number): number {

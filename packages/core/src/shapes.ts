@@ -1,5 +1,4 @@
 import { SerializationError } from "./errors.ts";
-import { indexOfKey } from "./index-key-cost.ts";
 import { TYPE_KEY } from "./lower-lift.ts";
 import { compileShape } from "./shape-code.ts";
 import type { ShapeReader, ShapeWriter } from "./shape-code.ts";
@@ -7,7 +6,7 @@ import type { ShapeReader, ShapeWriter } from "./shape-code.ts";
 /** Shapes that this side takes from a peer, and sends at most. Their numbers are below. */
 export const MAX_SHAPE_COUNT = 256;
 export const MAX_SHAPE_KEY_COUNT = 64;
-/** Characters of all keys of a shape: its definition fits into the smallest message that a peer may allow. */
+/** Characters of all keys of a shape. A definition that is too large for the peer isn't told. */
 const MAX_SHAPE_TEXT_LENGTH = 512;
 /** Maps of a shape that are sent with their keys before it is worth a number. */
 const SEEN_BEFORE_DEFINED = 8;
@@ -81,13 +80,17 @@ export class Shapes {
       if (known.id < 0) this.#see(known);
       return known;
     }
-    // One that has a number keeps its place: the peer remembers it, too.
-    if (known === undefined || known.id < 0) this.#slots[slot] = new SentShape(keys);
+    // One that has a number keeps its place: the peer remembers it, too. What is too long for a shape isn't kept.
+    if ((known === undefined || known.id < 0) && textLength(keys) <= MAX_SHAPE_TEXT_LENGTH)
+      this.#slots[slot] = new SentShape(keys);
     return undefined;
   }
 
   #see(shape: SentShape): void {
-    if (++shape.seenCount === SEEN_BEFORE_DEFINED && isDefinable(shape.keys)) this.#fresh = [...this.#fresh, shape];
+    if (++shape.seenCount !== SEEN_BEFORE_DEFINED || !isDefinable(shape.keys)) return;
+    if (this.#fresh.length >= this.#maxSentCount - this.#sentCount) return;
+    if (this.#fresh === NONE) this.#fresh = [shape];
+    else this.#fresh.push(shape);
   }
 
   /** Whether there are shapes that the peer could be told. */
@@ -154,13 +157,17 @@ function slotOf(keys: readonly string[]): number {
   return (hash ^ (hash >>> 9)) & (SLOT_COUNT - 1);
 }
 
+function textLength(keys: readonly string[]): number {
+  let length = 0;
+  for (const key of keys) length += key.length;
+  return length;
+}
+
 /** Keys that are whole numbers would change their places; some others have a meaning. */
 function isDefinable(keys: readonly string[]): boolean {
   if (keys.length === 0 || keys.length > MAX_SHAPE_KEY_COUNT || new Set(keys).size < keys.length) return false;
-  let length = 0;
   for (const key of keys) {
-    length += key.length;
-    if (CHECKED_KEYS.has(key) || indexOfKey(key) >= 0 || /^\d+$/.test(key)) return false;
+    if (CHECKED_KEYS.has(key) || /^\d+$/.test(key)) return false;
   }
-  return length <= MAX_SHAPE_TEXT_LENGTH;
+  return textLength(keys) <= MAX_SHAPE_TEXT_LENGTH;
 }

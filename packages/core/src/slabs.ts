@@ -18,13 +18,14 @@ let leasedCount = 0;
 
 /** A slab with room for `count` bytes, for one writer alone until it is returned. */
 export function leaseSlab(count: number): Slab {
-  leasedCount++;
   const last = idle[idle.length - 1];
   if (last !== undefined && last.used + count <= last.bytes.length) {
     idle.pop();
+    leasedCount++;
     return last;
   }
   const bytes = Buffer.allocUnsafeSlow(Math.max(count, leasedCount < MANY ? SLAB_BYTES : SMALL_SLAB_BYTES));
+  leasedCount++;
   return { bytes, view: new DataView(bytes.buffer), used: 0 };
 }
 

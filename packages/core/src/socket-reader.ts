@@ -32,9 +32,11 @@ export class SocketReader {
     this.#paused = true;
   }
 
-  resume(): void {
+  /** False: what was kept has led to another pause. */
+  resume(): boolean {
     this.#paused = false;
     this.#deliverKept();
+    return !this.#paused;
   }
 
   #deliverKept(): void {
@@ -46,7 +48,8 @@ export class SocketReader {
   }
 
   #place(): Buffer {
-    this.#room = this.#receiver?.room?.();
+    // What is kept moves the place of a large message when it is delivered.
+    this.#room = this.#paused ? undefined : this.#receiver?.room?.();
     return this.#room ?? (shared ??= Buffer.allocUnsafeSlow(READ_BYTES));
   }
 

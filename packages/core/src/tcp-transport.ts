@@ -83,8 +83,7 @@ class SocketTransport implements Transport {
   }
 
   resume(): void {
-    this.#reader?.resume();
-    this.#socket.resume();
+    if (this.#reader === undefined || this.#reader.resume()) this.#socket.resume();
   }
 
   end(): void {

@@ -34,8 +34,13 @@ export function makeHello(codec: Codec, limits: Limits, root: string | undefined
     serializers: codec.serializerNames.slice(0, -1),
     limits: { maxMessageBytes: limits.maxMessageBytes, maxReferenceCount: limits.maxReferenceCount },
     segments: false,
-    shapes: codec.shapes === undefined ? 0 : MAX_SHAPE_COUNT,
+    shapes: codec.shapes !== undefined && takesDefinitions(limits) ? MAX_SHAPE_COUNT : 0,
   };
+}
+
+/** A definition is five levels deep and may have 64 keys. */
+function takesDefinitions(limits: Limits): boolean {
+  return limits.maxDepth >= 5 && limits.maxDecodedCost >= 16_384;
 }
 
 /** What this side has to know of the other. */
