@@ -21,13 +21,10 @@ function quoted(content: Buffer): Buffer {
 function searchedBytes(payload: Buffer): number {
   const indexOf = Buffer.prototype.indexOf;
   let searched = 0;
-  const spy = vi.spyOn(Buffer.prototype, "indexOf").mockImplementation(function (
-    this: Buffer,
-    byte: string | number | Uint8Array,
-    start: unknown,
-  ) {
-    const found = indexOf.call(this, byte, start as number);
-    searched += (found < 0 ? this.length : found + 1) - (start as number);
+  const spy = vi.spyOn(Buffer.prototype, "indexOf").mockImplementation(function mock(this: Buffer, ...args: unknown[]) {
+    const [byte, start] = args as [number, number];
+    const found = indexOf.call(this, byte, start);
+    searched += (found < 0 ? this.length : found + 1) - start;
     if (searched > 10 * payload.length) throw new Error("searched again and again");
     return found;
   });
