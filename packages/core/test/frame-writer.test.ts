@@ -81,6 +81,26 @@ describe("FrameWriter", () => {
     expect(frames.queuedBytes).toBe(0);
   });
 
+  it("gives a transport that keeps what it gets no slab for some bytes", () => {
+    const { sink, frames, send } = made();
+    sink.queuedBytes = 10;
+    for (let count = 0; count < 5; count++) {
+      send(100, count);
+      frames.flush();
+    }
+    // The first could have left at once.
+    const kept = sink.batches.slice(1);
+    expect(kept).toStrictEqual([1, 2, 3, 4].map((byte) => frame(Buffer.alloc(100, byte))));
+    const slabBytes = 65_536;
+    for (const { buffer } of kept) expect(buffer.byteLength).toBeLessThan(slabBytes);
+    sink.queuedBytes = 0;
+    send(100);
+    frames.flush();
+    send(100);
+    frames.flush();
+    expect(sink.batches.at(-1)!.buffer.byteLength).toBe(slabBytes);
+  });
+
   it("drops a frame over the limit and sends those around it", async () => {
     const { sink, frames, send } = made({ limit: 100 });
     send(100, 1);

@@ -318,9 +318,28 @@ describe("shapes of maps", () => {
     expect(link.told).toHaveLength(1);
   });
 
-  it("keep no lists of keys that are too long for one", () => {
+  it("wait for their numbers in bounded number, however many come up in one message", () => {
+    const link = new Link({}, 3);
+    let asked = 0;
+    const teller = { tell: () => ++asked < 0 };
+    const lists = listsApart(200);
+    const content = Array.from({ length: 9 }, () => lists.map((keys) => mapOf(keys)));
+    for (let count = 0; count < 10; count++) {
+      encodeMessage(link.from, 0, 7, content);
+      link.from.shapes.define(teller);
+      expect(link.from.shapes.hasFresh).toBe(false);
+    }
+    expect(asked).toBeGreaterThan(0);
+    expect(asked).toBeLessThanOrEqual(10 * 3);
+    for (let count = 0; count < 20; count++) expectSame(link.carry(content), content);
+    expect(link.told).toHaveLength(3);
+  });
+
+  it.each([
+    ["many keys", Array.from({ length: 65 }, (_, index) => `k${index}`)],
+    ["long keys", ["a", "k".repeat(512)]],
+  ])("keep no lists of too %s for one", (_what, keys) => {
     const shapes = new Shapes();
-    const keys = Array.from({ length: 65 }, (_, index) => `k${index}`);
     for (let count = 0; count < 5; count++) expect(shapes.sent(keys)).toBeUndefined();
     expect(shapes.sent(["a"])).toBeUndefined();
     expect(shapes.sent(["a"])).toMatchObject({ keys: ["a"] });

@@ -10,6 +10,7 @@ import { Codec } from "../src/codec.ts";
 import { connectChannel } from "../src/connect-channel.ts";
 import { JsonCodec } from "../src/json-codec.ts";
 import { MsgPackCodec } from "../src/msgpack-codec.ts";
+import { FrameDecoder } from "../src/frame-decoder.ts";
 import { serveChannels } from "../src/serve-channels.ts";
 import { SocketReader, adopt } from "../src/socket-reader.ts";
 import type { Listener, Transport, TransportReceiver } from "../src/transport.ts";
@@ -339,6 +340,78 @@ describe("a socket that is paused", () => {
   });
 });
 
+describe("a socket that is paused while more comes", () => {
+  it("puts large messages together, however often it is paused within them", async () => {
+    const { transport, peer, listener } = await accepted();
+    const wanted = [3 * MEBIBYTE, 100, 2 * MEBIBYTE + 7, 40_000].map((size, index) => pattern(size, index));
+    const found: Buffer[] = [];
+    const decoder = new FrameDecoder(8 * MEBIBYTE, {
+      onFrame: (bytes, start, end) => void found.push(Buffer.from(bytes.subarray(start, end))),
+    });
+    let [filled, pushed] = [0, 0];
+    transport.open({
+      onChunk: (chunk) => {
+        pushed++;
+        decoder.push(chunk);
+      },
+      room: () => decoder.room(),
+      onFilled: (count) => {
+        filled++;
+        decoder.fill(count);
+        if (filled % 3 === 0) transport.pause();
+      },
+      onDrain: () => {},
+      onClose: () => {},
+    });
+    for (const payload of wanted) peer.socket.write(frame(payload));
+    for (let turn = 0; found.length < wanted.length && turn < 20_000; turn++) {
+      if (turn % 2 === 0) transport.pause();
+      await new Promise((resolve) => setImmediate(resolve));
+      transport.resume();
+      if (turn % 3 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(found.map((payload, index) => payload.equals(wanted[index]!))).toStrictEqual([true, true, true, true]);
+    expect(Math.min(filled, pushed)).toBeGreaterThan(2);
+    transport.destroy();
+    peer.socket.destroy();
+    await listener.close();
+  });
+
+  it.each(["in order", "by a reset"])("tells its end, %s, behind what came before", async (how) => {
+    const { transport, peer, listener } = await accepted();
+    const collector = new Collector();
+    transport.open(collector);
+    transport.pause();
+    const data = pattern(2000);
+    peer.socket.write(data.subarray(0, 1500));
+    await sleep(20);
+    if (how === "in order") peer.socket.end(data.subarray(1500));
+    else peer.socket.resetAndDestroy();
+    await sleep(20);
+    expect([collector.received.length, collector.closes]).toStrictEqual([0, 0]);
+    transport.resume();
+    await until(() => collector.closes > 0);
+    expect(collector.received.equals(how === "in order" ? data : data.subarray(0, 1500))).toBe(true);
+    transport.destroy();
+    await listener.close();
+  });
+
+  it.fails("delivers nothing after its end, also where it is resumed", async () => {
+    const { transport, peer, listener } = await accepted();
+    const collector = new Collector();
+    transport.open(collector);
+    transport.pause();
+    peer.socket.write("kept");
+    await sleep(20);
+    transport.destroy();
+    await until(() => collector.closes > 0);
+    transport.resume();
+    peer.socket.destroy();
+    await listener.close();
+    expect(collector.received.toString()).toBe("");
+  });
+});
+
 describe("a runtime whose sockets can't be given memory", () => {
   /** Takes the method away from all sockets of the process; returns what puts it back. */
   async function withoutUserBuffer(): Promise<() => void> {
@@ -435,5 +508,42 @@ describe("SocketReader", () => {
     early.write("end");
     expect(callback(3, early)).toBe(true);
     expect(told).toStrictEqual(["early", "later", 8, "end"]);
+  });
+
+  it("asks for no room while it is paused: what it keeps comes first", () => {
+    const reader = new SocketReader();
+    const { buffer, callback } = reader.onread() as { buffer: () => Buffer; callback: net.OnReadOpts["callback"] };
+    const place = Buffer.alloc(8);
+    const told: unknown[] = [];
+    let pauses = false;
+    reader.open({
+      onChunk: (chunk) => {
+        told.push(chunk.toString());
+        if (pauses) reader.pause();
+      },
+      room: () => place,
+      onFilled: (count) => void told.push(count),
+      onDrain: () => {},
+      onClose: () => {},
+    });
+    const asked = buffer();
+    reader.pause();
+    // Asked for before the pause, filled after it.
+    asked.write("one");
+    expect(callback(3, asked)).toBe(false);
+    const other = buffer();
+    expect(other).not.toBe(place);
+    other.write("two");
+    expect(callback(3, other)).toBe(false);
+    expect(told).toStrictEqual([]);
+    pauses = true;
+    expect(reader.resume()).toBe(false);
+    expect(told).toStrictEqual(["one"]);
+    pauses = false;
+    expect(reader.resume()).toBe(true);
+    expect(told).toStrictEqual(["one", "two"]);
+    expect(buffer()).toBe(place);
+    expect(callback(8, place)).toBe(true);
+    expect(told).toStrictEqual(["one", "two", 8]);
   });
 });

@@ -56,6 +56,54 @@ describe("shapes on the wire", () => {
     expect(await json.hello({ shapes: 256 })).toMatchObject({ codec: "json", shapes: 0 });
   });
 
+  test.each([
+    [{ maxDepth: 4 }, 0],
+    [{ maxDepth: 5, maxDecodedCost: 16_383 }, 0],
+    [{ maxDepth: 5, maxDecodedCost: 16_384 }, 256],
+  ])("are offered where a definition can be read: with %j %i of them", async (limits, shapes) => {
+    await using server = await served({ limits });
+    await using wire = await PackPeer.connect(server.address);
+    expect(await wire.hello()).toMatchObject({ shapes });
+    if (shapes === 0) return;
+    // As large as they get.
+    const keys = Array.from({ length: 64 }, (_, index) => String.fromCharCode(0x4e00 + index).repeat(8));
+    wire.notify("$/shapes", [[0, keys]]);
+    const [type, content] = await wire.request("echo", [[NUMBER_0, ...keys.map((_, index) => index)]]);
+    expect(type).toBe(1);
+    expect(Object.keys(content as object)).toEqual(keys);
+    expect(onlyConnection(server).stats().failedNotifications).toBe(0);
+  });
+
+  test("are not told to a peer for which the definition is too large, and the maps cross all the same", async () => {
+    await using server = await served();
+    await using wire = await PackPeer.connect(server.address);
+    await wire.hello({ shapes: 256, limits: { maxMessageBytes: 1024 } });
+    // The map is a few bytes smaller than the definition.
+    const map = { ["é".repeat(503)]: 1 };
+    for (let count = 0; count < 40; count++) expect(await wire.request("echo", [map])).toEqual([1, map]);
+    expect(await wire.rest()).toEqual([]);
+    expect(onlyConnection(server).stats().failedNotifications).toBe(0);
+    for (let count = 1; count <= 8; count++) await wire.request("vector", [count]);
+    expect(await wire.next()).toEqual(DEFINITION);
+  });
+
+  test("are told behind the failure of an answer that could not be sent, not before", async () => {
+    const host = service({
+      rows: expose((last: string) => [
+        ...Array.from({ length: 20 }, (_, x) => ({ x, y: 2 })),
+        last === "symbol" ? Symbol("x") : last,
+      ]),
+    });
+    await using server = await serve(newAddress(), host, { codec });
+    await using wire = await PackPeer.connect(server.address);
+    await wire.hello({ shapes: 256 });
+    expect((await wire.request("rows", ["symbol"]))[0]).toBe(2);
+    expect(await wire.next()).toEqual(DEFINITION);
+    const [, rows] = await wire.request("rows", ["text"]);
+    expect(rows).toHaveLength(21);
+    expect(rows[1]).toEqual([NUMBER_0, 1, 2]);
+  });
+
   test("are defined right behind the eighth map, and used from then on", async () => {
     await using server = await served();
     await using wire = await PackPeer.connect(server.address);
