@@ -1,4 +1,4 @@
-const SLOT_COUNT = 2048;
+const SLOT_COUNT = 8192;
 const LONGEST_TEXT_BYTES = 32;
 
 /**
@@ -12,11 +12,12 @@ export class KeyCache {
   read(bytes: Uint8Array, start: number, length: number): string | undefined {
     if (length > LONGEST_TEXT_BYTES) return undefined;
     if (length === 0) return "";
-    // Few bytes are enough: the ends, and three in the middle, where the numbers in paths stand.
+    // Few bytes are enough: the ends, and up to five in the middle, where the numbers in paths stand.
     const middle = start + (length >> 1);
     let hash = length * 17 + bytes[start]! * 31 + bytes[start + length - 1]! * 7 + bytes[middle]! * 131;
     if (length > 4) hash += bytes[middle + 1]! * 1031 + bytes[middle + 2]! * 4099;
-    const slot = (hash ^ (hash >>> 11)) & (SLOT_COUNT - 1);
+    if (length > 8) hash += bytes[middle - 1]! * 521 + bytes[middle + 3]! * 2053;
+    const slot = (hash ^ (hash >>> 13)) & (SLOT_COUNT - 1);
     const known = this.#slots[slot];
     if (known !== undefined && known.length === length && sameBytes(known, bytes, start)) return known;
     const text = shortAscii(bytes, start, length);

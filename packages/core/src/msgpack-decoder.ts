@@ -17,6 +17,8 @@ const NO_VIEW = new DataView(new ArrayBuffer(0));
 const LARGEST_VIEWED_BYTES = 65_536;
 /** Longer arrays are made in their full length at once. */
 const SHORT_ARRAY_LENGTH = 32;
+/** Shorter ones are made as literals. */
+const LITERAL_ARRAY_LENGTH = 3;
 /** On the memory of the message that was read last: mostly what all sockets read into. */
 let view: DataView = NO_VIEW;
 
@@ -142,15 +144,36 @@ export class MsgPackDecoder {
     if (count > 1 && this.#bytes[this.#position] === 0xd4 && this.#bytes[this.#position + 1] === SHAPE_EXTENSION)
       return this.#shaped(count - 1, depth);
     this.#spend(CONTAINER_COST + count * SCALAR_COST);
+    return count <= LITERAL_ARRAY_LENGTH ? this.#fewElements(count, depth - 1) : this.#elements(count, depth - 1);
+  }
+
+  #elements(count: number, depth: number): unknown[] {
     const result: unknown[] = [];
     let index = 0;
     try {
       if (count > SHORT_ARRAY_LENGTH) result.length = count;
-      for (; index < count; index++) result[index] = this.read(depth - 1);
+      for (; index < count; index++) result[index] = this.read(depth);
     } catch (error) {
       throw within(error, index);
     }
     return result;
+  }
+
+  /** Literals have room for just their elements; an array that grows makes room for 17. Requests consist of such arrays. */
+  #fewElements(count: number, depth: number): unknown[] {
+    let index = 0;
+    try {
+      if (count === 0) return [];
+      const first = this.read(depth);
+      if (count === 1) return [first];
+      index = 1;
+      const second = this.read(depth);
+      if (count === 2) return [first, second];
+      index = 2;
+      return [first, second, this.read(depth)];
+    } catch (error) {
+      throw within(error, index);
+    }
   }
 
   /** A map whose keys the peer has told before. */

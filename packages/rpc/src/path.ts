@@ -8,7 +8,7 @@ interface CutPath {
   readonly names: readonly string[];
 }
 
-const SLOT_COUNT = 2048;
+const SLOT_COUNT = 8192;
 /** Paths that were cut into names, for all connections: one for each hash. */
 const cut: (CutPath | undefined)[] = Array.from<CutPath | undefined>({ length: SLOT_COUNT }).fill(undefined);
 
@@ -18,7 +18,8 @@ export function namesOf(path: string): readonly string[] {
   const middle = length >> 1;
   let hash = length * 17 + path.charCodeAt(length - 1) * 7 + path.charCodeAt(middle) * 131;
   if (length > 4) hash += path.charCodeAt(middle + 1) * 1031 + path.charCodeAt(middle + 2) * 4099;
-  const slot = (hash ^ (hash >>> 11)) & (SLOT_COUNT - 1);
+  if (length > 8) hash += path.charCodeAt(middle - 1) * 521 + path.charCodeAt(middle + 3) * 2053;
+  const slot = (hash ^ (hash >>> 13)) & (SLOT_COUNT - 1);
   const known = cut[slot];
   if (known !== undefined && known.path === path) return known.names;
   const names = path.split("/");
