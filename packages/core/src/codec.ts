@@ -1,11 +1,13 @@
 import type { ByteWriter } from "./byte-writer.ts";
-import { ProtocolError, SerializationError, toError } from "./errors.ts";
+import { ProtocolError, SerializationError, describeType, toError } from "./errors.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 import type { Limits } from "./limits.ts";
 import { lift, located, lower } from "./lower-lift.ts";
 import type { PlainRules } from "./lower-lift.ts";
 import { readMessage } from "./message.ts";
 import type { Message } from "./message.ts";
+import type { SegmentPacker } from "./outgoing-segments.ts";
+import { Segments } from "./segments.ts";
 import { SerializerTable } from "./serializers.ts";
 import type { Shapes } from "./shapes.ts";
 import type { BuiltinTypes, Class, SerializerFactory } from "./serializers.ts";
@@ -17,6 +19,12 @@ export type CodecClass = new (serializers?: Iterable<SerializerFactory>) => Code
 
 /** Makes the codec of a connection from the first byte of its first payload (-1: the payload is empty). */
 export type CodecChooser = (firstByte: number) => Codec;
+
+/** Undoes what a `SegmentPacker` has done. */
+export interface SegmentUnpacker {
+  /** `rawLength` bytes. Rejects with `SERIALIZATION_ERROR` where they aren't what `packed` holds. */
+  unpackSegment(packed: Uint8Array, rawLength: number): Promise<Buffer>;
+}
 
 /**
  * Turns values into bytes and back. A codec of one's own extends this class and has two methods, which call `serialize` and
@@ -33,6 +41,10 @@ export abstract class Codec {
   limits: Limits = DEFAULT_LIMITS;
   /** @internal Shapes of maps that the connection agrees on; undefined where the format has none. */
   readonly shapes: Shapes | undefined = undefined;
+  /** @internal Large binary values of the message that is encoded or decoded. */
+  readonly segments: Segments = new Segments();
+  /** @internal Makes segments smaller for the wire; undefined: they cross as they are. */
+  readonly packer: (SegmentPacker & SegmentUnpacker) | undefined = undefined;
   #liftedFrom: unknown;
   /** 1 for the codec of a channel: `[type, id, content]` itself doesn't count as depth. */
   #messageDepth = 0;
@@ -73,8 +85,19 @@ export abstract class Codec {
   }
 
   /** Sets the types with negative ids, for peers that know them. */
-  setBuiltins(builtins: BuiltinTypes): void {
+  setBuiltins(builtins: BuiltinTypes | undefined): void {
     this.table.builtins = builtins;
+  }
+
+  /** @internal How bytes stand in a message: as they are, or what `bytesInline` reads. */
+  inlineBytes(bytes: Uint8Array): unknown {
+    return bytes;
+  }
+
+  /** @internal @throws SerializationError */
+  bytesInline(data: unknown): Uint8Array {
+    if (data instanceof Uint8Array) return data;
+    throw new SerializationError(`${describeType(data)} in place of bytes`);
   }
 
   /** `value` in terms of null, booleans, numbers, strings, bytes, arrays and plain objects. */

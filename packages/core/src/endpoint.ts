@@ -84,6 +84,22 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
     this.#outbox.frames.maxPayloadBytes = Math.min(bytes, this.limits.maxMessageBytes);
   }
 
+  /** This side takes segments from now on: it has said so. */
+  receiveSegments(): void {
+    this.#inbox.takeSegments(this.limits);
+  }
+
+  /** The peer takes segments, so many bytes at a time. */
+  sendSegments(maxBytes: number): void {
+    this.#outbox.takeSegments(maxBytes);
+    this.codec!.segments.support = "segments";
+  }
+
+  /** Resolves when the memory of all binary values sent so far is the caller's again. */
+  flushed(): Promise<void> {
+    return this.#outbox.flushed();
+  }
+
   /** Starts to read. */
   open(): void {
     this.#transport.open(this);
@@ -111,6 +127,11 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
   giveUp(call: PendingCall): number {
     if (call.id < 0) {
       this.#outbox.abandon(call);
+      return -1;
+    }
+    if (this.#outbox.withdraw(call.id)) {
+      this.#pending.take(call.id);
+      this.#conditions.check();
       return -1;
     }
     this.#pending.giveUp(call.id);
@@ -193,7 +214,11 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
   }
 
   onDrain(): void {
-    this.#outbox.sendWaiting();
+    this.#outbox.onDrain();
+  }
+
+  onHelloWanted(): boolean {
+    return this.#handler.onHelloWanted?.() === true;
   }
 
   onIdle(): void {

@@ -1,12 +1,18 @@
 import { ProtocolError } from "./errors.ts";
+import {
+  ANNOUNCEMENT_BYTES,
+  EXTENDED_BIT,
+  ExtendedFrameReader,
+  MAX_SEGMENT_COUNT,
+  MESSAGE_HEAD_BYTES,
+  PIECE_HEAD_BYTES,
+} from "./extended-frames.ts";
+import type { ExtendedFrameListener } from "./extended-frames.ts";
+import { FrameBody } from "./frame-body.ts";
 
 const HEADER_BYTES = 4;
-const NO_BYTES: Buffer = Buffer.alloc(0);
-/** The memory for a payload under way grows this many times at once: it stays in proportion to what has arrived. */
-const GROWTH = 4;
-const SMALLEST_BODY_BYTES = 512;
-/** Room for less isn't worth a read of its own. */
-const SMALLEST_ROOM_BYTES = 32_768;
+/** What a message with segments has beyond its payload. */
+const LARGEST_ANNOUNCEMENT_BYTES = MESSAGE_HEAD_BYTES + MAX_SEGMENT_COUNT * ANNOUNCEMENT_BYTES;
 
 export interface FrameListener {
   /** Takes a payload, `bytes[start..end)`. The bytes are valid during the call only. */
@@ -25,11 +31,13 @@ export class FrameDecoder {
   /** Bytes of a header that is incomplete, and their value so far. */
   #headerFilled = 0;
   #header = 0;
-  /** The payload under way, as far as there is memory for it. */
-  #body: Buffer = NO_BYTES;
-  #bodyFilled = 0;
-  /** Whole size of the payload under way; -1: none is. */
-  #wanted = -1;
+  readonly #body: FrameBody = new FrameBody();
+  /** Takes extended frames, where they are allowed; the reader is made for the first one. */
+  #extendedListener: ExtendedFrameListener | undefined;
+  #extended: ExtendedFrameReader | undefined;
+  /** Where the header of a piece is read to that probably comes next: no byte of the piece goes elsewhere first. */
+  #probe: Buffer | undefined;
+  #pieceExpected = false;
   #stopped = false;
 
   constructor(maxPayloadBytes: number, listener: FrameListener) {
@@ -37,78 +45,97 @@ export class FrameDecoder {
     this.#listener = listener;
   }
 
+  /** Takes extended frames from now on. */
+  takeExtended(listener: ExtendedFrameListener): void {
+    this.#extendedListener = listener;
+  }
+
   /** Bytes of a frame that has begun and is not complete. */
   get pendingBytes(): number {
-    return this.#wanted < 0 ? this.#headerFilled : HEADER_BYTES + this.#bodyFilled;
+    if (this.#extended?.isOpen === true) return HEADER_BYTES + this.#extended.pendingBytes;
+    return this.#body.isOpen ? HEADER_BYTES + this.#body.filledBytes : this.#headerFilled;
   }
 
   /** No more frames, also not from the chunk that is being read. */
   stop(): void {
     this.#stopped = true;
     this.#headerFilled = 0;
-    this.#dropBody();
+    this.#body.drop();
+    this.#extended?.drop();
   }
 
   /**
    * Reads one chunk and calls the listener for each frame that is complete. The chunk isn't kept.
    *
-   * @throws ProtocolError for a length over the limit and for an extended frame.
+   * @throws ProtocolError for a length over the limit, and for an extended frame where none are taken.
    */
   push(chunk: Buffer): void {
     const end = chunk.length;
-    let position = this.#wanted >= 0 || this.#headerFilled > 0 ? this.#continue(chunk) : 0;
+    let position = this.#body.isOpen || this.#headerFilled > 0 || this.#extended?.isOpen === true ? this.#continue(chunk) : 0;
     while (!this.#stopped && end - position >= HEADER_BYTES) {
-      const start = position + HEADER_BYTES;
-      const next = start + this.#checked(readLength(chunk, position));
-      if (next > end) return this.#begin(chunk, start, next - start);
-      this.#listener.onFrame(chunk, start, next);
-      position = next;
+      const length = readLength(chunk, position);
+      position = this.#frame(length, chunk, position + HEADER_BYTES);
     }
     if (!this.#stopped) this.#keepHeader(chunk, position, end);
   }
 
-  /** Where a transport may read the next bytes to, if a large payload is under way; `fill` follows. */
+  /** Where a transport may read the next bytes to, if it isn't what all share; `fill` follows. */
   room(): Buffer | undefined {
-    const missing = this.#wanted - this.#bodyFilled;
-    if (missing < SMALLEST_ROOM_BYTES || this.#bodyFilled < SMALLEST_ROOM_BYTES) return undefined;
-    if (this.#body.length - this.#bodyFilled < SMALLEST_ROOM_BYTES) this.#grow(this.#bodyFilled + SMALLEST_ROOM_BYTES);
-    return this.#body.subarray(this.#bodyFilled);
+    if (this.#extended?.isOpen === true) return this.#extended.room();
+    if (this.#body.isOpen) return this.#body.room();
+    if (!this.#pieceExpected) return undefined;
+    this.#probe ??= Buffer.allocUnsafeSlow(HEADER_BYTES + PIECE_HEAD_BYTES);
+    return this.#probe.subarray(this.#headerFilled);
   }
 
   /** Bytes have been read into what `room` returned. */
   fill(count: number): void {
     if (this.#stopped) return;
-    this.#bodyFilled += count;
-    if (this.#bodyFilled === this.#wanted) this.#finish();
+    if (this.#extended?.isOpen === true) this.#extended.fill(count);
+    else if (this.#body.isOpen) {
+      this.#body.fill(count);
+      if (this.#body.isComplete) this.#finish();
+    } else this.push(this.#probe!.subarray(this.#headerFilled, this.#headerFilled + count));
+  }
+
+  /** A frame whose header has been read and whose content starts at `start`; returns where the next one does. */
+  #frame(length: number, chunk: Buffer, start: number): number {
+    if (length > this.maxPayloadBytes) return this.#extendedFrame(length, chunk, start);
+    this.#pieceExpected = false;
+    const end = start + length;
+    if (end <= chunk.length) {
+      this.#listener.onFrame(chunk, start, end);
+      return end;
+    }
+    this.#body.begin(length);
+    return this.#body.append(chunk, start);
+  }
+
+  #extendedFrame(length: number, chunk: Buffer, start: number): number {
+    if (length < EXTENDED_BIT)
+      throw new ProtocolError(`frame of ${length} bytes; the limit is ${this.maxPayloadBytes} (maxMessageBytes)`);
+    if (this.#extendedListener === undefined)
+      throw new ProtocolError("extended frame from a peer that was not told to send any");
+    this.#extended ??= new ExtendedFrameReader(this.#extendedListener);
+    this.#extended.begin(length - EXTENDED_BIT);
+    this.#pieceExpected = true;
+    return this.#extended.read(chunk, start, this.maxPayloadBytes + LARGEST_ANNOUNCEMENT_BYTES);
   }
 
   /** Goes on with the frame that has begun; returns where the rest of the chunk starts. */
   #continue(chunk: Buffer): number {
-    let position = 0;
-    if (this.#wanted < 0) {
-      position = Math.min(HEADER_BYTES - this.#headerFilled, chunk.length);
-      this.#keepHeader(chunk, 0, position);
-      if (this.#headerFilled < HEADER_BYTES) return position;
-      this.#headerFilled = 0;
-      this.#wanted = this.#checked(this.#header);
-      // What is complete without a copy is handed out in place.
-      if (chunk.length - position >= this.#wanted) {
-        const end = position + this.#wanted;
-        this.#wanted = -1;
-        this.#listener.onFrame(chunk, position, end);
-        return end;
-      }
+    if (this.#extended?.isOpen === true)
+      return this.#extended.read(chunk, 0, this.maxPayloadBytes + LARGEST_ANNOUNCEMENT_BYTES);
+    if (this.#body.isOpen) {
+      const position = this.#body.append(chunk, 0);
+      if (this.#body.isComplete) this.#finish();
+      return position;
     }
-    const taken = Math.min(this.#wanted - this.#bodyFilled, chunk.length - position);
-    this.#append(chunk, position, position + taken);
-    if (this.#bodyFilled === this.#wanted) this.#finish();
-    return position + taken;
-  }
-
-  /** A frame that goes on beyond this chunk. */
-  #begin(chunk: Buffer, start: number, wanted: number): void {
-    this.#wanted = wanted;
-    this.#append(chunk, start, chunk.length);
+    const position = Math.min(HEADER_BYTES - this.#headerFilled, chunk.length);
+    this.#keepHeader(chunk, 0, position);
+    if (this.#headerFilled < HEADER_BYTES) return position;
+    this.#headerFilled = 0;
+    return this.#frame(this.#header, chunk, position);
   }
 
   #keepHeader(chunk: Buffer, start: number, end: number): void {
@@ -118,37 +145,9 @@ export class FrameDecoder {
     }
   }
 
-  #append(chunk: Buffer, start: number, end: number): void {
-    const filled = this.#bodyFilled + end - start;
-    if (filled > this.#body.length) this.#grow(filled);
-    chunk.copy(this.#body, this.#bodyFilled, start, end);
-    this.#bodyFilled = filled;
-  }
-
-  #grow(needed: number): void {
-    const before = this.#body;
-    // Not from the pool: a small frame that never ends would hold a whole slab of it.
-    this.#body = Buffer.allocUnsafeSlow(Math.min(this.#wanted, Math.max(needed * GROWTH, SMALLEST_BODY_BYTES)));
-    before.copy(this.#body, 0, 0, this.#bodyFilled);
-  }
-
   #finish(): void {
-    const body = this.#body;
-    const length = this.#wanted;
-    this.#dropBody();
-    this.#listener.onFrame(body, 0, length);
-  }
-
-  #dropBody(): void {
-    this.#body = NO_BYTES;
-    this.#bodyFilled = 0;
-    this.#wanted = -1;
-  }
-
-  #checked(length: number): number {
-    if (length <= this.maxPayloadBytes) return length;
-    if (length >= 0x8000_0000) throw new ProtocolError("extended frame from a peer that was not told to send any");
-    throw new ProtocolError(`frame of ${length} bytes; the limit is ${this.maxPayloadBytes} (maxMessageBytes)`);
+    const payload = this.#body.take();
+    this.#listener.onFrame(payload, 0, payload.length);
   }
 }
 

@@ -1,5 +1,6 @@
 import { ByteWriter } from "./byte-writer.ts";
 import { ColloquyError } from "./errors.ts";
+import { EXTENDED_BIT } from "./extended-frames.ts";
 import type { Transport } from "./transport.ts";
 
 const HEADER_BYTES = 4;
@@ -63,21 +64,61 @@ export class FrameWriter {
    * @throws ColloquyError `RESOURCE_EXHAUSTED` for a payload over the limit; the frame is dropped.
    */
   commit(mark: number): void {
-    const { writer } = this;
-    const start = writer.at(mark);
-    const length = writer.position - start - HEADER_BYTES;
-    if (length > this.maxPayloadBytes) {
-      writer.rewind(mark);
-      throw tooLarge(this.maxPayloadBytes);
-    }
-    writer.view.setUint32(start, length);
+    const start = this.writer.at(mark);
+    const length = this.#checkedLength(mark);
+    this.writer.view.setUint32(start, length);
     this.sentMessages++;
-    this.sentBytes += length + HEADER_BYTES;
+    this.countSent(length + HEADER_BYTES);
+    this.#schedule();
+  }
+
+  /**
+   * Takes a payload out whose frame is sent later, as part of another one.
+   *
+   * @throws ColloquyError `RESOURCE_EXHAUSTED` for a payload over the limit.
+   */
+  lift(mark: number): Buffer {
+    const length = this.#checkedLength(mark);
+    const end = this.writer.position;
+    const payload = Buffer.from(this.writer.bytes.subarray(end - length, end));
+    this.writer.rewind(mark);
+    return payload;
+  }
+
+  /** Adds an extended frame to the batch, `docs/protocol.md` section 6. */
+  extended(kind: number, head: Uint8Array, payload: Uint8Array): void {
+    const { writer } = this;
+    const length = 1 + head.length + payload.length;
+    writer.maxBatchBytes = writer.mark() + HEADER_BYTES + length;
+    writer.reserve(HEADER_BYTES + length);
+    writer.view.setUint32(writer.position, EXTENDED_BIT + length);
+    writer.bytes[writer.position + HEADER_BYTES] = kind;
+    writer.position += HEADER_BYTES + 1;
+    writer.append(head);
+    writer.append(payload);
+    this.sentMessages++;
+    this.countSent(HEADER_BYTES + length);
+    this.#schedule();
+  }
+
+  countSent(bytes: number): void {
+    this.sentBytes += bytes;
+  }
+
+  #checkedLength(mark: number): number {
+    const length = this.writer.position - this.writer.at(mark) - HEADER_BYTES;
+    if (length <= this.maxPayloadBytes) return length;
+    this.writer.rewind(mark);
+    throw tooLarge(this.maxPayloadBytes);
+  }
+
+  /** The batch leaves at the end of the turn, or now where it is large enough. */
+  #schedule(): void {
     if (!this.#scheduled) {
       this.#scheduled = true;
       process.nextTick(endTurn, this);
     }
-    if (writer.batchBytes < this.#earlyBytes) return;
+    if (this.writer.batchBytes < this.#earlyBytes) return;
     this.#earlyBytes = Math.min(this.#earlyBytes * 2, LARGEST_BATCH_BYTES);
     this.flush();
   }

@@ -9,6 +9,7 @@ import type { Message } from "./message.ts";
 import { asBuffer, readUtf8 } from "./utf8.ts";
 
 const NOWHERE = new ByteWriter();
+const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
 /** `[type, id,` of a message whose content is broken. */
 const HEADER = /^\s*\[\s*([0-3])\s*,\s*(\d{1,10})\s*,/;
 
@@ -65,6 +66,16 @@ export class JsonCodec extends Codec {
       return;
     }
     readMessage(parsed, message);
+  }
+
+  override inlineBytes(bytes: Uint8Array): string {
+    return asBuffer(bytes).toString("base64");
+  }
+
+  override bytesInline(data: unknown): Uint8Array {
+    if (typeof data !== "string" || data.length % 4 !== 0 || !BASE64.test(data))
+      throw new SerializationError("bytes that are no base64 text");
+    return Buffer.from(data, "base64");
   }
 
   /** `outerDepth` is 1 where the value is a message, whose own array doesn't count. */

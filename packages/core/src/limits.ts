@@ -5,6 +5,11 @@ export interface Limits {
   /** Payload bytes of one message, received or sent. */
   readonly maxMessageBytes: number;
   /**
+   * Bytes of the large binary values that travel beside messages, for all messages of one direction that aren't complete. Compressed
+   * ones count with both of their sizes.
+   */
+  readonly maxSegmentBytes: number;
+  /**
    * What one received message may cost in memory once decoded: 64 a container, 32 an entry and its key's length, 8 a scalar,
    * 24 a string and its length.
    */
@@ -38,6 +43,7 @@ const MEBIBYTE = 1_048_576;
 /** The limits that hold where nothing else is said. */
 export const DEFAULT_LIMITS: Limits = Object.freeze({
   maxMessageBytes: 16 * MEBIBYTE,
+  maxSegmentBytes: 512 * MEBIBYTE,
   maxDecodedCost: 128 * MEBIBYTE,
   maxDepth: 64,
   maxPathBytes: 256,

@@ -1,6 +1,7 @@
 import { ColloquyError } from "./errors.ts";
 import { Queue } from "./queue.ts";
 import type { Listener, Transport, TransportReceiver } from "./transport.ts";
+import { asBuffer } from "./utf8.ts";
 
 /**
  * Connections within one process. Bytes are delivered in the order in which they were written, over all connections, a turn of
@@ -55,6 +56,11 @@ export class LocalNetwork {
   }
 }
 
+interface LocalChunk {
+  readonly bytes: Buffer;
+  readonly onLeft: (() => void) | undefined;
+}
+
 class LocalTransport implements Transport {
   readonly remoteAddress: string;
   readonly #network: LocalNetwork;
@@ -65,7 +71,7 @@ class LocalTransport implements Transport {
   #closed = false;
   #finishing = false;
   /** Written by the other end and not delivered. */
-  #incoming: Buffer[] = [];
+  #incoming: LocalChunk[] = [];
   #incomingBytes = 0;
 
   constructor(remoteAddress: string, network: LocalNetwork) {
@@ -88,9 +94,21 @@ class LocalTransport implements Transport {
   }
 
   write(bytes: Uint8Array): boolean {
+    return this.#hand(bytes, undefined);
+  }
+
+  writePiece(head: Uint8Array, piece: Uint8Array, onLeft: () => void): void {
+    this.#hand(head, undefined);
+    this.#hand(piece, onLeft);
+  }
+
+  #hand(bytes: Uint8Array, onLeft: (() => void) | undefined): boolean {
     const other = this.#other;
-    if (other === undefined || this.#ended) return true;
-    other.#incoming.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+    if (other === undefined || this.#ended) {
+      if (onLeft !== undefined) this.#network.deliver(onLeft);
+      return true;
+    }
+    other.#incoming.push({ bytes: asBuffer(bytes), onLeft });
     other.#incomingBytes += bytes.byteLength;
     this.#network.deliver(() => other.#read());
     return !other.#paused;
@@ -134,8 +152,9 @@ class LocalTransport implements Transport {
     while (this.#receiver !== undefined && !this.#paused && this.#other !== undefined) {
       const chunk = this.#incoming.shift();
       if (chunk === undefined) break;
-      this.#incomingBytes -= chunk.length;
-      this.#receiver.onChunk(chunk);
+      this.#incomingBytes -= chunk.bytes.length;
+      this.#receiver.onChunk(chunk.bytes);
+      chunk.onLeft?.();
       if (this.#incomingBytes === 0) this.#other?.drained();
     }
     if (this.#finishing && !this.#paused && this.#incoming.length === 0) this.destroy();
@@ -144,6 +163,8 @@ class LocalTransport implements Transport {
   #close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    for (const { onLeft } of this.#incoming) onLeft?.();
+    this.#incoming = [];
     this.#receiver?.onClose(undefined);
   }
 }

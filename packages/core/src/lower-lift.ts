@@ -88,7 +88,7 @@ export function lower(value: unknown, table: SerializerTable, rules: PlainRules,
     case "object":
       if (value === null) return null;
       if (isPlainArray(value)) return lowerArray(value, table, rules, depth);
-      if (rules.bytes && isPlainBytes(value)) return value;
+      if (rules.bytes && isPlainBytes(value) && !table.isLarge(value)) return value;
       if (isPlainMap(value)) return lowerMap(value as Record<string, unknown>, table, rules, depth);
       break;
     default:

@@ -143,7 +143,7 @@ export class MsgPackDecoder {
     this.#expect(count, "elements");
     if (count > 1 && this.#bytes[this.#position] === 0xd4 && this.#bytes[this.#position + 1] === SHAPE_EXTENSION)
       return this.#shaped(count - 1, depth);
-    this.#spend(CONTAINER_COST + count * SCALAR_COST);
+    this.spend(CONTAINER_COST + count * SCALAR_COST);
     return count <= LITERAL_ARRAY_LENGTH ? this.#fewElements(count, depth - 1) : this.#elements(count, depth - 1);
   }
 
@@ -180,14 +180,14 @@ export class MsgPackDecoder {
   #shaped(keyCount: number, depth: number): object {
     const id = this.#bytes[this.#advance(3) + 2]!;
     const read = this.#shapes.reader(id, keyCount);
-    this.#spend(CONTAINER_COST + keyCount * ENTRY_COST);
+    this.spend(CONTAINER_COST + keyCount * ENTRY_COST);
     return read(this, depth - 1);
   }
 
   #map(count: number, depth: number): unknown {
     if (depth <= 0) throw tooDeep();
     this.#expect(count * 2, "keys and values");
-    this.#spend(CONTAINER_COST + count * ENTRY_COST);
+    this.spend(CONTAINER_COST + count * ENTRY_COST);
     const result: Record<string, unknown> = {};
     let key: string | undefined;
     let highestIndex = -1;
@@ -197,7 +197,7 @@ export class MsgPackDecoder {
         key = this.#key();
         const index = indexOfKey(key);
         if (index > highestIndex) {
-          this.#spend(indexKeyCost(index, highestIndex));
+          this.spend(indexKeyCost(index, highestIndex));
           highestIndex = index;
         }
         if (key.charCodeAt(0) === 95) {
@@ -223,7 +223,7 @@ export class MsgPackDecoder {
     this.#expect(length, "bytes");
     const known = texts.read(this.#bytes, this.#position, length);
     if (known === undefined) return this.#text(length);
-    this.#spend(length);
+    this.spend(length);
     this.#position += length;
     return known;
   }
@@ -236,6 +236,7 @@ export class MsgPackDecoder {
     const data = this.read(depth - 1);
     // A deserializer may decode with this codec on its own account.
     const [bytes, position, end, budget] = [this.#bytes, this.#position, this.#end, this.#budget];
+    if (typeof typeId === "number" && typeId < 0) return this.#table.decode(typeId, data, this);
     const value = this.#table.decode(typeId, data);
     this.#bytes = bytes;
     this.#position = position;
@@ -246,7 +247,7 @@ export class MsgPackDecoder {
 
   #text(length: number): string {
     this.#expect(length, "bytes");
-    this.#spend(TEXT_COST + length);
+    this.spend(TEXT_COST + length);
     const start = this.#position;
     this.#position += length;
     return texts.read(this.#bytes, start, length) ?? readUtf8(this.#bytes, start, start + length);
@@ -254,7 +255,7 @@ export class MsgPackDecoder {
 
   #binary(length: number): Uint8Array {
     const start = this.#advance(length);
-    this.#spend(CONTAINER_COST + length);
+    this.spend(CONTAINER_COST + length);
     const result = new Uint8Array(length);
     result.set(this.#bytes.subarray(start, start + length));
     return result;
@@ -316,7 +317,8 @@ export class MsgPackDecoder {
     if (count > left) throw new SerializationError(`MsgPack declares ${count} ${what}, ${left} bytes are left`);
   }
 
-  #spend(cost: number): void {
+  /** For built-in types. */
+  spend(cost: number): void {
     this.#budget -= cost;
     if (this.#budget < 0)
       throw new SerializationError("message takes more memory than the limit allows (maxDecodedCost)");

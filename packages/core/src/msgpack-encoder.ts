@@ -54,7 +54,7 @@ export class MsgPackEncoder {
     if (prototype === Array.prototype ? Array.isArray(value) : isPlainArray(value))
       return this.#writeArray(value as unknown[], depth);
     if (isPlainMap(value)) return this.#writeMap(value as Record<string, unknown>, depth);
-    if (isPlainBytes(value)) return writeBytes(this.writer, value);
+    if (isPlainBytes(value) && !this.#table.isLarge(value)) return writeBytes(this.writer, value);
     return this.#writeExtended(value, depth);
   }
 

@@ -7,19 +7,13 @@ import type { FrameWriterListener } from "./frame-writer.ts";
 import type { Limits } from "./limits.ts";
 import { located } from "./lower-lift.ts";
 import { EXCEPTION, NOTIFICATION, REQUEST, RESULT } from "./message.ts";
+import { OutgoingSegments } from "./outgoing-segments.ts";
+import type { OutgoingMessage, OutgoingSegmentsListener } from "./outgoing-segments.ts";
 import type { PendingCall, PendingCalls } from "./pending.ts";
-import { Queue } from "./queue.ts";
+import { HelloWanted } from "./segments.ts";
 import { StallWatch } from "./stall-watch.ts";
 import type { Transport } from "./transport.ts";
-
-/** A message that is not encoded yet. */
-interface WaitingMessage {
-  readonly type: number;
-  readonly id: number;
-  readonly content: unknown;
-  /** For requests. */
-  readonly call: PendingCall | undefined;
-}
+import { WaitingMessages } from "./waiting-messages.ts";
 
 /** Where neither a result nor the exception in its place can be encoded. */
 const REFUSALS_PER_SLOT = 8;
@@ -35,13 +29,15 @@ export interface OutboxListener {
   onIdle(): void;
   /** A notification that had to wait could not be encoded. */
   onLostNotification(error: ColloquyError): void;
+  /** A message can be sent once the peer has said hello. True: it is asked, and the output held until it has answered. */
+  onHelloWanted(): boolean;
 }
 
 /**
  * What one endpoint has to send: it encodes messages into frames, in order. Messages wait, unencoded, while the connection is
  * held for hello, while more output is queued than the limit allows, and while a codec works on a promise.
  */
-export class Outbox implements FrameWriterListener {
+export class Outbox implements FrameWriterListener, OutgoingSegmentsListener {
   codec: Codec | undefined;
   exceptionStyle: ExceptionStyle = "text";
   readonly frames: FrameWriter;
@@ -51,10 +47,9 @@ export class Outbox implements FrameWriterListener {
   readonly #pending: PendingCalls;
   readonly #limits: Limits;
   readonly #listener: OutboxListener;
-  readonly #waiting = new Queue<WaitingMessage>();
-  /** Calls that were given up before they left. */
-  #abandoned: WeakSet<PendingCall> | undefined;
-  #waitingAnswers = 0;
+  readonly #waiting = new WaitingMessages();
+  /** Made when the peer takes them. */
+  #segments: OutgoingSegments | undefined;
   #holdCount = 0;
   #encoding = false;
   /** The call whose request a codec encodes in a promise. */
@@ -87,12 +82,39 @@ export class Outbox implements FrameWriterListener {
 
   /** Answers that have no room yet: each holds the slot of its request. */
   get waitingAnswerCount(): number {
-    return this.#waitingAnswers;
+    const { answerCount } = this.#waiting;
+    return this.#segments === undefined ? answerCount : answerCount + this.#segments.answerCount;
   }
 
-  /** True where every message has been encoded. */
+  /** True where every message has been encoded, and no large value is on its way. */
   get idle(): boolean {
-    return this.#waiting.length === 0 && !this.#encoding;
+    return this.#waiting.length === 0 && !this.#encoding && (this.#segments === undefined || this.#segments.size === 0);
+  }
+
+  /** The peer takes segments, so many bytes at a time. */
+  takeSegments(maxBytes: number): void {
+    this.#segments ??= new OutgoingSegments(this.#transport, this.frames, this);
+    this.#segments.maxAnnouncedBytes = maxBytes;
+  }
+
+  /** Resolves when the memory of all binary values sent so far is the caller's again. */
+  async flushed(): Promise<void> {
+    await this.#segments?.flushed();
+  }
+
+  onPiece(): void {
+    this.#watchStall();
+  }
+
+  onSegmentsSent(): void {
+    if (this.idle) this.#listener.onIdle();
+  }
+
+  onWithdrawn({ type, id }: OutgoingMessage, error: ColloquyError): void {
+    if (type === REQUEST) this.#pending.take(id).onFailure(error);
+    else if (type === RESULT || type === EXCEPTION) this.#answerUnencodable(type, id, undefined, error);
+    else this.#listener.onLostNotification(error);
+    this.onSegmentsSent();
   }
 
   /** Messages wait from now on, but for urgent requests, until `unhold` was called as often. */
@@ -152,7 +174,18 @@ export class Outbox implements FrameWriterListener {
 
   /** Takes back a request that has not left. */
   abandon(call: PendingCall): void {
-    (this.#abandoned ??= new WeakSet()).add(call);
+    this.#waiting.abandon(call);
+  }
+
+  /** Takes back a request whose segments have not all left. False: it has left. */
+  withdraw(id: number): boolean {
+    return this.#segments?.withdraw(REQUEST, id) === true;
+  }
+
+  /** There is room in the output. */
+  onDrain(): void {
+    this.sendWaiting();
+    this.#segments?.pump();
   }
 
   /** Sends what waits, as far as there is room. */
@@ -163,10 +196,9 @@ export class Outbox implements FrameWriterListener {
     while (this.#waiting.length > 0 && !this.#encoding && this.#holdCount === 0 && !this.#congested) {
       const { type, id, content, call } = this.#waiting.shift()!;
       if (type === REQUEST) {
-        if (!this.#isAbandoned(call!)) this.request(call!, content, true);
+        if (!this.#waiting.isAbandoned(call!)) this.request(call!, content, true);
         continue;
       }
-      if (type !== NOTIFICATION) this.#waitingAnswers--;
       const failure = this.#encode(type, id, content, call);
       if (failure !== undefined && type === NOTIFICATION) this.#listener.onLostNotification(failure);
     }
@@ -179,16 +211,12 @@ export class Outbox implements FrameWriterListener {
     this.#closed = true;
     this.#stall?.stop();
     this.frames.close();
-    const calls: PendingCall[] = [];
-    if (this.#encodedLater !== undefined && !this.#isAbandoned(this.#encodedLater)) calls.push(this.#encodedLater);
-    for (let message = this.#waiting.shift(); message !== undefined; message = this.#waiting.shift()) {
-      if (message.call !== undefined && !this.#isAbandoned(message.call)) calls.push(message.call);
-    }
+    const calls = this.#waiting.clear();
+    if (this.#encodedLater !== undefined && !this.#waiting.isAbandoned(this.#encodedLater))
+      calls.unshift(this.#encodedLater);
+    // What isn't complete at the peer was never carried out.
+    for (const { type, id } of this.#segments?.close() ?? []) if (type === REQUEST) calls.unshift(this.#pending.take(id));
     return calls;
-  }
-
-  #isAbandoned(call: PendingCall): boolean {
-    return this.#abandoned?.has(call) === true;
   }
 
   get #congested(): boolean {
@@ -203,7 +231,7 @@ export class Outbox implements FrameWriterListener {
     this.#waiting.push({ type, id, content, call });
     if (type !== RESULT && type !== EXCEPTION) return;
     // What is refused is answered, too: a peer that never reads is cut off at some point.
-    if (++this.#waitingAnswers > this.#limits.maxRunningCount * REFUSALS_PER_SLOT) {
+    if (this.#waiting.answerCount > this.#limits.maxRunningCount * REFUSALS_PER_SLOT) {
       this.#listener.onBroken(
         new ColloquyError("CONNECTION_LOST", "the peer sends requests and doesn't read the answers"),
       );
@@ -218,17 +246,28 @@ export class Outbox implements FrameWriterListener {
     const mark = frames.begin();
     try {
       const encoded = this.codec!.encodeMessage(frames.writer, type, id, content);
-      if (encoded === undefined) this.#commit(mark, call);
+      if (encoded === undefined) this.#commit(mark, type, id, call);
       else {
         frames.drop(mark);
         this.#encodeLater(encoded, type, id, content, call);
         return undefined;
       }
     } catch (error) {
-      return this.#failed(frames.abort(mark, error), type, id, content, call);
+      const thrown = frames.abort(mark, error);
+      return this.#isAsked(thrown, type, id, content, call) ? undefined : this.#failed(thrown, type, id, content, call);
     }
     this.#succeeded();
     return undefined;
+  }
+
+  /** Whether the peer is asked first; the message goes when it has answered. */
+  #isAsked(error: unknown, type: number, id: number, content: unknown, call: PendingCall | undefined): boolean {
+    if (!(error instanceof HelloWanted) || this.#closed || !this.#listener.onHelloWanted()) return false;
+    this.codec!.segments.take();
+    this.#encoding = false;
+    this.#listener.onEncoded(false);
+    this.#waiting.putBack({ type, id, content, call });
+    return true;
   }
 
   /** Its frame begins when the bytes are there: what was encoded before leaves in the meantime. */
@@ -247,7 +286,7 @@ export class Outbox implements FrameWriterListener {
         const mark = this.frames.begin();
         try {
           this.frames.writer.append(bytes);
-          this.#commit(mark, call);
+          this.#commit(mark, type, id, call);
         } catch (error) {
           throw this.frames.abort(mark, error);
         }
@@ -256,19 +295,27 @@ export class Outbox implements FrameWriterListener {
       .catch((error: unknown) => {
         this.#encodedLater = undefined;
         // The close has settled the call.
-        if (this.#closed) return;
+        if (this.#closed || this.#isAsked(error, type, id, content, call)) return;
         const failure = this.#failed(error, type, id, content, call);
         if (type === NOTIFICATION) this.#listener.onLostNotification(failure);
       });
   }
 
-  #commit(mark: number, call: PendingCall | undefined): void {
+  #commit(mark: number, type: number, id: number, call: PendingCall | undefined): void {
     // A serializer may end the connection, or give the call up.
     if (call !== undefined && this.#closed)
       throw new ColloquyError("CONNECTION_LOST", "the connection ended while the call was encoded");
-    if (call !== undefined && this.#isAbandoned(call)) throw new ColloquyError("CANCELLED", "the call was given up");
-    this.frames.commit(mark);
+    if (call !== undefined && this.#waiting.isAbandoned(call)) throw new ColloquyError("CANCELLED", "the call was given up");
+    if (this.codec!.segments.sentCount === 0) this.frames.commit(mark);
+    else this.#ship(mark, type, id);
     if (call !== undefined) this.#pending.add(call);
+  }
+
+  /** The message leaves with its segments, by itself. */
+  #ship(mark: number, type: number, id: number): void {
+    const codec = this.codec!;
+    const message = { type, id, payload: this.frames.lift(mark), segments: codec.segments.take() };
+    this.#segments!.send(message, codec.packer);
   }
 
   #succeeded(): void {
@@ -279,10 +326,11 @@ export class Outbox implements FrameWriterListener {
 
   #failed(thrown: unknown, type: number, id: number, content: unknown, call: PendingCall | undefined): ColloquyError {
     this.#encoding = false;
+    this.codec!.segments.take();
     const error = thrown instanceof ColloquyError ? (located(thrown) as ColloquyError) : wrapped(thrown);
     this.#listener.onEncoded(false);
     if (call !== undefined) {
-      if (!this.#isAbandoned(call)) call.onFailure(error);
+      if (!this.#waiting.isAbandoned(call)) call.onFailure(error);
     } else if (type === RESULT || type === EXCEPTION) this.#answerUnencodable(type, id, content, error);
     this.#next();
     return error;

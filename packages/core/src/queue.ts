@@ -16,6 +16,11 @@ export class Queue<T> {
     else this.#tail.push(item);
   }
 
+  /** The one that `shift` would return. */
+  peek(): T | undefined {
+    return this.#next < this.#head.length ? this.#head[this.#next] : this.#tail[0];
+  }
+
   shift(): T | undefined {
     if (this.#next === this.#head.length) {
       if (this.#tail.length === 0) return undefined;

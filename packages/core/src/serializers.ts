@@ -1,3 +1,4 @@
+import { LEAST_SEGMENT_BYTES } from "./segments.ts";
 import { ColloquyError, SerializationError, describeType } from "./errors.ts";
 
 /** A class, one with a private constructor too. */
@@ -38,8 +39,14 @@ export interface ExtendedValue {
 export interface BuiltinTypes {
   /** The extended form of a value that the codec doesn't know, or undefined where this is no built-in type. */
   encode(value: unknown): ExtendedValue | undefined;
-  /** The value of an extended form. */
-  decode(typeId: number, data: unknown): unknown;
+  /** The value of an extended form. What it takes in memory beyond `data` is spent from the budget, where there is one. */
+  decode(typeId: number, data: unknown, budget?: DecodingBudget): unknown;
+}
+
+/** What the message that is being decoded may still cost. */
+export interface DecodingBudget {
+  /** @throws SerializationError where it is used up. */
+  spend(cost: number): void;
 }
 
 /** The types of one codec: user's serializers by exact class, the `Object` fallback, and built-in types. */
@@ -76,6 +83,11 @@ export class SerializerTable {
     else (this.#byPrototype ??= new Map()).set(prototype, serializer);
   }
 
+  /** True for bytes that are better sent beside the message: the built-in types decide. */
+  isLarge(bytes: Uint8Array): boolean {
+    return bytes.length >= LEAST_SEGMENT_BYTES && this.builtins !== undefined;
+  }
+
   /** True where instances of this prototype have a serializer of their own. */
   has(prototype: object): boolean {
     return this.#byPrototype?.has(prototype) === true;
@@ -107,12 +119,12 @@ export class SerializerTable {
    *
    * @throws SerializationError for an unknown type, or where its deserializer throws.
    */
-  decode(typeId: unknown, data: unknown): unknown {
+  decode(typeId: unknown, data: unknown, budget?: DecodingBudget): unknown {
     if (typeof typeId !== "number" || !Number.isInteger(typeId)) throw new SerializationError("type id is no integer");
     if (typeId < 0) {
       if (this.builtins === undefined)
         throw new SerializationError(`built-in type ${typeId} from a peer that said no hello`);
-      return this.builtins.decode(typeId, data);
+      return this.builtins.decode(typeId, data, budget);
     }
     const serializer = this.#byId[typeId];
     if (serializer === undefined) {

@@ -22,6 +22,11 @@ export interface Transport {
   open(receiver: TransportReceiver): void;
   /** Sends bytes; the memory is the transport's from now on. False: some have not left, and `onDrain` follows. */
   write(bytes: Uint8Array): boolean;
+  /**
+   * Sends a piece of a large value behind its head. Its memory stays the caller's, who must not change it before `onLeft` or
+   * the end of the connection.
+   */
+  writePiece(head: Uint8Array, piece: Uint8Array, onLeft: () => void): void;
   /** Stops and resumes `onChunk`. */
   pause(): void;
   resume(): void;

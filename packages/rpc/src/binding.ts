@@ -1,5 +1,5 @@
-import { SerializationError, describeType, toError } from "@colloquy/core";
-import type { BuiltinTypes, Codec, ExtendedValue } from "@colloquy/core";
+import { SerializationError, StandardTypes, describeType, toError } from "@colloquy/core";
+import type { BuiltinTypes, Codec, DecodingBudget, ExtendedValue } from "@colloquy/core";
 import type { Exports } from "./exports.ts";
 import { placeContext } from "./arguments.ts";
 import type { CallContext } from "./context.ts";
@@ -12,7 +12,6 @@ import type { Caller } from "./proxy.ts";
 import type { Router } from "./router.ts";
 
 /** Type ids of the protocol, towards peers that said hello (`docs/protocol.md` section 3). */
-const UNDEFINED_ID = -1;
 const FUNCTION_ID = -2;
 const HOME_ID = -3;
 
@@ -34,7 +33,8 @@ export class ReferenceBinding implements BuiltinTypes {
   readonly #router: Router;
   readonly #exports: Exports;
   readonly #imports: Imports;
-  #extended = false;
+  /** Set for a peer that knows the built-in types. */
+  #standard: StandardTypes | undefined;
 
   constructor(connection: BoundConnection, router: Router, exports: Exports, imports: Imports) {
     this.#connection = connection;
@@ -54,22 +54,19 @@ export class ReferenceBinding implements BuiltinTypes {
 
   /** The peer knows the built-in types. */
   extend(codec: Codec): void {
-    this.#extended = true;
+    this.#standard = new StandardTypes(codec);
     codec.setBuiltins(this);
   }
 
   encode(value: unknown): ExtendedValue | undefined {
-    if (value === undefined) return { typeId: UNDEFINED_ID, data: null };
     const node = nodeOf(value);
     if (node !== undefined && this.#connection.isHome(node)) return { typeId: HOME_ID, data: homePath(node) };
-    if (typeof value !== "function") return undefined;
+    if (typeof value !== "function") return this.#standard!.encode(value);
     return { typeId: FUNCTION_ID, data: referencePath(this.#exports.add(value)) };
   }
 
-  decode(typeId: number, data: unknown): unknown {
+  decode(typeId: number, data: unknown, budget?: DecodingBudget): unknown {
     switch (typeId) {
-      case UNDEFINED_ID:
-        return undefined;
       case FUNCTION_ID: {
         const reference = typeof data === "string" ? parseReferencePath(data) : undefined;
         if (reference === undefined || reference.rest !== "")
@@ -87,7 +84,7 @@ export class ReferenceBinding implements BuiltinTypes {
           });
         }
       default:
-        throw new SerializationError(`unknown built-in type ${typeId}`);
+        return this.#standard!.decode(typeId, data, budget);
     }
   }
 
@@ -97,7 +94,7 @@ export class ReferenceBinding implements BuiltinTypes {
       if (this.#connection.isHome(node)) throw new SerializationError("a plain peer can't get its own service back");
       return referencePath(this.#exports.add(value));
     }
-    if (typeof value === "function" && !this.#extended) {
+    if (typeof value === "function" && this.#standard === undefined) {
       throw new SerializationError("function: a plain peer takes services only, this one said no hello");
     }
     if (!isService(value))

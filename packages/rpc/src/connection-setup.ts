@@ -1,5 +1,4 @@
-import type { Codec, CodecChooser, EndpointStats, Limits, SerializerFactory, Transport } from "@colloquy/core";
-import type { Dialect } from "./hello.ts";
+import type { Codec, CodecChooser, Dialect, EndpointStats, Limits, SerializerFactory, Transport } from "@colloquy/core";
 import type { MethodFailureListener } from "./silent-failures.ts";
 
 /** Counters of one connection. */

@@ -1,5 +1,5 @@
-import { ColloquyError, Endpoint } from "@colloquy/core";
-import type { Codec, CodecChooser } from "@colloquy/core";
+import { ColloquyError, Endpoint, NO_KWARGS } from "@colloquy/core";
+import type { Codec, CodecChooser, Dialect, PeerTraits } from "@colloquy/core";
 import { ReferenceBinding } from "./binding.ts";
 import type { BoundConnection } from "./binding.ts";
 import { Call, LimitedCall } from "./call.ts";
@@ -8,8 +8,6 @@ import type { CallContext } from "./context.ts";
 import { Exports } from "./exports.ts";
 import { guard } from "./guard.ts";
 import { Greeting } from "./greeting.ts";
-import { NO_KWARGS } from "./hello.ts";
-import type { Dialect, PeerTraits } from "./hello.ts";
 import { Imports } from "./imports.ts";
 import { Incoming } from "./incoming.ts";
 import { RemoteNode, serviceProxy } from "./proxy.ts";
@@ -96,6 +94,14 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     return () => {
       this.#listeners = this.#listeners?.filter((other) => other !== listener);
     };
+  }
+
+  /**
+   * Resolves when the memory of all arrays and bytes that were sent so far is the caller's again: they have left, or the
+   * connection has ended. Until then a large one must not be changed. Never rejects.
+   */
+  flushed(): Promise<void> {
+    return this.#endpoint.flushed();
   }
 
   stats(): ConnectionStats {

@@ -1,7 +1,14 @@
-import { ColloquyError, MAX_MESSAGE_BYTES_BEFORE_HELLO, readException, timerMs } from "@colloquy/core";
-import type { Codec, Endpoint, Limits, PendingCall } from "@colloquy/core";
-import { HELLO_PATH, NO_KWARGS, makeHello, readHello } from "./hello.ts";
-import type { Hello, PeerTraits } from "./hello.ts";
+import {
+  ColloquyError,
+  HELLO_PATH,
+  MAX_MESSAGE_BYTES_BEFORE_HELLO,
+  NO_KWARGS,
+  makeHello,
+  readException,
+  readHello,
+  timerMs,
+} from "@colloquy/core";
+import type { Codec, Endpoint, Hello, Limits, PeerTraits, PendingCall } from "@colloquy/core";
 
 export interface GreetedListener {
   /** What the peer speaks: its traits, or undefined for a plain peer. Called before any other message is handled. */
@@ -51,7 +58,7 @@ export class Greeting {
   /** Says hello. Rejects where the peer refuses, or where the two sides don't fit. */
   async greet(codec: Codec): Promise<void> {
     this.#asking = true;
-    const own = makeHello(codec, this.#limits, this.#root);
+    const own = this.#ownHello(codec);
     try {
       await new Promise<void>((resolve, reject) => {
         const call: PendingCall = {
@@ -93,7 +100,7 @@ export class Greeting {
       this.#release(undefined);
       return false;
     }
-    const own: Hello = makeHello(codec, this.#limits, this.#root);
+    const own = this.#ownHello(codec);
     const args: unknown = content[1];
     try {
       const traits = readHello(Array.isArray(args) ? args[0] : undefined, own, "client");
@@ -105,6 +112,11 @@ export class Greeting {
       void this.#endpoint.close(0);
     }
     return true;
+  }
+
+  /** The last serializer is the fallback for services, which both sides have. */
+  #ownHello(codec: Codec): Hello {
+    return makeHello(codec, this.#limits, codec.serializerNames.slice(0, -1), this.#root);
   }
 
   /** The connection has ended. */
@@ -128,7 +140,11 @@ export class Greeting {
     this.#done = true;
     // A peer that calls before it answers hello is plain; its answer is still due in time.
     if (!this.#asking) this.#stopTimer();
-    if (traits !== undefined) this.#endpoint.maxSentBytes = traits.maxMessageBytes;
+    if (traits !== undefined) {
+      this.#endpoint.maxSentBytes = traits.maxMessageBytes;
+      this.#endpoint.receiveSegments();
+      if (traits.maxSegmentBytes > 0) this.#endpoint.sendSegments(traits.maxSegmentBytes);
+    }
     this.#listener.onGreeted(traits);
   }
 }

@@ -1,4 +1,4 @@
-import { ColloquyError } from "@colloquy/core";
+import { ColloquyError, NO_KWARGS } from "@colloquy/core";
 import type { Endpoint, EndpointHandler, Limits, ShapeTeller, Shapes } from "@colloquy/core";
 import { answerControl, noticeControl } from "./control.ts";
 import type { ControlActions } from "./control.ts";
@@ -6,7 +6,6 @@ import { Dispatcher, readRequest } from "./dispatcher.ts";
 import type { DispatchHost, RequestContent } from "./dispatcher.ts";
 import type { Exports } from "./exports.ts";
 import type { Greeting } from "./greeting.ts";
-import { NO_KWARGS } from "./hello.ts";
 import { isControlPath } from "./path.ts";
 import type { Router } from "./router.ts";
 import type { SilentFailures } from "./silent-failures.ts";

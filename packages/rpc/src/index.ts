@@ -11,7 +11,7 @@ export type { CallContext, CallerConnection } from "./context.ts";
 export { Service, ServiceTable, expose, service } from "./expose.ts";
 export { isService } from "./members.ts";
 export type { AnyService, ExposeDecorator, ExposeOptions, ServiceMap } from "./expose.ts";
-export type { Dialect } from "./hello.ts";
+export type { Dialect } from "@colloquy/core";
 export { notify, withOptions } from "./options.ts";
 export { RemoteNode, nodeOf, release, sameRemote, serviceProxy } from "./proxy.ts";
 export type { CallOptions, Caller, Reference } from "./proxy.ts";

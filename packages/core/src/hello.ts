@@ -1,5 +1,7 @@
-import { ColloquyError, MAX_SHAPE_COUNT, quoted } from "@colloquy/core";
-import type { Codec, Limits } from "@colloquy/core";
+import type { Codec } from "./codec.ts";
+import { ColloquyError, quoted } from "./errors.ts";
+import type { Limits } from "./limits.ts";
+import { MAX_SHAPE_COUNT } from "./shapes.ts";
 
 export const HELLO_PATH = "$/hello";
 /** Requests always have keyword arguments; most have none. */
@@ -24,16 +26,20 @@ export interface Hello {
   readonly root?: string;
 }
 
-/** This side's hello. The last serializer of an rpc codec is the fallback for services, which both sides have. */
-export function makeHello(codec: Codec, limits: Limits, root: string | undefined): Hello {
+/** This side's hello. `serializers` are those that the user has added. */
+export function makeHello(codec: Codec, limits: Limits, serializers: readonly string[], root?: string): Hello {
   return {
     ...(root === undefined ? {} : { root }),
     protocol: PROTOCOL_VERSION,
     software: "colloquy",
     codec: codec.name,
-    serializers: codec.serializerNames.slice(0, -1),
-    limits: { maxMessageBytes: limits.maxMessageBytes, maxReferenceCount: limits.maxReferenceCount },
-    segments: false,
+    serializers,
+    limits: {
+      maxMessageBytes: limits.maxMessageBytes,
+      maxReferenceCount: limits.maxReferenceCount,
+      maxSegmentBytes: limits.maxSegmentBytes,
+    },
+    segments: true,
     shapes: codec.shapes !== undefined && takesDefinitions(limits) ? MAX_SHAPE_COUNT : 0,
   };
 }
@@ -48,6 +54,8 @@ export interface PeerTraits {
   readonly software: string;
   readonly maxMessageBytes: number;
   readonly maxReferenceCount: number;
+  /** How many bytes of segments it takes at a time; 0 where it takes none. */
+  readonly maxSegmentBytes: number;
   readonly root: string | undefined;
   /** How many shapes of maps it takes; 0 where it knows none. */
   readonly shapeCount: number;
@@ -76,6 +84,7 @@ export function readHello(received: unknown, own: Hello, from: "client" | "serve
     software,
     maxMessageBytes: readLimit(hello.limits, "maxMessageBytes"),
     maxReferenceCount: readLimit(hello.limits, "maxReferenceCount"),
+    maxSegmentBytes: hello.segments === true ? readLimit(hello.limits, "maxSegmentBytes") : 0,
     shapeCount: typeof hello.shapes === "number" ? hello.shapes : 0,
     root: typeof hello.root === "string" ? hello.root.slice(0, 64) : undefined,
   };
@@ -99,7 +108,7 @@ function checkSerializers(theirs: unknown, ours: readonly string[], from: "clien
 }
 
 /** Control messages of the protocol have to fit. */
-const LEAST_LIMITS = { maxMessageBytes: 1024, maxReferenceCount: 1 } as const;
+const LEAST_LIMITS = { maxMessageBytes: 1024, maxReferenceCount: 1, maxSegmentBytes: 0 } as const;
 
 function readLimit(limits: unknown, name: keyof typeof LEAST_LIMITS): number {
   const value =

@@ -1,0 +1,152 @@
+import { ColloquyError, ProtocolError } from "./errors.ts";
+import { ANNOUNCEMENT_BYTES, MAX_SEGMENT_COUNT, SEGMENTED_MESSAGE, WITHDRAWAL } from "./extended-frames.ts";
+import type { ExtendedFrameListener } from "./extended-frames.ts";
+
+const HANDLE_BYTES = 4;
+const COUNT_BYTES = 4;
+const NO_BYTES: Buffer = Buffer.allocUnsafeSlow(0);
+
+/** A segment of a message that isn't complete. */
+interface IncomingSegment {
+  readonly length: number;
+  /** Its length once it is unpacked; 0: it comes as it is. */
+  readonly rawLength: number;
+  /** Made when its first bytes come. */
+  bytes: Buffer;
+  filled: number;
+}
+
+/** A message whose segments are there. */
+export interface SegmentedMessage {
+  readonly payload: Buffer;
+  readonly segments: readonly Pick<IncomingSegment, "bytes" | "rawLength">[];
+  /** What it counts towards the limit until it is released. */
+  readonly announcedBytes: number;
+}
+
+interface IncomingMessage extends SegmentedMessage {
+  readonly segments: readonly IncomingSegment[];
+  /** Segments that aren't complete. */
+  missingCount: number;
+}
+
+export interface SegmentListener {
+  /** A message and all its segments have come. It counts towards the limit until `release`. */
+  onSegmented(message: SegmentedMessage): void;
+}
+
+/**
+ * The messages of one connection whose segments are on their way (`docs/protocol.md` section 6). What is announced in all is
+ * bounded; memory for a segment is taken when its first bytes come, at once and in full, so that none is copied.
+ */
+export class IncomingSegments implements ExtendedFrameListener {
+  readonly #maxBytes: number;
+  readonly #maxPayloadBytes: number;
+  readonly #listener: SegmentListener;
+  readonly #messages = new Map<number, IncomingMessage>();
+  #announcedBytes = 0;
+
+  constructor(maxBytes: number, maxPayloadBytes: number, listener: SegmentListener) {
+    this.#maxBytes = maxBytes;
+    this.#maxPayloadBytes = maxPayloadBytes;
+    this.#listener = listener;
+  }
+
+  /** Messages that aren't complete. */
+  get size(): number {
+    return this.#messages.size;
+  }
+
+  /** @throws ProtocolError for a frame of an unknown kind, or one that is malformed or over the limits. */
+  onExtended(kind: number, bytes: Buffer, start: number, end: number): void {
+    if (end - start < HANDLE_BYTES) throw new ProtocolError("extended frame without a handle");
+    const handle = bytes.readUInt32BE(start);
+    if (kind === SEGMENTED_MESSAGE) this.#announce(handle, bytes, start + HANDLE_BYTES, end);
+    else if (kind === WITHDRAWAL) this.#withdraw(handle);
+    else throw new ProtocolError(`extended frame of the unknown kind ${kind}`);
+  }
+
+  onPiece(handle: number, index: number, length: number): Buffer {
+    const segment = this.#messages.get(handle)?.segments[index];
+    if (segment === undefined) throw new ProtocolError(`piece of segment ${index} of ${handle}, which wasn't announced`);
+    const end = segment.filled + length;
+    if (end > segment.length)
+      throw new ProtocolError(`piece beyond the ${segment.length} bytes of segment ${index} of ${handle}`);
+    if (segment.filled === 0) segment.bytes = allocate(segment.length);
+    const place = segment.bytes.subarray(segment.filled, end);
+    segment.filled = end;
+    return place;
+  }
+
+  onPieceRead(handle: number, index: number): void {
+    const message = this.#messages.get(handle)!;
+    const segment = message.segments[index]!;
+    if (segment.filled === segment.length && --message.missingCount === 0) this.#complete(handle, message);
+  }
+
+  /** A message that was handed out has been decoded. */
+  release({ announcedBytes }: SegmentedMessage): void {
+    this.#announcedBytes -= announcedBytes;
+  }
+
+  clear(): void {
+    this.#messages.clear();
+  }
+
+  #announce(handle: number, bytes: Buffer, start: number, end: number): void {
+    if (this.#messages.has(handle)) throw new ProtocolError(`handle ${handle} is in use`);
+    const count = end - start < COUNT_BYTES ? 0 : bytes.readUInt32BE(start);
+    const first = start + COUNT_BYTES;
+    const payloadStart = first + count * ANNOUNCEMENT_BYTES;
+    if (count < 1 || count > MAX_SEGMENT_COUNT || payloadStart > end)
+      throw new ProtocolError(`a message with segments has 1 to ${MAX_SEGMENT_COUNT} of them, each announced`);
+    if (end - payloadStart > this.#maxPayloadBytes)
+      throw new ProtocolError(`payload of ${end - payloadStart} bytes; the limit is ${this.#maxPayloadBytes} (maxMessageBytes)`);
+    const segments: IncomingSegment[] = [];
+    let announcedBytes = 0;
+    for (let at = first; at < payloadStart; at += ANNOUNCEMENT_BYTES) {
+      const [length, rawLength] = [readLength(bytes, at), readLength(bytes, at + 8)];
+      // Both are in memory while a packed segment is unpacked.
+      announcedBytes += length + rawLength;
+      segments.push({ length, rawLength, bytes: NO_BYTES, filled: 0 });
+    }
+    if (this.#announcedBytes + announcedBytes > this.#maxBytes) {
+      const before = this.#announcedBytes > 0 ? `, ${this.#announcedBytes} are on their way` : "";
+      throw new ProtocolError(
+        `segments of ${announcedBytes} bytes${before}; the limit is ${this.#maxBytes} (maxSegmentBytes)`,
+      );
+    }
+    this.#announcedBytes += announcedBytes;
+    const missingCount = segments.reduce((missing, { length }) => (length > 0 ? missing + 1 : missing), 0);
+    const payload = Buffer.from(bytes.subarray(payloadStart, end));
+    const message: IncomingMessage = { payload, segments, announcedBytes, missingCount };
+    if (missingCount === 0) return this.#listener.onSegmented(message);
+    this.#messages.set(handle, message);
+  }
+
+  /** What was withdrawn before it was complete never happened. One that is complete has been handed out already. */
+  #withdraw(handle: number): void {
+    const message = this.#messages.get(handle);
+    if (message === undefined) throw new ProtocolError(`withdrawal of ${handle}, which isn't on its way`);
+    this.#messages.delete(handle);
+    this.release(message);
+  }
+
+  #complete(handle: number, message: IncomingMessage): void {
+    this.#messages.delete(handle);
+    this.#listener.onSegmented(message);
+  }
+}
+
+function readLength(bytes: Buffer, at: number): number {
+  return bytes.readUInt32BE(at) * 0x1_0000_0000 + bytes.readUInt32BE(at + 4);
+}
+
+/** Not zeroed, and by itself, so that it is aligned. */
+function allocate(length: number): Buffer {
+  try {
+    return Buffer.allocUnsafeSlow(length);
+  } catch (error) {
+    throw new ColloquyError("RESOURCE_EXHAUSTED", `no memory for a segment of ${length} bytes`, { cause: error });
+  }
+}

@@ -1,0 +1,80 @@
+import { SerializationError } from "./errors.ts";
+import { MAX_SEGMENT_COUNT } from "./extended-frames.ts";
+
+/** Binary values of fewer bytes stay in the message. */
+export const LEAST_SEGMENT_BYTES = 32_768;
+
+/** A large binary value on its way out: the caller's own memory. */
+export interface SentSegment {
+  readonly bytes: Uint8Array;
+  /** Bytes of one element. */
+  readonly itemBytes: number;
+}
+
+/** What the peer takes beside messages: nothing, segments, or it has to be asked first. */
+export type SegmentSupport = "none" | "segments" | "unknown";
+
+const NONE: never[] = [];
+
+/**
+ * The large binary values of the message that a codec encodes or decodes, which travel beside its payload
+ * (`docs/protocol.md` section 6). One for each codec of a connection.
+ */
+export class Segments {
+  support: SegmentSupport = "none";
+  #sent: SentSegment[] = NONE;
+  #received: (Buffer | undefined)[] = NONE;
+
+  /** How many the message that was encoded last has. */
+  get sentCount(): number {
+    return this.#sent.length;
+  }
+
+  /**
+   * The number under which `bytes` travel beside the message, or undefined where they stay in it.
+   *
+   * @throws HelloWanted where it isn't known yet what the peer takes.
+   */
+  add(bytes: Uint8Array, itemBytes: number): number | undefined {
+    if (this.support === "none" || bytes.length < LEAST_SEGMENT_BYTES) return undefined;
+    if (this.support === "unknown") throw new HelloWanted("large binary values");
+    if (this.#sent.length === MAX_SEGMENT_COUNT) return undefined;
+    if (this.#sent === NONE) this.#sent = [];
+    return this.#sent.push({ bytes, itemBytes }) - 1;
+  }
+
+  /** Hands out what the message has that was encoded. */
+  take(): readonly SentSegment[] {
+    const sent = this.#sent;
+    this.#sent = NONE;
+    return sent;
+  }
+
+  /** The next message to be decoded has come with these. */
+  open(received: Buffer[]): void {
+    this.#received = received;
+  }
+
+  close(): void {
+    this.#received = NONE;
+  }
+
+  /**
+   * The bytes of a number: memory of their own, aligned for every type.
+   *
+   * @throws SerializationError for a number that the message doesn't have, or that stands in it twice.
+   */
+  use(index: unknown): Buffer {
+    const bytes = typeof index === "number" ? this.#received[index] : undefined;
+    if (bytes === undefined) throw new SerializationError("a segment that didn't come with this message, or stands in it twice");
+    this.#received[index as number] = undefined;
+    return bytes;
+  }
+}
+
+/** Thrown by an encoder: the value can be sent once the peer has said that it takes such values. */
+export class HelloWanted extends SerializationError {
+  constructor(what: string) {
+    super(`${what}: the peer said no hello, so it isn't known whether it takes them`);
+  }
+}

@@ -1,0 +1,71 @@
+import { EXCEPTION, RESULT } from "./message.ts";
+import type { PendingCall } from "./pending.ts";
+import { Queue } from "./queue.ts";
+
+/** A message that is not encoded yet. */
+export interface WaitingMessage {
+  readonly type: number;
+  readonly id: number;
+  readonly content: unknown;
+  /** For requests. */
+  readonly call: PendingCall | undefined;
+}
+
+/** Messages of one connection that wait for room in its output, in order. */
+export class WaitingMessages {
+  readonly #queue = new Queue<WaitingMessage>();
+  /** One that was taken and could not be sent yet: it is still the first. */
+  #first: WaitingMessage | undefined;
+  /** Calls that were given up before they left. */
+  #abandoned: WeakSet<PendingCall> | undefined;
+  #answerCount = 0;
+
+  get length(): number {
+    return this.#queue.length + (this.#first === undefined ? 0 : 1);
+  }
+
+  /** Results and exceptions among them: each holds the slot of its request. */
+  get answerCount(): number {
+    return this.#answerCount;
+  }
+
+  push(message: WaitingMessage): void {
+    this.#queue.push(message);
+    if (isAnswer(message)) this.#answerCount++;
+  }
+
+  /** Puts a message before all others. */
+  putBack(message: WaitingMessage): void {
+    this.#first = message;
+    if (isAnswer(message)) this.#answerCount++;
+  }
+
+  shift(): WaitingMessage | undefined {
+    const message = this.#first ?? this.#queue.shift();
+    this.#first = undefined;
+    if (message !== undefined && isAnswer(message)) this.#answerCount--;
+    return message;
+  }
+
+  /** Takes back a request that has not left. */
+  abandon(call: PendingCall): void {
+    (this.#abandoned ??= new WeakSet()).add(call);
+  }
+
+  isAbandoned(call: PendingCall): boolean {
+    return this.#abandoned?.has(call) === true;
+  }
+
+  /** Drops everything; returns the calls among them that wait. */
+  clear(): PendingCall[] {
+    const calls: PendingCall[] = [];
+    for (let message = this.shift(); message !== undefined; message = this.shift()) {
+      if (message.call !== undefined && !this.isAbandoned(message.call)) calls.push(message.call);
+    }
+    return calls;
+  }
+}
+
+function isAnswer({ type }: WaitingMessage): boolean {
+  return type === RESULT || type === EXCEPTION;
+}
