@@ -22,7 +22,7 @@ const PIECE_BYTES = 262_144;
 class SocketTransport implements Transport {
   readonly remoteAddress: string;
   readonly #socket: net.Socket;
-  readonly #reader: SocketReader | undefined;
+  readonly #reader: SocketReader;
   #receiver: TransportReceiver | undefined;
   #error: Error | undefined;
   #ended = false;
@@ -38,8 +38,8 @@ class SocketTransport implements Transport {
     this.#receiver?.onDrain();
   };
 
-  /** `reader` is the socket's `onread`, where it has one. */
-  constructor(socket: net.Socket, remoteAddress: string, reader: SocketReader | undefined) {
+  /** `reader` is the socket's `onread`, where it can have one. */
+  constructor(socket: net.Socket, remoteAddress: string, reader: SocketReader) {
     this.#socket = socket;
     this.#reader = reader;
     this.remoteAddress = remoteAddress;
@@ -56,8 +56,8 @@ class SocketTransport implements Transport {
     socket.on("close", () => this.#closed());
     // First, so that a receiver may pause at what has come already.
     socket.resume();
-    if (this.#reader === undefined) socket.on("data", (chunk: Buffer) => receiver.onChunk(chunk));
-    else this.#reader.open(receiver);
+    if (!this.#reader.isAsked) socket.on("data", (chunk: Buffer) => this.#reader.push(chunk) || socket.pause());
+    this.#reader.open(receiver);
     if (socket.destroyed) queueMicrotask(() => this.#closed());
   }
 
@@ -78,12 +78,12 @@ class SocketTransport implements Transport {
   }
 
   pause(): void {
-    this.#reader?.pause();
+    this.#reader.pause();
     this.#socket.pause();
   }
 
   resume(): void {
-    if (this.#reader === undefined || this.#reader.resume()) this.#socket.resume();
+    if (this.#reader.resume()) this.#socket.resume();
   }
 
   end(): void {
@@ -92,6 +92,7 @@ class SocketTransport implements Transport {
   }
 
   destroy(): void {
+    this.#reader.close();
     this.#socket.destroy();
   }
 
@@ -106,6 +107,7 @@ class SocketTransport implements Transport {
   }
 
   #closed(): void {
+    this.#reader.close();
     const receiver = this.#receiver;
     this.#receiver = undefined;
     receiver?.onClose(this.#error);
@@ -128,10 +130,10 @@ export async function connectSocket(
   const extra = { ...options.socket, ...where };
   const secure = options.tls !== undefined;
   const host = address.kind === "tcp" ? address.host : undefined;
-  const reader = secure ? undefined : new SocketReader();
+  const reader = new SocketReader();
   const socket = secure
     ? usable(() => tls.connect({ ...tlsClientOptions(options.tls, host), ...extra }))
-    : net.connect({ ...extra, onread: reader!.onread() } as net.NetConnectOpts);
+    : net.connect({ ...extra, onread: reader.onread() } as net.NetConnectOpts);
   return new Promise((resolve, reject) => {
     const failed = (error: unknown): void => {
       limit.whenEnded(undefined);
@@ -170,9 +172,9 @@ export async function listenSocket(
 ): Promise<Listener> {
   const accept = (socket: net.Socket): void => {
     const remote = socket.remoteAddress === undefined ? formatAddress(address) : remoteOf(socket);
-    const reader = options.tls === undefined ? new SocketReader() : undefined;
-    const adopted = reader === undefined ? undefined : adopt(socket, reader);
-    onTransport(new SocketTransport(prepared(adopted ?? socket), remote, adopted === undefined ? undefined : reader));
+    const reader = new SocketReader();
+    const read = options.tls === undefined ? adopt(socket, reader) : socket;
+    onTransport(new SocketTransport(prepared(read), remote, reader));
   };
   // Paused: a socket begins to read when its connection is opened.
   const server =

@@ -396,7 +396,7 @@ describe("a socket that is paused while more comes", () => {
     await listener.close();
   });
 
-  it.fails("delivers nothing after its end, also where it is resumed", async () => {
+  it("delivers nothing after its end, also where it is resumed", async () => {
     const { transport, peer, listener } = await accepted();
     const collector = new Collector();
     transport.open(collector);
@@ -409,6 +409,65 @@ describe("a socket that is paused while more comes", () => {
     peer.socket.destroy();
     await listener.close();
     expect(collector.received.toString()).toBe("");
+  });
+});
+
+describe("a socket that is destroyed", () => {
+  it("delivers nothing of what came before it was opened", async () => {
+    await using server = await RawServer.listen((peer) => peer.socket.write("early"));
+    const transport = await connectTransport(server.address, {});
+    await sleep(20);
+    transport.destroy();
+    const collector = new Collector();
+    transport.open(collector);
+    await until(() => collector.closes > 0);
+    transport.resume();
+    await sleep(10);
+    expect([collector.received.toString(), collector.closes]).toStrictEqual(["", 1]);
+  });
+
+  it("delivers nothing more where its receiver destroys it at the first of several chunks that were kept", () => {
+    const reader = new SocketReader();
+    const { buffer, callback } = reader.onread() as { buffer: () => Buffer; callback: net.OnReadOpts["callback"] };
+    for (const text of ["one", "two"]) {
+      const bytes = buffer();
+      bytes.write(text);
+      callback(3, bytes);
+    }
+    const told: string[] = [];
+    reader.open({
+      onChunk: (chunk) => {
+        told.push(chunk.toString());
+        reader.close();
+      },
+      onDrain: () => {},
+      onClose: () => {},
+    });
+    expect(callback(3, buffer())).toBe(false);
+    expect(reader.resume()).toBe(true);
+    expect(told).toStrictEqual(["one"]);
+  });
+
+  it.each([
+    ["pause, resume, destroy", ["pause", "resume", "destroy"]],
+    ["pause, destroy, resume", ["pause", "destroy", "resume"]],
+    ["destroy, pause, resume", ["destroy", "pause", "resume"]],
+    ["destroy, resume, destroy", ["destroy", "resume", "destroy"]],
+    ["pause, end, destroy, resume", ["pause", "end", "destroy", "resume"]],
+  ] as const)("within a read, by %s, delivers that one and no more", async (_what, steps) => {
+    const { transport, peer, listener } = await accepted();
+    const collector = new Collector();
+    collector.onEach = () => {
+      for (const step of steps) transport[step]();
+    };
+    transport.open(collector);
+    peer.socket.write(pattern(500_000));
+    await until(() => collector.closes > 0);
+    for (const step of ["resume", "pause", "resume"] as const) transport[step]();
+    await sleep(10);
+    expect([collector.chunks.length, collector.closes]).toStrictEqual([1, 1]);
+    peer.socket.destroy();
+    await listener.close();
   });
 });
 
@@ -475,7 +534,7 @@ describe("a runtime whose sockets can't be given memory", () => {
     ["no sign of a handle", undefined],
   ])("is told by a socket with %s, which stays as it is", (_what, handle) => {
     const socket = Object.assign(new net.Socket(), { _handle: handle });
-    expect(adopt(socket, new SocketReader())).toBeUndefined();
+    expect(adopt(socket, new SocketReader())).toBe(socket);
     expect(socket._handle).toBe(handle);
   });
 });
@@ -508,6 +567,27 @@ describe("SocketReader", () => {
     early.write("end");
     expect(callback(3, early)).toBe(true);
     expect(told).toStrictEqual(["early", "later", 8, "end"]);
+  });
+
+  it("takes chunks where it is never asked for memory, keeps them in a pause, and says so", () => {
+    const reader = new SocketReader();
+    expect(reader.isAsked).toBe(false);
+    const chunk = Buffer.from("early");
+    expect(reader.push(chunk)).toBe(false);
+    chunk.fill("x");
+    const told: string[] = [];
+    reader.open({ onChunk: (bytes) => void told.push(bytes.toString()), onDrain: () => {}, onClose: () => {} });
+    expect(reader.push(Buffer.from("one"))).toBe(true);
+    reader.pause();
+    expect(reader.push(Buffer.from("two"))).toBe(false);
+    expect(told).toStrictEqual(["early", "one"]);
+    expect(reader.resume()).toBe(true);
+    reader.close();
+    expect(reader.push(Buffer.from("three"))).toBe(false);
+    expect(told).toStrictEqual(["early", "one", "two"]);
+    expect(reader.isAsked).toBe(false);
+    (reader.onread().buffer as () => Uint8Array)();
+    expect(reader.isAsked).toBe(true);
   });
 
   it("asks for no room while it is paused: what it keeps comes first", () => {
