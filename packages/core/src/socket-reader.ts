@@ -90,21 +90,53 @@ export class SocketReader {
   }
 }
 
+/** A socket, and what reads it. */
+export interface ReadSocket {
+  readonly socket: net.Socket;
+  readonly reader: SocketReader;
+}
+
+/** A socket that delivers `data` events. */
+export function byEvents(socket: net.Socket): ReadSocket {
+  return { socket, reader: new SocketReader() };
+}
+
+/** A socket that connects. Throws what `net.connect` throws. */
+export function connectRead(options: net.NetConnectOpts): ReadSocket {
+  return readSocket((onread) => net.connect({ ...options, ...onread }));
+}
+
 /** The parts of a socket that `adopt` needs; Node has them, other runtimes may not. */
 interface Inner {
   _handle?: { useUserBuffer?: unknown } | null;
 }
 
 /**
- * The connection of `accepted` as a socket that `reader` reads by `onread`, or `accepted` where the runtime can't do that: servers
- * make their sockets themselves and have no option for it. `accepted` must not have begun to read.
+ * The connection of `accepted`, to be read by `onread` where the runtime can do that: servers make their sockets themselves and
+ * have no option for it. `accepted` must not have begun to read, and is of no use afterwards but where it is what is returned.
  */
-export function adopt(accepted: net.Socket, reader: SocketReader): net.Socket {
+export function adopt(accepted: net.Socket): ReadSocket {
   const inner = accepted as Inner;
   const handle = inner._handle;
-  if (typeof handle?.useUserBuffer !== "function") return accepted;
-  const options = { handle, onread: reader.onread(), pauseOnCreate: true, allowHalfOpen: accepted.allowHalfOpen };
-  const socket = new net.Socket(options);
-  inner._handle = null;
-  return socket;
+  if (typeof handle?.useUserBuffer !== "function") return byEvents(accepted);
+  const options = { handle, pauseOnCreate: true, allowHalfOpen: accepted.allowHalfOpen };
+  try {
+    const read = readSocket((onread) => new net.Socket({ ...options, ...onread }));
+    if ((read.socket as Inner)._handle !== handle) return byEvents(accepted);
+    inner._handle = null;
+    return read;
+  } catch {
+    return byEvents(accepted);
+  }
+}
+
+/** Without `onread` where the runtime fails at it: what comes are `data` events then. */
+function readSocket(make: (options: { readonly onread?: net.OnReadOpts }) => net.Socket): ReadSocket {
+  const reader = new SocketReader();
+  try {
+    return { socket: make({ onread: reader.onread() }), reader };
+  } catch {
+    // Another reader, for the first may have been asked for memory, and a whole socket in place of the half-made one.
+    return byEvents(make({}));
+  }
 }

@@ -8,7 +8,8 @@ import type { AttemptLimit } from "./attempt-limit.ts";
 import { ColloquyError } from "./errors.ts";
 import { timerMs } from "./limits.ts";
 import { Queue } from "./queue.ts";
-import { SocketReader, adopt } from "./socket-reader.ts";
+import { adopt, byEvents, connectRead } from "./socket-reader.ts";
+import type { ReadSocket } from "./socket-reader.ts";
 import { tlsClientOptions, tlsServerOptions } from "./tls-options.ts";
 import type { TlsOptions } from "./tls-options.ts";
 import type { Listener, Transport, TransportReceiver } from "./transport.ts";
@@ -22,7 +23,7 @@ const PIECE_BYTES = 262_144;
 class SocketTransport implements Transport {
   readonly remoteAddress: string;
   readonly #socket: net.Socket;
-  readonly #reader: SocketReader;
+  readonly #reader: ReadSocket["reader"];
   #receiver: TransportReceiver | undefined;
   #error: Error | undefined;
   #ended = false;
@@ -38,11 +39,11 @@ class SocketTransport implements Transport {
     this.#receiver?.onDrain();
   };
 
-  /** `reader` is the socket's `onread`, where it can have one. */
-  constructor(socket: net.Socket, remoteAddress: string, reader: SocketReader) {
+  constructor({ socket, reader }: ReadSocket, remoteAddress: string) {
     this.#socket = socket;
     this.#reader = reader;
     this.remoteAddress = remoteAddress;
+    socket.setNoDelay(true);
     socket.on("error", (error) => (this.#error = error));
   }
 
@@ -130,10 +131,10 @@ export async function connectSocket(
   const extra = { ...options.socket, ...where };
   const secure = options.tls !== undefined;
   const host = address.kind === "tcp" ? address.host : undefined;
-  const reader = new SocketReader();
-  const socket = secure
-    ? usable(() => tls.connect({ ...tlsClientOptions(options.tls, host), ...extra }))
-    : net.connect({ ...extra, onread: reader.onread() } as net.NetConnectOpts);
+  const read = secure
+    ? byEvents(usable(() => tls.connect({ ...tlsClientOptions(options.tls, host), ...extra })))
+    : connectRead(extra);
+  const { socket } = read;
   return new Promise((resolve, reject) => {
     const failed = (error: unknown): void => {
       limit.whenEnded(undefined);
@@ -145,7 +146,7 @@ export async function connectSocket(
     socket.once(secure ? "secureConnect" : "connect", () => {
       limit.whenEnded(undefined);
       socket.removeListener("error", failed);
-      resolve(new SocketTransport(prepared(socket), formatAddress(address), reader));
+      resolve(new SocketTransport(read, formatAddress(address)));
     });
   });
 }
@@ -172,9 +173,7 @@ export async function listenSocket(
 ): Promise<Listener> {
   const accept = (socket: net.Socket): void => {
     const remote = socket.remoteAddress === undefined ? formatAddress(address) : remoteOf(socket);
-    const reader = new SocketReader();
-    const read = options.tls === undefined ? adopt(socket, reader) : socket;
-    onTransport(new SocketTransport(prepared(read), remote, reader));
+    onTransport(new SocketTransport(options.tls === undefined ? adopt(socket) : byEvents(socket), remote));
   };
   // Paused: a socket begins to read when its connection is opened.
   const server =
@@ -266,11 +265,6 @@ function advertised(server: net.Server, address: SocketAddress, advertise: strin
   const { port } = server.address() as net.AddressInfo;
   const everywhere = address.host === "" || address.host === "0.0.0.0" || address.host === "::";
   return formatAddress({ kind: "tcp", host: advertise ?? (everywhere ? hostname() : address.host), port });
-}
-
-function prepared(socket: net.Socket): net.Socket {
-  socket.setNoDelay(true);
-  return socket;
 }
 
 function remoteOf(socket: net.Socket): string {

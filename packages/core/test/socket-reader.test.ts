@@ -14,6 +14,7 @@ import { FrameDecoder } from "../src/frame-decoder.ts";
 import { serveChannels } from "../src/serve-channels.ts";
 import { SocketReader, adopt } from "../src/socket-reader.ts";
 import type { Listener, Transport, TransportReceiver } from "../src/transport.ts";
+import { checkTransport } from "../src/testing.ts";
 import { connectTransport, listenTransport } from "../src/transports.ts";
 import { RawPeer, RawServer, frame, until } from "./support.ts";
 
@@ -472,8 +473,8 @@ describe("a socket that is destroyed", () => {
 });
 
 describe("a runtime whose sockets can't be given memory", () => {
-  /** Takes the method away from all sockets of the process; returns what puts it back. */
-  async function withoutUserBuffer(): Promise<() => void> {
+  /** Puts something else in the place of the method of all sockets of the process; returns what puts it back. */
+  async function withUserBuffer(replacement: (() => never) | undefined): Promise<() => void> {
     const server = net.createServer().listen(0, "127.0.0.1");
     await once(server, "listening");
     const socket = net.connect((server.address() as net.AddressInfo).port, "127.0.0.1");
@@ -483,12 +484,22 @@ describe("a runtime whose sockets can't be given memory", () => {
     socket.destroy();
     server.close();
     const method = Object.getOwnPropertyDescriptor(owner, "useUserBuffer")!;
-    Object.defineProperty(owner, "useUserBuffer", { value: undefined, configurable: true });
+    Object.defineProperty(owner, "useUserBuffer", { value: replacement, configurable: true });
     return () => Object.defineProperty(owner, "useUserBuffer", method);
   }
 
-  it("has its accepted sockets read as they are", async () => {
-    const restore = await withoutUserBuffer();
+  const runtimes: [string, (() => never) | undefined][] = [
+    ["without the method", undefined],
+    [
+      "whose method throws",
+      () => {
+        throw new Error("not implemented");
+      },
+    ],
+  ];
+
+  it.each(runtimes)("has its sockets read as they are, %s", async (_what, replacement) => {
+    const restore = await withUserBuffer(replacement);
     try {
       const { transport, peer, listener } = await accepted();
       const collector = new Collector();
@@ -514,8 +525,8 @@ describe("a runtime whose sockets can't be given memory", () => {
     }
   });
 
-  it("serves channels all the same", async () => {
-    const restore = await withoutUserBuffer();
+  it.each(runtimes)("serves channels all the same, %s", async (_what, replacement) => {
+    const restore = await withUserBuffer(replacement);
     try {
       await using server = await serveChannels("tcp://127.0.0.1:0", echo, { codec: JsonCodec });
       const peer = await RawPeer.connect(server.address);
@@ -528,13 +539,49 @@ describe("a runtime whose sockets can't be given memory", () => {
     }
   });
 
+  it("keeps the contract of transports where the method throws, on both sides", async () => {
+    const restore = await withUserBuffer(() => {
+      throw new Error("not implemented");
+    });
+    try {
+      for (const address of ["tcp://127.0.0.1:0", `ipc://[${folder}/throws]`]) {
+        await checkTransport({
+          listen: (onTransport) => listen(address, onTransport),
+          connect: (where) => connectTransport(where, {}),
+        });
+      }
+    } finally {
+      restore();
+    }
+  });
+
+  it("keeps the contract of transports where it ignores `onread`", async () => {
+    const connect = net.connect.bind(net);
+    const ignoring = vi.spyOn(net, "connect").mockImplementation(((options: net.NetConnectOpts) => {
+      const { onread: _ignored, ...rest } = options as net.TcpNetConnectOpts;
+      return connect(rest);
+    }) as typeof net.connect);
+    try {
+      await checkTransport({
+        listen: (onTransport) => listen("tcp://127.0.0.1:0", onTransport),
+        connect: (where) => connectTransport(where, {}),
+      });
+      expect(ignoring).toHaveBeenCalled();
+    } finally {
+      ignoring.mockRestore();
+    }
+  });
+
   it.each([
     ["no handle", null],
     ["a handle of another kind", { readStart: () => 0 }],
     ["no sign of a handle", undefined],
+    ["a handle that no other socket takes", { useUserBuffer: () => {} }],
   ])("is told by a socket with %s, which stays as it is", (_what, handle) => {
     const socket = Object.assign(new net.Socket(), { _handle: handle });
-    expect(adopt(socket, new SocketReader())).toBe(socket);
+    const read = adopt(socket);
+    expect(read.socket).toBe(socket);
+    expect(read.reader.isAsked).toBe(false);
     expect(socket._handle).toBe(handle);
   });
 });
