@@ -32,7 +32,7 @@ export interface Transport {
   resume(): void;
   /** Sends what is queued and closes. `onClose` follows. */
   end(): void;
-  /** Closes at once; what is queued is lost. `onClose` follows. */
+  /** Closes at once; what is queued is lost, and no more bytes are delivered. `onClose` follows. */
   destroy(): void;
 }
 
