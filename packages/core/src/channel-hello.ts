@@ -1,6 +1,7 @@
 import type { Codec } from "./codec.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { ColloquyError } from "./errors.ts";
+import { readException } from "./exception.ts";
 import { HELLO_PATH, NO_KWARGS, makeHello, readHello } from "./hello.ts";
 import type { PeerTraits } from "./hello.ts";
 import { timerMs } from "./limits.ts";
@@ -51,7 +52,9 @@ export class ChannelHello {
       this.#endpoint.reply(id, own, true);
       this.#extend(traits);
     } catch (error) {
+      this.#endpoint.exceptionStyle = "map";
       this.#endpoint.fail(id, error, true);
+      void this.#endpoint.close(0);
     }
     return true;
   }
@@ -75,7 +78,11 @@ export class ChannelHello {
           this.#settle(undefined);
         }
       },
-      onException: () => this.#settle(undefined),
+      onException: (content) => {
+        // Who knows hello refuses it with a map.
+        if (isMap(content)) this.#endpoint.destroy(readException(content));
+        else this.#settle(undefined);
+      },
       onFailure: (_error: ColloquyError) => this.#settle(undefined),
     };
   }
@@ -99,6 +106,10 @@ export class ChannelHello {
     if (traits.maxSegmentBytes > 0) this.#endpoint.sendSegments(traits.maxSegmentBytes);
     else this.#endpoint.codec!.segments.support = "none";
   }
+}
+
+function isMap(content: unknown): boolean {
+  return typeof content === "object" && content !== null && !Array.isArray(content);
 }
 
 function isHello(content: unknown): content is [string, [unknown], object] {

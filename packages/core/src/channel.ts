@@ -1,3 +1,4 @@
+import { ChannelHello } from "./channel-hello.ts";
 import type { Codec, CodecChooser } from "./codec.ts";
 import { Deferred, rejection } from "./deferred.ts";
 import { Endpoint } from "./endpoint.ts";
@@ -56,6 +57,7 @@ export class Channel implements AsyncDisposable, AsyncIterable<Request> {
   /** Resolves when the connection has ended, with the error that ended it or undefined. */
   readonly closed: Promise<ColloquyError | undefined>;
   readonly #endpoint: Endpoint;
+  readonly #hello: ChannelHello;
   readonly #requests = new Queue<Request>();
   readonly #closed = new Deferred<ColloquyError | undefined>();
   #receiver: Deferred<Request | undefined> | undefined;
@@ -66,14 +68,22 @@ export class Channel implements AsyncDisposable, AsyncIterable<Request> {
     this.closed = this.#closed.promise;
     const handler: EndpointHandler = {
       onRequest: (id, content, error) => {
-        if (error === undefined) this.#onRequest(new Request(this.#endpoint, id, content));
-        else this.#endpoint.fail(id, error);
+        if (error !== undefined) this.#endpoint.fail(id, error);
+        else if (!this.#hello.receive(id, content)) this.#onRequest(new Request(this.#endpoint, id, content));
       },
+      onHelloWanted: () => this.#hello.ask(),
       onNotification: ignore,
       onLostNotification: ignore,
       onClosed: (error) => this.#onClosed(error),
     };
-    this.#endpoint = new Endpoint(transport, codec, handler, limits);
+    const attached = (known: Codec): Codec => {
+      this.#hello.attach(known);
+      return known;
+    };
+    const chosen = typeof codec === "function" ? (firstByte: number) => attached(codec(firstByte)) : codec;
+    this.#endpoint = new Endpoint(transport, chosen, handler, limits);
+    this.#hello = new ChannelHello(this.#endpoint);
+    if (typeof codec !== "function") attached(codec);
     this.#endpoint.open();
   }
 
@@ -94,6 +104,14 @@ export class Channel implements AsyncDisposable, AsyncIterable<Request> {
    */
   send(content: unknown): Promise<unknown> {
     return new Promise((resolve) => this.#endpoint.request(new SentRequest(resolve), content));
+  }
+
+  /**
+   * Resolves when the memory of all arrays and bytes that were sent so far is the caller's again: they have left, or the
+   * connection has ended. Until then a large one must not be changed. Never rejects.
+   */
+  flushed(): Promise<void> {
+    return this.#endpoint.flushed();
   }
 
   /**
@@ -151,6 +169,7 @@ export class Channel implements AsyncDisposable, AsyncIterable<Request> {
   }
 
   #onClosed(error: ColloquyError | undefined): void {
+    this.#hello.close();
     this.#error = error;
     this.#receiver?.resolve(undefined);
     this.#receiver = undefined;

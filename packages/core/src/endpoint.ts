@@ -86,7 +86,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
 
   /** This side takes segments from now on: it has said so. */
   receiveSegments(): void {
-    this.#inbox.takeSegments(this.limits);
+    this.#inbox.takeSegments(this.limits, this.#outbox);
   }
 
   /** The peer takes segments, so many bytes at a time. */

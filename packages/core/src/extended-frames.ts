@@ -7,6 +7,8 @@ export const EXTENDED_BIT = 0x8000_0000;
 export const SEGMENTED_MESSAGE = 1;
 export const PIECE = 2;
 export const WITHDRAWAL = 3;
+export const RECEIPT = 4;
+export const RELEASE = 5;
 /** Kind, handle and index of a piece. */
 export const PIECE_HEAD_BYTES = 9;
 /** Kind, handle and number of segments of a message. */
@@ -68,7 +70,10 @@ export class ExtendedFrameReader {
       if (start === chunk.length) return start;
       const kind = this.#headFilled > 0 ? this.#head[0]! : chunk[start]!;
       if (kind !== PIECE) {
-        if (this.#length > maxBytes) throw new ProtocolError(`extended frame of ${this.#length} bytes; the limit is ${maxBytes} (maxMessageBytes)`);
+        if (this.#length > maxBytes)
+          throw new ProtocolError(
+            `extended frame of ${this.#length} bytes; the limit is ${maxBytes} (maxMessageBytes)`,
+          );
         return this.#readWhole(chunk, start);
       }
       const taken = Math.min(PIECE_HEAD_BYTES - this.#headFilled, chunk.length - start);

@@ -71,7 +71,8 @@ export class FrameDecoder {
    */
   push(chunk: Buffer): void {
     const end = chunk.length;
-    let position = this.#body.isOpen || this.#headerFilled > 0 || this.#extended?.isOpen === true ? this.#continue(chunk) : 0;
+    let position =
+      this.#body.isOpen || this.#headerFilled > 0 || this.#extended?.isOpen === true ? this.#continue(chunk) : 0;
     while (!this.#stopped && end - position >= HEADER_BYTES) {
       const length = readLength(chunk, position);
       position = this.#frame(length, chunk, position + HEADER_BYTES);

@@ -4,6 +4,7 @@ import { EXTENDED_BIT } from "./extended-frames.ts";
 import type { Transport } from "./transport.ts";
 
 const HEADER_BYTES = 4;
+const NO_BYTES: Uint8Array = new Uint8Array();
 /**
  * The first batch of a turn leaves at once when it has passed this size, so that the other side starts while this one goes on.
  * Each one after may be twice as large: the other side has something to do, and every write has its price.
@@ -86,7 +87,7 @@ export class FrameWriter {
   }
 
   /** Adds an extended frame to the batch, `docs/protocol.md` section 6. */
-  extended(kind: number, head: Uint8Array, payload: Uint8Array): void {
+  extended(kind: number, head: Uint8Array, payload: Uint8Array = NO_BYTES): void {
     const { writer } = this;
     const length = 1 + head.length + payload.length;
     writer.maxBatchBytes = writer.mark() + HEADER_BYTES + length;

@@ -1,7 +1,10 @@
 import type { Codec, CodecChooser } from "./codec.ts";
-import { ColloquyError, toError } from "./errors.ts";
+import { ColloquyError, ProtocolError, SerializationError, toError } from "./errors.ts";
 import { FrameDecoder } from "./frame-decoder.ts";
 import type { FrameListener } from "./frame-decoder.ts";
+import { IncomingSegments } from "./incoming-segments.ts";
+import type { SegmentListener, SegmentReceipts, SegmentedMessage } from "./incoming-segments.ts";
+import type { Limits } from "./limits.ts";
 import type { Message } from "./message.ts";
 import { Queue } from "./queue.ts";
 import type { Transport } from "./transport.ts";
@@ -17,19 +20,31 @@ export interface InboxListener {
   onBroken(error: ColloquyError): void;
 }
 
+/** A payload that waits to be decoded. */
+interface UndecodedMessage {
+  readonly payload: Buffer;
+  readonly segmented: SegmentedMessage | undefined;
+  readonly segments: Buffer[];
+}
+
+const NONE: never[] = [];
+
 /** What one endpoint receives: chunks become frames, frames become messages, in order. */
-export class Inbox implements FrameListener {
+export class Inbox implements FrameListener, SegmentListener {
   readonly frames: FrameDecoder;
   receivedMessages = 0;
   receivedBytes = 0;
   readonly #transport: Transport;
   readonly #listener: InboxListener;
   /** Payloads that came while a codec was decoding one in a promise. */
-  #undecoded: Queue<Buffer> | undefined;
+  #undecoded: Queue<UndecodedMessage> | undefined;
   readonly #message: Message = { type: 0, id: 0, content: undefined, error: undefined };
   #codec: Codec | undefined;
   #choose: CodecChooser | undefined;
   #decoding = false;
+  /** Messages whose segments are being unpacked. */
+  #unpackingCount = 0;
+  #segments: IncomingSegments | undefined;
   #stopped = false;
 
   constructor(transport: Transport, codec: Codec | CodecChooser, maxPayloadBytes: number, listener: InboxListener) {
@@ -42,7 +57,13 @@ export class Inbox implements FrameListener {
 
   /** True while a message is being decoded in a promise, and until those behind it are decoded, too. */
   get busy(): boolean {
-    return !this.#stopped && this.#mustWait;
+    return !this.#stopped && (this.#mustWait || this.#unpackingCount > 0);
+  }
+
+  /** Takes messages with segments from now on. */
+  takeSegments(limits: Limits, receipts: SegmentReceipts): void {
+    this.#segments ??= new IncomingSegments(limits, this, receipts);
+    this.frames.takeExtended(this.#segments);
   }
 
   push(chunk: Buffer): void {
@@ -75,13 +96,66 @@ export class Inbox implements FrameListener {
   stop(): void {
     this.#stopped = true;
     this.frames.stop();
+    this.#segments?.clear();
   }
 
   onFrame(bytes: Buffer, start: number, end: number): void {
     this.receivedMessages++;
     // The bytes are valid now only: what waits is copied.
-    if (this.#mustWait) (this.#undecoded ??= new Queue()).push(Buffer.from(bytes.subarray(start, end)));
+    if (this.#mustWait)
+      this.#keep({ payload: Buffer.from(bytes.subarray(start, end)), segmented: undefined, segments: NONE });
     else this.#decode(bytes, start, end);
+  }
+
+  onSegmented(segmented: SegmentedMessage): void {
+    this.receivedMessages++;
+    const { payload, segments } = segmented;
+    if (segments.some(({ rawLength }) => rawLength > 0)) return void this.#unpack(segmented);
+    this.#decodeSegmented({ payload, segmented, segments: segments.map(({ bytes }) => bytes) });
+  }
+
+  #keep(message: UndecodedMessage): void {
+    (this.#undecoded ??= new Queue()).push(message);
+  }
+
+  /** Others may pass meanwhile, as they may while segments come. */
+  async #unpack(segmented: SegmentedMessage): Promise<void> {
+    const { payload, segments } = segmented;
+    this.#unpackingCount++;
+    const unpacked: Buffer[] = [];
+    try {
+      const { packer } = this.#codec!;
+      if (packer === undefined)
+        throw new ProtocolError(`a packed segment; ${this.#codec!.name} has no way to unpack it`);
+      for (const { bytes, rawLength } of segments) {
+        unpacked.push(rawLength === 0 ? bytes : await packer.unpackSegment(bytes, rawLength));
+      }
+    } catch (error) {
+      if (!(error instanceof SerializationError)) return this.#break(error);
+    } finally {
+      this.#unpackingCount--;
+    }
+    try {
+      // Without its segments the header is still read, so that the other side learns of the failure.
+      this.#decodeSegmented({ payload, segmented, segments: unpacked });
+      this.#listener.onRead();
+    } catch (error) {
+      this.#break(error);
+    }
+  }
+
+  #decodeSegmented(message: UndecodedMessage): void {
+    if (this.#stopped) return;
+    if (this.#mustWait) this.#keep(message);
+    else this.#decodeKept(message);
+  }
+
+  #decodeKept({ payload, segmented, segments }: UndecodedMessage): void {
+    const codec = this.#codec!;
+    codec.segments.open(segments);
+    if (segmented !== undefined) this.#segments!.release(segmented);
+    this.#decode(payload, 0, payload.length);
+    if (!this.#decoding) codec.segments.close();
   }
 
   get #mustWait(): boolean {
@@ -105,11 +179,12 @@ export class Inbox implements FrameListener {
     decoded
       .then(() => {
         this.#decoding = false;
+        this.#codec!.segments.close();
         if (!this.#stopped) this.#listener.onMessage(this.#message);
         while (!this.#decoding && !this.#stopped) {
-          const payload = this.#undecoded?.shift();
-          if (payload === undefined) break;
-          this.#decode(payload, 0, payload.length);
+          const message = this.#undecoded?.shift();
+          if (message === undefined) break;
+          this.#decodeKept(message);
         }
         if (this.#decoding || this.#stopped) return;
         this.#transport.resume();

@@ -1,9 +1,11 @@
 import type { Codec } from "./codec.ts";
-import { ColloquyError, toError } from "./errors.ts";
+import { ColloquyError, ProtocolError, toError } from "./errors.ts";
 import { writeException } from "./exception.ts";
 import type { ExceptionStyle } from "./exception.ts";
+import { RECEIPT, RELEASE } from "./extended-frames.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import type { FrameWriterListener } from "./frame-writer.ts";
+import type { SegmentReceipts } from "./incoming-segments.ts";
 import type { Limits } from "./limits.ts";
 import { located } from "./lower-lift.ts";
 import { EXCEPTION, NOTIFICATION, REQUEST, RESULT } from "./message.ts";
@@ -37,7 +39,7 @@ export interface OutboxListener {
  * What one endpoint has to send: it encodes messages into frames, in order. Messages wait, unencoded, while the connection is
  * held for hello, while more output is queued than the limit allows, and while a codec works on a promise.
  */
-export class Outbox implements FrameWriterListener, OutgoingSegmentsListener {
+export class Outbox implements FrameWriterListener, OutgoingSegmentsListener, SegmentReceipts {
   codec: Codec | undefined;
   exceptionStyle: ExceptionStyle = "text";
   readonly frames: FrameWriter;
@@ -100,6 +102,23 @@ export class Outbox implements FrameWriterListener, OutgoingSegmentsListener {
   /** Resolves when the memory of all binary values sent so far is the caller's again. */
   async flushed(): Promise<void> {
     await this.#segments?.flushed();
+  }
+
+  sendReceipt(bytes: number): void {
+    if (!this.#closed) this.frames.extended(RECEIPT, numbered(bytes));
+  }
+
+  sendRelease(handle: number): void {
+    if (!this.#closed) this.frames.extended(RELEASE, numbered(handle));
+  }
+
+  onReceipt(bytes: number): void {
+    if (this.#segments?.onReceipt(bytes) !== true)
+      throw new ProtocolError(`receipt of ${bytes} bytes that were not sent`);
+  }
+
+  onRelease(handle: number): void {
+    if (this.#segments?.onRelease(handle) !== true) throw new ProtocolError(`release of ${handle}, which was not sent`);
   }
 
   onPiece(): void {
@@ -215,7 +234,8 @@ export class Outbox implements FrameWriterListener, OutgoingSegmentsListener {
     if (this.#encodedLater !== undefined && !this.#waiting.isAbandoned(this.#encodedLater))
       calls.unshift(this.#encodedLater);
     // What isn't complete at the peer was never carried out.
-    for (const { type, id } of this.#segments?.close() ?? []) if (type === REQUEST) calls.unshift(this.#pending.take(id));
+    for (const { type, id } of this.#segments?.close() ?? [])
+      if (type === REQUEST) calls.unshift(this.#pending.take(id));
     return calls;
   }
 
@@ -262,10 +282,12 @@ export class Outbox implements FrameWriterListener, OutgoingSegmentsListener {
 
   /** Whether the peer is asked first; the message goes when it has answered. */
   #isAsked(error: unknown, type: number, id: number, content: unknown, call: PendingCall | undefined): boolean {
-    if (!(error instanceof HelloWanted) || this.#closed || !this.#listener.onHelloWanted()) return false;
+    if (!(error instanceof HelloWanted) || this.#closed) return false;
     this.codec!.segments.take();
-    this.#encoding = false;
     this.#listener.onEncoded(false);
+    // Hello is encoded in between.
+    this.#encoding = false;
+    if (!this.#listener.onHelloWanted()) return false;
     this.#waiting.putBack({ type, id, content, call });
     return true;
   }
@@ -305,7 +327,8 @@ export class Outbox implements FrameWriterListener, OutgoingSegmentsListener {
     // A serializer may end the connection, or give the call up.
     if (call !== undefined && this.#closed)
       throw new ColloquyError("CONNECTION_LOST", "the connection ended while the call was encoded");
-    if (call !== undefined && this.#waiting.isAbandoned(call)) throw new ColloquyError("CANCELLED", "the call was given up");
+    if (call !== undefined && this.#waiting.isAbandoned(call))
+      throw new ColloquyError("CANCELLED", "the call was given up");
     if (this.codec!.segments.sentCount === 0) this.frames.commit(mark);
     else this.#ship(mark, type, id);
     if (call !== undefined) this.#pending.add(call);
@@ -351,6 +374,12 @@ export class Outbox implements FrameWriterListener, OutgoingSegmentsListener {
         new ColloquyError(error.code, `no answer can be sent: ${error.message}`, { cause: error }),
       );
   }
+}
+
+function numbered(value: number): Buffer {
+  const head = Buffer.allocUnsafe(4);
+  head.writeUInt32BE(value);
+  return head;
 }
 
 /** The method ran; only its result is lost. */

@@ -1,20 +1,27 @@
 import { Deferred } from "./deferred.ts";
 import { ColloquyError } from "./errors.ts";
-import { ANNOUNCEMENT_BYTES, EXTENDED_BIT, MESSAGE_HEAD_BYTES, PIECE, PIECE_HEAD_BYTES, SEGMENTED_MESSAGE, WITHDRAWAL } from "./extended-frames.ts";
+import {
+  ANNOUNCEMENT_BYTES,
+  EXTENDED_BIT,
+  MESSAGE_HEAD_BYTES,
+  PIECE,
+  PIECE_HEAD_BYTES,
+  SEGMENTED_MESSAGE,
+  WITHDRAWAL,
+} from "./extended-frames.ts";
 import type { FrameWriter } from "./frame-writer.ts";
 import { RESULT } from "./message.ts";
 import { Queue } from "./queue.ts";
+import { SegmentWindow } from "./segment-window.ts";
 import type { SentSegment } from "./segments.ts";
 import type { Transport } from "./transport.ts";
 
 const HEADER_BYTES = 4;
 const HANDLE_BYTES = 4;
 /** Between two pieces of this size small messages leave. */
-const PIECE_BYTES = 262_144;
+const PIECE_BYTES = 131_072;
 /** Pieces that the transport has at a time: one that leaves, and the next. */
 const MAX_PIECES_UNDER_WAY = 2;
-/** Pieces that leave in one turn of the event loop at most, whatever the system takes. */
-const MAX_PIECES_A_TURN = 8;
 const LARGEST_HANDLE = 0xffff_ffff;
 
 /** Makes segments smaller for the wire, where the codec does that. */
@@ -100,9 +107,11 @@ export class OutgoingSegments {
   readonly #unannounced = new Queue<Shipment>();
   /** Those that are announced, by turns. */
   readonly #turns = new Queue<Shipment>();
+  /** By handle, until the peer has released them. */
+  readonly #unreleased = new Map<number, Shipment>();
+  readonly #window = new SegmentWindow();
   #announcedBytes = 0;
   #underWay = 0;
-  #sentThisTurn = 0;
   #nextHandle = 0;
   #closed = false;
 
@@ -195,6 +204,7 @@ export class OutgoingSegments {
       if (next.withdrawn) continue;
       this.#announcedBytes += bytes;
       next.handle = this.#freeHandle();
+      this.#unreleased.set(next.handle, next);
       this.#frames.extended(SEGMENTED_MESSAGE, announcement(next), next.message.payload);
       this.#turns.push(next);
     }
@@ -205,7 +215,7 @@ export class OutgoingSegments {
   pump(): void {
     // Where other output waits, pieces would keep it from ever running dry.
     if (this.#transport.queuedBytes > MAX_PIECES_UNDER_WAY * PIECE_BYTES) return;
-    while (!this.#closed && this.#underWay < MAX_PIECES_UNDER_WAY && this.#sentThisTurn < MAX_PIECES_A_TURN) {
+    while (!this.#closed && this.#underWay < MAX_PIECES_UNDER_WAY && this.#window.isOpen) {
       const shipment = this.#turns.shift();
       if (shipment === undefined) return;
       if (!shipment.withdrawn) this.#sendPiece(shipment, shipment.parts[shipment.next]!);
@@ -218,7 +228,6 @@ export class OutgoingSegments {
       const reason = "a binary value was detached or has shrunk before it was sent; wait for flushed()";
       return this.#fail(shipment, new ColloquyError("INVALID_ARGUMENT", reason));
     }
-    if (this.#sentThisTurn++ === 0) setImmediate(() => this.#nextTurn());
     // The announcement goes first.
     this.#frames.flush();
     const piece = part.bytes.subarray(part.sent, part.sent + PIECE_BYTES);
@@ -229,6 +238,7 @@ export class OutgoingSegments {
     this.#underWay++;
     shipment.underWay++;
     this.#frames.countSent(head.length + piece.length);
+    this.#window.onSent(piece.length);
     this.#transport.writePiece(head, piece, () => this.#onLeft(shipment));
     this.#listener.onPiece();
   }
@@ -242,17 +252,27 @@ export class OutgoingSegments {
     this.pump();
   }
 
-  #nextTurn(): void {
-    this.#sentThisTurn = 0;
-    this.pump();
-  }
-
   #finish(shipment: Shipment): void {
     this.#shipments.delete(shipment);
-    this.#announcedBytes -= shipment.announcedBytes;
     shipment.settle();
     this.#listener.onSegmentsSent();
+  }
+
+  /** The peer has got so many bytes more. False: more than were sent. */
+  onReceipt(bytes: number): boolean {
+    const isRight = this.#window.onReceived(bytes);
+    this.pump();
+    return isRight;
+  }
+
+  /** A message counts no more towards the peer's limit. False: it is not there, or not complete. */
+  onRelease(handle: number): boolean {
+    const shipment = this.#unreleased.get(handle);
+    if (shipment?.isSent !== true) return false;
+    this.#unreleased.delete(handle);
+    this.#announcedBytes -= shipment.announcedBytes;
     if (this.#unannounced.length > 0) this.#announceNext();
+    return true;
   }
 
   #fail(shipment: Shipment, thrown: unknown): void {
@@ -261,7 +281,9 @@ export class OutgoingSegments {
     const error =
       thrown instanceof ColloquyError
         ? thrown
-        : new ColloquyError("SERIALIZATION_ERROR", `a binary value can't be packed: ${String(thrown)}`, { cause: thrown });
+        : new ColloquyError("SERIALIZATION_ERROR", `a binary value can't be packed: ${String(thrown)}`, {
+            cause: thrown,
+          });
     this.#listener.onWithdrawn(shipment.message, error);
   }
 
@@ -271,21 +293,25 @@ export class OutgoingSegments {
     if (shipment.underWay === 0) shipment.settle();
     if (shipment.handle >= 0) {
       this.#announcedBytes -= shipment.announcedBytes;
+      this.#unreleased.delete(shipment.handle);
       const head = Buffer.allocUnsafe(HANDLE_BYTES);
       head.writeUInt32BE(shipment.handle);
-      this.#frames.extended(WITHDRAWAL, head, NO_BYTES);
+      this.#frames.extended(WITHDRAWAL, head);
     }
     if (this.#unannounced.length > 0) this.#announceNext();
   }
 
   #freeHandle(): number {
-    const handle = this.#nextHandle;
-    this.#nextHandle = handle === LARGEST_HANDLE ? 0 : handle + 1;
+    let handle = this.#nextHandle;
+    while (this.#unreleased.has(handle)) handle = following(handle);
+    this.#nextHandle = following(handle);
     return handle;
   }
 }
 
-const NO_BYTES = Buffer.alloc(0);
+function following(handle: number): number {
+  return handle === LARGEST_HANDLE ? 0 : handle + 1;
+}
 
 function asItIs({ bytes }: SentSegment): Part {
   return { bytes, length: bytes.length, rawLength: 0, sent: 0 };

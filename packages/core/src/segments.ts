@@ -66,7 +66,8 @@ export class Segments {
    */
   use(index: unknown): Buffer {
     const bytes = typeof index === "number" ? this.#received[index] : undefined;
-    if (bytes === undefined) throw new SerializationError("a segment that didn't come with this message, or stands in it twice");
+    if (bytes === undefined)
+      throw new SerializationError("a segment that didn't come with this message, or stands in it twice");
     this.#received[index as number] = undefined;
     return bytes;
   }

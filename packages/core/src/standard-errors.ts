@@ -11,7 +11,9 @@ export function writeError(error: Error): Record<string, unknown> {
   if (error instanceof AggregateError) written["errors"] = [...(error.errors as unknown[])];
   const fields = Object.keys(error).filter((key) => !(key in written) && key !== "stack");
   if (fields.length > 0)
-    written["fields"] = Object.fromEntries(fields.map((key) => [key, (error as unknown as Record<string, unknown>)[key]]));
+    written["fields"] = Object.fromEntries(
+      fields.map((key) => [key, (error as unknown as Record<string, unknown>)[key]]),
+    );
   return written;
 }
 
@@ -22,9 +24,7 @@ export function readError(data: unknown): Error {
   const { name, message, cause, errors, fields } = data as Record<string, unknown>;
   if (typeof name !== "string" || typeof message !== "string")
     throw new SerializationError("malformed data of an Error: no name and message");
-  const error = Array.isArray(errors)
-    ? new AggregateError(errors, message)
-    : new (CLASSES.get(name) ?? Error)(message);
+  const error = Array.isArray(errors) ? new AggregateError(errors, message) : new (CLASSES.get(name) ?? Error)(message);
   if (error.name !== name) Object.defineProperty(error, "name", { value: name, configurable: true, writable: true });
   if ("cause" in data) Object.defineProperty(error, "cause", { value: cause, configurable: true, writable: true });
   if (typeof fields === "object" && fields !== null) {

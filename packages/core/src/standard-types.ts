@@ -60,7 +60,8 @@ export class StandardTypes implements BuiltinTypes {
   /** @throws HelloWanted for such a value where it isn't known yet whether the peer knows them. */
   encode(value: unknown): ExtendedValue | undefined {
     const extended = this.#extendedForm(value);
-    if (extended !== undefined && this.#codec.segments.support === "unknown") throw new HelloWanted(describeType(value));
+    if (extended !== undefined && this.#codec.segments.support === "unknown")
+      throw new HelloWanted(describeType(value));
     return extended;
   }
 
@@ -138,7 +139,9 @@ export class StandardTypes implements BuiltinTypes {
     const [name, bytes] = arrayOf(data, "a typed array");
     const type = typeof name === "string" ? BY_NAME.get(name) : undefined;
     if (type === undefined)
-      throw new SerializationError(`no typed array: ${typeof name === "string" ? quoted(name, 32) : describeType(name)}`);
+      throw new SerializationError(
+        `no typed array: ${typeof name === "string" ? quoted(name, 32) : describeType(name)}`,
+      );
     const { buffer } = this.#bytesIn(bytes, type.BYTES_PER_ELEMENT);
     return new type(buffer, 0, buffer.byteLength / type.BYTES_PER_ELEMENT);
   }

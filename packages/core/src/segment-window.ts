@@ -1,0 +1,90 @@
+const KIBIBYTE = 1024;
+/** What is under way at least: on a short path small messages wait behind no more than this. */
+const LEAST_WINDOW_BYTES = 512 * KIBIBYTE;
+const LARGEST_WINDOW_BYTES = 64 * KIBIBYTE * KIBIBYTE;
+/** While the rate still grows the window doubles with each round; then it stays a little above what the path holds. */
+const GROWING_GAIN = 2;
+const STEADY_GAIN = 1.25;
+const GROWTH = 1.25;
+const STEADY_ROUND_COUNT = 3;
+/** The rate falls, and the round-trip time rises, when they were not seen for so long. */
+const MEMORY_MS = 10_000;
+
+interface SentMark {
+  /** Bytes sent in all when it left, itself included. */
+  readonly sentBytes: number;
+  /** Bytes received in all at that time. */
+  readonly receivedBytes: number;
+  readonly timeMs: number;
+}
+
+/**
+ * How many bytes of segments are under way on one connection. The system's buffers take megabytes, and small messages would wait
+ * behind them; so no more is sent than the path holds: the rate at which the peer receives, times the shortest round trip
+ * that was seen. The idea is that of BBR congestion control.
+ */
+export class SegmentWindow {
+  readonly #now: () => number;
+  readonly #marks: SentMark[] = [];
+  #sentBytes = 0;
+  #receivedBytes = 0;
+  #rate = 0;
+  #rateTime = 0;
+  #roundTripMs = Infinity;
+  #roundTripTime = 0;
+  #roundEnd = 0;
+  #roundRate = 0;
+  #steadyRounds = 0;
+
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now;
+  }
+
+  get bytesUnderWay(): number {
+    return this.#sentBytes - this.#receivedBytes;
+  }
+
+  /** Bytes that may be under way. */
+  get size(): number {
+    const gain = this.#steadyRounds < STEADY_ROUND_COUNT ? GROWING_GAIN : STEADY_GAIN;
+    const held = this.#roundTripMs === Infinity ? 0 : this.#rate * this.#roundTripMs * gain;
+    return Math.min(Math.max(held, LEAST_WINDOW_BYTES), LARGEST_WINDOW_BYTES);
+  }
+
+  get isOpen(): boolean {
+    return this.bytesUnderWay < this.size;
+  }
+
+  onSent(bytes: number): void {
+    this.#sentBytes += bytes;
+    this.#marks.push({ sentBytes: this.#sentBytes, receivedBytes: this.#receivedBytes, timeMs: this.#now() });
+  }
+
+  /** False: more than was sent. */
+  onReceived(bytes: number): boolean {
+    if (bytes > this.bytesUnderWay) return false;
+    this.#receivedBytes += bytes;
+    let last: SentMark | undefined;
+    while (this.#marks.length > 0 && this.#marks[0]!.sentBytes <= this.#receivedBytes) last = this.#marks.shift();
+    if (last !== undefined) this.#learn(last);
+    return true;
+  }
+
+  #learn({ sentBytes, receivedBytes, timeMs }: SentMark): void {
+    const now = this.#now();
+    const elapsed = Math.max(now - timeMs, 0.001);
+    if (elapsed <= this.#roundTripMs || now - this.#roundTripTime > MEMORY_MS) {
+      this.#roundTripMs = elapsed;
+      this.#roundTripTime = now;
+    }
+    const rate = (this.#receivedBytes - receivedBytes) / elapsed;
+    if (rate >= this.#rate || now - this.#rateTime > MEMORY_MS) {
+      this.#rate = rate;
+      this.#rateTime = now;
+    }
+    if (sentBytes < this.#roundEnd) return;
+    this.#roundEnd = this.#sentBytes;
+    this.#steadyRounds = this.#rate > this.#roundRate * GROWTH ? 0 : this.#steadyRounds + 1;
+    this.#roundRate = this.#rate;
+  }
+}
