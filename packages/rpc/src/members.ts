@@ -139,22 +139,29 @@ interface ClassTable {
   readonly entries: ReadonlyMap<string, TableEntry>;
 }
 
+/** Tables of classes whose prototype takes no property any more: as many as there are such classes. */
+const tablesBeside: WeakMap<object, ReadonlyMap<string, TableEntry>> = new WeakMap();
+
 /** The exposed methods and accessors of a class: the most derived definition of each name decides. */
 function tableOf(instance: object): ReadonlyMap<string, TableEntry> {
   const prototype = Object.getPrototypeOf(instance) as object | null;
   const known = (instance as { readonly [TABLE]?: ClassTable })[TABLE];
   if (known !== undefined && known.prototype === prototype) return known.entries;
   if (prototype === null || prototype === Object.prototype) return EMPTY;
+  return tablesBeside.get(prototype) ?? makeTable(prototype);
+}
+
+function makeTable(prototype: object): ReadonlyMap<string, TableEntry> {
   const table = new Map<string, TableEntry>();
   const seen = new Set<string>();
   for (let level: object | null = prototype; level !== null && level !== Object.prototype;) {
     addLevel(level, table, seen);
     level = Object.getPrototypeOf(level) as object | null;
   }
-  // Only on classes of services: what is asked whether it is one may be of any class.
-  if (table.size > 0 && Object.isExtensible(prototype)) {
+  // Only for classes of services: what is asked whether it is one may be of any class.
+  if (table.size > 0) {
     const value: ClassTable = { prototype, entries: table };
-    Object.defineProperty(prototype, TABLE, { value });
+    if (!Reflect.defineProperty(prototype, TABLE, { value })) tablesBeside.set(prototype, table);
   }
   return table;
 }

@@ -234,6 +234,43 @@ describe("memberOf", () => {
     expect(memberOf(table, ["exposed"], 0)).toMatchObject({ contextPlace: -1 });
   });
 
+  test("reads a class once, a frozen one, too, and each subclass for itself", () => {
+    class Frozen {
+      static exposed = ["one"];
+      one(): number {
+        return 1;
+      }
+    }
+    class Open extends Frozen {
+      static override exposed = ["two"];
+      two(): number {
+        return 2;
+      }
+    }
+    class FrozenBelow extends Open {
+      static override exposed = ["three"];
+      three(): number {
+        return 3;
+      }
+    }
+    Object.freeze(Frozen.prototype);
+    Object.freeze(FrozenBelow.prototype);
+    for (const [owner, names] of [
+      [new Frozen(), ["one"]],
+      [new Open(), ["one", "two"]],
+      [new FrozenBelow(), ["one", "two", "three"]],
+    ] as const) {
+      for (const name of names) {
+        const member = memberOf(owner, [name], 0);
+        expect(member).toMatchObject({ call: (owner as unknown as Record<string, unknown>)[name] });
+        const another = new (owner.constructor as new () => object)();
+        expect(memberOf(another, [name], 0), "the same entry").toBe(member);
+      }
+    }
+    expect(() => memberOf(new Frozen(), ["two"], 0)).toThrow('name "two" not found');
+    expect(Object.getOwnPropertySymbols(Frozen.prototype)).toEqual([]);
+  });
+
   test.each([
     ["none", "", "NOT_FOUND", 'name "none" not found in "", the root service'],
     ["none", "a/b", "NOT_FOUND", 'name "none" not found in "a/b"'],
