@@ -242,13 +242,12 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
       this.#endpoint.exceptionStyle = this.#dialect === "mosaik" ? "list" : "text";
       return;
     }
-    this.#incoming.extended = true;
+    this.#incoming.extend();
     this.#peerRoot = traits.root;
     if (traits.maxReferenceCount !== Infinity) this.#imports.maxCount = traits.maxReferenceCount;
     this.#endpoint.exceptionStyle = "map";
     this.#binding.extend(this.#endpoint.codec!);
     this.#incoming.shareShapes(traits.shapeCount);
-    this.#incoming.dispatcher.emptyResult = undefined;
   }
 
   /** @internal */
@@ -260,7 +259,6 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
   onClosed(reason: ColloquyError | undefined): void {
     const error = reason ?? this.#endWithoutGoodbye();
     this.#greeting.close();
-    this.#incoming.dispatcher.close();
     this.#exports.clear();
     this.#imports.clear();
     // The callers' promises settle first: a few turns of the microtask queue.
