@@ -102,7 +102,9 @@ export class ReferenceBinding implements BuiltinTypes {
     }
     if (!isService(value))
       throw new SerializationError(`${describeType(value)} is no service and has no serializer; see extraSerializers`);
-    return this.#router.pathOf(value) ?? referencePath(this.#exports.add(value));
+    // The search below the root is long for what isn't there.
+    const path = this.#exports.has(value) ? undefined : this.#router.pathOf(value);
+    return path ?? referencePath(this.#exports.add(value));
   }
 
   #proxyOf(path: unknown): object {
