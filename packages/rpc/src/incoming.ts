@@ -62,7 +62,7 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller {
     try {
       if (undecoded !== undefined) throw undecoded;
       request = readRequest(content, this.#limits);
-      if (this.#extended && isControlPath(request.path)) {
+      if (this.#extended && isControlPath(request[0])) {
         return this.#endpoint.reply(id, answerControl(request, this));
       }
     } catch (error) {
@@ -76,7 +76,7 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller {
     try {
       if (undecoded !== undefined) throw undecoded;
       const request = readRequest(content, this.#limits);
-      ({ path } = request);
+      [path] = request;
       if (!this.#extended) this.#silent.notifications++;
       else if (isControlPath(path)) {
         if (!noticeControl(request, this)) this.#silent.notifications++;

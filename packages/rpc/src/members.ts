@@ -50,9 +50,6 @@ function hasMembers(owner: object): boolean {
   return hasFields(owner) || tableOf(owner).size > 0;
 }
 
-/** A member of a service: something to call, or a service below it. */
-export type Member = Exposed | { readonly call?: undefined; readonly service: object };
-
 /** Most objects have no such mark: to read it is cheaper than to ask whether it is their own. */
 function isServiceMap(value: object): boolean {
   return (value as { [SERVICE_MAP]?: unknown })[SERVICE_MAP] !== undefined && Object.hasOwn(value, SERVICE_MAP);
@@ -62,12 +59,17 @@ function hasFields(value: object): boolean {
   return (value as { [FIELDS]?: unknown })[FIELDS] !== undefined && Object.hasOwn(value, FIELDS);
 }
 
+/** Tells the members of a service apart: what can be called, and services below it. */
+export function isExposed(member: object): member is Exposed {
+  return member instanceof ExposedFunction;
+}
+
 /**
- * The exposed member named by the part `index` of a path. Names are looked up in maps that `expose` has filled, never by walking the object.
+ * The exposed member named by the part `index` of a path: a service, or something to call (`isExposed`). Names are looked up in maps that `expose` has filled, never by walking the object.
  *
  * @throws ColloquyError `NOT_FOUND`, `NOT_EXPOSED`
  */
-export function memberOf(owner: object, names: readonly string[], index: number): Member {
+export function memberOf(owner: object, names: readonly string[], index: number): object {
   const name = names[index]!;
   if (owner instanceof ServiceTable) {
     const found = owner.lookup(name);
@@ -192,11 +194,11 @@ function listedNames(level: object): Set<string> {
 }
 
 /** What a field, an accessor or a map holds under an exposed name. */
-function asMember(value: unknown, name: string, options: ExposeOptions | undefined): Member {
+function asMember(value: unknown, name: string, options: ExposeOptions | undefined): object {
   if (typeof value === "function") {
     if (options !== undefined) return new ExposedFunction(value as AnyFunction, options);
     if ((value as Marked)[EXPOSED] !== undefined) return exposedFunction(value as AnyFunction);
-  } else if (isService(value)) return { service: value };
+  } else if (isService(value)) return value;
   throw notExposed(name);
 }
 

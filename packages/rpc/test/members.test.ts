@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { Service, ServiceTable, connect, expose, isService, serve, service } from "../src/index.ts";
-import { checkServable, exposedFunction, memberOf, subServices } from "../src/members.ts";
+import { checkServable, exposedFunction, isExposed, memberOf, subServices } from "../src/members.ts";
 import { failureOf, newAddress, pair } from "./support.ts";
 
 type AnyRemote = Record<string, any>;
@@ -224,13 +224,16 @@ describe("checkServable", () => {
 describe("memberOf", () => {
   test("finds methods, fields, accessors, entries of maps and of tables", () => {
     const lamp = new Lamp();
-    expect(memberOf(lamp, ["on"], 0)).toMatchObject({ call: Lamp.prototype.on });
-    expect(memberOf(lamp, ["plug"], 0)).toEqual({ service: lamp.plug });
-    expect(memberOf(lamp, ["timer"], 0)).toMatchObject({ service: { name: "timer" } });
+    const on = memberOf(lamp, ["on"], 0);
+    expect(on).toMatchObject({ call: Lamp.prototype.on });
+    expect(isExposed(on)).toBe(true);
+    expect(memberOf(lamp, ["plug"], 0)).toBe(lamp.plug);
+    expect(isExposed(lamp.plug)).toBe(false);
+    expect(memberOf(lamp, ["timer"], 0)).toMatchObject({ name: "timer" });
     const one = expose(() => 1);
     expect(memberOf(service({ one }), ["one"], 0)).toMatchObject({ call: one });
     const table = new Table();
-    expect(memberOf(table, ["plug"], 0)).toEqual({ service: table.plug });
+    expect(memberOf(table, ["plug"], 0)).toBe(table.plug);
     expect(memberOf(table, ["exposed"], 0)).toMatchObject({ contextPlace: -1 });
   });
 
