@@ -32,16 +32,23 @@ export function checkServable(root: unknown): asserts root is object {
   if (!isService(root) || !hasMembers(root)) {
     throw new ColloquyError("INVALID_ARGUMENT", `${describeType(root)} is no service: nothing in it is exposed`);
   }
-  for (let level: object | null = root; level !== null && level !== Object.prototype;) {
-    for (const name of listedNames(level)) {
-      if (name in root) continue;
-      throw new ColloquyError(
-        "INVALID_ARGUMENT",
-        `${describeType(root)}.exposed lists ${quoted(name)}, which it doesn't have`,
-      );
-    }
+  for (const name of levelsOf(root).flatMap((level) => [...listedNames(level)])) {
+    if (name in root) continue;
+    throw new ColloquyError(
+      "INVALID_ARGUMENT",
+      `${describeType(root)}.exposed lists ${quoted(name)}, which it doesn't have`,
+    );
+  }
+}
+
+/** An object and what it inherits from, the most derived first. */
+function levelsOf(start: object): object[] {
+  const levels: object[] = [];
+  for (let level: object | null = start; level !== null && level !== Object.prototype;) {
+    levels.push(level);
     level = Object.getPrototypeOf(level) as object | null;
   }
+  return levels;
 }
 
 /** A map may get its members later, and a table has those that its code finds. */
@@ -156,10 +163,7 @@ function tableOf(instance: object): ReadonlyMap<string, TableEntry> {
 function makeTable(prototype: object): ReadonlyMap<string, TableEntry> {
   const table = new Map<string, TableEntry>();
   const seen = new Set<string>();
-  for (let level: object | null = prototype; level !== null && level !== Object.prototype;) {
-    addLevel(level, table, seen);
-    level = Object.getPrototypeOf(level) as object | null;
-  }
+  for (const level of levelsOf(prototype)) addLevel(level, table, seen);
   // Only for classes of services: what is asked whether it is one may be of any class.
   if (table.size > 0) {
     const value: ClassTable = { prototype, entries: table };
@@ -216,11 +220,7 @@ function missing(names: readonly string[], index: number): never {
 /** Tells a name that is there and not exposed from one that isn't, by the names that the class itself defines. */
 function refuse(owner: object, names: readonly string[], index: number): never {
   const name = names[index]!;
-  for (let level: object | null = owner; level !== null && level !== Object.prototype;) {
-    if (name !== "constructor" && Object.hasOwn(level, name)) {
-      throw notExposed(name);
-    }
-    level = Object.getPrototypeOf(level) as object | null;
-  }
+  const isThere = name !== "constructor" && levelsOf(owner).some((level) => Object.hasOwn(level, name));
+  if (isThere) throw notExposed(name);
   return missing(names, index);
 }
