@@ -1,15 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { Service, ServiceTable, connect, expose, isService, serve, service } from "../src/index.ts";
+import { Service, ServiceTable, expose, isService, service } from "../src/index.ts";
 import { checkServable, exposedFunction, isExposed, memberOf, subServices } from "../src/members.ts";
-import { failureOf, newAddress, pair } from "./support.ts";
-
-type AnyRemote = Record<string, any>;
-
-async function remoteOf(root: object): Promise<AnyRemote> {
-  const server = await serve(newAddress(), root);
-  const connection = await connect<any>(server.address);
-  return connection.remote;
-}
+import { failureOf, pair, remoteOf } from "./support.ts";
+import type { AnyRemote } from "./support.ts";
 
 class Plug extends Service {
   readonly name: string;
