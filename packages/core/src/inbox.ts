@@ -40,9 +40,9 @@ export class Inbox implements FrameListener {
     this.frames = new FrameDecoder(maxPayloadBytes, this);
   }
 
-  /** True while a message is being decoded in a promise. */
+  /** True while a message is being decoded in a promise, and until those behind it are decoded, too. */
   get busy(): boolean {
-    return this.#decoding && !this.#stopped;
+    return !this.#stopped && this.#mustWait;
   }
 
   push(chunk: Buffer): void {
@@ -80,8 +80,12 @@ export class Inbox implements FrameListener {
   onFrame(bytes: Buffer, start: number, end: number): void {
     this.receivedMessages++;
     // The bytes are valid now only: what waits is copied.
-    if (this.#decoding) (this.#undecoded ??= new Queue()).push(Buffer.from(bytes.subarray(start, end)));
+    if (this.#mustWait) (this.#undecoded ??= new Queue()).push(Buffer.from(bytes.subarray(start, end)));
     else this.#decode(bytes, start, end);
+  }
+
+  get #mustWait(): boolean {
+    return this.#decoding || (this.#undecoded !== undefined && this.#undecoded.length > 0);
   }
 
   #decode(bytes: Buffer, start: number, end: number): void {
@@ -102,8 +106,9 @@ export class Inbox implements FrameListener {
       .then(() => {
         this.#decoding = false;
         if (!this.#stopped) this.#listener.onMessage(this.#message);
-        while (!this.#decoding && !this.#stopped && this.#undecoded !== undefined && this.#undecoded.length > 0) {
-          const payload = this.#undecoded.shift()!;
+        while (!this.#decoding && !this.#stopped) {
+          const payload = this.#undecoded?.shift();
+          if (payload === undefined) break;
           this.#decode(payload, 0, payload.length);
         }
         if (this.#decoding || this.#stopped) return;

@@ -8,7 +8,8 @@ import type { AttemptLimit } from "./attempt-limit.ts";
 import { ColloquyError } from "./errors.ts";
 import { timerMs } from "./limits.ts";
 import { Queue } from "./queue.ts";
-import { SocketReader, adopt } from "./socket-reader.ts";
+import { adopt, byEvents, connectRead } from "./socket-reader.ts";
+import type { ReadSocket } from "./socket-reader.ts";
 import { tlsClientOptions, tlsServerOptions } from "./tls-options.ts";
 import type { TlsOptions } from "./tls-options.ts";
 import type { Listener, Transport, TransportReceiver } from "./transport.ts";
@@ -22,7 +23,7 @@ const PIECE_BYTES = 262_144;
 class SocketTransport implements Transport {
   readonly remoteAddress: string;
   readonly #socket: net.Socket;
-  readonly #reader: SocketReader | undefined;
+  readonly #reader: ReadSocket["reader"];
   #receiver: TransportReceiver | undefined;
   #error: Error | undefined;
   #ended = false;
@@ -38,11 +39,11 @@ class SocketTransport implements Transport {
     this.#receiver?.onDrain();
   };
 
-  /** `reader` is the socket's `onread`, where it has one. */
-  constructor(socket: net.Socket, remoteAddress: string, reader: SocketReader | undefined) {
+  constructor({ socket, reader }: ReadSocket, remoteAddress: string) {
     this.#socket = socket;
     this.#reader = reader;
     this.remoteAddress = remoteAddress;
+    socket.setNoDelay(true);
     socket.on("error", (error) => (this.#error = error));
   }
 
@@ -56,8 +57,8 @@ class SocketTransport implements Transport {
     socket.on("close", () => this.#closed());
     // First, so that a receiver may pause at what has come already.
     socket.resume();
-    if (this.#reader === undefined) socket.on("data", (chunk: Buffer) => receiver.onChunk(chunk));
-    else this.#reader.open(receiver);
+    if (!this.#reader.isAsked) socket.on("data", (chunk: Buffer) => this.#reader.push(chunk) || socket.pause());
+    this.#reader.open(receiver);
     if (socket.destroyed) queueMicrotask(() => this.#closed());
   }
 
@@ -78,12 +79,12 @@ class SocketTransport implements Transport {
   }
 
   pause(): void {
-    this.#reader?.pause();
+    this.#reader.pause();
     this.#socket.pause();
   }
 
   resume(): void {
-    if (this.#reader === undefined || this.#reader.resume()) this.#socket.resume();
+    if (this.#reader.resume()) this.#socket.resume();
   }
 
   end(): void {
@@ -92,6 +93,7 @@ class SocketTransport implements Transport {
   }
 
   destroy(): void {
+    this.#reader.close();
     this.#socket.destroy();
   }
 
@@ -106,6 +108,7 @@ class SocketTransport implements Transport {
   }
 
   #closed(): void {
+    this.#reader.finish();
     const receiver = this.#receiver;
     this.#receiver = undefined;
     receiver?.onClose(this.#error);
@@ -128,10 +131,10 @@ export async function connectSocket(
   const extra = { ...options.socket, ...where };
   const secure = options.tls !== undefined;
   const host = address.kind === "tcp" ? address.host : undefined;
-  const reader = secure ? undefined : new SocketReader();
-  const socket = secure
-    ? usable(() => tls.connect({ ...tlsClientOptions(options.tls, host), ...extra }))
-    : net.connect({ ...extra, onread: reader!.onread() } as net.NetConnectOpts);
+  const read = secure
+    ? byEvents(usable(() => tls.connect({ ...tlsClientOptions(options.tls, host), ...extra })))
+    : connectRead(extra);
+  const { socket } = read;
   return new Promise((resolve, reject) => {
     const failed = (error: unknown): void => {
       limit.whenEnded(undefined);
@@ -143,7 +146,7 @@ export async function connectSocket(
     socket.once(secure ? "secureConnect" : "connect", () => {
       limit.whenEnded(undefined);
       socket.removeListener("error", failed);
-      resolve(new SocketTransport(prepared(socket), formatAddress(address), reader));
+      resolve(new SocketTransport(read, formatAddress(address)));
     });
   });
 }
@@ -170,9 +173,7 @@ export async function listenSocket(
 ): Promise<Listener> {
   const accept = (socket: net.Socket): void => {
     const remote = socket.remoteAddress === undefined ? formatAddress(address) : remoteOf(socket);
-    const reader = options.tls === undefined ? new SocketReader() : undefined;
-    const adopted = reader === undefined ? undefined : adopt(socket, reader);
-    onTransport(new SocketTransport(prepared(adopted ?? socket), remote, adopted === undefined ? undefined : reader));
+    onTransport(new SocketTransport(options.tls === undefined ? adopt(socket) : byEvents(socket), remote));
   };
   // Paused: a socket begins to read when its connection is opened.
   const server =
@@ -264,11 +265,6 @@ function advertised(server: net.Server, address: SocketAddress, advertise: strin
   const { port } = server.address() as net.AddressInfo;
   const everywhere = address.host === "" || address.host === "0.0.0.0" || address.host === "::";
   return formatAddress({ kind: "tcp", host: advertise ?? (everywhere ? hostname() : address.host), port });
-}
-
-function prepared(socket: net.Socket): net.Socket {
-  socket.setNoDelay(true);
-  return socket;
 }
 
 function remoteOf(socket: net.Socket): string {

@@ -15,7 +15,7 @@ const PATIENCE_MS = 5000;
 
 /**
  * Holds a transport to what channels rely on: bytes arrive in order and once, back-pressure is told, the end is told once on
- * both sides, what was written before `end` arrives.
+ * both sides, what was written before `end` arrives, nothing is delivered after `destroy`.
  *
  * Rejects with an `Error` that names the rule. For the tests of a transport of one's own; it needs no test framework.
  */
@@ -25,6 +25,7 @@ export async function checkTransport(harness: TransportHarness): Promise<void> {
   await sendsEverythingBeforeItEnds(harness);
   await endsOnceOnBothSides(harness);
   await staysQuietAfterItsEnd(harness);
+  await deliversNothingOnceDestroyed(harness);
   await freesItsAddress(harness);
 }
 
@@ -104,11 +105,55 @@ async function staysQuietAfterItsEnd(harness: TransportHarness): Promise<void> {
   await close();
 }
 
+async function deliversNothingOnceDestroyed(harness: TransportHarness): Promise<void> {
+  for (const atOnce of [true, false]) {
+    const { near, far, close } = await open(harness);
+    if (atOnce) far.onFirst = stopped;
+    else far.transport.pause();
+    // More than one read takes.
+    near.transport.write(Buffer.alloc(500_000));
+    await turn();
+    if (!atOnce) stopped(far.transport);
+    await until(harness, "onClose follows destroy", () => far.closes > 0 && near.closes > 0);
+    far.transport.resume();
+    await turn();
+    if (far.chunkCount > (atOnce ? 1 : 0)) broken("nothing comes after destroy, also where it was paused");
+    await close();
+  }
+  const others: Transport[] = [];
+  const listener = await harness.listen((other) => {
+    others.push(other);
+    other.write(Buffer.from("early"));
+  });
+  const transport = await harness.connect(listener.address);
+  await turn();
+  transport.destroy();
+  const recorder = new Recorder(transport);
+  transport.open(recorder);
+  await until(harness, "onClose is told where it is opened after destroy", () => recorder.closes > 0);
+  await turn();
+  if (recorder.chunkCount > 0) broken("nothing comes after destroy, also where it is opened then");
+  for (const other of others) other.destroy();
+  await listener.close();
+}
+
+/** Every step that could make a transport go on. */
+function stopped(transport: Transport): void {
+  transport.pause();
+  transport.destroy();
+  transport.resume();
+}
+
 async function freesItsAddress(harness: TransportHarness): Promise<void> {
-  const listener = await harness.listen((transport) => transport.open(new Recorder(transport)));
+  let isTaken = false;
+  const listener = await harness.listen((transport) => {
+    isTaken = true;
+    transport.open(new Recorder(transport));
+  });
   const transport = await harness.connect(listener.address);
   const recorder = new Recorder(transport);
   transport.open(recorder);
+  await until(harness, "the listener gets the connection", () => isTaken);
   await listener.close();
   await turn();
   if (recorder.closes > 0) broken("connections stay open when their listener closes");
@@ -127,8 +172,11 @@ class Recorder implements TransportReceiver {
   readonly transport: Transport;
   readonly #chunks: Buffer[] = [];
   readonly errors: Error[] = [];
+  /** Called with the first chunk. */
+  onFirst: ((transport: Transport) => void) | undefined;
   drains = 0;
   closes = 0;
+  lateChunks = 0;
 
   constructor(transport: Transport) {
     this.transport = transport;
@@ -138,9 +186,14 @@ class Recorder implements TransportReceiver {
     return Buffer.concat(this.#chunks);
   }
 
+  get chunkCount(): number {
+    return this.#chunks.length;
+  }
+
   onChunk(chunk: Buffer): void {
-    if (this.closes > 0) broken("no bytes come after onClose");
+    if (this.closes > 0) this.lateChunks++;
     this.#chunks.push(Buffer.from(chunk));
+    if (this.#chunks.length === 1) this.onFirst?.(this.transport);
   }
 
   onDrain(): void {
@@ -173,6 +226,7 @@ async function open(harness: TransportHarness): Promise<OpenPair> {
     near.transport.destroy();
     far?.transport.destroy();
     await listener.close();
+    if (near.lateChunks > 0 || (far?.lateChunks ?? 0) > 0) broken("no bytes come after onClose");
   };
   return { near, far: far!, close };
 }

@@ -22,12 +22,12 @@ export interface Transport {
   open(receiver: TransportReceiver): void;
   /** Sends bytes; the memory is the transport's from now on. False: some have not left, and `onDrain` follows. */
   write(bytes: Uint8Array): boolean;
-  /** Stops and resumes `onChunk`. */
+  /** Stops and resumes `onChunk`. What has come when the connection fails may be delivered before `onClose` all the same. */
   pause(): void;
   resume(): void;
   /** Sends what is queued and closes. `onClose` follows. */
   end(): void;
-  /** Closes at once; what is queued is lost. `onClose` follows. */
+  /** Closes at once; what is queued is lost, and no more bytes are delivered. `onClose` follows. */
   destroy(): void;
 }
 

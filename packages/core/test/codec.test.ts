@@ -1,16 +1,21 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import v8 from "node:v8";
 import { describe, expect, it } from "vitest";
-import type { Channel } from "../src/channel.ts";
+import { Channel } from "../src/channel.ts";
 import { Codec } from "../src/codec.ts";
 import type { CodecClass } from "../src/codec.ts";
 import { connectChannel } from "../src/connect-channel.ts";
+import type { ColloquyError } from "../src/errors.ts";
 import { JsonCodec } from "../src/json-codec.ts";
+import { DEFAULT_LIMITS } from "../src/limits.ts";
+import type { Limits } from "../src/limits.ts";
 import { LocalNetwork } from "../src/local-transport.ts";
 import { MsgPackCodec } from "../src/msgpack-codec.ts";
 import { serveChannels } from "../src/serve-channels.ts";
 import type { SerializerFactory } from "../src/serializers.ts";
 import { checkCodec } from "../src/testing.ts";
-import { RawServer, rejectionOf, thrownBy, until } from "./support.ts";
+import type { Transport, TransportReceiver } from "../src/transport.ts";
+import { RawServer, frame, payloads, rejectionOf, thrownBy, until } from "./support.ts";
 
 class Point {
   readonly x: unknown;
@@ -312,5 +317,121 @@ describe("a channel with a codec that fails", () => {
     for (const release of Stuck.release) release();
     expect(await calls[0]).toMatchObject({ code: "CONNECTION_LOST", executed: "no" });
     expect(near.stats()).toMatchObject({ pending: 0, waiting: 0 });
+  });
+});
+
+describe("a connection that ends while its codec decodes in promises", () => {
+  /** JSON; each message takes some milliseconds, so that what follows it is there before it is done. */
+  class SlowlyDecoded extends Codec {
+    override encode(value: unknown): Uint8Array {
+      return Buffer.from(JSON.stringify(this.serialize(value)));
+    }
+    override async decode(data: Uint8Array): Promise<unknown> {
+      await sleep(10);
+      return this.deserialize(JSON.parse(Buffer.from(data).toString()));
+    }
+  }
+
+  /** Three calls in the order in which they settle. */
+  function threeCalls(channel: Channel): { settled: unknown[]; all: Promise<unknown> } {
+    const settled: unknown[] = [];
+    const calls = [1, 2, 3].map((content) =>
+      channel.send(content).then(
+        (result) => settled.push(result),
+        (error: ColloquyError) => settled.push(error.code),
+      ),
+    );
+    return { settled, all: Promise.all(calls) };
+  }
+
+  it.each(["in one write", "in a write each", "in a write each, with time between"])(
+    "in order behind three answers, %s, settles all of them",
+    async (how) => {
+      await using server = await RawServer.listen();
+      const channel = await connectChannel(server.address, { codec: SlowlyDecoded });
+      const { settled, all } = threeCalls(channel);
+      await until(() => server.peers.length === 1 && payloads(server.peers[0]!.received).length === 3);
+      const { socket } = server.peers[0]!;
+      const answers = ['[1,0,"a"]', '[1,1,"b"]', '[1,2,"c"]'].map(frame);
+      for (const bytes of how === "in one write" ? [Buffer.concat(answers)] : answers) {
+        socket.write(bytes);
+        if (how.endsWith("between")) await sleep(4);
+      }
+      socket.end();
+      expect(await channel.closed).toBeUndefined();
+      await all;
+      expect(settled).toStrictEqual(["a", "b", "c"]);
+    },
+  );
+
+  it("at once behind three answers settles all of them", async () => {
+    await using channels = await pair(SlowlyDecoded, "local://codec");
+    const { near, far } = channels;
+    const { settled, all } = threeCalls(near);
+    const requests = [await far.recv(), await far.recv(), await far.recv()];
+    await Promise.all(requests.map((request, index) => request.reply("abc"[index])));
+    await new Promise((resolve) => process.nextTick(resolve));
+    far.destroy();
+    await near.closed;
+    await all;
+    expect(settled).toStrictEqual(["a", "b", "c"]);
+  });
+
+  /** A channel on a transport that delivers when a test says so, with its three calls. */
+  function byHand(limits: Partial<Limits> = {}): {
+    channel: Channel;
+    receiver: TransportReceiver;
+    settled: unknown[];
+    all: Promise<unknown>;
+  } {
+    let receiver!: TransportReceiver;
+    const transport: Transport = {
+      remoteAddress: "tcp://by-hand:1",
+      queuedBytes: 0,
+      open: (opened) => (receiver = opened),
+      write: () => true,
+      pause: () => {},
+      resume: () => {},
+      end: () => {},
+      destroy: () => {},
+    };
+    const channel = new Channel(transport, new SlowlyDecoded(), { ...DEFAULT_LIMITS, ...limits });
+    return { channel, receiver, ...threeCalls(channel) };
+  }
+
+  it("with an error settles what came before it, and fails the rest with that error", async () => {
+    const { channel, receiver, settled, all } = byHand();
+    receiver.onChunk(Buffer.concat(['[1,0,"a"]', '[1,1,"b"]'].map(frame)));
+    receiver.onClose(new Error("reset"));
+    expect(await channel.closed).toMatchObject({ code: "CONNECTION_LOST", message: "reset" });
+    await all;
+    expect(settled).toStrictEqual(["a", "b", "CONNECTION_LOST"]);
+  });
+
+  it("settles the others where one answer can't be decoded", async () => {
+    const { channel, receiver, settled, all } = byHand();
+    receiver.onChunk(Buffer.concat(['[1,0,{"__type__":[7,1]}]', '[1,1,"b"]', '[2,2,"no"]'].map(frame)));
+    receiver.onClose(undefined);
+    expect(await channel.closed).toBeUndefined();
+    await all;
+    expect(settled).toStrictEqual(["SERIALIZATION_ERROR", "b", "REMOTE_ERROR"]);
+  });
+
+  it("fails what is behind a payload that is no message", async () => {
+    const { channel, receiver, settled, all } = byHand();
+    receiver.onChunk(Buffer.concat(['[1,0,"a"]', "nonsense", '[1,2,"c"]'].map(frame)));
+    receiver.onClose(undefined);
+    expect(await channel.closed).toMatchObject({ code: "PROTOCOL_ERROR" });
+    await all;
+    expect(settled).toStrictEqual(["a", "CONNECTION_LOST", "CONNECTION_LOST"]);
+  });
+
+  it("waits for `closeGraceMs` at most", async () => {
+    const { channel, receiver, settled, all } = byHand({ closeGraceMs: 5 });
+    receiver.onChunk(Buffer.concat(['[1,0,"a"]', '[1,1,"b"]', '[1,2,"c"]'].map(frame)));
+    receiver.onClose(undefined);
+    expect(await channel.closed).toBeUndefined();
+    await all;
+    expect(settled).toStrictEqual(["CONNECTION_LOST", "CONNECTION_LOST", "CONNECTION_LOST"]);
   });
 });

@@ -14,6 +14,7 @@ import { FrameDecoder } from "../src/frame-decoder.ts";
 import { serveChannels } from "../src/serve-channels.ts";
 import { SocketReader, adopt } from "../src/socket-reader.ts";
 import type { Listener, Transport, TransportReceiver } from "../src/transport.ts";
+import { checkTransport } from "../src/testing.ts";
 import { connectTransport, listenTransport } from "../src/transports.ts";
 import { RawPeer, RawServer, frame, until } from "./support.ts";
 
@@ -396,7 +397,7 @@ describe("a socket that is paused while more comes", () => {
     await listener.close();
   });
 
-  it.fails("delivers nothing after its end, also where it is resumed", async () => {
+  it("delivers nothing after its end, also where it is resumed", async () => {
     const { transport, peer, listener } = await accepted();
     const collector = new Collector();
     transport.open(collector);
@@ -412,9 +413,115 @@ describe("a socket that is paused while more comes", () => {
   });
 });
 
+describe("a socket that fails while it is paused", () => {
+  it("delivers what it has kept, and its end behind", async () => {
+    await using server = await RawServer.listen((peer) => peer.socket.write("early"));
+    const transport = await connectTransport(server.address, {});
+    await sleep(20);
+    const collector = new Collector();
+    const told: string[] = [];
+    collector.onEach = () => told.push(`chunk ${collector.closes}`);
+    transport.pause();
+    transport.open(collector);
+    expect(told).toStrictEqual([]);
+    server.peers[0]!.socket.resetAndDestroy();
+    await sleep(10);
+    // A socket that isn't read learns of the reset when it writes.
+    for (let turn = 0; collector.closes === 0 && turn < 1000; turn++) {
+      transport.write(Buffer.from("x"));
+      await sleep(1);
+    }
+    transport.resume();
+    expect(collector.received.toString()).toBe("early");
+    expect([told, collector.closes]).toStrictEqual([["chunk 0"], 1]);
+  });
+
+  it("delivers all of it in order, however often its receiver pauses, unless that ends it", () => {
+    for (const [step, expected] of [
+      ["pause", ["one", "two", "three"]],
+      ["close", ["one"]],
+    ] as const) {
+      const reader = new SocketReader();
+      for (const text of ["one", "two", "three"]) reader.push(Buffer.from(text));
+      const told: string[] = [];
+      const onChunk = (chunk: Buffer): void => {
+        told.push(chunk.toString());
+        reader[step]();
+      };
+      reader.pause();
+      reader.open({ onChunk, onDrain: () => {}, onClose: () => {} });
+      expect(told).toStrictEqual([]);
+      reader.finish();
+      expect(told).toStrictEqual(expected);
+      expect(reader.push(Buffer.from("late"))).toBe(false);
+      reader.resume();
+      expect(told).toStrictEqual(expected);
+    }
+  });
+});
+
+describe("a socket that is destroyed", () => {
+  it("delivers nothing of what came before it was opened", async () => {
+    await using server = await RawServer.listen((peer) => peer.socket.write("early"));
+    const transport = await connectTransport(server.address, {});
+    await sleep(20);
+    transport.destroy();
+    const collector = new Collector();
+    transport.open(collector);
+    await until(() => collector.closes > 0);
+    transport.resume();
+    await sleep(10);
+    expect([collector.received.toString(), collector.closes]).toStrictEqual(["", 1]);
+  });
+
+  it("delivers nothing more where its receiver destroys it at the first of several chunks that were kept", () => {
+    const reader = new SocketReader();
+    const { buffer, callback } = reader.onread() as { buffer: () => Buffer; callback: net.OnReadOpts["callback"] };
+    for (const text of ["one", "two"]) {
+      const bytes = buffer();
+      bytes.write(text);
+      callback(3, bytes);
+    }
+    const told: string[] = [];
+    reader.open({
+      onChunk: (chunk) => {
+        told.push(chunk.toString());
+        reader.close();
+      },
+      onDrain: () => {},
+      onClose: () => {},
+    });
+    expect(callback(3, buffer())).toBe(false);
+    expect(reader.resume()).toBe(true);
+    expect(told).toStrictEqual(["one"]);
+  });
+
+  it.each([
+    ["pause, resume, destroy", ["pause", "resume", "destroy"]],
+    ["pause, destroy, resume", ["pause", "destroy", "resume"]],
+    ["destroy, pause, resume", ["destroy", "pause", "resume"]],
+    ["destroy, resume, destroy", ["destroy", "resume", "destroy"]],
+    ["pause, end, destroy, resume", ["pause", "end", "destroy", "resume"]],
+  ] as const)("within a read, by %s, delivers that one and no more", async (_what, steps) => {
+    const { transport, peer, listener } = await accepted();
+    const collector = new Collector();
+    collector.onEach = () => {
+      for (const step of steps) transport[step]();
+    };
+    transport.open(collector);
+    peer.socket.write(pattern(500_000));
+    await until(() => collector.closes > 0);
+    for (const step of ["resume", "pause", "resume"] as const) transport[step]();
+    await sleep(10);
+    expect([collector.chunks.length, collector.closes]).toStrictEqual([1, 1]);
+    peer.socket.destroy();
+    await listener.close();
+  });
+});
+
 describe("a runtime whose sockets can't be given memory", () => {
-  /** Takes the method away from all sockets of the process; returns what puts it back. */
-  async function withoutUserBuffer(): Promise<() => void> {
+  /** Puts something else in the place of the method of all sockets of the process; returns what puts it back. */
+  async function withUserBuffer(replacement: (() => never) | undefined): Promise<() => void> {
     const server = net.createServer().listen(0, "127.0.0.1");
     await once(server, "listening");
     const socket = net.connect((server.address() as net.AddressInfo).port, "127.0.0.1");
@@ -424,12 +531,22 @@ describe("a runtime whose sockets can't be given memory", () => {
     socket.destroy();
     server.close();
     const method = Object.getOwnPropertyDescriptor(owner, "useUserBuffer")!;
-    Object.defineProperty(owner, "useUserBuffer", { value: undefined, configurable: true });
+    Object.defineProperty(owner, "useUserBuffer", { value: replacement, configurable: true });
     return () => Object.defineProperty(owner, "useUserBuffer", method);
   }
 
-  it("has its accepted sockets read as they are", async () => {
-    const restore = await withoutUserBuffer();
+  const runtimes: [string, (() => never) | undefined][] = [
+    ["without the method", undefined],
+    [
+      "whose method throws",
+      () => {
+        throw new Error("not implemented");
+      },
+    ],
+  ];
+
+  it.each(runtimes)("has its sockets read as they are, %s", async (_what, replacement) => {
+    const restore = await withUserBuffer(replacement);
     try {
       const { transport, peer, listener } = await accepted();
       const collector = new Collector();
@@ -455,8 +572,8 @@ describe("a runtime whose sockets can't be given memory", () => {
     }
   });
 
-  it("serves channels all the same", async () => {
-    const restore = await withoutUserBuffer();
+  it.each(runtimes)("serves channels all the same, %s", async (_what, replacement) => {
+    const restore = await withUserBuffer(replacement);
     try {
       await using server = await serveChannels("tcp://127.0.0.1:0", echo, { codec: JsonCodec });
       const peer = await RawPeer.connect(server.address);
@@ -469,13 +586,49 @@ describe("a runtime whose sockets can't be given memory", () => {
     }
   });
 
+  it("keeps the contract of transports where the method throws, on both sides", async () => {
+    const restore = await withUserBuffer(() => {
+      throw new Error("not implemented");
+    });
+    try {
+      for (const address of ["tcp://127.0.0.1:0", `ipc://[${folder}/throws]`]) {
+        await checkTransport({
+          listen: (onTransport) => listen(address, onTransport),
+          connect: (where) => connectTransport(where, {}),
+        });
+      }
+    } finally {
+      restore();
+    }
+  });
+
+  it("keeps the contract of transports where it ignores `onread`", async () => {
+    const connect = net.connect.bind(net);
+    const ignoring = vi.spyOn(net, "connect").mockImplementation(((options: net.NetConnectOpts) => {
+      const { onread: _ignored, ...rest } = options as net.TcpNetConnectOpts;
+      return connect(rest);
+    }) as typeof net.connect);
+    try {
+      await checkTransport({
+        listen: (onTransport) => listen("tcp://127.0.0.1:0", onTransport),
+        connect: (where) => connectTransport(where, {}),
+      });
+      expect(ignoring).toHaveBeenCalled();
+    } finally {
+      ignoring.mockRestore();
+    }
+  });
+
   it.each([
     ["no handle", null],
     ["a handle of another kind", { readStart: () => 0 }],
     ["no sign of a handle", undefined],
+    ["a handle that no other socket takes", { useUserBuffer: () => {} }],
   ])("is told by a socket with %s, which stays as it is", (_what, handle) => {
     const socket = Object.assign(new net.Socket(), { _handle: handle });
-    expect(adopt(socket, new SocketReader())).toBeUndefined();
+    const read = adopt(socket);
+    expect(read.socket).toBe(socket);
+    expect(read.reader.isAsked).toBe(false);
     expect(socket._handle).toBe(handle);
   });
 });
@@ -508,6 +661,27 @@ describe("SocketReader", () => {
     early.write("end");
     expect(callback(3, early)).toBe(true);
     expect(told).toStrictEqual(["early", "later", 8, "end"]);
+  });
+
+  it("takes chunks where it is never asked for memory, keeps them in a pause, and says so", () => {
+    const reader = new SocketReader();
+    expect(reader.isAsked).toBe(false);
+    const chunk = Buffer.from("early");
+    expect(reader.push(chunk)).toBe(false);
+    chunk.fill("x");
+    const told: string[] = [];
+    reader.open({ onChunk: (bytes) => void told.push(bytes.toString()), onDrain: () => {}, onClose: () => {} });
+    expect(reader.push(Buffer.from("one"))).toBe(true);
+    reader.pause();
+    expect(reader.push(Buffer.from("two"))).toBe(false);
+    expect(told).toStrictEqual(["early", "one"]);
+    expect(reader.resume()).toBe(true);
+    reader.close();
+    expect(reader.push(Buffer.from("three"))).toBe(false);
+    expect(told).toStrictEqual(["early", "one", "two"]);
+    expect(reader.isAsked).toBe(false);
+    (reader.onread().buffer as () => Uint8Array)();
+    expect(reader.isAsked).toBe(true);
   });
 
   it("asks for no room while it is paused: what it keeps comes first", () => {

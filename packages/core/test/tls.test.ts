@@ -5,7 +5,9 @@ import { beforeAll, describe, expect, it } from "vitest";
 import type { Channel } from "../src/channel.ts";
 import { connectChannel } from "../src/connect-channel.ts";
 import { serveChannels } from "../src/serve-channels.ts";
+import { checkTransport } from "../src/testing.ts";
 import type { TlsOptions } from "../src/tls-options.ts";
+import { connectTransport, listenTransport } from "../src/transports.ts";
 import { makeAuthority } from "./certificates.ts";
 import type { Authority } from "./certificates.ts";
 import { rejectionOf, until } from "./support.ts";
@@ -56,6 +58,13 @@ describe("TLS", () => {
     const byName = await connectChannel(server.address.replace("127.0.0.1", "localhost"), { tls: clientTls });
     expect(await byName.send(1)).toBe(1);
     await byName.close();
+  });
+
+  it("keeps the contract of transports", async () => {
+    await checkTransport({
+      listen: (onTransport) => listenTransport(TCP, onTransport, { tls: serverTls, handshakeTimeoutMs: 1000 }),
+      connect: (where) => connectTransport(where, { tls: clientTls }),
+    });
   });
 
   it("takes PEM as bytes and in lists", async () => {

@@ -11,7 +11,7 @@ import { connectChannel } from "../src/connect-channel.ts";
 import { LocalNetwork } from "../src/local-transport.ts";
 import { serveChannels } from "../src/serve-channels.ts";
 import { checkTransport } from "../src/testing.ts";
-import type { Transport } from "../src/transport.ts";
+import type { Transport, TransportReceiver } from "../src/transport.ts";
 import { connectTransport, listenTransport } from "../src/transports.ts";
 import type { ListenOptions } from "../src/transports.ts";
 import { rejectionOf } from "./support.ts";
@@ -40,6 +40,33 @@ async function freeAddress(): Promise<string> {
   server.close();
   await once(server, "close");
   return `tcp://127.0.0.1:${port}`;
+}
+
+/** Pauses when the first chunk has come that it keeps. */
+function keepsWhatever(transport: Transport): Partial<Transport> {
+  const kept: Buffer[] = [];
+  let isPaused = false;
+  let receiver: TransportReceiver | undefined;
+  return {
+    open: (opened) => {
+      receiver = opened;
+      transport.open({
+        onChunk: (chunk) => {
+          if (!isPaused) return opened.onChunk(chunk);
+          kept.push(Buffer.from(chunk));
+          transport.pause();
+        },
+        onDrain: () => opened.onDrain(),
+        onClose: (error) => opened.onClose(error),
+      });
+    },
+    pause: () => (isPaused = true),
+    resume: () => {
+      isPaused = false;
+      for (const chunk of kept.splice(0)) receiver?.onChunk(chunk);
+      transport.resume();
+    },
+  };
 }
 
 describe("the contract of transports", () => {
@@ -91,6 +118,40 @@ describe("the contract of transports", () => {
             onClose: (error) => (receiver.onClose(error), receiver.onClose(error)),
           }),
       }),
+    ],
+    [
+      "delivers once more after its end",
+      /no bytes come after onClose/,
+      (transport) => ({
+        open: (receiver) =>
+          transport.open({
+            onChunk: (chunk) => receiver.onChunk(chunk),
+            onDrain: () => receiver.onDrain(),
+            onClose: (error) => {
+              receiver.onClose(error);
+              receiver.onChunk(Buffer.alloc(0));
+            },
+          }),
+      }),
+    ],
+    [
+      "keeps what came while it was paused, and delivers it whatever has happened",
+      /nothing comes after destroy/,
+      keepsWhatever,
+    ],
+    [
+      "tells nothing to who opens it after destroy",
+      /onClose is told where it is opened after destroy/,
+      (transport) => {
+        let isDestroyed = false;
+        return {
+          open: (receiver) => isDestroyed || transport.open(receiver),
+          destroy: () => {
+            isDestroyed = true;
+            transport.destroy();
+          },
+        };
+      },
     ],
   ];
 
