@@ -69,7 +69,7 @@ export const packages = {
     outside: [],
     floors: [
       ["path", "parameters", "collect", "guard"],
-      ["silent-failures"],
+      ["silent-failures", "close-listeners"],
       ["proxy", "expose", "context"],
       ["members"],
       ["arguments", "router", "exports", "imports", "call", "options", "types"],

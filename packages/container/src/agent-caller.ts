@@ -33,18 +33,22 @@ export class AgentCaller implements Caller {
   }
 
   call(node: RemoteNode, args: unknown[], options: CallOptions | undefined): Promise<unknown> {
-    const connection = this.#connection;
-    if (connection?.usable === true && this.#waitingCount === 0) return connection.call(node, args, options);
-    return this.#callLater(node, args, options);
+    return this.#ready?.call(node, args, options) ?? this.#callLater(node, args, options);
   }
 
   notify(node: RemoteNode, args: unknown[]): void {
-    const connection = this.#connection;
-    if (connection?.usable === true && this.#waitingCount === 0) connection.notify(node, args);
+    const connection = this.#ready;
+    if (connection !== undefined) connection.notify(node, args);
     else {
       const sent = this.#whenOpen(undefined, (opened) => opened.notify(node, args));
       void sent.catch((error: unknown) => this.#failures.onNotification(node.path, error));
     }
+  }
+
+  /** The connection, where a call can leave in this turn. */
+  get #ready(): Connection | undefined {
+    const connection = this.#connection;
+    return connection?.usable === true && this.#waitingCount === 0 ? connection : undefined;
   }
 
   /** Connects, where there is no connection. */

@@ -115,10 +115,9 @@ export class ExternalClock extends Clock {
   /** Sets the time, then fires what is due, and adds what was thrown to `errors`. */
   #jump(t: number, errors: unknown[]): void {
     this.#time = t;
-    for (let head = this.#heap.peek(); head !== undefined && head.due <= t; head = this.#heap.peek()) {
-      this.#heap.pop();
+    for (const fire of this.#heap.takeDue(t)) {
       try {
-        head.value();
+        fire();
       } catch (error) {
         errors.push(error);
       }

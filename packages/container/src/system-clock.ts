@@ -87,13 +87,10 @@ export class SystemClock extends Clock {
     const lastOrder = this.#lastOrder;
     this.#armedFor = undefined;
     this.#isFiring = true;
-    for (;;) {
-      const head = this.#heap.peek();
-      // Node's timers may be early, by rounding or because the delay was cut.
-      if (head === undefined || head.due > now || head.order > lastOrder) break;
-      this.#heap.pop();
+    // Node's timers may be early, by rounding or because the delay was cut: then nothing is due.
+    for (const fire of this.#heap.takeDue(now, lastOrder)) {
       try {
-        head.value();
+        fire();
       } catch (error) {
         queueMicrotask(() => {
           throw error;

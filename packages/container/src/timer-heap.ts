@@ -55,6 +55,17 @@ export class TimerHeap<T> {
   }
 
   /**
+   * Takes out what is due at `now`, one value after the other, but nothing that went in later than the entry of `lastOrder`. What
+   * goes in or out in between counts.
+   */
+  *takeDue(now: number, lastOrder: number = Infinity): Generator<T, void, undefined> {
+    for (let head = this.peek(); head !== undefined && head.due <= now && head.order <= lastOrder; head = this.peek()) {
+      this.remove(head);
+      yield head.value;
+    }
+  }
+
+  /**
    * Takes out `entry`; false if it isn't in this heap, because it was popped or removed before or belongs to another.
    */
   remove(entry: TimerEntry<T>): boolean {

@@ -26,6 +26,14 @@ const operations = fc.array(
     },
     { weight: 3, arbitrary: fc.record({ kind: fc.constant("remove" as const), which: fc.nat() }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant("pop" as const) }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        kind: fc.constant("takeDue" as const),
+        now: fc.integer({ min: -20, max: 60 }),
+        lastOrder: fc.option(fc.nat(300), { nil: undefined }),
+      }),
+    },
   ),
   { maxLength: 300, size: "max" },
 );
@@ -43,6 +51,12 @@ describe("TimerHeap", () => {
             inserted.push(heap.insert(step.due, inserted.length));
           } else if (step.kind === "pop") {
             expect(heap.pop()?.value).toBe(naive.entries.shift()?.value);
+          } else if (step.kind === "takeDue") {
+            // Values count up as the orders do.
+            const last = step.lastOrder ?? Infinity;
+            const first = naive.entries.findIndex(({ due, value }) => due > step.now || value > last);
+            const due = naive.entries.splice(0, first < 0 ? Infinity : first).map(({ value }) => value);
+            expect([...heap.takeDue(step.now, step.lastOrder)]).toEqual(due);
           } else if (inserted.length > 0) {
             const entry = inserted[step.which % inserted.length]!;
             expect(heap.remove(entry)).toBe(naive.remove(entry.value));

@@ -89,3 +89,9 @@ export class ByteWriter {
     this.position = slab.used + batchBytes;
   }
 }
+
+/** Appends one byte. */
+export function writeByte(writer: ByteWriter, byte: number): void {
+  writer.reserve(1);
+  writer.bytes[writer.position++] = byte;
+}

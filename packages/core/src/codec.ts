@@ -1,4 +1,4 @@
-import type { ByteWriter } from "./byte-writer.ts";
+import { ByteWriter } from "./byte-writer.ts";
 import { ProtocolError, SerializationError, describeType, toError } from "./errors.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 import type { Limits } from "./limits.ts";
@@ -182,6 +182,22 @@ export abstract class Codec {
       throw withoutMessagePlace(error);
     }
   }
+}
+
+/** The bytes of one value, written in place by an encoder of its own. */
+export function encodeAlone(
+  makeEncoder: (writer: ByteWriter) => { write(value: unknown, depth: number): void },
+  value: unknown,
+  depth: number,
+): Uint8Array {
+  const writer = new ByteWriter();
+  try {
+    makeEncoder(writer).write(value, depth);
+  } catch (error) {
+    writer.rewind(0);
+    throw located(error);
+  }
+  return Uint8Array.from(writer.take());
 }
 
 /** `error` with its place relative to the content, not to `[type, id, content]`. */

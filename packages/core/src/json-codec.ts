@@ -1,8 +1,8 @@
-import { ByteWriter } from "./byte-writer.ts";
-import { Codec } from "./codec.ts";
+import { ByteWriter, writeByte } from "./byte-writer.ts";
+import { Codec, encodeAlone } from "./codec.ts";
 import { ProtocolError, SerializationError, quoted } from "./errors.ts";
 import { checkJson } from "./json-check.ts";
-import { JsonEncoder, writeJsonByte, writeJsonNumber } from "./json-encoder.ts";
+import { JsonEncoder, writeJsonNumber } from "./json-encoder.ts";
 import { lift, located } from "./lower-lift.ts";
 import { readMessage, setHeader } from "./message.ts";
 import type { Message } from "./message.ts";
@@ -25,15 +25,7 @@ export class JsonCodec extends Codec {
   }
 
   override encode(value: unknown): Uint8Array {
-    const writer = new ByteWriter();
-    const encoder = new JsonEncoder(this.table, writer);
-    try {
-      encoder.write(value, this.limits.maxDepth);
-    } catch (error) {
-      writer.rewind(0);
-      throw located(error);
-    }
-    return Uint8Array.from(writer.take());
+    return encodeAlone((writer) => new JsonEncoder(this.table, writer), value, this.limits.maxDepth);
   }
 
   override decode(bytes: Uint8Array): unknown {
@@ -46,14 +38,14 @@ export class JsonCodec extends Codec {
   }
 
   override encodeMessage(writer: ByteWriter, type: number, id: number, content: unknown): void {
-    writeJsonByte(writer, 0x5b);
+    writeByte(writer, 0x5b);
     writeJsonNumber(writer, type);
-    writeJsonByte(writer, 0x2c);
+    writeByte(writer, 0x2c);
     writeJsonNumber(writer, id);
-    writeJsonByte(writer, 0x2c);
+    writeByte(writer, 0x2c);
     this.#encoder.writer = writer;
     this.#encoder.write(content, this.limits.maxDepth);
-    writeJsonByte(writer, 0x5d);
+    writeByte(writer, 0x5d);
   }
 
   override decodeMessage(bytes: Buffer, start: number, end: number, message: Message): void {

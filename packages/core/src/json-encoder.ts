@@ -1,3 +1,4 @@
+import { writeByte } from "./byte-writer.ts";
 import type { ByteWriter } from "./byte-writer.ts";
 import { SerializationError, describeType } from "./errors.ts";
 import { TYPE_KEY, checkKey, isPlainArray, isPlainBytes, isPlainMap, tooDeep, within } from "./lower-lift.ts";
@@ -57,37 +58,37 @@ export class JsonEncoder {
 
   #writeArray(value: readonly unknown[], depth: number): void {
     if (depth <= 0) throw tooDeep();
-    writeJsonByte(this.writer, 0x5b);
+    writeByte(this.writer, 0x5b);
     let index = 0;
     try {
       for (; index < value.length; index++) {
-        if (index > 0) writeJsonByte(this.writer, COMMA);
+        if (index > 0) writeByte(this.writer, COMMA);
         this.write(value[index], depth - 1);
       }
     } catch (error) {
       throw within(error, index);
     }
-    writeJsonByte(this.writer, 0x5d);
+    writeByte(this.writer, 0x5d);
   }
 
   #writeMap(value: Record<string, unknown>, depth: number): void {
     if (depth <= 0) throw tooDeep();
-    writeJsonByte(this.writer, 0x7b);
+    writeByte(this.writer, 0x7b);
     const keys = Object.keys(value);
     let key = "";
     try {
       for (let index = 0; index < keys.length; index++) {
         key = keys[index]!;
         if (key.charCodeAt(0) === 95) checkKey(key);
-        if (index > 0) writeJsonByte(this.writer, COMMA);
+        if (index > 0) writeByte(this.writer, COMMA);
         writeJsonText(this.writer, key);
-        writeJsonByte(this.writer, COLON);
+        writeByte(this.writer, COLON);
         this.write(value[key], depth - 1);
       }
     } catch (error) {
       throw within(error, key);
     }
-    writeJsonByte(this.writer, 0x7d);
+    writeByte(this.writer, 0x7d);
   }
 
   #writeExtended(value: unknown, depth: number): void {
@@ -101,11 +102,6 @@ export class JsonEncoder {
     this.write(extended.data, depth - 2);
     writeAscii(writer, "]}");
   }
-}
-
-export function writeJsonByte(writer: ByteWriter, byte: number): void {
-  writer.reserve(1);
-  writer.bytes[writer.position++] = byte;
 }
 
 /** @throws SerializationError for what JSON has no form of. */

@@ -1,12 +1,12 @@
-import { ByteWriter } from "./byte-writer.ts";
-import { Codec } from "./codec.ts";
+import { ByteWriter, writeByte } from "./byte-writer.ts";
+import { Codec, encodeAlone } from "./codec.ts";
 import { ProtocolError, SerializationError } from "./errors.ts";
 import { located } from "./lower-lift.ts";
 import { setHeader } from "./message.ts";
 import type { Message } from "./message.ts";
 import { MsgPackDecoder } from "./msgpack-decoder.ts";
 import { MsgPackEncoder } from "./msgpack-encoder.ts";
-import { writeByte, writeNumber } from "./msgpack-writing.ts";
+import { writeNumber } from "./msgpack-writing.ts";
 import { Shapes } from "./shapes.ts";
 import { asBuffer } from "./utf8.ts";
 
@@ -26,16 +26,9 @@ export class MsgPackCodec extends Codec {
   }
 
   override encode(value: unknown): Uint8Array {
-    const writer = new ByteWriter();
     // What leaves a connection has no shapes in it.
-    const encoder = new MsgPackEncoder(this.table, new Shapes(), writer);
-    try {
-      encoder.write(value, this.limits.maxDepth);
-    } catch (error) {
-      writer.rewind(0);
-      throw located(error);
-    }
-    return Uint8Array.from(writer.take());
+    const makeEncoder = (writer: ByteWriter): MsgPackEncoder => new MsgPackEncoder(this.table, new Shapes(), writer);
+    return encodeAlone(makeEncoder, value, this.limits.maxDepth);
   }
 
   override decode(bytes: Uint8Array): unknown {

@@ -1,6 +1,7 @@
+import { writeByte } from "./byte-writer.ts";
 import type { ByteWriter } from "./byte-writer.ts";
 import { TYPE_KEY, checkKey, isPlainArray, isPlainBytes, isPlainMap, tooDeep, within } from "./lower-lift.ts";
-import { writeArrayHead, writeByte, writeBytes, writeMapHead, writeNumber, writeText } from "./msgpack-writing.ts";
+import { writeArrayHead, writeBytes, writeMapHead, writeNumber, writeText } from "./msgpack-writing.ts";
 import type { SerializerTable } from "./serializers.ts";
 import type { Shapes } from "./shapes.ts";
 

@@ -1,12 +1,8 @@
+import { writeByte } from "./byte-writer.ts";
 import type { ByteWriter } from "./byte-writer.ts";
 import { checkString } from "./lower-lift.ts";
 
 const SHORT_TEXT_LENGTH = 48;
-
-export function writeByte(writer: ByteWriter, byte: number): void {
-  writer.reserve(1);
-  writer.bytes[writer.position++] = byte;
-}
 
 export function writeArrayHead(writer: ByteWriter, length: number): void {
   if (length < 16) writeByte(writer, 0x90 | length);

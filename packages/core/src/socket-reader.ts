@@ -53,6 +53,14 @@ export class SocketReader {
     return !this.#paused;
   }
 
+  /** The socket has ended: delivers what was kept, after a pause too, and nothing any more. */
+  finish(): void {
+    const kept = this.#kept;
+    this.#kept = undefined;
+    for (const chunk of kept ?? []) this.#receiver?.onChunk(chunk);
+    this.close();
+  }
+
   /** Delivers nothing any more, what was kept neither. */
   close(): void {
     this.#closed = true;

@@ -135,7 +135,7 @@ class SocketTransport implements Transport {
   }
 
   #closed(): void {
-    this.#reader.close();
+    this.#reader.finish();
     const receiver = this.#receiver;
     this.#receiver = undefined;
     receiver?.onClose(this.#error);

@@ -27,7 +27,7 @@ export interface Transport {
    * the end of the connection.
    */
   writePiece(head: Uint8Array, piece: Uint8Array, onLeft: () => void): void;
-  /** Stops and resumes `onChunk`. */
+  /** Stops and resumes `onChunk`. What has come when the connection fails may be delivered before `onClose` all the same. */
   pause(): void;
   resume(): void;
   /** Sends what is queued and closes. `onClose` follows. */

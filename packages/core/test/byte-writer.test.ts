@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ByteWriter } from "../src/byte-writer.ts";
+import { ByteWriter, writeByte } from "../src/byte-writer.ts";
 import { JsonCodec } from "../src/json-codec.ts";
 import { MsgPackCodec } from "../src/msgpack-codec.ts";
 import { thrownBy } from "./support.ts";
@@ -35,6 +35,14 @@ function batchOf(writer: ByteWriter, size: number, seed = 0, piece = 100): Buffe
 }
 
 describe("ByteWriter", () => {
+  it("takes single bytes, beyond the end of its memory too", () => {
+    const writer = new ByteWriter();
+    for (let byte = 0; byte < 70_000; byte++) writeByte(writer, byte & 0xff);
+    const batch = writer.take();
+    expect(batch.length).toBe(70_000);
+    expect(batch.every((byte, index) => byte === (index & 0xff))).toBe(true);
+  });
+
   it("holds no memory without a batch", () => {
     const writer = new ByteWriter();
     expect(writer.bytes.length).toBe(0);

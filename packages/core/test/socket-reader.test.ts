@@ -413,6 +413,53 @@ describe("a socket that is paused while more comes", () => {
   });
 });
 
+describe("a socket that fails while it is paused", () => {
+  it("delivers what it has kept, and its end behind", async () => {
+    await using server = await RawServer.listen((peer) => peer.socket.write("early"));
+    const transport = await connectTransport(server.address, {});
+    await sleep(20);
+    const collector = new Collector();
+    const told: string[] = [];
+    collector.onEach = () => told.push(`chunk ${collector.closes}`);
+    transport.pause();
+    transport.open(collector);
+    expect(told).toStrictEqual([]);
+    server.peers[0]!.socket.resetAndDestroy();
+    await sleep(10);
+    // A socket that isn't read learns of the reset when it writes.
+    for (let turn = 0; collector.closes === 0 && turn < 1000; turn++) {
+      transport.write(Buffer.from("x"));
+      await sleep(1);
+    }
+    transport.resume();
+    expect(collector.received.toString()).toBe("early");
+    expect([told, collector.closes]).toStrictEqual([["chunk 0"], 1]);
+  });
+
+  it("delivers all of it in order, however often its receiver pauses, unless that ends it", () => {
+    for (const [step, expected] of [
+      ["pause", ["one", "two", "three"]],
+      ["close", ["one"]],
+    ] as const) {
+      const reader = new SocketReader();
+      for (const text of ["one", "two", "three"]) reader.push(Buffer.from(text));
+      const told: string[] = [];
+      const onChunk = (chunk: Buffer): void => {
+        told.push(chunk.toString());
+        reader[step]();
+      };
+      reader.pause();
+      reader.open({ onChunk, onDrain: () => {}, onClose: () => {} });
+      expect(told).toStrictEqual([]);
+      reader.finish();
+      expect(told).toStrictEqual(expected);
+      expect(reader.push(Buffer.from("late"))).toBe(false);
+      reader.resume();
+      expect(told).toStrictEqual(expected);
+    }
+  });
+});
+
 describe("a socket that is destroyed", () => {
   it("delivers nothing of what came before it was opened", async () => {
     await using server = await RawServer.listen((peer) => peer.socket.write("early"));

@@ -4,7 +4,7 @@ import type { Exports } from "./exports.ts";
 import { placeContext } from "./arguments.ts";
 import type { CallContext } from "./context.ts";
 import type { AnyFunction } from "./expose.ts";
-import { isService } from "./members.ts";
+import { isExposed, isService } from "./members.ts";
 import type { Imports } from "./imports.ts";
 import { parseReferencePath, referencePath } from "./path.ts";
 import { RemoteNode, childAt, nodeOf, serviceProxy } from "./proxy.ts";
@@ -99,7 +99,9 @@ export class ReferenceBinding implements BuiltinTypes {
     }
     if (!isService(value))
       throw new SerializationError(`${describeType(value)} is no service and has no serializer; see extraSerializers`);
-    return this.#router.pathOf(value) ?? referencePath(this.#exports.add(value));
+    // The search below the root is long for what isn't there.
+    const path = this.#exports.has(value) ? undefined : this.#router.pathOf(value);
+    return path ?? referencePath(this.#exports.add(value));
   }
 
   #proxyOf(path: unknown): object {
@@ -116,16 +118,16 @@ export class ReferenceBinding implements BuiltinTypes {
     const start = reference === undefined ? undefined : this.#exports.get(reference.id);
     const node = nodeOf(start);
     if (node !== undefined) return childAt(node, reference!.rest);
-    const found = start === undefined ? this.#router.resolve(path) : this.#router.resolveBelow(start, reference!.rest);
-    if (found.exposed === undefined) return found.service;
-    const { exposed, owner } = found;
+    const { owner, member } =
+      start === undefined ? this.#router.resolve(path) : this.#router.resolveBelow(start, reference!.rest);
+    if (!isExposed(member)) return member;
     // As with a function of the other side: it answers later, and nobody has to await it.
     return (...args: unknown[]): Promise<unknown> => {
-      const wanted = exposed.contextPlace >= 0;
+      const wanted = member.contextPlace >= 0;
       const given = wanted
-        ? placeContext(exposed, args, this.#connection.contextOf(path, new AbortController().signal))
+        ? placeContext(member, args, this.#connection.contextOf(path, new AbortController().signal))
         : args;
-      const result = callLater(exposed.call, owner, given);
+      const result = callLater(member.call, owner, given);
       result.catch(ignore);
       return result;
     };

@@ -3,24 +3,31 @@ import { runInNewContext } from "node:vm";
 
 /** Collections take at most one part in so many of the process's time. */
 const TIME_SHARE = 20;
-const GATE: unique symbol = Symbol.for("colloquy.collection") as never;
+const COLLECTIONS: unique symbol = Symbol.for("colloquy.collections") as never;
+
+/** When the last collection began, and when the next one may. */
+interface Collections {
+  readonly last: number;
+  readonly next: number;
+}
 
 /**
- * Asks the engine to collect garbage now: references of another process are small here and may be large there, so it has no
- * reason of its own to look. Returns the milliseconds until it is worth asking again. Does nothing where that time isn't over,
- * or where the engine doesn't offer it.
+ * Sees to it that the engine collects garbage at `wantedAt` or later, a time of `performance.now()`: references of another
+ * process are small here and may be large there, so it has no reason of its own to look. Returns 0 where it has done so, also
+ * for somebody else, or where the engine doesn't offer it; otherwise the milliseconds after which to ask again.
  *
- * The process has one heap, whoever asks: the time of the next collection hangs on the global object.
+ * The process has one heap, whoever asks: the times of collections hang on the global object.
  */
-export function collectGarbage(): number {
-  const place = globalThis as { [GATE]?: number };
+export function collectGarbage(wantedAt: number): number {
+  const place = globalThis as { [COLLECTIONS]?: Collections };
+  const { last, next } = place[COLLECTIONS] ?? { last: -Infinity, next: -Infinity };
+  if (last >= wantedAt) return 0;
   const start = performance.now();
-  const wait = (place[GATE] ?? 0) - start;
-  if (wait > 0) return wait;
+  if (start < next) return next - start;
   collector()?.();
   const duration = performance.now() - start;
-  place[GATE] = start + duration * TIME_SHARE;
-  return duration * TIME_SHARE;
+  place[COLLECTIONS] = { last: start, next: start + duration * TIME_SHARE };
+  return 0;
 }
 
 function collector(): (() => void) | undefined {

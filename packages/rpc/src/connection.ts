@@ -2,11 +2,12 @@ import { ColloquyError, Endpoint, NO_KWARGS } from "@colloquy/core";
 import type { Codec, CodecChooser, Dialect, PeerTraits } from "@colloquy/core";
 import { ReferenceBinding } from "./binding.ts";
 import type { BoundConnection } from "./binding.ts";
+import { CloseListeners } from "./close-listeners.ts";
+import type { CloseListener } from "./close-listeners.ts";
 import { Call, LimitedCall } from "./call.ts";
 import type { ConnectionSetup, ConnectionStats } from "./connection-setup.ts";
 import type { CallContext } from "./context.ts";
 import { Exports } from "./exports.ts";
-import { guard } from "./guard.ts";
 import { Greeting } from "./greeting.ts";
 import { Imports } from "./imports.ts";
 import { Incoming } from "./incoming.ts";
@@ -34,16 +35,12 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
   readonly #binding: ReferenceBinding;
   readonly #greeting: Greeting;
   readonly #incoming: Incoming;
-  /** Made where they are asked for. */
+  readonly #listeners = new CloseListeners();
+  /** Made where it is asked for. */
   #remote: object | undefined;
-  #closed: Promise<ColloquyError | undefined> | undefined;
-  #listeners: ((error: ColloquyError | undefined) => void)[] | undefined;
   #goneAway = false;
   #destroyed = false;
   #peerRoot: string | undefined;
-  #told = false;
-  /** What the listeners were told. */
-  #end: ColloquyError | undefined;
   readonly #silent: SilentFailures;
 
   /** @internal */
@@ -70,7 +67,7 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
 
   /** Resolves when the connection has ended and all its calls have settled: with the error that ended it, or undefined. */
   get closed(): Promise<ColloquyError | undefined> {
-    return (this.#closed ??= new Promise((resolve) => this.#listen(resolve)));
+    return this.#listeners.closed;
   }
 
   /** Address of the other side. */
@@ -89,11 +86,9 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
   }
 
   /** Calls `listener` once when the connection has ended and all its calls have settled. Returns a function that takes it back. */
-  onClose(listener: (error: ColloquyError | undefined) => void): () => void {
-    this.#listen(listener);
-    return () => {
-      this.#listeners = this.#listeners?.filter((other) => other !== listener);
-    };
+  onClose(listener: CloseListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   /**
@@ -248,13 +243,12 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
       this.#endpoint.exceptionStyle = this.#dialect === "mosaik" ? "list" : "text";
       return;
     }
-    this.#incoming.extended = true;
+    this.#incoming.extend();
     this.#peerRoot = traits.root;
     if (traits.maxReferenceCount !== Infinity) this.#imports.maxCount = traits.maxReferenceCount;
     this.#endpoint.exceptionStyle = "map";
     this.#binding.extend(this.#endpoint.codec!);
     this.#incoming.shareShapes(traits.shapeCount);
-    this.#incoming.dispatcher.emptyResult = undefined;
   }
 
   /** @internal */
@@ -266,30 +260,15 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
   onClosed(reason: ColloquyError | undefined): void {
     const error = reason ?? this.#endWithoutGoodbye();
     this.#greeting.close();
-    this.#incoming.dispatcher.close();
     this.#exports.clear();
     this.#imports.clear();
     // The callers' promises settle first: a few turns of the microtask queue.
-    setImmediate(() => this.#tell(error));
-  }
-
-  #listen(listener: (error: ColloquyError | undefined) => void): void {
-    if (this.#listeners === undefined) this.#listeners = [listener];
-    else if (!this.#listeners.includes(listener)) this.#listeners.push(listener);
-    if (this.#told) queueMicrotask(() => this.#tell(this.#end));
+    setImmediate(() => this.#listeners.tell(error));
   }
 
   /** A peer that closes in order says so before; one that has crashed doesn't. Plain peers never do. */
   #endWithoutGoodbye(): ColloquyError | undefined {
     if (!this.#incoming.extended || this.#goneAway || this.#endpoint.draining || this.#destroyed) return undefined;
     return new ColloquyError("CONNECTION_LOST", `${this.remoteAddress} has ended the connection without a goodbye`);
-  }
-
-  #tell(error: ColloquyError | undefined): void {
-    this.#told = true;
-    this.#end = error;
-    const listeners = this.#listeners ?? [];
-    this.#listeners = undefined;
-    for (const listener of listeners) guard("a listener of onClose", () => listener(error));
   }
 }

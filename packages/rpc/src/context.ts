@@ -1,4 +1,5 @@
 import type { ColloquyError } from "@colloquy/core";
+import type { CloseListener } from "./close-listeners.ts";
 
 /** The connection of a call, as its callee sees it: a `Connection`. */
 export interface CallerConnection {
@@ -6,7 +7,7 @@ export interface CallerConnection {
   /** The root service of the caller's side, a `Remote`. */
   readonly remote: object;
   readonly closed: Promise<ColloquyError | undefined>;
-  onClose(listener: (error: ColloquyError | undefined) => void): () => void;
+  onClose(listener: CloseListener): () => void;
   close(options?: { readonly graceMs?: number }): Promise<void>;
 }
 

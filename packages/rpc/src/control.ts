@@ -14,7 +14,7 @@ export interface ControlActions {
 const COUNTERS = /^(sent|received|pending|running|exported|imported)/;
 
 /** Answers a request on `$`. @throws ColloquyError `NOT_FOUND` for a name that `$` doesn't have. */
-export function answerControl({ path }: RequestContent, actions: ControlActions): unknown {
+export function answerControl([path]: RequestContent, actions: ControlActions): unknown {
   switch (path) {
     case "$/ping":
       return null;
@@ -28,7 +28,7 @@ export function answerControl({ path }: RequestContent, actions: ControlActions)
 }
 
 /** Carries out a notification on `$`. False: there is none of that name, or its arguments are malformed. */
-export function noticeControl({ path, args }: RequestContent, actions: ControlActions): boolean {
+export function noticeControl([path, args]: RequestContent, actions: ControlActions): boolean {
   switch (path) {
     case "$/cancel":
       if (!isCount(args[0])) return false;

@@ -2,7 +2,7 @@ import { ColloquyError } from "@colloquy/core";
 import type { Endpoint, Limits } from "@colloquy/core";
 import type { CallContext } from "./context.ts";
 import type { Exports } from "./exports.ts";
-import { exposedFunction } from "./members.ts";
+import { exposedFunction, isExposed } from "./members.ts";
 import type { AnyFunction } from "./expose.ts";
 import type { Exposed } from "./members.ts";
 import { bindKeywords, placeContext } from "./arguments.ts";
@@ -16,12 +16,8 @@ export interface DispatchHost {
   contextOf(path: string, signal: AbortSignal): CallContext;
 }
 
-/** A request's content once it is checked. */
-export interface RequestContent {
-  readonly path: string;
-  readonly args: unknown[];
-  readonly kwargs: Record<string, unknown>;
-}
+/** A request's content once it is checked: the array that has come. */
+export type RequestContent = readonly [path: string, args: unknown[], kwargs: Record<string, unknown>];
 
 /** Carries out the requests of one connection: path to function, function to answer. */
 export class Dispatcher {
@@ -53,17 +49,19 @@ export class Dispatcher {
     let result: unknown;
     try {
       result = this.#call(id, request);
-      if (isThenable(result)) {
-        result.then(
-          (value) => this.#reply(id, value),
-          (error: unknown) => this.#failMethod(id, request.path, error),
-        );
-        return;
-      }
+      if (isThenable(result)) return this.#replyLater(id, request[0], result);
     } catch (error) {
       return this.#fail(id, error);
     }
     this.#reply(id, result);
+  }
+
+  /** Functions in `run` would cost a call with a plain value, too. */
+  #replyLater(id: number, path: string, result: PromiseLike<unknown>): void {
+    result.then(
+      (value) => this.#reply(id, value),
+      (error: unknown) => this.#failMethod(id, path, error),
+    );
   }
 
   /** Carries out a request that wants no answer; what it throws goes to `onError`. As many run at a time as calls may. */
@@ -83,7 +81,7 @@ export class Dispatcher {
       if (!isThenable(result)) return settle();
       result.then(settle, (error: unknown) => {
         settle();
-        if (!(error instanceof PassedOn)) this.#silent.onMethod(request.path, error);
+        if (!(error instanceof PassedOn)) this.#silent.onMethod(request[0], error);
         onError(executed(error));
       });
     } catch (error) {
@@ -104,12 +102,12 @@ export class Dispatcher {
     this.#aborts = undefined;
   }
 
-  #call(id: number, { path, args, kwargs }: RequestContent): unknown {
+  #call(id: number, [path, args, kwargs]: RequestContent): unknown {
     const reference = parseReferencePath(path);
     if (reference === undefined) {
-      const found = this.#router.resolve(path);
-      if (found.exposed === undefined) throw notCallable(path);
-      return this.#invoke(id, path, found.exposed, found.owner, args, kwargs);
+      const { owner, member } = this.#router.resolve(path);
+      if (!isExposed(member)) throw notCallable(path);
+      return this.#invoke(id, path, member, owner, args, kwargs);
     }
     const target = this.#exports.get(reference.id);
     const node = nodeOf(target);
@@ -118,9 +116,9 @@ export class Dispatcher {
       if (reference.rest !== "") throw new ColloquyError("NOT_FOUND", "a function has no members");
       return this.#invoke(id, path, exposedFunction(target as AnyFunction), undefined, args, kwargs);
     }
-    const found = this.#router.resolveBelow(target, reference.rest);
-    if (found.exposed === undefined) throw notCallable(path);
-    return this.#invoke(id, path, found.exposed, found.owner, args, kwargs);
+    const { owner, member } = this.#router.resolveBelow(target, reference.rest);
+    if (!isExposed(member)) throw notCallable(path);
+    return this.#invoke(id, path, member, owner, args, kwargs);
   }
 
   #invoke(
@@ -183,7 +181,7 @@ export function readRequest(content: unknown, limits: Limits): RequestContent {
   }
   if (typeof kwargs !== "object" || kwargs === null || Array.isArray(kwargs))
     throw invalid("the keyword arguments are no map");
-  return { path, args, kwargs: kwargs as Record<string, unknown> };
+  return content as unknown as RequestContent;
 }
 
 /** A call on something that another peer has lent us. */

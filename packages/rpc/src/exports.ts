@@ -34,6 +34,11 @@ export class Exports {
     return this.#byId.size;
   }
 
+  /** Whether the other side holds `target`. */
+  has(target: object): boolean {
+    return this.#byTarget.has(target);
+  }
+
   /**
    * Counts one more sending of `target`; returns its number.
    *

@@ -141,32 +141,41 @@ export class Imports {
     this.#arrived++;
     if (this.#entries.size >= this.#collectAt && !this.#collecting) {
       this.#collecting = true;
-      setImmediate(() => this.#collect());
+      const wantedAt = performance.now();
+      setImmediate(() => this.#collect(wantedAt));
     }
     if (this.#entries.size < MIN_COLLECTED_COUNT) return;
-    if (this.#idleTimer === undefined) this.#idleTimer = setTimeout(() => this.#whenIdle(), IDLE_MS).unref();
+    if (this.#idleTimer === undefined) this.#watchIdle(IDLE_MS);
   }
 
   /** In a turn of its own, and not again before the entries of what was collected are gone. */
-  #collect(): void {
+  #collect(wantedAt: number): void {
     if (this.#closed) return;
-    const pauseMs = collectGarbage();
-    setTimeout(
-      () => {
-        this.#collecting = false;
-        // Where most are in use, looking again soon is of no use.
-        this.#collectAt = Math.max(this.#maxCount / 2, this.#entries.size + this.#maxCount / 10);
-      },
-      Math.max(pauseMs, FINALIZED_MS),
-    ).unref();
+    const waitMs = collectGarbage(wantedAt);
+    if (waitMs > 0) setTimeout(() => this.#collect(wantedAt), waitMs).unref();
+    else setTimeout(() => this.#whenCollected(), FINALIZED_MS).unref();
   }
 
-  #whenIdle(): void {
+  #whenCollected(): void {
+    this.#collecting = false;
+    // Where most are in use, looking again soon is of no use.
+    this.#collectAt = Math.max(this.#maxCount / 2, this.#entries.size + this.#maxCount / 10);
+  }
+
+  #watchIdle(afterMs: number, wantedAt?: number): void {
+    this.#idleTimer = setTimeout(() => this.#whenIdle(wantedAt), afterMs).unref();
+  }
+
+  /** `wantedAt`: since when there has been time for a collection. */
+  #whenIdle(wantedAt: number = performance.now()): void {
     this.#idleTimer = undefined;
     if (this.#closed) return;
-    if (this.#arrived === this.#arrivedAtIdle) return void collectGarbage();
-    this.#arrivedAtIdle = this.#arrived;
-    this.#idleTimer = setTimeout(() => this.#whenIdle(), IDLE_MS).unref();
+    if (this.#arrived !== this.#arrivedAtIdle) {
+      this.#arrivedAtIdle = this.#arrived;
+      return this.#watchIdle(IDLE_MS);
+    }
+    const waitMs = collectGarbage(wantedAt);
+    if (waitMs > 0) this.#watchIdle(waitMs, wantedAt);
   }
 
   #flush(): void {

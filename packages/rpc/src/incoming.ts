@@ -19,9 +19,8 @@ export interface IncomingHost extends DispatchHost {
 
 /** Takes what arrives on one connection: hello first, then requests for `$` and for what this side serves. */
 export class Incoming implements EndpointHandler, ControlActions, ShapeTeller {
-  /** The peer has said hello: it knows `$`, notifications and built-in types. */
-  extended = false;
-  dispatcher!: Dispatcher;
+  #extended = false;
+  #dispatcher!: Dispatcher;
   #endpoint!: Endpoint;
   #greeting!: Greeting;
   #shapes: Shapes | undefined;
@@ -43,7 +42,17 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller {
   wire(endpoint: Endpoint, greeting: Greeting): void {
     this.#endpoint = endpoint;
     this.#greeting = greeting;
-    this.dispatcher = new Dispatcher(endpoint, this.#router, this.#exports, this.#host, this.#silent);
+    this.#dispatcher = new Dispatcher(endpoint, this.#router, this.#exports, this.#host, this.#silent);
+  }
+
+  /** The peer has said hello: it knows `$`, notifications and built-in types. */
+  get extended(): boolean {
+    return this.#extended;
+  }
+
+  extend(): void {
+    this.#extended = true;
+    this.#dispatcher.emptyResult = undefined;
   }
 
   onRequest(id: number, content: unknown, undecoded: ColloquyError | undefined): void {
@@ -52,13 +61,13 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller {
     try {
       if (undecoded !== undefined) throw undecoded;
       request = readRequest(content, this.#limits);
-      if (this.extended && isControlPath(request.path)) {
+      if (this.#extended && isControlPath(request[0])) {
         return this.#endpoint.reply(id, answerControl(request, this));
       }
     } catch (error) {
       return this.#endpoint.fail(id, error);
     }
-    this.dispatcher.run(id, request);
+    this.#dispatcher.run(id, request);
   }
 
   onNotification(content: unknown, undecoded: ColloquyError | undefined): void {
@@ -66,11 +75,11 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller {
     try {
       if (undecoded !== undefined) throw undecoded;
       const request = readRequest(content, this.#limits);
-      ({ path } = request);
-      if (!this.extended) this.#silent.notifications++;
+      [path] = request;
+      if (!this.#extended) this.#silent.notifications++;
       else if (isControlPath(path)) {
         if (!noticeControl(request, this)) this.#silent.notifications++;
-      } else this.dispatcher.runQuietly(request, (error) => this.#silent.onNotification(path, error));
+      } else this.#dispatcher.runQuietly(request, (error) => this.#silent.onNotification(path, error));
     } catch (error) {
       this.#silent.onNotification(path, error);
     }
@@ -82,6 +91,7 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller {
 
   onClosed(error: ColloquyError | undefined): void {
     this.#host.onClosed(error);
+    this.#dispatcher.close();
   }
 
   onEncoded(sent: boolean): void {
@@ -100,7 +110,7 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller {
   }
 
   cancel(id: number): void {
-    this.dispatcher.cancel(id);
+    this.#dispatcher.cancel(id);
   }
 
   release(id: number, count: number): void {

@@ -32,16 +32,23 @@ export function checkServable(root: unknown): asserts root is object {
   if (!isService(root) || !hasMembers(root)) {
     throw new ColloquyError("INVALID_ARGUMENT", `${describeType(root)} is no service: nothing in it is exposed`);
   }
-  for (let level: object | null = root; level !== null && level !== Object.prototype;) {
-    for (const name of listedNames(level)) {
-      if (name in root) continue;
-      throw new ColloquyError(
-        "INVALID_ARGUMENT",
-        `${describeType(root)}.exposed lists ${quoted(name)}, which it doesn't have`,
-      );
-    }
+  for (const name of levelsOf(root).flatMap((level) => [...listedNames(level)])) {
+    if (name in root) continue;
+    throw new ColloquyError(
+      "INVALID_ARGUMENT",
+      `${describeType(root)}.exposed lists ${quoted(name)}, which it doesn't have`,
+    );
+  }
+}
+
+/** An object and what it inherits from, the most derived first. */
+function levelsOf(start: object): object[] {
+  const levels: object[] = [];
+  for (let level: object | null = start; level !== null && level !== Object.prototype;) {
+    levels.push(level);
     level = Object.getPrototypeOf(level) as object | null;
   }
+  return levels;
 }
 
 /** A map may get its members later, and a table has those that its code finds. */
@@ -49,9 +56,6 @@ function hasMembers(owner: object): boolean {
   if (isServiceMap(owner) || owner instanceof ServiceTable) return true;
   return hasFields(owner) || tableOf(owner).size > 0;
 }
-
-/** A member of a service: something to call, or a service below it. */
-export type Member = Exposed | { readonly call?: undefined; readonly service: object };
 
 /** Most objects have no such mark: to read it is cheaper than to ask whether it is their own. */
 function isServiceMap(value: object): boolean {
@@ -62,12 +66,17 @@ function hasFields(value: object): boolean {
   return (value as { [FIELDS]?: unknown })[FIELDS] !== undefined && Object.hasOwn(value, FIELDS);
 }
 
+/** Tells the members of a service apart: what can be called, and services below it. */
+export function isExposed(member: object): member is Exposed {
+  return member instanceof ExposedFunction;
+}
+
 /**
- * The exposed member named by the part `index` of a path. Names are looked up in maps that `expose` has filled, never by walking the object.
+ * The exposed member named by the part `index` of a path: a service, or something to call (`isExposed`). Names are looked up in maps that `expose` has filled, never by walking the object.
  *
  * @throws ColloquyError `NOT_FOUND`, `NOT_EXPOSED`
  */
-export function memberOf(owner: object, names: readonly string[], index: number): Member {
+export function memberOf(owner: object, names: readonly string[], index: number): object {
   const name = names[index]!;
   if (owner instanceof ServiceTable) {
     const found = owner.lookup(name);
@@ -139,22 +148,26 @@ interface ClassTable {
   readonly entries: ReadonlyMap<string, TableEntry>;
 }
 
+/** Tables of classes whose prototype takes no property any more: as many as there are such classes. */
+const tablesBeside: WeakMap<object, ReadonlyMap<string, TableEntry>> = new WeakMap();
+
 /** The exposed methods and accessors of a class: the most derived definition of each name decides. */
 function tableOf(instance: object): ReadonlyMap<string, TableEntry> {
   const prototype = Object.getPrototypeOf(instance) as object | null;
   const known = (instance as { readonly [TABLE]?: ClassTable })[TABLE];
   if (known !== undefined && known.prototype === prototype) return known.entries;
   if (prototype === null || prototype === Object.prototype) return EMPTY;
+  return tablesBeside.get(prototype) ?? makeTable(prototype);
+}
+
+function makeTable(prototype: object): ReadonlyMap<string, TableEntry> {
   const table = new Map<string, TableEntry>();
   const seen = new Set<string>();
-  for (let level: object | null = prototype; level !== null && level !== Object.prototype;) {
-    addLevel(level, table, seen);
-    level = Object.getPrototypeOf(level) as object | null;
-  }
-  // Only on classes of services: what is asked whether it is one may be of any class.
-  if (table.size > 0 && Object.isExtensible(prototype)) {
+  for (const level of levelsOf(prototype)) addLevel(level, table, seen);
+  // Only for classes of services: what is asked whether it is one may be of any class.
+  if (table.size > 0) {
     const value: ClassTable = { prototype, entries: table };
-    Object.defineProperty(prototype, TABLE, { value });
+    if (!Reflect.defineProperty(prototype, TABLE, { value })) tablesBeside.set(prototype, table);
   }
   return table;
 }
@@ -185,11 +198,11 @@ function listedNames(level: object): Set<string> {
 }
 
 /** What a field, an accessor or a map holds under an exposed name. */
-function asMember(value: unknown, name: string, options: ExposeOptions | undefined): Member {
+function asMember(value: unknown, name: string, options: ExposeOptions | undefined): object {
   if (typeof value === "function") {
     if (options !== undefined) return new ExposedFunction(value as AnyFunction, options);
     if ((value as Marked)[EXPOSED] !== undefined) return exposedFunction(value as AnyFunction);
-  } else if (isService(value)) return { service: value };
+  } else if (isService(value)) return value;
   throw notExposed(name);
 }
 
@@ -207,11 +220,7 @@ function missing(names: readonly string[], index: number): never {
 /** Tells a name that is there and not exposed from one that isn't, by the names that the class itself defines. */
 function refuse(owner: object, names: readonly string[], index: number): never {
   const name = names[index]!;
-  for (let level: object | null = owner; level !== null && level !== Object.prototype;) {
-    if (name !== "constructor" && Object.hasOwn(level, name)) {
-      throw notExposed(name);
-    }
-    level = Object.getPrototypeOf(level) as object | null;
-  }
+  const isThere = name !== "constructor" && levelsOf(owner).some((level) => Object.hasOwn(level, name));
+  if (isThere) throw notExposed(name);
   return missing(names, index);
 }

@@ -28,21 +28,24 @@ export function namesOf(path: string): readonly string[] {
 }
 
 const DOLLAR = 36;
-const REFERENCE = /^\$\/ref\/([1-9]\d{0,9}|0)(?:\/(.*))?$/s;
+const REFERENCES = "$/ref/";
+const NUMBER = /^(?:[1-9]\d{0,9}|0)$/;
 
 /** Path of a function or service that was handed out under a number. */
 export function referencePath(id: number): string {
-  return `$/ref/${id}`;
+  return REFERENCES + id;
 }
 
 /** True for names of the `$` service; references hang below it, too, and are none. */
 export function isControlPath(path: string): boolean {
-  return path.charCodeAt(0) === DOLLAR && path.startsWith("$/") && !path.startsWith("$/ref/");
+  return path.charCodeAt(0) === DOLLAR && path.startsWith("$/") && !path.startsWith(REFERENCES);
 }
 
 /** Number and rest of a path below `$/ref`, or undefined for another path. */
 export function parseReferencePath(path: string): { readonly id: number; readonly rest: string } | undefined {
-  if (path.charCodeAt(0) !== DOLLAR || !path.startsWith("$/ref/")) return undefined;
-  const match = REFERENCE.exec(path);
-  return match === null ? undefined : { id: Number(match[1]), rest: match[2] ?? "" };
+  if (path.charCodeAt(0) !== DOLLAR || !path.startsWith(REFERENCES)) return undefined;
+  const slash = path.indexOf("/", REFERENCES.length);
+  const end = slash < 0 ? path.length : slash;
+  const number = path.slice(REFERENCES.length, end);
+  return NUMBER.test(number) ? { id: Number(number), rest: path.slice(end + 1) } : undefined;
 }

@@ -1,16 +1,20 @@
 import { ColloquyError, quoted } from "@colloquy/core";
 import type { Limits } from "@colloquy/core";
 import { ServiceTable } from "./expose.ts";
-import { checkServable, isService, memberOf, subServices } from "./members.ts";
-import type { Exposed } from "./members.ts";
+import { checkServable, isExposed, isService, memberOf, subServices } from "./members.ts";
 import { joinPath, namesOf } from "./path.ts";
 
 const MAX_SEARCHED_COUNT = 1000;
 
 /** What a path leads to. */
-export type Resolved =
-  | { readonly exposed: Exposed; readonly owner: object }
-  | { readonly exposed?: undefined; readonly service: object };
+export interface Resolved {
+  /** What can be called (`isExposed`), or a service. */
+  readonly member: object;
+  /** The service whose member it is; the root itself for "". */
+  readonly owner: object;
+}
+
+const NO_NAMES: readonly string[] = [];
 
 /** Finds what paths name below one root, and the paths of services. */
 export class Router {
@@ -40,25 +44,24 @@ export class Router {
 
   /** The same below any service. */
   resolveBelow(start: object, path: string): Resolved {
-    if (path === "") return { service: start };
+    const names = this.#namesIn(path);
+    let owner = start;
+    let member = start;
+    for (let index = 0; index < names.length; index++) {
+      if (isExposed(member)) throw nothingBelow(names, index);
+      owner = member;
+      member = memberOf(owner, names, index);
+    }
+    return { owner, member };
+  }
+
+  #namesIn(path: string): readonly string[] {
+    if (path === "") return NO_NAMES;
     this.#checkPath(path);
     const names = namesOf(path);
-    if (names.length > this.#limits.maxPathPartCount) {
-      const limit = this.#limits.maxPathPartCount;
-      throw new ColloquyError("INVALID_ARGUMENT", `path of more than ${limit} parts (maxPathPartCount)`);
-    }
-    const last = names.length - 1;
-    let owner = start;
-    for (let index = 0; ; index++) {
-      const member = memberOf(owner, names, index);
-      if (index === last) return member.call === undefined ? { service: member.service } : { exposed: member, owner };
-      if (member.call !== undefined) {
-        const rest = names.slice(index + 1).join("/");
-        const found = names.slice(0, index + 1).join("/");
-        throw new ColloquyError("NOT_FOUND", `name ${quoted(rest)} not found in ${quoted(found)}`);
-      }
-      owner = member.service;
-    }
+    const { maxPathPartCount } = this.#limits;
+    if (names.length <= maxPathPartCount) return names;
+    throw new ColloquyError("INVALID_ARGUMENT", `path of more than ${maxPathPartCount} parts (maxPathPartCount)`);
   }
 
   #checkPath(path: string): void {
@@ -90,4 +93,11 @@ export class Router {
     }
     return undefined;
   }
+}
+
+/** A method has no members: the names from `index` on lead nowhere. */
+function nothingBelow(names: readonly string[], index: number): ColloquyError {
+  const rest = names.slice(index).join("/");
+  const found = names.slice(0, index).join("/");
+  return new ColloquyError("NOT_FOUND", `name ${quoted(rest)} not found in ${quoted(found)}`);
 }

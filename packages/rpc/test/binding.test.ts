@@ -172,6 +172,53 @@ describe.each([
   });
 });
 
+describe("a service", () => {
+  class Campus extends Service {
+    searched = 0;
+    given: unknown;
+    readonly map = service<Record<string, object>>({});
+    @expose get rooms(): object {
+      this.searched++;
+      return this.map;
+    }
+    @expose give(): unknown {
+      return this.given;
+    }
+  }
+
+  test("without a place under the root is searched for there once, however often it is sent", async () => {
+    const campus = new Campus();
+    campus.given = new Room("tent");
+    await using link = await pair(campus);
+    const first = await link.remote.give();
+    expect(campus.searched).toBe(1);
+    for (let sent = 1; sent < 1000; sent++) expect(await link.remote.give()).toBe(first);
+    campus.given = Array.from({ length: 1000 }, () => campus.given);
+    expect(new Set((await link.remote.give()) as unknown[])).toEqual(new Set([first]));
+    expect(campus.searched).toBe(1);
+    expect(link.peer.stats().exportedReferences).toBe(1);
+  });
+
+  test("that gets a place later is sent as a path once the other side has let go of it", async () => {
+    const campus = new Campus();
+    const tent = new Room("tent");
+    campus.given = tent;
+    await using link = await pair(campus);
+    const first = (await link.remote.give()) as Remote<Room>;
+    campus.map["tent"] = tent;
+    expect(await link.remote.give()).toBe(first);
+    release(first);
+    await until(() => link.peer.stats().exportedReferences === 0);
+    const placed = (await link.remote.give()) as Remote<Room>;
+    expect(sameRemote(placed, (link.remote as any).rooms.tent)).toBe(true);
+    expect(await placed.title()).toBe("tent");
+    expect(link.peer.stats().exportedReferences).toBe(0);
+    delete campus.map["tent"];
+    expect(await ((await link.remote.give()) as Remote<Room>).title()).toBe("tent");
+    expect(link.peer.stats().exportedReferences).toBe(1);
+  });
+});
+
 describe("a proxy for a third peer", () => {
   async function chain() {
     const first = new House();

@@ -3,7 +3,18 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { describe, expect, test } from "vitest";
 import { Service, connect, expose, release, serve, withOptions } from "../src/index.ts";
 import type { CallContext, Remote } from "../src/index.ts";
-import { Child, WirePeer, failureOf, newAddress, pair, turns, unhandledDuring, until, wireServer } from "./support.ts";
+import {
+  Child,
+  WirePeer,
+  failureOf,
+  greeted,
+  newAddress,
+  pair,
+  turns,
+  unhandledDuring,
+  until,
+  wireServer,
+} from "./support.ts";
 
 class Kitchen extends Service {
   readonly signals: AbortSignal[] = [];
@@ -92,11 +103,7 @@ describe("a call with a timeout", () => {
 describe("a call with a signal", () => {
   test("rejects at once with CANCELLED and the reason as cause, and `$/cancel` says which", async () => {
     await using server = await wireServer();
-    const connecting = connect<Kitchen>(server.address);
-    const wire = await server.accepted();
-    await wire.next();
-    wire.send([1, 0, { protocol: 1 }]);
-    const connection = await connecting;
+    const { connection, wire } = await greeted<Kitchen>(server);
     const stop = new AbortController();
     const call = failureOf(withOptions(connection.remote.now, { signal: stop.signal })("tea"));
     const [type, id, content] = await wire.next();
@@ -129,11 +136,7 @@ describe("a call with a signal", () => {
 
   test("that has aborted before is never sent", async () => {
     await using server = await wireServer();
-    const connecting = connect<Kitchen>(server.address);
-    const wire = await server.accepted();
-    await wire.next();
-    wire.send([1, 0, { protocol: 1 }]);
-    const connection = await connecting;
+    const { connection, wire } = await greeted<Kitchen>(server);
     const error = await failureOf(withOptions(connection.remote.now, { signal: AbortSignal.abort("over") })("tea"));
     expect(error).toMatchObject({ code: "CANCELLED", executed: "no", cause: "over" });
     expect(await wire.rest()).toEqual([]);

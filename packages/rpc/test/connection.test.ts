@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { ColloquyError } from "@colloquy/core";
 import { Service, connect, expose, notify, serve, service } from "../src/index.ts";
 import type { CallContext, Connection } from "../src/index.ts";
-import { Child, WirePeer, failureOf, newAddress, pair, turns, until, wireServer } from "./support.ts";
+import { Child, WirePeer, failureOf, greeted, newAddress, pair, turns, until, wireServer } from "./support.ts";
 
 class Office extends Service {
   readonly log: unknown[] = [];
@@ -49,11 +49,7 @@ describe("notify", () => {
 
   test("is one message of type 3, and returns nothing", async () => {
     await using server = await wireServer();
-    const connecting = connect<Office>(server.address);
-    const wire = await server.accepted();
-    await wire.next();
-    wire.send([1, 0, { protocol: 1 }]);
-    const connection = await connecting;
+    const { connection, wire } = await greeted<Office>(server);
     expect(notify(connection.remote.write)("x")).toBeUndefined();
     expect(await wire.next()).toEqual([3, 0, ["write", ["x"], {}]]);
     expect(connection.stats().pending).toBe(0);

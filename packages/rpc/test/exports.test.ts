@@ -25,8 +25,10 @@ describe("Exports", () => {
     sent(table, a, a, a);
     table.release(1, 2);
     expect(table.get(1)).toBe(a);
+    expect(table.has(a)).toBe(true);
     table.release(1, 1);
     expect(table.size).toBe(0);
+    expect(table.has(a)).toBe(false);
     table.release(1, 1);
     expect(table.size).toBe(0);
   });

@@ -1,15 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { Service, connect, expose, serve, service } from "../src/index.ts";
+import { Service, expose, service } from "../src/index.ts";
 import type { CallContext } from "../src/index.ts";
-import { failureOf, newAddress } from "./support.ts";
-
-type AnyRemote = Record<string, any>;
-
-async function remoteOf(root: object): Promise<AnyRemote> {
-  const server = await serve(newAddress(), root);
-  const connection = await connect<any>(server.address);
-  return connection.remote;
-}
+import { failureOf, remoteOf } from "./support.ts";
 
 class Lamp extends Service {
   brightness = 1;

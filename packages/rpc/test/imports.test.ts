@@ -4,6 +4,9 @@ import { Imports } from "../src/imports.ts";
 import type { ImportingConnection } from "../src/imports.ts";
 import { Child, pair, turn } from "./support.ts";
 
+/** A process whose collections take long has few of them. */
+const PATIENCE_MS = 60_000;
+
 describe.concurrent("garbage collection", () => {
   test("releases what nothing can call any more, and never what is in use", async () => {
     await using child = new Child("collected.ts", [], ["--expose-gc"]);
@@ -24,7 +27,7 @@ describe.concurrent("garbage collection", () => {
     async (_who, flags) => {
       await using server = new Child("nested-server.ts", [], flags);
       const { address } = await server.line();
-      await using client = new Child("nested-client.ts", [address, "10000"], flags);
+      await using client = new Child("nested-client.ts", [address, "10000", String(PATIENCE_MS)], flags);
       const { sum, left, peak } = await client.line();
       expect(sum).toBe(1000);
       expect(left).toEqual([
@@ -34,7 +37,7 @@ describe.concurrent("garbage collection", () => {
       expect(peak).toBeLessThanOrEqual(10_000);
       expect(await client.exited).toBe(0);
     },
-    30_000,
+    PATIENCE_MS + 30_000,
   );
 });
 
@@ -50,7 +53,9 @@ describe("calls on functions that nobody awaits", () => {
 describe("collections that the library asks for", () => {
   afterEach(() => {
     vi.useRealTimers();
+    vi.restoreAllMocks();
     vi.unstubAllGlobals();
+    Reflect.deleteProperty(globalThis, Symbol.for("colloquy.collections"));
   });
 
   /** Counts the collections instead of making them. */
@@ -95,6 +100,70 @@ describe("collections that the library asks for", () => {
     vi.advanceTimersByTime(60_000);
     expect(collections.count, "after the end").toBe(2);
     expect(held.length).toBe(imports.size + id);
+  });
+
+  /** Collections that take 300 ms, on a clock that stands still otherwise. */
+  function slowCollections(): { readonly times: number[]; readonly pass: (milliseconds: number) => void } {
+    vi.useFakeTimers({ toFake: ["setImmediate", "setTimeout", "clearTimeout"] });
+    let now = 0;
+    vi.spyOn(performance, "now").mockImplementation(() => now);
+    const times: number[] = [];
+    vi.stubGlobal("gc", () => {
+      times.push(now);
+      now += 300;
+    });
+    const pass = (milliseconds: number): void => {
+      for (let passed = 0; passed < milliseconds; passed += 10) {
+        now += 10;
+        vi.advanceTimersByTime(10);
+      }
+    };
+    return { times, pass };
+  }
+
+  function receiver(count: number, held: object[]): Imports {
+    const connection = { sendReleased: () => {} } as unknown as ImportingConnection;
+    const imports = new Imports(connection, 10_000);
+    for (let id = 0; id < count; id++) held.push(imports.receive(id, true));
+    return imports;
+  }
+
+  test("that the process can't have yet are made when it can, one for all who wait", () => {
+    const { times, pass } = slowCollections();
+    const held: object[] = [];
+    receiver(5000, held);
+    pass(10);
+    expect(times).toEqual([10]);
+    receiver(5000, held);
+    receiver(1000, held);
+    pass(5600);
+    expect(times, "while a twentieth of the time is used up").toEqual([10]);
+    pass(400);
+    expect(times, "for pressure and for time to spare").toEqual([10, 6010]);
+    pass(60_000);
+    expect(times, "nothing new has come").toEqual([10, 6010]);
+    expect(held.length).toBe(11_000);
+  });
+
+  test("wait until no more references come, also where the process couldn't have one at once", () => {
+    const { times, pass } = slowCollections();
+    const held: object[] = [];
+    const imports = receiver(1000, held);
+    pass(10);
+    expect(times).toEqual([]);
+    for (let id = 1000; id < 1010; id++) {
+      held.push(imports.receive(id, true));
+      pass(900);
+    }
+    expect(times, "while they come").toEqual([]);
+    receiver(5000, held);
+    pass(10);
+    expect(times, "for another connection").toEqual([9020]);
+    pass(3000);
+    held.push(imports.receive(1010, true));
+    pass(3000);
+    expect(times, "a second after the last one").toEqual([9020, 15_020]);
+    expect(held.length).toBe(6011);
   });
 
   test("are few in a burst of 9,000 calls with a closure each", async () => {

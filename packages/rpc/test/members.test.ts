@@ -1,15 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { Service, ServiceTable, connect, expose, isService, serve, service } from "../src/index.ts";
-import { checkServable, exposedFunction, memberOf, subServices } from "../src/members.ts";
-import { failureOf, newAddress, pair } from "./support.ts";
-
-type AnyRemote = Record<string, any>;
-
-async function remoteOf(root: object): Promise<AnyRemote> {
-  const server = await serve(newAddress(), root);
-  const connection = await connect<any>(server.address);
-  return connection.remote;
-}
+import { Service, ServiceTable, expose, isService, service } from "../src/index.ts";
+import { checkServable, exposedFunction, isExposed, memberOf, subServices } from "../src/members.ts";
+import { failureOf, pair, remoteOf } from "./support.ts";
+import type { AnyRemote } from "./support.ts";
 
 class Plug extends Service {
   readonly name: string;
@@ -224,14 +217,54 @@ describe("checkServable", () => {
 describe("memberOf", () => {
   test("finds methods, fields, accessors, entries of maps and of tables", () => {
     const lamp = new Lamp();
-    expect(memberOf(lamp, ["on"], 0)).toMatchObject({ call: Lamp.prototype.on });
-    expect(memberOf(lamp, ["plug"], 0)).toEqual({ service: lamp.plug });
-    expect(memberOf(lamp, ["timer"], 0)).toMatchObject({ service: { name: "timer" } });
+    const on = memberOf(lamp, ["on"], 0);
+    expect(on).toMatchObject({ call: Lamp.prototype.on });
+    expect(isExposed(on)).toBe(true);
+    expect(memberOf(lamp, ["plug"], 0)).toBe(lamp.plug);
+    expect(isExposed(lamp.plug)).toBe(false);
+    expect(memberOf(lamp, ["timer"], 0)).toMatchObject({ name: "timer" });
     const one = expose(() => 1);
     expect(memberOf(service({ one }), ["one"], 0)).toMatchObject({ call: one });
     const table = new Table();
-    expect(memberOf(table, ["plug"], 0)).toEqual({ service: table.plug });
+    expect(memberOf(table, ["plug"], 0)).toBe(table.plug);
     expect(memberOf(table, ["exposed"], 0)).toMatchObject({ contextPlace: -1 });
+  });
+
+  test("reads a class once, a frozen one, too, and each subclass for itself", () => {
+    class Frozen {
+      static exposed = ["one"];
+      one(): number {
+        return 1;
+      }
+    }
+    class Open extends Frozen {
+      static override exposed = ["two"];
+      two(): number {
+        return 2;
+      }
+    }
+    class FrozenBelow extends Open {
+      static override exposed = ["three"];
+      three(): number {
+        return 3;
+      }
+    }
+    Object.freeze(Frozen.prototype);
+    Object.freeze(FrozenBelow.prototype);
+    for (const [owner, names] of [
+      [new Frozen(), ["one"]],
+      [new Open(), ["one", "two"]],
+      [new FrozenBelow(), ["one", "two", "three"]],
+    ] as const) {
+      for (const name of names) {
+        const member = memberOf(owner, [name], 0);
+        expect(member).toMatchObject({ call: (owner as unknown as Record<string, unknown>)[name] });
+        const another = new (owner.constructor as new () => object)();
+        expect(memberOf(another, [name], 0), "the same entry").toBe(member);
+      }
+    }
+    expect(() => memberOf(new Frozen(), ["two"], 0)).toThrow('name "two" not found');
+    expect(Object.getOwnPropertySymbols(Frozen.prototype)).toEqual([]);
   });
 
   test.each([

@@ -12,6 +12,8 @@ describe("paths", () => {
     expect(referencePath(7)).toBe("$/ref/7");
     expect(parseReferencePath("$/ref/7")).toEqual({ id: 7, rest: "" });
     expect(parseReferencePath("$/ref/4294967295/a/b")).toEqual({ id: 4294967295, rest: "a/b" });
+    expect(parseReferencePath("$/ref/0//")).toEqual({ id: 0, rest: "/" });
+    expect(parseReferencePath("$/ref/7/")).toEqual({ id: 7, rest: "" });
     expect(parseReferencePath("$/ref/7/a\nb")).toEqual({ id: 7, rest: "a\nb" });
   });
 
@@ -27,6 +29,9 @@ describe("paths", () => {
     "$/ref/12345678901",
     "/$/ref/1",
     "$/ref/1 ",
+    "$/ref/1\n",
+    "$/ref/01",
+    "$/ref//1",
   ])("of anything else are none of a reference: %j", (path) => {
     expect(parseReferencePath(path)).toBeUndefined();
   });

@@ -27,12 +27,12 @@ describe("Router.resolve", () => {
   test("finds the root, services and methods by path, with their owner", () => {
     const root = new Root();
     const router = routed(root);
-    expect(router.resolve("")).toEqual({ service: root });
-    expect(router.resolve("leaf")).toEqual({ service: root.leaf });
+    expect(router.resolve("")).toEqual({ owner: root, member: root });
+    expect(router.resolve("leaf")).toEqual({ owner: root, member: root.leaf });
     const inner = root.map["inner"] as { leaf: Leaf };
     expect(router.resolve("map/inner/leaf/ping")).toMatchObject({
       owner: inner.leaf,
-      exposed: { call: Leaf.prototype.ping },
+      member: { call: Leaf.prototype.ping },
     });
     expect(router.resolve("top")).toMatchObject({ owner: root });
   });

@@ -44,6 +44,15 @@ export async function pair<S extends object, C extends object = object>(
   return { server, client, peer, remote: client.remote, back: peer.remote, [Symbol.asyncDispose]: dispose };
 }
 
+export type AnyRemote = Record<string, any>;
+
+/** The root of a server, as a client sees it that nobody closes. */
+export async function remoteOf(root: object): Promise<AnyRemote> {
+  const server = await serve(newAddress(), root);
+  const connection = await connect<any>(server.address);
+  return connection.remote;
+}
+
 /** The ColloquyError that a promise rejects with. */
 export async function failureOf(promise: unknown): Promise<ColloquyError & Record<string, unknown>> {
   let value: unknown;
@@ -238,6 +247,17 @@ export async function wireServer(address: string = newAddress()): Promise<WireSe
     return peers.shift()!;
   };
   return { address: listener.address, accepted, [Symbol.asyncDispose]: () => listener.close() };
+}
+
+/** A connection to a server made by hand, which has said hello. */
+export async function greeted<S extends object>(
+  server: WireServer,
+): Promise<{ readonly connection: Connection<S>; readonly wire: WirePeer }> {
+  const connecting = connect<S>(server.address);
+  const wire = await server.accepted();
+  await wire.next();
+  wire.send([1, 0, { protocol: 1 }]);
+  return { connection: await connecting, wire };
 }
 
 export function frameOf(payload: string | Uint8Array): Buffer {

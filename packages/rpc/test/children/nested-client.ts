@@ -1,7 +1,8 @@
 import { connect } from "@colloquy/rpc";
 
 // 10,000 calls with a function deep in the arguments and one in the result, none of them released by hand.
-const [address, count] = [process.argv[2]!, Number(process.argv[3])];
+const address = process.argv[2]!;
+const [count, patienceMs] = process.argv.slice(3).map(Number) as [number, number];
 const connection = await connect<any>(address);
 const { remote } = connection;
 let sum = 0;
@@ -17,7 +18,7 @@ for (let done = 0; done < count; done += 100) {
   );
 }
 const peak = connection.stats();
-// The library asks the engine to collect when no more come for a while; with --expose-gc this does.
+// The library asks the engine to collect when no more come for a while, and when it may; with --expose-gc this does.
 let last: { exportedReferences: number; importedReferences: number }[] = [];
 const start = performance.now();
 do {
@@ -26,7 +27,7 @@ do {
   last = [connection.stats(), ...(await remote.counts())];
 } while (
   last.some(({ exportedReferences, importedReferences }) => exportedReferences + importedReferences > 0) &&
-  performance.now() - start < 8000
+  performance.now() - start < patienceMs
 );
 const left = last.map(({ exportedReferences, importedReferences }) => [exportedReferences, importedReferences]);
 process.stdout.write(`${JSON.stringify({ sum, left, peak: peak.exportedReferences })}\n`);
