@@ -5,6 +5,9 @@ import type { Slab } from "./slabs.ts";
 const NO_BYTES: Buffer<ArrayBuffer> = Buffer.allocUnsafeSlow(0);
 const NO_VIEW = new DataView(NO_BYTES.buffer);
 
+/** A message that has outgrown `maxBatchBytes`. */
+export class BatchOverflow extends ColloquyError {}
+
 /**
  * Bytes that grow at the end. Encoders write into `bytes` at `position` after `reserve`; the batch is what stands between
  * the last `take` and `position`. Memory that was taken is never written again, so that it can be given to a socket. A writer
@@ -75,7 +78,7 @@ export class ByteWriter {
     const batchBytes = this.position - this.#start;
     const needed = batchBytes + count;
     if (needed > this.maxBatchBytes)
-      throw new ColloquyError("RESOURCE_EXHAUSTED", "message is larger than a batch may be");
+      throw new BatchOverflow("RESOURCE_EXHAUSTED", "message is larger than a batch may be");
     const [before, start] = [this.bytes, this.#start];
     const slab = leaseSlab(batchBytes === 0 ? count : Math.max(needed, batchBytes * 2));
     slab.bytes.set(before.subarray(start, this.position), slab.used);

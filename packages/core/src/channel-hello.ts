@@ -34,7 +34,7 @@ export class ChannelHello {
     if (this.#asking) return true;
     this.#asking = true;
     this.#endpoint.hold();
-    this.#endpoint.receiveSegments();
+    this.#endpoint.takeSegments();
     const { helloTimeoutMs } = this.#endpoint.limits;
     this.#timer = setTimeout(() => this.#settle(undefined), timerMs(helloTimeoutMs));
     this.#endpoint.request(this.#call(codec), [HELLO_PATH, [this.#own(codec)], NO_KWARGS], true);
@@ -48,7 +48,7 @@ export class ChannelHello {
     try {
       const own = this.#own(codec);
       const traits = readHello(content[1][0], own, "client");
-      this.#endpoint.receiveSegments();
+      this.#endpoint.takeSegments();
       this.#endpoint.reply(id, own, true);
       this.#extend(traits);
     } catch (error) {
@@ -103,8 +103,8 @@ export class ChannelHello {
   #extend(traits: PeerTraits): void {
     this.#endpoint.maxSentBytes = traits.maxMessageBytes;
     this.#endpoint.exceptionStyle = "map";
-    if (traits.maxSegmentBytes > 0) this.#endpoint.sendSegments(traits.maxSegmentBytes);
-    else this.#endpoint.codec!.segments.support = "none";
+    this.#endpoint.codec!.segments.support = "none";
+    this.#endpoint.takeSegments(traits.maxSegmentBytes);
   }
 }
 

@@ -12,9 +12,8 @@ import { Outbox } from "./outbox.ts";
 import type { OutboxListener } from "./outbox.ts";
 import { PendingCalls } from "./pending.ts";
 import type { PendingCall } from "./pending.ts";
+import { RunningRequests } from "./running-requests.ts";
 import type { Transport, TransportReceiver } from "./transport.ts";
-
-const NONE: Set<number> = new Set();
 
 /**
  * One end of a connection: requests with their answers, both ways, over frames of one codec. Symmetric; it knows nothing of
@@ -27,10 +26,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
   readonly #pending: PendingCalls;
   readonly #outbox: Outbox;
   readonly #inbox: Inbox;
-  /** Few connections ever have one that takes more than its turn. */
-  #running: Set<number> = NONE;
-  /** The request whose handler runs right now; most are answered before it returns and never reach a table. */
-  #current = -1;
+  readonly #running = new RunningRequests();
   #draining = false;
   #ended = false;
   readonly #conditions = new Conditions();
@@ -62,7 +58,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
 
   /** Requests of the other side are being carried out. */
   get isServing(): boolean {
-    return this.#running.size > 0 || this.#current >= 0;
+    return !this.#running.isEmpty;
   }
 
   /** `close` was called: no new calls but those that calls under way need. */
@@ -84,15 +80,12 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
     this.#outbox.frames.maxPayloadBytes = Math.min(bytes, this.limits.maxMessageBytes);
   }
 
-  /** This side takes segments from now on: it has said so. */
-  receiveSegments(): void {
-    this.#inbox.takeSegments(this.limits, this.#outbox);
-  }
-
-  /** The peer takes segments, so many bytes at a time. */
-  sendSegments(maxBytes: number): void {
-    this.#outbox.takeSegments(maxBytes);
-    this.codec!.segments.support = "segments";
+  /** This side takes segments from now on, as it has said; `maxSentBytes`: so does the peer, at a time. */
+  takeSegments(maxSentBytes = 0): void {
+    const { segments } = this.#outbox;
+    this.#inbox.takeSegments(this.limits, segments);
+    segments.maxAnnouncedBytes = maxSentBytes;
+    if (maxSentBytes > 0) this.codec!.segments.support = "segments";
   }
 
   /** Resolves when the memory of all binary values sent so far is the caller's again. */
@@ -268,7 +261,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
 
   #onRequest(id: number, content: unknown, error: ColloquyError | undefined): void {
     if (this.#running.has(id)) throw new ProtocolError(`request ${id} came again while it was running`);
-    this.#current = id;
+    this.#running.begin(id);
     if (this.#draining && this.#pending.liveCount === 0)
       this.fail(id, new ColloquyError("UNAVAILABLE", "this side of the connection is closing"));
     else if (this.#running.size + this.#outbox.waitingAnswerCount >= this.limits.maxRunningCount) {
@@ -278,8 +271,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
         new ColloquyError("RESOURCE_EXHAUSTED", `${limit} calls of this connection run already (maxRunningCount)`),
       );
     } else this.#handler.onRequest(id, content, error);
-    if (this.#current === id && !this.#ended) this.#setRunning(id);
-    this.#current = -1;
+    this.#running.end(id, !this.#ended);
   }
 
   #onAnswer(type: number, id: number, content: unknown, error: ColloquyError | undefined): void {
@@ -293,18 +285,9 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
     this.#conditions.check();
   }
 
-  #setRunning(id: number): void {
-    if (this.#running === NONE) this.#running = new Set();
-    this.#running.add(id);
-  }
-
   /** Whether a request still wants an answer. */
   #settleRequest(id: number): boolean {
-    if (this.#current === id) {
-      this.#current = -1;
-      return !this.#ended;
-    }
-    return this.#running.delete(id) && !this.#ended;
+    return this.#running.settle(id) && !this.#ended;
   }
 
   /** What has arrived counts, even where its codec takes a while. */
@@ -322,7 +305,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
     if (this.#ended) return;
     this.#ended = true;
     this.#inbox.stop();
-    this.#running = NONE;
+    this.#running.clear();
     const unsent = this.#outbox.close();
     const sent = this.#pending.drain();
     const why = error === undefined ? "" : `: ${error.message}`;

@@ -1,4 +1,4 @@
-import { ByteWriter } from "./byte-writer.ts";
+import { BatchOverflow, ByteWriter } from "./byte-writer.ts";
 import { ColloquyError } from "./errors.ts";
 import { EXTENDED_BIT } from "./extended-frames.ts";
 import type { Transport } from "./transport.ts";
@@ -132,8 +132,7 @@ export class FrameWriter {
   /** Drops a frame whose encoding failed; returns the error to report. */
   abort(mark: number, error: unknown): unknown {
     this.writer.rewind(mark);
-    const grown = error instanceof ColloquyError && error.code === "RESOURCE_EXHAUSTED";
-    return grown ? tooLarge(this.maxPayloadBytes) : error;
+    return error instanceof BatchOverflow ? tooLarge(this.maxPayloadBytes) : error;
   }
 
   /** At the end of a turn: what is left leaves. */

@@ -1,23 +1,15 @@
-import { Deferred } from "./deferred.ts";
-import { ColloquyError } from "./errors.ts";
-import {
-  ANNOUNCEMENT_BYTES,
-  EXTENDED_BIT,
-  MESSAGE_HEAD_BYTES,
-  PIECE,
-  PIECE_HEAD_BYTES,
-  SEGMENTED_MESSAGE,
-  WITHDRAWAL,
-} from "./extended-frames.ts";
+import { ColloquyError, ProtocolError, SerializationError, toError } from "./errors.ts";
+import { RECEIPT, RELEASE, SEGMENTED_MESSAGE, WITHDRAWAL } from "./extended-frames.ts";
 import type { FrameWriter } from "./frame-writer.ts";
+import type { SegmentReceipts } from "./incoming-segments.ts";
 import { RESULT } from "./message.ts";
 import { Queue } from "./queue.ts";
 import { SegmentWindow } from "./segment-window.ts";
 import type { SentSegment } from "./segments.ts";
+import { Shipment } from "./shipment.ts";
+import type { OutgoingMessage } from "./shipment.ts";
 import type { Transport } from "./transport.ts";
 
-const HEADER_BYTES = 4;
-const HANDLE_BYTES = 4;
 /** Between two pieces of this size small messages leave. */
 const PIECE_BYTES = 131_072;
 /** Pieces that the transport has at a time: one that leaves, and the next. */
@@ -30,13 +22,6 @@ export interface SegmentPacker {
   packSegment(segment: SentSegment): Promise<Uint8Array | undefined>;
 }
 
-export interface OutgoingMessage {
-  readonly type: number;
-  readonly id: number;
-  readonly payload: Uint8Array;
-  readonly segments: readonly SentSegment[];
-}
-
 export interface OutgoingSegmentsListener {
   /** A message will never be complete at the peer, which forgets it. */
   onWithdrawn(message: OutgoingMessage, error: ColloquyError): void;
@@ -46,58 +31,12 @@ export interface OutgoingSegmentsListener {
   onPiece(): void;
 }
 
-interface Part {
-  readonly bytes: Uint8Array;
-  /** 0: the bytes are the segment's own. */
-  readonly rawLength: number;
-  readonly length: number;
-  sent: number;
-}
-
-/** One message on its way, with what is left of its segments. */
-class Shipment {
-  readonly message: OutgoingMessage;
-  parts: Part[] = [];
-  handle = -1;
-  next = 0;
-  /** Pieces that the transport has. */
-  underWay = 0;
-  withdrawn = false;
-  #left: Deferred<void> | undefined;
-  #settled = false;
-
-  constructor(message: OutgoingMessage) {
-    this.message = message;
-  }
-
-  get announcedBytes(): number {
-    return this.parts.reduce((sum, { length, rawLength }) => sum + length + rawLength, 0);
-  }
-
-  /** All pieces are with the transport. */
-  get isSent(): boolean {
-    return this.next === this.parts.length;
-  }
-
-  /** Resolves when nothing of the caller's memory is needed any more. */
-  get left(): Promise<void> {
-    this.#left ??= new Deferred();
-    if (this.#settled) this.#left.resolve();
-    return this.#left.promise;
-  }
-
-  settle(): void {
-    this.#settled = true;
-    this.#left?.resolve();
-  }
-}
-
 /**
- * Sends messages with segments, piece by piece as the transport takes them, several messages by turns. Small messages leave
- * between the pieces. The pieces are the caller's own memory: `flushed` tells when it is the caller's again.
+ * Sends messages with segments, piece by piece as the peer takes them, several messages by turns. Small messages leave between
+ * the pieces. The pieces are the caller's own memory: `flushed` tells when it is the caller's again.
  */
-export class OutgoingSegments {
-  /** What the peer takes in all at a time; messages beyond wait until earlier ones are complete. */
+export class OutgoingSegments implements SegmentReceipts {
+  /** What the peer takes in all at a time; messages beyond wait until earlier ones are released. */
   maxAnnouncedBytes = 0;
   readonly #transport: Transport;
   readonly #frames: FrameWriter;
@@ -133,33 +72,28 @@ export class OutgoingSegments {
   }
 
   /**
-   * Sends a message with its segments, after those before it as far as they have been announced.
+   * Sends a message with its segments, behind those before it as far as they have been announced.
    *
    * @throws ColloquyError `RESOURCE_EXHAUSTED` where the peer would not take it.
    */
   send(message: OutgoingMessage, packer: SegmentPacker | undefined): void {
-    const bytes = message.segments.reduce((sum, segment) => sum + segment.bytes.length, 0);
-    if (bytes > this.maxAnnouncedBytes) {
-      throw new ColloquyError(
-        "RESOURCE_EXHAUSTED",
-        `binary values of ${bytes} bytes in one message; the limit is ${this.maxAnnouncedBytes} (maxSegmentBytes)`,
-      );
-    }
     const shipment = new Shipment(message);
+    if (shipment.announcedBytes > this.maxAnnouncedBytes) {
+      const limit = this.maxAnnouncedBytes;
+      const reason = `binary values of ${shipment.announcedBytes} bytes in one message; the limit is ${limit} (maxSegmentBytes)`;
+      throw new ColloquyError("RESOURCE_EXHAUSTED", reason);
+    }
     this.#shipments.add(shipment);
-    if (packer === undefined) {
-      shipment.parts = message.segments.map((segment) => asItIs(segment));
-      this.#enqueue(shipment);
-    } else void this.#pack(shipment, packer);
+    if (packer === undefined) this.#enqueue(shipment);
+    else void this.#pack(shipment, packer);
   }
 
   /** Gives a request up that isn't complete. False: it is, or there is none of that id. */
   withdraw(type: number, id: number): boolean {
     for (const shipment of this.#shipments) {
-      if (shipment.message.type === type && shipment.message.id === id) {
-        this.#drop(shipment);
-        return true;
-      }
+      if (shipment.message.type !== type || shipment.message.id !== id || shipment.isSent) continue;
+      this.#drop(shipment);
+      return true;
     }
     return false;
   }
@@ -169,25 +103,60 @@ export class OutgoingSegments {
     await Promise.all([...this.#shipments].map((shipment) => shipment.left));
   }
 
-  /** Nothing is sent any more; returns the messages that are not complete at the peer. */
+  /** Nothing is sent any more; returns the messages that can't be complete at the peer. */
   close(): OutgoingMessage[] {
     this.#closed = true;
     const shipments = [...this.#shipments];
     this.#shipments.clear();
     for (const shipment of shipments) shipment.settle();
-    return shipments.map(({ message }) => message);
+    return shipments.filter(({ isSent }) => !isSent).map(({ message }) => message);
+  }
+
+  /** Sends pieces, as far as there is room. */
+  pump(): void {
+    // Where other output waits, pieces would keep it from ever running dry.
+    if (this.#transport.queuedBytes > MAX_PIECES_UNDER_WAY * PIECE_BYTES) return;
+    while (!this.#closed && this.#underWay < MAX_PIECES_UNDER_WAY && this.#window.isOpen) {
+      const shipment = this.#turns.shift();
+      if (shipment === undefined) return;
+      if (!shipment.withdrawn) this.#sendPiece(shipment);
+    }
+  }
+
+  sendReceipt(bytes: number): void {
+    if (!this.#closed) this.#frames.extended(RECEIPT, numbered(bytes));
+  }
+
+  sendRelease(handle: number): void {
+    if (!this.#closed) this.#frames.extended(RELEASE, numbered(handle));
+  }
+
+  onReceipt(bytes: number): void {
+    if (!this.#window.onReceived(bytes)) throw new ProtocolError(`receipt of ${bytes} bytes that were not sent`);
+    this.pump();
+  }
+
+  onRelease(handle: number): void {
+    const shipment = this.#unreleased.get(handle);
+    if (shipment?.isSent !== true) throw new ProtocolError(`release of message ${handle}, which was not sent`);
+    this.#unreleased.delete(handle);
+    this.#announcedBytes -= shipment.announcedBytes;
+    this.#announceNext();
   }
 
   async #pack(shipment: Shipment, packer: SegmentPacker): Promise<void> {
+    const packed: (Uint8Array | undefined)[] = [];
     try {
-      for (const segment of shipment.message.segments) {
-        const packed = await packer.packSegment(segment);
-        shipment.parts.push(packed === undefined ? asItIs(segment) : asPacked(packed, segment));
-      }
+      for (const segment of shipment.message.segments) packed.push(await packer.packSegment(segment));
     } catch (error) {
-      return this.#fail(shipment, error);
+      const reason = `a binary value can't be packed: ${toError(error).message}`;
+      return this.#fail(shipment, new SerializationError(reason, { cause: error }));
     }
-    if (!shipment.withdrawn && !this.#closed) this.#enqueue(shipment);
+    if (shipment.withdrawn || this.#closed) return;
+    shipment.pack(packed);
+    // Packed, it counts with both sizes.
+    if (shipment.announcedBytes > this.maxAnnouncedBytes) shipment.pack([]);
+    this.#enqueue(shipment);
   }
 
   #enqueue(shipment: Shipment): void {
@@ -199,47 +168,33 @@ export class OutgoingSegments {
   #announceNext(): void {
     for (let next = this.#unannounced.peek(); next !== undefined; next = this.#unannounced.peek()) {
       const bytes = next.announcedBytes;
-      if (!next.withdrawn && this.#announcedBytes > 0 && this.#announcedBytes + bytes > this.maxAnnouncedBytes) return;
+      if (!next.withdrawn && this.#announcedBytes + bytes > this.maxAnnouncedBytes) return;
       this.#unannounced.shift();
       if (next.withdrawn) continue;
       this.#announcedBytes += bytes;
       next.handle = this.#freeHandle();
       this.#unreleased.set(next.handle, next);
-      this.#frames.extended(SEGMENTED_MESSAGE, announcement(next), next.message.payload);
+      this.#frames.extended(SEGMENTED_MESSAGE, next.announcement(), next.message.payload);
       this.#turns.push(next);
     }
     this.pump();
   }
 
-  /** Sends pieces, as far as there is room. */
-  pump(): void {
-    // Where other output waits, pieces would keep it from ever running dry.
-    if (this.#transport.queuedBytes > MAX_PIECES_UNDER_WAY * PIECE_BYTES) return;
-    while (!this.#closed && this.#underWay < MAX_PIECES_UNDER_WAY && this.#window.isOpen) {
-      const shipment = this.#turns.shift();
-      if (shipment === undefined) return;
-      if (!shipment.withdrawn) this.#sendPiece(shipment, shipment.parts[shipment.next]!);
-    }
-  }
-
-  #sendPiece(shipment: Shipment, part: Part): void {
-    // Its memory was given away meanwhile, or has shrunk.
-    if (part.bytes.length !== part.length) {
-      const reason = "a binary value was detached or has shrunk before it was sent; wait for flushed()";
+  #sendPiece(shipment: Shipment): void {
+    const piece = shipment.take(PIECE_BYTES);
+    if (piece === undefined) {
+      const reason = "a binary value was detached or has shrunk before it was sent; flushed() tells when it has been";
       return this.#fail(shipment, new ColloquyError("INVALID_ARGUMENT", reason));
     }
+    const { head, bytes } = piece;
     // The announcement goes first.
     this.#frames.flush();
-    const piece = part.bytes.subarray(part.sent, part.sent + PIECE_BYTES);
-    const head = pieceHead(shipment.handle, shipment.next, piece.length);
-    part.sent += piece.length;
-    if (part.sent === part.length) shipment.next++;
     if (!shipment.isSent) this.#turns.push(shipment);
     this.#underWay++;
     shipment.underWay++;
-    this.#frames.countSent(head.length + piece.length);
-    this.#window.onSent(piece.length);
-    this.#transport.writePiece(head, piece, () => this.#onLeft(shipment));
+    this.#frames.countSent(head.length + bytes.length);
+    this.#window.onSent(bytes.length);
+    this.#transport.writePiece(head, bytes, () => this.#onLeft(shipment));
     this.#listener.onPiece();
   }
 
@@ -258,32 +213,9 @@ export class OutgoingSegments {
     this.#listener.onSegmentsSent();
   }
 
-  /** The peer has got so many bytes more. False: more than were sent. */
-  onReceipt(bytes: number): boolean {
-    const isRight = this.#window.onReceived(bytes);
-    this.pump();
-    return isRight;
-  }
-
-  /** A message counts no more towards the peer's limit. False: it is not there, or not complete. */
-  onRelease(handle: number): boolean {
-    const shipment = this.#unreleased.get(handle);
-    if (shipment?.isSent !== true) return false;
-    this.#unreleased.delete(handle);
-    this.#announcedBytes -= shipment.announcedBytes;
-    if (this.#unannounced.length > 0) this.#announceNext();
-    return true;
-  }
-
-  #fail(shipment: Shipment, thrown: unknown): void {
+  #fail(shipment: Shipment, error: ColloquyError): void {
     if (shipment.withdrawn || this.#closed) return;
     this.#drop(shipment);
-    const error =
-      thrown instanceof ColloquyError
-        ? thrown
-        : new ColloquyError("SERIALIZATION_ERROR", `a binary value can't be packed: ${String(thrown)}`, {
-            cause: thrown,
-          });
     this.#listener.onWithdrawn(shipment.message, error);
   }
 
@@ -294,11 +226,9 @@ export class OutgoingSegments {
     if (shipment.handle >= 0) {
       this.#announcedBytes -= shipment.announcedBytes;
       this.#unreleased.delete(shipment.handle);
-      const head = Buffer.allocUnsafe(HANDLE_BYTES);
-      head.writeUInt32BE(shipment.handle);
-      this.#frames.extended(WITHDRAWAL, head);
+      this.#frames.extended(WITHDRAWAL, numbered(shipment.handle));
     }
-    if (this.#unannounced.length > 0) this.#announceNext();
+    this.#announceNext();
   }
 
   #freeHandle(): number {
@@ -313,32 +243,8 @@ function following(handle: number): number {
   return handle === LARGEST_HANDLE ? 0 : handle + 1;
 }
 
-function asItIs({ bytes }: SentSegment): Part {
-  return { bytes, length: bytes.length, rawLength: 0, sent: 0 };
-}
-
-function asPacked(packed: Uint8Array, { bytes }: SentSegment): Part {
-  return { bytes: packed, length: packed.length, rawLength: bytes.length, sent: 0 };
-}
-
-/** Handle, number of segments, and the lengths of each. */
-function announcement({ handle, parts }: Shipment): Buffer {
-  const head = Buffer.allocUnsafe(MESSAGE_HEAD_BYTES - 1 + parts.length * ANNOUNCEMENT_BYTES);
-  head.writeUInt32BE(handle);
-  head.writeUInt32BE(parts.length, HANDLE_BYTES);
-  parts.forEach(({ length, rawLength }, index) => {
-    const at = MESSAGE_HEAD_BYTES - 1 + index * ANNOUNCEMENT_BYTES;
-    head.writeBigUInt64BE(BigInt(length), at);
-    head.writeBigUInt64BE(BigInt(rawLength), at + 8);
-  });
-  return head;
-}
-
-function pieceHead(handle: number, index: number, length: number): Buffer {
-  const head = Buffer.allocUnsafe(HEADER_BYTES + PIECE_HEAD_BYTES);
-  head.writeUInt32BE(EXTENDED_BIT + PIECE_HEAD_BYTES + length);
-  head[HEADER_BYTES] = PIECE;
-  head.writeUInt32BE(handle, HEADER_BYTES + 1);
-  head.writeUInt32BE(index, HEADER_BYTES + 5);
+function numbered(value: number): Buffer {
+  const head = Buffer.allocUnsafe(4);
+  head.writeUInt32BE(value);
   return head;
 }

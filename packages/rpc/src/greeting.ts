@@ -142,8 +142,7 @@ export class Greeting {
     if (!this.#asking) this.#stopTimer();
     if (traits !== undefined) {
       this.#endpoint.maxSentBytes = traits.maxMessageBytes;
-      this.#endpoint.receiveSegments();
-      if (traits.maxSegmentBytes > 0) this.#endpoint.sendSegments(traits.maxSegmentBytes);
+      this.#endpoint.takeSegments(traits.maxSegmentBytes);
     }
     this.#listener.onGreeted(traits);
   }

@@ -1,0 +1,17 @@
+import { ColloquyError, toError } from "./errors.ts";
+import { located } from "./lower-lift.ts";
+
+/** What a codec has thrown, as the error of the message. */
+export function failureOf(thrown: unknown): ColloquyError {
+  if (thrown instanceof ColloquyError) return located(thrown) as ColloquyError;
+  const reason = `the codec failed: ${toError(thrown).message}`;
+  return new ColloquyError("SERIALIZATION_ERROR", reason, { cause: thrown });
+}
+
+/** The method ran; only its result is lost. */
+export function resultLost(error: ColloquyError): ColloquyError {
+  return new ColloquyError(error.code, `the result can't be sent: ${error.message}`, {
+    cause: error.cause,
+    executed: "yes",
+  });
+}

@@ -1,0 +1,157 @@
+import type { Codec } from "./codec.ts";
+import { failureOf, resultLost } from "./encoding-failures.ts";
+import { ColloquyError } from "./errors.ts";
+import { writeException } from "./exception.ts";
+import type { ExceptionStyle } from "./exception.ts";
+import type { FrameWriter } from "./frame-writer.ts";
+import { EXCEPTION, NOTIFICATION, RESULT } from "./message.ts";
+import type { OutgoingSegments } from "./outgoing-segments.ts";
+import type { PendingCall, PendingCalls } from "./pending.ts";
+import { HelloWanted } from "./segments.ts";
+import type { WaitingMessage } from "./waiting-messages.ts";
+
+/** Where neither a result nor the exception in its place can be encoded. */
+const LAST_RESORT = "SerializationError: the exception could not be encoded";
+
+export interface MessageWriterListener {
+  /** What sends the segments of messages that have any. */
+  readonly segments: OutgoingSegments;
+  /** How the encoding of each message has ended. */
+  onEncoded(succeeded: boolean): void;
+  /** The next message can be written. */
+  onNext(): void;
+  /** Whether the caller has given a call up that has not left. */
+  isAbandoned(call: PendingCall): boolean;
+  /** The peer has to be asked first. True: it is, and the message waits for the answer. */
+  postpone(message: WaitingMessage): boolean;
+  /** A notification could not be encoded, which was found out later. */
+  onLostNotification(error: ColloquyError): void;
+  /** Not even an exception can be encoded. */
+  onBroken(error: ColloquyError): void;
+}
+
+/** Encodes the messages of one connection into frames, one after another, at once or in a promise of the codec. */
+export class MessageWriter {
+  codec: Codec | undefined;
+  exceptionStyle: ExceptionStyle = "text";
+  readonly #frames: FrameWriter;
+  readonly #pending: PendingCalls;
+  readonly #listener: MessageWriterListener;
+  #busy = false;
+  /** The call whose request a codec encodes in a promise. */
+  #encodedLater: PendingCall | undefined;
+  #closed = false;
+
+  constructor(frames: FrameWriter, pending: PendingCalls, listener: MessageWriterListener) {
+    this.#frames = frames;
+    this.#pending = pending;
+    this.#listener = listener;
+  }
+
+  /** A message is being encoded: the next one has to wait. */
+  get busy(): boolean {
+    return this.#busy;
+  }
+
+  /** Returns what went wrong, where it is known at once. */
+  write(type: number, id: number, content: unknown, call: PendingCall | undefined): ColloquyError | undefined {
+    const frames = this.#frames;
+    // Serializers are user code: what they send meanwhile waits until this frame is complete.
+    this.#busy = true;
+    const mark = frames.begin();
+    try {
+      const encoded = this.codec!.encodeMessage(frames.writer, type, id, content);
+      if (encoded === undefined) this.#commit(mark, type, id, call);
+      else {
+        frames.drop(mark);
+        this.#writeLater(encoded, { type, id, content, call });
+        return undefined;
+      }
+    } catch (error) {
+      return this.#failed(frames.abort(mark, error), { type, id, content, call });
+    }
+    this.#succeeded();
+    return undefined;
+  }
+
+  /** Every request gets an answer: an exception in place of a result, plain words in place of an exception. */
+  answerUnencodable(type: number, id: number, content: unknown, error: ColloquyError): void {
+    if (this.#closed) return;
+    if (type === RESULT) this.write(EXCEPTION, id, writeException(resultLost(error), this.exceptionStyle), undefined);
+    else if (content !== LAST_RESORT) this.write(EXCEPTION, id, LAST_RESORT, undefined);
+    else {
+      const reason = `no answer can be sent: ${error.message}`;
+      this.#listener.onBroken(new ColloquyError(error.code, reason, { cause: error }));
+    }
+  }
+
+  /** Nothing is written any more; returns the call whose request was being encoded. */
+  close(): PendingCall | undefined {
+    this.#closed = true;
+    const call = this.#encodedLater;
+    return call === undefined || this.#listener.isAbandoned(call) ? undefined : call;
+  }
+
+  /** Its frame begins when the bytes are there: what was encoded before leaves in the meantime. */
+  #writeLater(encoded: Promise<Uint8Array>, message: WaitingMessage): void {
+    const { type, id, call } = message;
+    this.#encodedLater = call;
+    encoded
+      .then((bytes) => {
+        if (this.#closed) return;
+        this.#encodedLater = undefined;
+        const mark = this.#frames.begin();
+        try {
+          this.#frames.writer.append(bytes);
+          this.#commit(mark, type, id, call);
+        } catch (error) {
+          throw this.#frames.abort(mark, error);
+        }
+        this.#succeeded();
+      })
+      .catch((error: unknown) => {
+        this.#encodedLater = undefined;
+        // The close has settled the call.
+        if (this.#closed) return;
+        const failure = this.#failed(error, message);
+        if (failure !== undefined && type === NOTIFICATION) this.#listener.onLostNotification(failure);
+      });
+  }
+
+  #commit(mark: number, type: number, id: number, call: PendingCall | undefined): void {
+    // A serializer may end the connection, or give the call up.
+    if (call !== undefined && this.#closed)
+      throw new ColloquyError("CONNECTION_LOST", "the connection ended while the call was encoded");
+    if (call !== undefined && this.#listener.isAbandoned(call))
+      throw new ColloquyError("CANCELLED", "the call was given up");
+    const { segments, packer } = this.codec!;
+    if (segments.sentCount === 0) this.#frames.commit(mark);
+    else {
+      // It leaves with its segments, by itself.
+      const message = { type, id, payload: this.#frames.lift(mark), segments: segments.take() };
+      this.#listener.segments.send(message, packer);
+    }
+    if (call !== undefined) this.#pending.add(call);
+  }
+
+  #succeeded(): void {
+    this.#busy = false;
+    this.#listener.onEncoded(true);
+    this.#listener.onNext();
+  }
+
+  /** Returns the failure, or undefined where the message waits until the peer has been asked. */
+  #failed(thrown: unknown, message: WaitingMessage): ColloquyError | undefined {
+    const { type, id, content, call } = message;
+    this.#busy = false;
+    this.codec!.segments.take();
+    this.#listener.onEncoded(false);
+    if (thrown instanceof HelloWanted && !this.#closed && this.#listener.postpone(message)) return undefined;
+    const error = failureOf(thrown);
+    if (call !== undefined) {
+      if (!this.#listener.isAbandoned(call)) call.onFailure(error);
+    } else if (type === RESULT || type === EXCEPTION) this.answerUnencodable(type, id, content, error);
+    this.#listener.onNext();
+    return error;
+  }
+}
