@@ -97,7 +97,6 @@ export class FrameWriter {
     writer.position += HEADER_BYTES + 1;
     writer.append(head);
     writer.append(payload);
-    this.sentMessages++;
     this.countSent(HEADER_BYTES + length);
     this.#schedule();
   }

@@ -12,7 +12,7 @@ import type { Limits } from "./limits.ts";
 
 const HANDLE_BYTES = 4;
 /** The sender is told of what has come each time it is so much. */
-const RECEIPT_BYTES = 131_072;
+const RECEIPT_BYTES = 65_536;
 const COUNT_BYTES = 4;
 const NO_BYTES: Buffer = Buffer.allocUnsafeSlow(0);
 

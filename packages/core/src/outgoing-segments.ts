@@ -10,8 +10,10 @@ import { Shipment } from "./shipment.ts";
 import type { OutgoingMessage } from "./shipment.ts";
 import type { Transport } from "./transport.ts";
 
-/** Between two pieces of this size small messages leave. */
+/** Small messages leave between two pieces. */
 const PIECE_BYTES = 131_072;
+/** While they do. */
+const SHARED_PIECE_BYTES = 65_536;
 /** Pieces that the transport has at a time: one that leaves, and the next. */
 const MAX_PIECES_UNDER_WAY = 2;
 const LARGEST_HANDLE = 0xffff_ffff;
@@ -51,6 +53,7 @@ export class OutgoingSegments implements SegmentReceipts {
   readonly #window = new SegmentWindow();
   #announcedBytes = 0;
   #underWay = 0;
+  #seenMessages = 0;
   #nextHandle = 0;
   #closed = false;
 
@@ -116,6 +119,10 @@ export class OutgoingSegments implements SegmentReceipts {
   pump(): void {
     // Where other output waits, pieces would keep it from ever running dry.
     if (this.#transport.queuedBytes > MAX_PIECES_UNDER_WAY * PIECE_BYTES) return;
+    if (this.#frames.sentMessages !== this.#seenMessages) {
+      this.#seenMessages = this.#frames.sentMessages;
+      this.#window.share();
+    }
     while (!this.#closed && this.#underWay < MAX_PIECES_UNDER_WAY && this.#window.isOpen) {
       const shipment = this.#turns.shift();
       if (shipment === undefined) return;
@@ -181,7 +188,7 @@ export class OutgoingSegments implements SegmentReceipts {
   }
 
   #sendPiece(shipment: Shipment): void {
-    const piece = shipment.take(PIECE_BYTES);
+    const piece = shipment.take(this.#window.isShared ? SHARED_PIECE_BYTES : PIECE_BYTES);
     if (piece === undefined) {
       const reason = "a binary value was detached or has shrunk before it was sent; flushed() tells when it has been";
       return this.#fail(shipment, new ColloquyError("INVALID_ARGUMENT", reason));

@@ -1,6 +1,9 @@
 const KIBIBYTE = 1024;
-/** What is under way at least: on a short path small messages wait behind no more than this. */
+/** What is under way at least. */
 const LEAST_WINDOW_BYTES = 512 * KIBIBYTE;
+/** The same while small messages leave, too: they wait behind it. */
+const LEAST_SHARED_WINDOW_BYTES = 128 * KIBIBYTE;
+const SHARED_MS = 50;
 const LARGEST_WINDOW_BYTES = 64 * KIBIBYTE * KIBIBYTE;
 /** While the rate still grows the window doubles with each round; then it stays a little above what the path holds. */
 const GROWING_GAIN = 2;
@@ -35,6 +38,7 @@ export class SegmentWindow {
   #roundEnd = 0;
   #roundRate = 0;
   #steadyRounds = 0;
+  #sharedUntil = 0;
 
   constructor(now: () => number = () => performance.now()) {
     this.#now = now;
@@ -48,11 +52,22 @@ export class SegmentWindow {
   get size(): number {
     const gain = this.#steadyRounds < STEADY_ROUND_COUNT ? GROWING_GAIN : STEADY_GAIN;
     const held = this.#roundTripMs === Infinity ? 0 : this.#rate * this.#roundTripMs * gain;
-    return Math.min(Math.max(held, LEAST_WINDOW_BYTES), LARGEST_WINDOW_BYTES);
+    const least = this.isShared ? LEAST_SHARED_WINDOW_BYTES : LEAST_WINDOW_BYTES;
+    return Math.min(Math.max(held, least), LARGEST_WINDOW_BYTES);
+  }
+
+  /** Small messages have left a moment ago. */
+  get isShared(): boolean {
+    return this.#now() < this.#sharedUntil;
   }
 
   get isOpen(): boolean {
     return this.bytesUnderWay < this.size;
+  }
+
+  /** Small messages leave beside the segments. */
+  share(): void {
+    this.#sharedUntil = this.#now() + SHARED_MS;
   }
 
   onSent(bytes: number): void {
