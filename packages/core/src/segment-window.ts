@@ -1,6 +1,6 @@
 const KIBIBYTE = 1024;
 /** What is under way at least. */
-const LEAST_WINDOW_BYTES = 512 * KIBIBYTE;
+const LEAST_WINDOW_BYTES = 2048 * KIBIBYTE;
 /** The same while small messages leave, too: they wait behind it. */
 const LEAST_SHARED_WINDOW_BYTES = 128 * KIBIBYTE;
 const SHARED_MS = 50;
@@ -19,6 +19,7 @@ interface SentMark {
   /** Bytes received in all at that time. */
   readonly receivedBytes: number;
   readonly timeMs: number;
+  readonly isProbe: boolean;
 }
 
 /**
@@ -70,9 +71,11 @@ export class SegmentWindow {
     this.#sharedUntil = this.#now() + SHARED_MS;
   }
 
-  onSent(bytes: number): void {
+  /** `isProbe`: the peer confirms these few bytes at once, which tells the round-trip time. */
+  onSent(bytes: number, isProbe: boolean): void {
     this.#sentBytes += bytes;
-    this.#marks.push({ sentBytes: this.#sentBytes, receivedBytes: this.#receivedBytes, timeMs: this.#now() });
+    const [sentBytes, receivedBytes, timeMs] = [this.#sentBytes, this.#receivedBytes, this.#now()];
+    this.#marks.push({ sentBytes, receivedBytes, timeMs, isProbe });
   }
 
   /** False: more than was sent. */
@@ -81,17 +84,21 @@ export class SegmentWindow {
     this.#receivedBytes += bytes;
     let last: SentMark | undefined;
     while (this.#marks.length > 0 && this.#marks[0]!.sentBytes <= this.#receivedBytes) last = this.#marks.shift();
-    if (last !== undefined) this.#learn(last);
+    if (last === undefined) return true;
+    const now = this.#now();
+    const elapsed = Math.max(now - last.timeMs, 0.001);
+    if (last.isProbe) this.#learnRoundTrip(elapsed, now);
+    else this.#learnRate(last, elapsed, now);
     return true;
   }
 
-  #learn({ sentBytes, receivedBytes, timeMs }: SentMark): void {
-    const now = this.#now();
-    const elapsed = Math.max(now - timeMs, 0.001);
-    if (elapsed <= this.#roundTripMs || now - this.#roundTripTime > MEMORY_MS) {
-      this.#roundTripMs = elapsed;
-      this.#roundTripTime = now;
-    }
+  #learnRoundTrip(elapsed: number, now: number): void {
+    if (elapsed > this.#roundTripMs && now - this.#roundTripTime <= MEMORY_MS) return;
+    this.#roundTripMs = elapsed;
+    this.#roundTripTime = now;
+  }
+
+  #learnRate({ sentBytes, receivedBytes }: SentMark, elapsed: number, now: number): void {
     const rate = (this.#receivedBytes - receivedBytes) / elapsed;
     if (rate >= this.#rate || now - this.#rateTime > MEMORY_MS) {
       this.#rate = rate;
