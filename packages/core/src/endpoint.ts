@@ -306,6 +306,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
     this.#ended = true;
     this.#inbox.stop();
     this.#running.clear();
+    this.codec?.shapes?.close();
     const unsent = this.#outbox.close();
     const sent = this.#pending.drain();
     const why = error === undefined ? "" : `: ${error.message}`;

@@ -18,68 +18,60 @@ export type ShapeWriter = (writer: ValueWriter, map: object, depth: number) => v
 /** Reads as many values as the shape has keys, and makes the map. */
 export type ShapeReader = (reader: ValueReader, depth: number) => object;
 
-export interface ShapeCode {
-  readonly write: ShapeWriter;
-  readonly read: ShapeReader;
-}
-
-/** Functions of shapes that connections share; it starts anew when it is full. */
-const compiled = new Map<string, ShapeCode>();
-const MAX_COMPILED_COUNT = 1024;
-
 /**
- * Functions for maps with these keys. They are compiled, so that the engine sees fixed properties instead of names in variables:
- * making a map is about ten times as fast. Keys stand in the code as string literals and nowhere else. Where the runtime compiles
- * no code, loops do the same.
+ * Compiles what writes maps with these keys, so that the engine sees fixed properties instead of names in variables. Keys stand in
+ * the code as string literals and nowhere else. Undefined where the runtime compiles no code.
  */
-export function compileShape(keys: readonly string[]): ShapeCode {
-  const name = JSON.stringify(keys);
-  const known = compiled.get(name);
-  if (known !== undefined) return known;
-  if (compiled.size >= MAX_COMPILED_COUNT) compiled.clear();
-  const code = tryCompile(keys) ?? loops(keys);
-  compiled.set(name, code);
-  return code;
+export function compileWriter(keys: readonly string[]): ShapeWriter | undefined {
+  const writes = literals(keys).map((key, index) => `at = ${index}; writer.write(map[${key}], depth);`);
+  return compile(writes.join(" "), keys, ["writer", "map", "depth"]) as ShapeWriter | undefined;
 }
 
-function tryCompile(keys: readonly string[]): ShapeCode | undefined {
-  const literals = keys.map((key) => JSON.stringify(key));
-  const values = literals.map((key, index) => `${key}: (at = ${index}, reader.read(depth))`);
-  const writes = literals.map((key, index) => `at = ${index}; writer.write(map[${key}], depth);`);
-  const guarded = (body: string, codec: string): string =>
-    `let at = 0; try { ${body} } catch (error) { throw ${codec}.within(error, [${literals.join(", ")}][at]); }`;
+/** The same for what reads them: the engine makes the object in one step. */
+export function compileReader(keys: readonly string[]): ShapeReader | undefined {
+  const values = literals(keys).map((key, index) => `${key}: (at = ${index}, reader.read(depth))`);
+  return compile(`return { ${values.join(", ")} };`, keys, ["reader", "depth"]) as ShapeReader | undefined;
+}
+
+/** The first of the parameters has `within`. */
+function compile(body: string, keys: readonly string[], parameters: string[]): unknown {
+  const place = `[${literals(keys).join(", ")}][at]`;
   try {
-    return {
-      write: compileFunction(guarded(writes.join(" "), "writer"), ["writer", "map", "depth"]) as ShapeWriter,
-      read: compileFunction(guarded(`return { ${values.join(", ")} };`, "reader"), ["reader", "depth"]) as ShapeReader,
-    };
+    return compileFunction(
+      `let at = 0; try { ${body} } catch (error) { throw ${parameters[0]}.within(error, ${place}); }`,
+      parameters,
+    );
   } catch {
     return undefined;
   }
 }
 
-/** @internal The same without compiling. */
-export function loops(keys: readonly string[]): ShapeCode {
-  return {
-    write: (writer, map, depth) => {
-      for (const key of keys) {
-        try {
-          writer.write((map as Record<string, unknown>)[key], depth);
-        } catch (error) {
-          throw writer.within(error, key);
-        }
-      }
-    },
-    read: (reader, depth) => {
-      const map: Record<string, unknown> = {};
-      for (const key of keys) {
-        try {
-          map[key] = reader.read(depth);
-        } catch (error) {
-          throw reader.within(error, key);
-        }
-      }
-      return map;
-    },
+function literals(keys: readonly string[]): string[] {
+  return keys.map((key) => JSON.stringify(key));
+}
+
+/** What writes maps with these keys without compiling. */
+export function loopWriter(keys: readonly string[]): ShapeWriter {
+  return (writer, map, depth) => {
+    let at = 0;
+    try {
+      for (; at < keys.length; at++) writer.write((map as Record<string, unknown>)[keys[at]!], depth);
+    } catch (error) {
+      throw writer.within(error, keys[at]!);
+    }
+  };
+}
+
+/** What reads them without compiling. */
+export function loopReader(keys: readonly string[]): ShapeReader {
+  return (reader, depth) => {
+    const map: Record<string, unknown> = {};
+    let at = 0;
+    try {
+      for (; at < keys.length; at++) map[keys[at]!] = reader.read(depth);
+    } catch (error) {
+      throw reader.within(error, keys[at]!);
+    }
+    return map;
   };
 }

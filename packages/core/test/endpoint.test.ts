@@ -8,7 +8,9 @@ import { JsonCodec } from "../src/json-codec.ts";
 import { DEFAULT_LIMITS } from "../src/limits.ts";
 import type { Limits } from "../src/limits.ts";
 import { LocalNetwork } from "../src/local-transport.ts";
+import { MsgPackCodec } from "../src/msgpack-codec.ts";
 import type { PendingCall } from "../src/pending.ts";
+import { shapeFunctions } from "../src/shape-functions.ts";
 import type { Transport } from "../src/transport.ts";
 import { thrownBy, until } from "./support.ts";
 
@@ -78,6 +80,24 @@ class Slow extends Codec {
 }
 
 describe("Endpoint", () => {
+  it.each(["near", "far"] as const)(
+    "counts no functions of shapes any more when the %s end was closed",
+    async (end) => {
+      const sides = pair({ codec: MsgPackCodec });
+      const { near, far } = sides;
+      const { shapes } = near.endpoint.codec!;
+      shapes!.maxSentCount = 256;
+      near.onEncoded = () => shapes!.define({ tell: (id, keys) => far.endpoint.codec!.shapes!.receive(id, [...keys]) });
+      for (let x = 0; x < 600; x++) near.endpoint.notify({ x });
+      await until(() => far.notifications.length === 600);
+      expect(far.notifications.at(-1)).toStrictEqual({ x: 599 });
+      expect(shapeFunctions.usedCount).toBe(2);
+      sides[end].endpoint.destroy();
+      await until(() => near.ends.length + far.ends.length === 2);
+      expect(shapeFunctions.usedCount).toBe(0);
+    },
+  );
+
   it("carries notifications in order with requests", async () => {
     const { near, far } = pair();
     near.endpoint.notify(1);

@@ -6,8 +6,8 @@ export interface ControlActions {
   cancel(id: number): void;
   release(id: number, count: number): void;
   goAway(): void;
-  /** Takes the definition of a shape. Throws for one that is malformed. */
-  shape(id: unknown, keys: unknown): void;
+  /** Takes the definition of a shape. False: it is malformed, or there are none here. */
+  shape(id: unknown, keys: unknown): boolean;
   stats(): object;
 }
 
@@ -37,7 +37,7 @@ export function noticeControl([path, args]: RequestContent, actions: ControlActi
     case "$/release":
       return Array.isArray(args[0]) && args[0].every((pair) => releaseOne(pair, actions));
     case "$/shapes":
-      return Array.isArray(args[0]) && args[0].every((pair) => shapeOne(pair, actions));
+      return Array.isArray(args[0]) && defineAll(args[0], actions);
     case "$/goaway":
       actions.goAway();
       return true;
@@ -54,10 +54,13 @@ function releaseOne(pair: unknown, actions: ControlActions): boolean {
   return true;
 }
 
-function shapeOne(pair: unknown, actions: ControlActions): boolean {
-  if (!Array.isArray(pair)) return false;
-  actions.shape(pair[0], pair[1]);
-  return true;
+/** Each counts for itself: one that is refused takes no other with it. False where there was one. */
+function defineAll(pairs: readonly unknown[], actions: ControlActions): boolean {
+  let taken = true;
+  for (const pair of pairs) {
+    if (!Array.isArray(pair) || !actions.shape(pair[0], pair[1])) taken = false;
+  }
+  return taken;
 }
 
 function isCount(value: unknown): value is number {

@@ -1,5 +1,5 @@
-import { ColloquyError, NO_KWARGS } from "@colloquy/core";
-import type { Endpoint, EndpointHandler, Limits, ShapeTeller, Shapes } from "@colloquy/core";
+import { NO_KWARGS } from "@colloquy/core";
+import type { ColloquyError, Endpoint, EndpointHandler, Limits, ShapeTeller, Shapes } from "@colloquy/core";
 import { answerControl, noticeControl } from "./control.ts";
 import type { ControlActions } from "./control.ts";
 import { Dispatcher, readRequest } from "./dispatcher.ts";
@@ -78,7 +78,7 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller {
       [path] = request;
       if (!this.#extended) this.#silent.notifications++;
       else if (isControlPath(path)) {
-        if (!noticeControl(request, this)) this.#silent.notifications++;
+        if (!noticeControl(request, this)) this.#silent.onRefused(path);
       } else this.#dispatcher.runQuietly(request, (error) => this.#silent.onNotification(path, error));
     } catch (error) {
       this.#silent.onNotification(path, error);
@@ -117,9 +117,8 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller {
     this.#exports.release(id, count);
   }
 
-  shape(id: unknown, keys: unknown): void {
-    if (this.#shapes === undefined) throw new ColloquyError("INVALID_ARGUMENT", "this codec has no shapes");
-    this.#shapes.receive(id, keys);
+  shape(id: unknown, keys: unknown): boolean {
+    return this.#shapes?.receive(id, keys) === true;
   }
 
   goAway(): void {

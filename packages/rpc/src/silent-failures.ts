@@ -1,4 +1,5 @@
 import { channel } from "node:diagnostics_channel";
+import { ColloquyError } from "@colloquy/core";
 import { guard } from "./guard.ts";
 
 /** Published where somebody listens: `{ connection, path }`, and `{ connection, path, error }` for the other two. */
@@ -38,5 +39,13 @@ export class SilentFailures {
   onNotification(path: string, error: unknown): void {
     this.notifications++;
     if (failedNotification.hasSubscribers) failedNotification.publish({ connection: this.#connection, path, error });
+  }
+
+  /** A notification on `$` was refused. No error is made where nobody listens: they are small, and a peer can send many. */
+  onRefused(path: string): void {
+    this.notifications++;
+    if (!failedNotification.hasSubscribers) return;
+    const error = new ColloquyError("INVALID_ARGUMENT", "no such notification in $, or its arguments are refused");
+    failedNotification.publish({ connection: this.#connection, path, error });
   }
 }

@@ -1,4 +1,5 @@
 import { ExtData } from "@msgpack/msgpack";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { MsgPackCodec } from "@colloquy/core";
@@ -207,6 +208,39 @@ describe("shapes of a hostile peer", () => {
     expect((content as Error).message).toContain("no shape 0 of 1 keys was defined");
     expect(onlyConnection(server).stats().failedNotifications).toBe(1);
     expect(await wire.request("vector", [1])).toEqual([1, { x: 1, y: 2 }]);
+  });
+
+  test("are refused one by one: the others of a notification are taken", async () => {
+    await using server = await served();
+    await using wire = await PackPeer.connect(server.address);
+    await wire.hello();
+    const definitions = [7, [0, ["x"]], [0, ["y"]], "z", [1], [2, ["a", "a"]], [3, ["c"]]];
+    wire.notify("$/shapes", definitions);
+    expect(await wire.request("echo", [[NUMBER_0, 1]])).toEqual([1, { x: 1 }]);
+    expect(await wire.request("echo", [[new ExtData(1, Uint8Array.of(3)), 1]])).toEqual([1, { c: 1 }]);
+    expect(await wire.request("echo", [[new ExtData(1, Uint8Array.of(1)), 1]])).toMatchObject([2, {}]);
+    expect(onlyConnection(server).stats().failedNotifications).toBe(1);
+  });
+
+  test("are refused without an error of their own, which only a subscriber gets", async () => {
+    await using server = await served();
+    await using wire = await PackPeer.connect(server.address);
+    await wire.hello();
+    const published: unknown[] = [];
+    const onFailed = (message: unknown): void => void published.push(message);
+    const refused = async (): Promise<void> => {
+      wire.notify("$/shapes", [[0, ["then"]]]);
+      wire.notify("$/none");
+      await wire.request("vector", [1]);
+    };
+    await refused();
+    subscribe("colloquy:failed-notification", onFailed);
+    await refused();
+    unsubscribe("colloquy:failed-notification", onFailed);
+    const connection = onlyConnection(server);
+    const error = expect.objectContaining({ code: "INVALID_ARGUMENT" }) as unknown;
+    expect(published).toEqual(["$/shapes", "$/none"].map((path) => ({ connection, path, error })));
+    expect(connection.stats().failedNotifications).toBe(4);
   });
 
   test("are counted where the codec has none", async () => {
