@@ -39,7 +39,6 @@ interface IncomingMessage extends SegmentedMessage {
   readonly segments: readonly IncomingSegment[];
   /** Segments that aren't complete. */
   missingCount: number;
-  isBegun: boolean;
 }
 
 export interface SegmentListener {
@@ -118,9 +117,7 @@ export class IncomingSegments implements ExtendedFrameListener {
     const message = this.#messages.get(handle)!;
     const segment = message.segments[index]!;
     const isComplete = segment.filled === segment.length && --message.missingCount === 0;
-    // The first piece at once: it tells the sender how long the way is.
-    if (this.#unconfirmedBytes >= RECEIPT_BYTES || isComplete || !message.isBegun) {
-      message.isBegun = true;
+    if (this.#unconfirmedBytes >= RECEIPT_BYTES || isComplete) {
       this.#receipts.sendReceipt(this.#unconfirmedBytes);
       this.#unconfirmedBytes = 0;
     }
@@ -167,7 +164,7 @@ export class IncomingSegments implements ExtendedFrameListener {
     this.#announcedBytes += announcedBytes;
     const missingCount = segments.reduce((missing, { length }) => (length > 0 ? missing + 1 : missing), 0);
     const payload = Buffer.from(bytes.subarray(payloadStart, end));
-    const message: IncomingMessage = { handle, payload, segments, announcedBytes, missingCount, isBegun: false };
+    const message: IncomingMessage = { handle, payload, segments, announcedBytes, missingCount };
     if (missingCount === 0) return this.#listener.onSegmented(message);
     this.#messages.set(handle, message);
   }

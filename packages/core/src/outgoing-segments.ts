@@ -11,11 +11,9 @@ import type { OutgoingMessage } from "./shipment.ts";
 import type { Transport } from "./transport.ts";
 
 /** Small messages leave between two pieces. */
-const PIECE_BYTES = 524_288;
+const PIECE_BYTES = 2_097_152;
 /** While they do. */
 const SHARED_PIECE_BYTES = 65_536;
-/** The first piece of a message, which the peer confirms at once. */
-const PROBE_BYTES = 16_384;
 /** Pieces that the transport has at a time: one that leaves, and the next. */
 const MAX_PIECES_UNDER_WAY = 2;
 const LARGEST_HANDLE = 0xffff_ffff;
@@ -169,6 +167,8 @@ export class OutgoingSegments implements SegmentReceipts {
   }
 
   #enqueue(shipment: Shipment): void {
+    // What was sent before doesn't wait behind it.
+    if (this.#turns.length === 0) this.#seenMessages = this.#frames.sentMessages;
     this.#unannounced.push(shipment);
     this.#announceNext();
   }
@@ -190,8 +190,7 @@ export class OutgoingSegments implements SegmentReceipts {
   }
 
   #sendPiece(shipment: Shipment): void {
-    const isProbe = !shipment.isBegun;
-    const piece = shipment.take(isProbe ? PROBE_BYTES : this.#window.isShared ? SHARED_PIECE_BYTES : PIECE_BYTES);
+    const piece = shipment.take(this.#window.isShared ? SHARED_PIECE_BYTES : PIECE_BYTES);
     if (piece === undefined) {
       const reason = "a binary value was detached or has shrunk before it was sent; flushed() tells when it has been";
       return this.#fail(shipment, new ColloquyError("INVALID_ARGUMENT", reason));
@@ -203,7 +202,7 @@ export class OutgoingSegments implements SegmentReceipts {
     this.#underWay++;
     shipment.underWay++;
     this.#frames.countSent(head.length + bytes.length);
-    this.#window.onSent(bytes.length, isProbe);
+    this.#window.onSent(bytes.length);
     this.#transport.writePiece(head, bytes, () => this.#onLeft(shipment));
     this.#listener.onPiece();
   }

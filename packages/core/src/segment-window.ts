@@ -1,44 +1,37 @@
 const KIBIBYTE = 1024;
-/** What is under way at least. */
-const LEAST_WINDOW_BYTES = 2048 * KIBIBYTE;
+/** What may wait on the way beyond what the path itself holds, so that it never runs dry. */
+const WAITING_BYTES = 16_384 * KIBIBYTE;
 /** The same while small messages leave, too: they wait behind it. */
-const LEAST_SHARED_WINDOW_BYTES = 128 * KIBIBYTE;
-const SHARED_MS = 50;
-const LARGEST_WINDOW_BYTES = 64 * KIBIBYTE * KIBIBYTE;
-/** While the rate still grows the window doubles with each round; then it stays a little above what the path holds. */
-const GROWING_GAIN = 2;
-const STEADY_GAIN = 1.25;
-const GROWTH = 1.25;
-const STEADY_ROUND_COUNT = 3;
-/** The rate falls, and the round-trip time rises, when they were not seen for so long. */
+const SHARED_WAITING_BYTES = 128 * KIBIBYTE;
+const SHARED_MS = 100;
+const LARGEST_BYTES = 65_536 * KIBIBYTE;
+/** Round trips up to this many times the shortest one show that nothing waits. */
+const UNDISTURBED = 1.25;
+const GROWTH = 1.5;
+/** The shortest round trip is forgotten after so long: paths change. */
 const MEMORY_MS = 10_000;
 
 interface SentMark {
   /** Bytes sent in all when it left, itself included. */
   readonly sentBytes: number;
-  /** Bytes received in all at that time. */
-  readonly receivedBytes: number;
   readonly timeMs: number;
-  readonly isProbe: boolean;
 }
 
 /**
  * How many bytes of segments are under way on one connection. The system's buffers take megabytes, and small messages would wait
- * behind them; so no more is sent than the path holds: the rate at which the peer receives, times the shortest round trip
- * that was seen. The idea is that of BBR congestion control.
+ * behind them; so little more is sent than the path holds. That is seen from the round trips: where they take longer than
+ * the shortest one, the difference is time spent waiting. FAST TCP is the model.
  */
 export class SegmentWindow {
   readonly #now: () => number;
-  readonly #marks: SentMark[] = [];
+  #marks: SentMark[] = [];
   #sentBytes = 0;
   #receivedBytes = 0;
-  #rate = 0;
-  #rateTime = 0;
-  #roundTripMs = Infinity;
-  #roundTripTime = 0;
-  #roundEnd = 0;
-  #roundRate = 0;
-  #steadyRounds = 0;
+  #size = WAITING_BYTES;
+  #shortestMs = Infinity;
+  #shortestTime = 0;
+  /** Bytes sent in all when the size was changed last: what was sent before says nothing of it. */
+  #changedAtBytes = 0;
   #sharedUntil = 0;
 
   constructor(now: () => number = () => performance.now()) {
@@ -49,64 +42,68 @@ export class SegmentWindow {
     return this.#sentBytes - this.#receivedBytes;
   }
 
-  /** Bytes that may be under way. */
-  get size(): number {
-    const gain = this.#steadyRounds < STEADY_ROUND_COUNT ? GROWING_GAIN : STEADY_GAIN;
-    const held = this.#roundTripMs === Infinity ? 0 : this.#rate * this.#roundTripMs * gain;
-    const least = this.isShared ? LEAST_SHARED_WINDOW_BYTES : LEAST_WINDOW_BYTES;
-    return Math.min(Math.max(held, least), LARGEST_WINDOW_BYTES);
-  }
-
   /** Small messages have left a moment ago. */
   get isShared(): boolean {
-    return this.#now() < this.#sharedUntil;
+    if (this.#sharedUntil > 0 && this.#now() >= this.#sharedUntil) {
+      this.#sharedUntil = 0;
+      this.#restart(Math.max(this.#size, WAITING_BYTES));
+    }
+    return this.#sharedUntil > 0;
+  }
+
+  /** Bytes that may be under way. */
+  get size(): number {
+    return this.#size;
   }
 
   get isOpen(): boolean {
-    return this.bytesUnderWay < this.size;
+    return this.bytesUnderWay < this.#size;
   }
 
   /** Small messages leave beside the segments. */
   share(): void {
+    if (!this.isShared) this.#restart(SHARED_WAITING_BYTES);
     this.#sharedUntil = this.#now() + SHARED_MS;
   }
 
-  /** `isProbe`: the peer confirms these few bytes at once, which tells the round-trip time. */
-  onSent(bytes: number, isProbe: boolean): void {
+  onSent(bytes: number): void {
     this.#sentBytes += bytes;
-    const [sentBytes, receivedBytes, timeMs] = [this.#sentBytes, this.#receivedBytes, this.#now()];
-    this.#marks.push({ sentBytes, receivedBytes, timeMs, isProbe });
+    this.#marks.push({ sentBytes: this.#sentBytes, timeMs: this.#now() });
   }
 
   /** False: more than was sent. */
   onReceived(bytes: number): boolean {
     if (bytes > this.bytesUnderWay) return false;
+    const isFull = this.bytesUnderWay * 2 > this.#size;
     this.#receivedBytes += bytes;
     let last: SentMark | undefined;
     while (this.#marks.length > 0 && this.#marks[0]!.sentBytes <= this.#receivedBytes) last = this.#marks.shift();
-    if (last === undefined) return true;
-    const now = this.#now();
-    const elapsed = Math.max(now - last.timeMs, 0.001);
-    if (last.isProbe) this.#learnRoundTrip(elapsed, now);
-    else this.#learnRate(last, elapsed, now);
+    if (last !== undefined) this.#learn(last, isFull);
     return true;
   }
 
-  #learnRoundTrip(elapsed: number, now: number): void {
-    if (elapsed > this.#roundTripMs && now - this.#roundTripTime <= MEMORY_MS) return;
-    this.#roundTripMs = elapsed;
-    this.#roundTripTime = now;
+  #learn({ sentBytes, timeMs }: SentMark, isFull: boolean): void {
+    const now = this.#now();
+    const elapsed = now - timeMs;
+    if (elapsed <= this.#shortestMs || now - this.#shortestTime > MEMORY_MS) {
+      this.#shortestMs = elapsed;
+      this.#shortestTime = now;
+    }
+    if (sentBytes <= this.#changedAtBytes || !isFull) return;
+    const waiting = this.isShared ? SHARED_WAITING_BYTES : WAITING_BYTES;
+    const held =
+      elapsed <= this.#shortestMs * UNDISTURBED
+        ? this.#size * GROWTH
+        : (this.#size * this.#shortestMs) / elapsed + waiting;
+    this.#size = Math.min(Math.max(held, waiting), LARGEST_BYTES);
+    this.#changedAtBytes = this.#sentBytes;
   }
 
-  #learnRate({ sentBytes, receivedBytes }: SentMark, elapsed: number, now: number): void {
-    const rate = (this.#receivedBytes - receivedBytes) / elapsed;
-    if (rate >= this.#rate || now - this.#rateTime > MEMORY_MS) {
-      this.#rate = rate;
-      this.#rateTime = now;
-    }
-    if (sentBytes < this.#roundEnd) return;
-    this.#roundEnd = this.#sentBytes;
-    this.#steadyRounds = this.#rate > this.#roundRate * GROWTH ? 0 : this.#steadyRounds + 1;
-    this.#roundRate = this.#rate;
+  /** Round trips with pieces of another size, or behind another window, tell nothing. */
+  #restart(size: number): void {
+    this.#size = size;
+    this.#shortestMs = Infinity;
+    this.#marks = [];
+    this.#changedAtBytes = this.#sentBytes;
   }
 }

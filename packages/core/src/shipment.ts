@@ -61,11 +61,6 @@ export class Shipment {
     return this.#parts.reduce((sum, { length, rawLength }) => sum + length + rawLength, 0);
   }
 
-  /** A piece has been taken. */
-  get isBegun(): boolean {
-    return this.#next > 0 || this.#parts[0]!.sent > 0;
-  }
-
   /** All pieces are with the transport. */
   get isSent(): boolean {
     return this.#next === this.#parts.length;
