@@ -1,6 +1,6 @@
 const KIBIBYTE = 1024;
 /** What may wait on the way beyond what the path itself holds, so that it never runs dry. */
-const WAITING_BYTES = 16_384 * KIBIBYTE;
+const WAITING_BYTES = 16384 * KIBIBYTE;
 /** The same while small messages leave, too: they wait behind it. */
 const SHARED_WAITING_BYTES = 128 * KIBIBYTE;
 const SHARED_MS = 100;
