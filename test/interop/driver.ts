@@ -3,7 +3,7 @@ import type { ChildProcessWithoutNullStreams } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
-const script = fileURLToPath(new URL("drive.py", import.meta.url));
+const folder = new URL("./", import.meta.url);
 
 /** Why there is no Python to test with, or `undefined` if there is one. Tests print it and are skipped. */
 export function pythonMissing(): string | undefined {
@@ -14,6 +14,10 @@ export function pythonMissing(): string | undefined {
 
 export interface PythonPeerOptions {
   mode: "client" | "server";
+  /** The interpreter; `python3` without it. */
+  python?: string;
+  /** Another file of this folder that takes the same options and commands. */
+  script?: string;
   codec?: "json" | "msgpack";
   /** Where a client connects. Without it the op `connect` does. */
   address?: string;
@@ -80,7 +84,8 @@ export class PythonPeer implements AsyncDisposable {
   #address = "";
 
   private constructor(options: PythonPeerOptions) {
-    this.#child = spawn("python3", ["-B", "-u", script, ...flags(options)]);
+    const { python = "python3", script = "drive.py" } = options;
+    this.#child = spawn(python, ["-B", "-u", fileURLToPath(new URL(script, folder)), ...flags(options)]);
     this.#child.stdin.on("error", () => {});
     this.#child.stderr.setEncoding("utf8").on("data", (text: string) => (this.#stderr += text));
     createInterface({ input: this.#child.stdout }).on("line", (line) => this.#take(JSON.parse(line) as Line));

@@ -35,6 +35,15 @@ export { DEFAULT_LIMITS, MAX_MESSAGE_BYTES_BEFORE_HELLO, resolveLimits, timerMs 
 export type { Limits } from "./limits.ts";
 export { LocalNetwork } from "./local-transport.ts";
 export { MsgPackCodec } from "./msgpack-codec.ts";
+export type { PartArray } from "./dtype.ts";
+export type { NdArrayElement } from "./elements.ts";
+export { NdArray } from "./ndarray.ts";
+export type { NdArrayOptions } from "./ndarray.ts";
+export { ndarraySerializer } from "./ndarray-serializer.ts";
+export type { NestedArray } from "./nested-arrays.ts";
+export { readNpy, writeNpy } from "./npy.ts";
+export type { NdArrayOrder } from "./shape.ts";
+export type { SliceRange } from "./slices.ts";
 export type { PendingCall } from "./pending.ts";
 export { serializable } from "./serializable.ts";
 export type { SerializableClass } from "./serializable.ts";

@@ -1,6 +1,8 @@
 import type { Codec } from "./codec.ts";
 import { ENTRY_COST } from "./decoded-cost.ts";
 import { SerializationError, describeType, quoted } from "./errors.ts";
+import { arrayOn } from "./ndarray-serializer.ts";
+import { NdArray } from "./ndarray.ts";
 import { HelloWanted } from "./segments.ts";
 import { readError, writeError } from "./standard-errors.ts";
 import type { BuiltinTypes, DecodingBudget, ExtendedValue } from "./serializers.ts";
@@ -16,7 +18,10 @@ const URL_ID = -9;
 const TYPED_ARRAY_ID = -10;
 const BUFFER_ID = -11;
 const VIEW_ID = -12;
+const NDARRAY_ID = -13;
 
+/** What an array takes beyond the data that it is made of. */
+const NDARRAY_COST = 512;
 /** What an entry of a map or set takes beyond its place in an array. */
 const HASHED_ENTRY_COST = 2 * ENTRY_COST;
 const MAX_BIGINT_DIGIT_COUNT = 4096;
@@ -83,6 +88,8 @@ export class StandardTypes implements BuiltinTypes {
         return { typeId: BUFFER_ID, data: this.#bytesOut(new Uint8Array(value as ArrayBuffer), 1) };
       case DataView.prototype:
         return { typeId: VIEW_ID, data: this.#bytesOut(bytesOf(value as DataView), 1) };
+      case NdArray.prototype:
+        return { typeId: NDARRAY_ID, data: this.#arrayOut(value as NdArray) };
       default:
     }
     const type = prototype === null ? undefined : BY_PROTOTYPE.get(prototype);
@@ -114,6 +121,9 @@ export class StandardTypes implements BuiltinTypes {
         return this.#bytesIn(data, 1).buffer;
       case VIEW_ID:
         return new DataView(this.#bytesIn(data, 1).buffer);
+      case NDARRAY_ID:
+        budget?.spend(NDARRAY_COST);
+        return this.#arrayIn(data);
       case TYPED_ARRAY_ID:
         return this.#readTypedArray(data);
       default:
@@ -124,6 +134,17 @@ export class StandardTypes implements BuiltinTypes {
   /** Bytes as they stand in the message: the number of a segment, or as the codec carries them. */
   #bytesOut(bytes: Uint8Array, itemBytes: number): unknown {
     return this.#codec.segments.add(bytes, itemBytes) ?? this.#codec.inlineBytes(bytes);
+  }
+
+  #arrayOut(array: NdArray): unknown[] {
+    // What has to be packed is so when the array can leave.
+    const { dtype, shape, order, data } = this.#codec.segments.support === "unknown" ? array : array.contiguous();
+    return [dtype, shape, order, this.#bytesOut(data, array.itemBytes)];
+  }
+
+  #arrayIn(data: unknown): NdArray {
+    const [dtype, shape, order, bytes] = arrayOf(data, "an NdArray");
+    return arrayOn(this.#bytesIn(bytes, 1), dtype, shape, order);
   }
 
   /** Memory of their own, from its start to its end. */

@@ -10,6 +10,7 @@ import {
   service,
   withOptions,
 } from "../src/index.ts";
+import { NdArray } from "@colloquy/core";
 import type { CallContext, Connection, Remote, SerializableClass } from "../src/index.ts";
 
 /** Holds where the two types are the same. */
@@ -31,6 +32,12 @@ class Room extends Service {
   readonly size: number = 1;
   @expose title(): string {
     return "room";
+  }
+}
+
+class Meters extends Service {
+  @expose readings(days: NdArray): NdArray {
+    return days;
   }
 }
 
@@ -153,6 +160,11 @@ export async function results(): Promise<void> {
   same<typeof data, { when: Date; bytes: Uint8Array; tags: readonly string[]; pair: [number, string] }>(true);
   // @ts-expect-error -- a returned service is a proxy, without its fields
   void room.size;
+}
+
+export async function arrays(meters: Remote<Meters>): Promise<void> {
+  const readings = await meters.readings(NdArray.zeros([7, 24]));
+  same<typeof readings, NdArray>(true);
 }
 
 export async function functions(): Promise<void> {
