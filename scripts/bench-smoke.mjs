@@ -9,7 +9,10 @@ if (passed) {
   for (const [name, command] of [
     ["bench of all peers", `${main} --smoke --only W2,W5`],
     ["bench of all workloads", `${main} --smoke --peers ${ours}`],
-    ...["codec", "growth", "soak", "charts"].map((name) => [`bench ${name}`, `${main} ${name} --smoke`]),
+    ...["arrays", "codec", "codecs", "growth", "soak", "charts"].map((name) => [
+      `bench ${name}`,
+      `${main} ${name} --smoke`,
+    ]),
   ]) {
     if (!(await step(name, command))) passed = false;
   }

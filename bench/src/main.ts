@@ -6,6 +6,7 @@ type Command = (args: readonly string[]) => Promise<number>;
 const commands: Readonly<Record<string, () => Promise<{ readonly run: Command }>>> = {
   arrays: () => import("./arrays/main.ts"),
   codec: () => import("./codec/main.ts"),
+  codecs: () => import("./codecs/main.ts"),
   growth: () => import("./growth/main.ts"),
   soak: () => import("./soak/main.ts"),
   charts: () => import("./charts/main.ts"),

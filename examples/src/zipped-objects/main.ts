@@ -18,9 +18,17 @@ interface Readings {
 function makeReadings(): Readings {
   const byHour = new Map<number, Float64Array>();
   for (let hour = 0; hour < 24; hour++) {
-    byHour.set(hour, Float64Array.from({ length: 60 }, (_, minute) => Math.round(20 + 5 * Math.sin(hour + minute / 60))));
+    byHour.set(
+      hour,
+      Float64Array.from({ length: 60 }, (_, minute) => Math.round(20 + 5 * Math.sin(hour + minute / 60))),
+    );
   }
-  const readings: Readings = { sensor: "north", day: new Date("2026-01-01T00:00:00Z"), tags: new Set(["roof"]), byHour };
+  const readings: Readings = {
+    sensor: "north",
+    day: new Date("2026-01-01T00:00:00Z"),
+    tags: new Set(["roof"]),
+    byHour,
+  };
   // Cycles are no trouble.
   readings.self = readings;
   return readings;
@@ -33,7 +41,9 @@ for (const codec of [StructuredCloneCodec, ZippedCloneCodec]) {
       for await (const request of channel) {
         const { byHour, day, tags, self } = request.content as Readings;
         const sameObject = self === request.content;
-        await request.reply(`${byHour.size} hours of ${day.getUTCFullYear()}, ${[...tags].join()}, a cycle: ${sameObject}`);
+        await request.reply(
+          `${byHour.size} hours of ${day.getUTCFullYear()}, ${[...tags].join()}, a cycle: ${sameObject}`,
+        );
       }
     },
     { codec },
