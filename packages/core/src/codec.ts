@@ -45,6 +45,10 @@ export abstract class Codec {
   readonly segments: Segments = new Segments();
   /** @internal Makes segments smaller for the wire; undefined: they cross as they are. */
   readonly packer: (SegmentPacker & SegmentUnpacker) | undefined = undefined;
+  /** @internal Bytes of a message, once it is unpacked, that the peer takes. */
+  maxSentBytes: number = Infinity;
+  /** @internal The same that this side takes; less than its limit before hello is done. */
+  maxReceivedBytes: number = Infinity;
   #liftedFrom: unknown;
   /** 1 for the codec of a channel: `[type, id, content]` itself doesn't count as depth. */
   #messageDepth = 0;
@@ -62,6 +66,11 @@ export abstract class Codec {
   /** Name for hello and messages. */
   get name(): string {
     return this.constructor.name;
+  }
+
+  /** @internal Whether it makes its bytes smaller. */
+  get packs(): boolean {
+    return false;
   }
 
   /** The kind of codec and its serializers: `JSON[Point, Point3]`, as aiomas writes it. */

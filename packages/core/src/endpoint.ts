@@ -73,11 +73,12 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
   /** The largest payload to be read from now on. */
   set maxReceivedBytes(bytes: number) {
     this.#inbox.frames.maxPayloadBytes = bytes;
+    if (this.codec !== undefined) this.codec.maxReceivedBytes = bytes;
   }
 
   /** The largest payload that the peer takes. */
   set maxSentBytes(bytes: number) {
-    this.#outbox.frames.maxPayloadBytes = Math.min(bytes, this.limits.maxMessageBytes);
+    this.codec!.maxSentBytes = this.#outbox.frames.maxPayloadBytes = Math.min(bytes, this.limits.maxMessageBytes);
   }
 
   /** This side takes segments from now on, as it has said; `maxSentBytes`: so does the peer, at a time. */
@@ -256,6 +257,8 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
 
   #useCodec(codec: Codec): void {
     codec.limits = this.limits;
+    codec.maxReceivedBytes = this.#inbox.frames.maxPayloadBytes;
+    codec.maxSentBytes = this.#outbox.frames.maxPayloadBytes;
     this.#outbox.codec = codec;
   }
 

@@ -2,11 +2,13 @@ import { Codec } from "./codec.ts";
 import type { CodecChooser, CodecClass } from "./codec.ts";
 import { ColloquyError, ProtocolError, describeType, quoted } from "./errors.ts";
 import { JsonCodec } from "./json-codec.ts";
+import { MsgPackBloscCodec } from "./msgpack-blosc-codec.ts";
 import { MsgPackCodec } from "./msgpack-codec.ts";
 import type { SerializerFactory } from "./serializers.ts";
 
 const FIRST_JSON_BYTE = 0x5b;
 const FIRST_MSGPACK_BYTE = 0x93;
+const FIRST_BLOSC_BYTE = 0x02;
 
 /** A class of codecs, or `"auto"` on a server: what the first message of each connection shows. */
 export type CodecOption = CodecClass | "auto";
@@ -46,7 +48,8 @@ export function codecFor(option: CodecOption, serializers: Iterable<SerializerFa
   return (firstByte) => {
     if (firstByte === FIRST_JSON_BYTE) return new JsonCodec(factories);
     if (firstByte === FIRST_MSGPACK_BYTE) return new MsgPackCodec(factories);
-    throw new ProtocolError(`the first byte, ${firstByte}, is neither that of JSON nor of MsgPack`);
+    if (firstByte === FIRST_BLOSC_BYTE) return new MsgPackBloscCodec(factories);
+    throw new ProtocolError(`the first byte, ${firstByte}, is none of JSON, MsgPack or Blosc`);
   };
 }
 

@@ -5,6 +5,7 @@ import type { SegmentReceipts } from "./incoming-segments.ts";
 import { RESULT } from "./message.ts";
 import { Queue } from "./queue.ts";
 import { SegmentWindow } from "./segment-window.ts";
+import { memoryIsGone } from "./segments.ts";
 import type { SentSegment } from "./segments.ts";
 import { Shipment } from "./shipment.ts";
 import type { OutgoingMessage } from "./shipment.ts";
@@ -156,6 +157,7 @@ export class OutgoingSegments implements SegmentReceipts {
     try {
       for (const segment of shipment.message.segments) packed.push(await packer.packSegment(segment));
     } catch (error) {
+      if (error instanceof ColloquyError) return this.#fail(shipment, error);
       const reason = `a binary value can't be packed: ${toError(error).message}`;
       return this.#fail(shipment, new SerializationError(reason, { cause: error }));
     }
@@ -191,10 +193,7 @@ export class OutgoingSegments implements SegmentReceipts {
 
   #sendPiece(shipment: Shipment): void {
     const piece = shipment.take(this.#window.isShared ? SHARED_PIECE_BYTES : PIECE_BYTES);
-    if (piece === undefined) {
-      const reason = "a binary value was detached or has shrunk before it was sent; flushed() tells when it has been";
-      return this.#fail(shipment, new ColloquyError("INVALID_ARGUMENT", reason));
-    }
+    if (piece === undefined) return this.#fail(shipment, memoryIsGone());
     const { head, bytes } = piece;
     // The announcement goes first.
     this.#frames.flush();

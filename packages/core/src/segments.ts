@@ -1,4 +1,4 @@
-import { SerializationError } from "./errors.ts";
+import { ColloquyError, SerializationError } from "./errors.ts";
 import { MAX_SEGMENT_COUNT } from "./extended-frames.ts";
 
 /** Binary values of fewer bytes stay in the message. */
@@ -71,6 +71,12 @@ export class Segments {
     this.#received[index as number] = undefined;
     return bytes;
   }
+}
+
+/** Memory that was given away, or has shrunk, before it was sent. */
+export function memoryIsGone(): ColloquyError {
+  const reason = "a binary value was detached or has shrunk before it was sent; flushed() tells when it has been";
+  return new ColloquyError("INVALID_ARGUMENT", reason);
 }
 
 /** Thrown by an encoder: the value can be sent once the peer has said that it takes such values. */

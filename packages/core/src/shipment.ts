@@ -36,6 +36,7 @@ export class Shipment {
   /** Pieces that the transport has. */
   underWay = 0;
   withdrawn = false;
+  readonly #plainParts: readonly Part[];
   #parts: readonly Part[];
   #next = 0;
   #left: Deferred<void> | undefined;
@@ -43,16 +44,16 @@ export class Shipment {
 
   constructor(message: OutgoingMessage) {
     this.message = message;
-    this.#parts = message.segments.map((segment) => asItIs(segment));
+    this.#plainParts = message.segments.map((segment) => asItIs(segment));
+    this.#parts = this.#plainParts;
   }
 
   /** Sends what a codec has made of each segment, where it has. */
   pack(packed: readonly (Uint8Array | undefined)[]): void {
-    this.#parts = this.message.segments.map((segment, index) => {
+    // The lengths are those from the beginning: memory that was given away meanwhile is noticed.
+    this.#parts = this.#plainParts.map((part, index) => {
       const bytes = packed[index];
-      return bytes === undefined
-        ? asItIs(segment)
-        : { bytes, length: bytes.length, rawLength: segment.bytes.length, sent: 0 };
+      return bytes === undefined ? part : { bytes, length: bytes.length, rawLength: part.length, sent: 0 };
     });
   }
 

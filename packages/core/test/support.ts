@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { once } from "node:events";
 import net from "node:net";
 import { isDeepStrictEqual } from "node:util";
@@ -14,6 +15,13 @@ export function bytes(hex: string): Buffer {
 
 export function hex(data: Uint8Array): string {
   return Buffer.from(data).toString("hex");
+}
+
+/** Bytes that look random and are the same in each run. */
+export function noise(length: number): Buffer {
+  const parts: Buffer[] = [];
+  for (let made = 0; made < length; made += 32) parts.push(createHash("sha256").update(String(made)).digest());
+  return Buffer.concat(parts).subarray(0, length);
 }
 
 /** A frame around a payload: a Buffer, or a text that is taken as UTF-8. */

@@ -1,13 +1,16 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { JsonCodec } from "../src/json-codec.ts";
+import { MsgPackBloscCodec } from "../src/msgpack-blosc-codec.ts";
 import { MsgPackCodec } from "../src/msgpack-codec.ts";
 import type { SerializerFactory } from "../src/serializers.ts";
 import { bytes, decodeMessage, encodeMessage, frame, hex, payloads } from "./support.ts";
 
+const CODECS = { json: JsonCodec, msgpack: MsgPackCodec, "msgpack-blosc": MsgPackBloscCodec };
+
 interface Vector {
   readonly name: string;
-  readonly codec: "json" | "msgpack" | "msgpack-blosc";
+  readonly codec: keyof typeof CODECS;
   readonly message: readonly [number, number, unknown];
   readonly frame: string;
 }
@@ -63,14 +66,14 @@ const { vectors } = JSON.parse(readFileSync(new URL("../../../test-vectors/aioma
 
 describe("the test vectors of aiomas", () => {
   it("are there", () => {
-    expect(vectors.filter(({ codec }) => codec === "json").length).toBeGreaterThan(15);
-    expect(vectors.filter(({ codec }) => codec === "msgpack").length).toBeGreaterThan(15);
+    for (const name of Object.keys(CODECS))
+      expect(vectors.filter(({ codec }) => codec === name).length).toBeGreaterThan(15);
   });
 
-  for (const vector of vectors.filter(({ codec }) => codec !== "msgpack-blosc")) {
+  for (const vector of vectors) {
     const types = typesOf(vector);
     const serializers = types.map((type) => serializer(type));
-    const makeCodec = () => (vector.codec === "json" ? new JsonCodec(serializers) : new MsgPackCodec(serializers));
+    const makeCodec = () => new CODECS[vector.codec](serializers);
     const [type, id] = vector.message;
     const content = meant(vector.message[2], types);
 
@@ -84,7 +87,7 @@ describe("the test vectors of aiomas", () => {
     it(`${vector.codec}, ${vector.name}: what is written is read as the same`, () => {
       const payload = encodeMessage(makeCodec(), type, id, content);
       expect(decodeMessage(makeCodec(), payload)).toStrictEqual({ type, id, content, error: undefined });
-      if (vector.codec === "msgpack") expect(hex(frame(payload))).toBe(vector.frame);
+      if (vector.codec !== "json") expect(hex(frame(payload))).toBe(vector.frame);
     });
   }
 });
