@@ -7,7 +7,7 @@ import type { PlainRules } from "./lower-lift.ts";
 import { readMessage } from "./message.ts";
 import type { Message } from "./message.ts";
 import type { SegmentPacker } from "./outgoing-segments.ts";
-import { Segments } from "./segments.ts";
+import { HelloWanted, Segments } from "./segments.ts";
 import { SerializerTable } from "./serializers.ts";
 import type { Shapes } from "./shapes.ts";
 import type { BuiltinTypes, Class, SerializerFactory } from "./serializers.ts";
@@ -211,5 +211,6 @@ export function encodeAlone(
 
 /** `error` with its place relative to the content, not to `[type, id, content]`. */
 function withoutMessagePlace(error: unknown): unknown {
+  if (error instanceof HelloWanted) return error;
   return error instanceof SerializationError && error.place[0] === 2 ? error.at(error.place.slice(1)) : error;
 }

@@ -29,6 +29,8 @@ export {
 export type { ColloquyErrorOptions, ErrorCode, Executed, PlaceStep, RemoteErrorOptions } from "./errors.ts";
 export { readException } from "./exception.ts";
 export type { ExceptionStyle } from "./exception.ts";
+export { codec } from "./function-codec.ts";
+export type { CodecFunctions } from "./function-codec.ts";
 export { HELLO_PATH, NO_KWARGS, makeHello, readHello } from "./hello.ts";
 export type { Dialect, Hello, PeerTraits } from "./hello.ts";
 export { JsonCodec } from "./json-codec.ts";
@@ -51,6 +53,7 @@ export type { SliceRange } from "./slices.ts";
 export type { PendingCall } from "./pending.ts";
 export { serializable } from "./serializable.ts";
 export type { SerializableClass } from "./serializable.ts";
+export { StructuredCloneCodec } from "./structured-clone-codec.ts";
 export { StandardTypes } from "./standard-types.ts";
 export type { BuiltinTypes, Class, DecodingBudget, ExtendedValue, SerializerFactory } from "./serializers.ts";
 export { serveChannels } from "./serve-channels.ts";

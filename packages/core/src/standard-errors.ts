@@ -21,17 +21,30 @@ export function writeError(error: Error): Record<string, unknown> {
 export function readError(data: unknown): Error {
   if (typeof data !== "object" || data === null || Array.isArray(data))
     throw new SerializationError("malformed data of an Error: no map");
-  const { name, message, cause, errors, fields } = data as Record<string, unknown>;
+  const { name, message, errors } = data as Record<string, unknown>;
   if (typeof name !== "string" || typeof message !== "string")
     throw new SerializationError("malformed data of an Error: no name and message");
-  const error = Array.isArray(errors) ? new AggregateError(errors, message) : new (CLASSES.get(name) ?? Error)(message);
-  if (error.name !== name) Object.defineProperty(error, "name", { value: name, configurable: true, writable: true });
-  if ("cause" in data) Object.defineProperty(error, "cause", { value: cause, configurable: true, writable: true });
-  if (typeof fields === "object" && fields !== null) {
-    for (const [key, value] of Object.entries(fields)) {
-      if (key in Error.prototype || key === "stack" || key === "cause") continue;
-      Object.defineProperty(error, key, { value, configurable: true, writable: true, enumerable: true });
-    }
-  }
+  const error = newError(name, message, Array.isArray(errors));
+  completeError(error, data as Record<string, unknown>);
   return error;
+}
+
+/** The error alone; `gathers`: it has others, too. */
+export function newError(name: string, message: string, gathers: boolean): Error {
+  const error = gathers ? new AggregateError([], message) : new (CLASSES.get(name) ?? Error)(message);
+  if (error.name !== name) Object.defineProperty(error, "name", { value: name, configurable: true, writable: true });
+  return error;
+}
+
+/** Gives an error its cause, the errors that it gathers, and its fields, as far as `data` has them. */
+export function completeError(error: Error, data: Readonly<Record<string, unknown>>): void {
+  const { cause, errors, fields } = data;
+  if (Array.isArray(errors))
+    Object.defineProperty(error, "errors", { value: errors, configurable: true, writable: true });
+  if ("cause" in data) Object.defineProperty(error, "cause", { value: cause, configurable: true, writable: true });
+  if (typeof fields !== "object" || fields === null) return;
+  for (const [key, value] of Object.entries(fields)) {
+    if (key in Error.prototype || key === "stack" || key === "cause") continue;
+    Object.defineProperty(error, key, { value, configurable: true, writable: true, enumerable: true });
+  }
 }

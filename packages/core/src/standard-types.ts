@@ -23,7 +23,7 @@ const NDARRAY_ID = -13;
 /** What an array takes beyond the data that it is made of. */
 const NDARRAY_COST = 512;
 /** What an entry of a map or set takes beyond its place in an array. */
-const HASHED_ENTRY_COST = 2 * ENTRY_COST;
+export const HASHED_ENTRY_COST: number = 2 * ENTRY_COST;
 const MAX_BIGINT_DIGIT_COUNT = 4096;
 const BIGINT = /^-?(?:0|[1-9]\d*)$/;
 const LONGEST_URL = 65_536;
@@ -35,7 +35,8 @@ type TypedArrayClass = {
   new (buffer: ArrayBuffer, offset: number, length: number): ArrayBufferView;
 };
 
-const TYPED_ARRAYS: readonly TypedArrayClass[] = [
+/** In the order of their numbers in structured clones, `docs/protocol.md` section 3. */
+export const TYPED_ARRAYS: readonly TypedArrayClass[] = [
   Int8Array,
   Uint8Array,
   Uint8ClampedArray,
@@ -168,7 +169,8 @@ export class StandardTypes implements BuiltinTypes {
   }
 }
 
-function bytesOf(view: ArrayBufferView): Uint8Array {
+/** The bytes of a view, its own and no others. */
+export function bytesOf(view: ArrayBufferView): Uint8Array {
   return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 }
 
@@ -185,19 +187,22 @@ function readMap(entries: unknown[], budget: DecodingBudget | undefined): Map<un
   return map;
 }
 
-function digitsOf(value: bigint): string {
+/** @throws SerializationError for one that takes long to read. */
+export function digitsOf(value: bigint): string {
   const digits = value.toString();
   if (digits.length > MAX_BIGINT_DIGIT_COUNT)
     throw new SerializationError(`BigInt of ${digits.length} digits; the limit is ${MAX_BIGINT_DIGIT_COUNT}`);
   return digits;
 }
 
-function readBigInt(data: unknown): bigint {
+/** @throws SerializationError */
+export function readBigInt(data: unknown): bigint {
   if (typeof data === "string" && data.length <= MAX_BIGINT_DIGIT_COUNT && BIGINT.test(data)) return BigInt(data);
   throw new SerializationError(`malformed data of a BigInt: not at most ${MAX_BIGINT_DIGIT_COUNT} decimal digits`);
 }
 
-function readUrl(data: unknown): URL {
+/** @throws SerializationError */
+export function readUrl(data: unknown): URL {
   if (typeof data === "string" && data.length <= LONGEST_URL && URL.canParse(data)) return new URL(data);
   throw new SerializationError("malformed data of a URL");
 }

@@ -1,0 +1,276 @@
+import { CLONE_BYTE, KIND } from "./clone-kinds.ts";
+import { CloneReader } from "./clone-reader.ts";
+import { CONTAINER_COST, ENTRY_COST, SCALAR_COST } from "./decoded-cost.ts";
+import { SerializationError } from "./errors.ts";
+import { indexKeyCost, indexOfKey } from "./index-key-cost.ts";
+import type { Limits } from "./limits.ts";
+import { checkDecodedEntry, checkKey, tooDeep, within } from "./lower-lift.ts";
+import type { Segments } from "./segments.ts";
+import type { SerializerTable } from "./serializers.ts";
+import { completeError, newError } from "./standard-errors.ts";
+import { HASHED_ENTRY_COST, TYPED_ARRAYS, readBigInt, readUrl } from "./standard-types.ts";
+
+/** What objects take in memory, measured. */
+const COSTS = { date: 96, bytes: 192, collection: 192, url: 256, error: 512 } as const;
+
+/** In the place of what is made once its data is there, and of a hole in an array. */
+const UNFINISHED = Symbol("unfinished");
+const HOLE = Symbol("hole");
+
+/**
+ * Reads structured clones. Nothing is made on the word of the bytes: counts are held against what is left, depth and memory are
+ * bounded (`Limits.maxDepth`, `Limits.maxDecodedCost`), and there is no kind that runs code.
+ */
+export class CloneDecoder {
+  readonly #table: SerializerTable;
+  readonly #segments: Segments;
+  readonly #reader = new CloneReader();
+  /** In the order of their numbers. */
+  #objects: unknown[] = [];
+
+  constructor(table: SerializerTable, segments: Segments) {
+    this.#table = table;
+    this.#segments = segments;
+  }
+
+  open(bytes: Buffer, start: number, end: number, limits: Limits): void {
+    this.#reader.open(bytes, start, end, limits);
+    this.#objects = [];
+  }
+
+  /** The clone starts with its byte, and with the head of an array of `length` elements where that is given. */
+  readStart(length = -1): boolean {
+    return this.#reader.byte() === CLONE_BYTE && (length < 0 || this.#reader.byte() === 0x90 + length);
+  }
+
+  /**
+   * Reads one value of at most `depth` levels.
+   *
+   * @throws SerializationError with the place in the value.
+   */
+  read(depth: number): unknown {
+    const value = this.#read(depth);
+    if (value === HOLE) throw new SerializationError("a hole outside of an array");
+    return value;
+  }
+
+  finish(): void {
+    this.#reader.finish();
+  }
+
+  /** Lets go of everything. */
+  close(): void {
+    this.#reader.close();
+    this.#objects = [];
+  }
+
+  #read(depth: number): unknown {
+    const reader = this.#reader;
+    const head = reader.byte();
+    const number = reader.number(head);
+    if (number !== undefined) return number;
+    const length = reader.textLength(head);
+    if (length >= 0) return reader.text(length);
+    if (head < 0x90) return this.#map(head & 0x0f, depth);
+    if (head < 0xa0) return this.#array(head & 0x0f, depth);
+    switch (head) {
+      case 0xc0:
+        return null;
+      case CLONE_BYTE:
+        return this.#kind(reader.byte(), depth);
+      case 0xc2:
+        return false;
+      case 0xc3:
+        return true;
+      case 0xc4:
+      case 0xc5:
+      case 0xc6:
+        return this.#made(reader.bytes(reader.unsigned(1 << (head - 0xc4))), COSTS.bytes);
+      case 0xdc:
+      case 0xdd:
+        return this.#array(reader.unsigned(2 << (head - 0xdc)), depth);
+      case 0xde:
+      case 0xdf:
+        return this.#map(reader.unsigned(2 << (head - 0xde)), depth);
+      default:
+        throw new SerializationError(`structured clone with the unknown byte 0x${head.toString(16)}`);
+    }
+  }
+
+  #kind(kind: number, depth: number): unknown {
+    switch (kind) {
+      case KIND.reference:
+        return this.#reference();
+      case KIND.undefined:
+        return undefined;
+      case KIND.extended:
+        return this.#extended(depth);
+      case KIND.hole:
+        return HOLE;
+      case KIND.date:
+        return this.#made(new Date(this.#number("the time of a Date")), COSTS.date);
+      case KIND.map:
+        return this.#entries(depth);
+      case KIND.set:
+        return this.#members(depth);
+      case KIND.bigint:
+        return readBigInt(this.#text());
+      case KIND.error:
+        return this.#error(depth);
+      case KIND.url:
+        return this.#made(readUrl(this.#text()), COSTS.url);
+      case KIND.typedArray:
+        return this.#typedArray();
+      case KIND.buffer:
+        return this.#made(this.#bytes(1).buffer, COSTS.bytes);
+      case KIND.view:
+        return this.#made(new DataView(this.#bytes(1).buffer), COSTS.bytes);
+      default:
+        throw new SerializationError(`structured clone with a value of the unknown kind ${kind}`);
+    }
+  }
+
+  /** An object gets its number before what is in it. */
+  #made<T>(object: T, cost: number): T {
+    this.#reader.spend(cost);
+    this.#objects.push(object);
+    return object;
+  }
+
+  #reference(): unknown {
+    const number = this.#number("a reference");
+    const object = this.#objects[number];
+    if (object === undefined) throw new SerializationError(`reference to object ${number}, which hasn't come`);
+    if (object === UNFINISHED) throw new SerializationError(`reference to object ${number} from within its own data`);
+    this.#reader.spend(SCALAR_COST);
+    return object;
+  }
+
+  #array(declared: number, depth: number): unknown[] {
+    if (depth <= 0) throw tooDeep();
+    const count = this.#reader.checkCount(declared, 1, "elements");
+    this.#reader.spend(count * SCALAR_COST);
+    const result = this.#made<unknown[]>([], CONTAINER_COST);
+    let index = 0;
+    try {
+      for (; index < count; index++) {
+        const item = this.#read(depth - 1);
+        if (item === HOLE) result.length++;
+        else result.push(item);
+      }
+    } catch (error) {
+      throw within(error, index);
+    }
+    return result;
+  }
+
+  #map(declared: number, depth: number): Record<string, unknown> {
+    if (depth <= 0) throw tooDeep();
+    const count = this.#reader.checkCount(declared, 2, "keys and values");
+    this.#reader.spend(count * ENTRY_COST);
+    const result = this.#made<Record<string, unknown>>({}, CONTAINER_COST);
+    let key: string | undefined;
+    let highestIndex = -1;
+    try {
+      for (let entry = 0; entry < count; entry++) {
+        key = undefined;
+        key = this.#text();
+        const index = indexOfKey(key);
+        if (index > highestIndex) {
+          this.#reader.spend(indexKeyCost(index, highestIndex));
+          highestIndex = index;
+        }
+        checkKey(key);
+        const value = this.read(depth - 1);
+        checkDecodedEntry(key, value);
+        result[key] = value;
+      }
+    } catch (error) {
+      throw key === undefined ? error : within(error, key);
+    }
+    return result;
+  }
+
+  #entries(depth: number): Map<unknown, unknown> {
+    if (depth <= 0) throw tooDeep();
+    const count = this.#reader.checkCount(this.#number("the size of a Map"), 2, "keys and values");
+    this.#reader.spend(count * HASHED_ENTRY_COST);
+    const result = this.#made(new Map<unknown, unknown>(), COSTS.collection);
+    let index = 0;
+    try {
+      for (; index < count; index++) result.set(this.read(depth - 1), this.read(depth - 1));
+    } catch (error) {
+      throw within(error, index);
+    }
+    return result;
+  }
+
+  #members(depth: number): Set<unknown> {
+    if (depth <= 0) throw tooDeep();
+    const count = this.#reader.checkCount(this.#number("the size of a Set"), 1, "values");
+    this.#reader.spend(count * HASHED_ENTRY_COST);
+    const result = this.#made(new Set<unknown>(), COSTS.collection);
+    let index = 0;
+    try {
+      for (; index < count; index++) result.add(this.read(depth - 1));
+    } catch (error) {
+      throw within(error, index);
+    }
+    return result;
+  }
+
+  #error(depth: number): Error {
+    if (depth <= 0) throw tooDeep();
+    const [name, message] = [this.#text(), this.#text()];
+    const error = this.#made(newError(name, message, this.#read(0) === true), COSTS.error);
+    const rest = this.#read(depth);
+    if (typeof rest !== "object" || rest === null || Array.isArray(rest))
+      throw new SerializationError("malformed Error in a structured clone: no map");
+    completeError(error, rest as Record<string, unknown>);
+    return error;
+  }
+
+  #extended(depth: number): unknown {
+    if (depth < 2) throw tooDeep();
+    const place = this.#objects.push(UNFINISHED) - 1;
+    const typeId = this.#number("a type id");
+    const data = this.read(depth - 2);
+    const objects = this.#objects;
+    const value = this.#table.decode(typeId, data, this.#reader);
+    objects[place] = value;
+    return value;
+  }
+
+  #typedArray(): ArrayBufferView {
+    const number = this.#reader.byte();
+    const type = TYPED_ARRAYS[number];
+    if (type === undefined) throw new SerializationError(`structured clone with the unknown typed array ${number}`);
+    const { buffer } = this.#bytes(type.BYTES_PER_ELEMENT);
+    return this.#made(new type(buffer, 0, buffer.byteLength / type.BYTES_PER_ELEMENT), COSTS.bytes);
+  }
+
+  /** Bytes that stand here, or those of a segment: memory of their own, from its start to its end. */
+  #bytes(itemBytes: number): Uint8Array<ArrayBuffer> {
+    const reader = this.#reader;
+    const head = reader.byte();
+    const isHere = head >= 0xc4 && head <= 0xc6;
+    const bytes = isHere
+      ? reader.bytes(reader.unsigned(1 << (head - 0xc4)))
+      : (this.#segments.use(reader.number(head)) as Uint8Array<ArrayBuffer>);
+    if (bytes.length % itemBytes !== 0)
+      throw new SerializationError(`${bytes.length} bytes for elements of ${itemBytes} bytes`);
+    return bytes.byteOffset === 0 && bytes.buffer.byteLength === bytes.length ? bytes : Uint8Array.from(bytes);
+  }
+
+  #number(what: string): number {
+    const value = this.#reader.number(this.#reader.byte());
+    if (value === undefined) throw new SerializationError(`structured clone in which ${what} is no number`);
+    return value;
+  }
+
+  #text(): string {
+    const length = this.#reader.textLength(this.#reader.byte());
+    if (length < 0) throw new SerializationError("structured clone in which a key or text is none");
+    return this.#reader.text(length);
+  }
+}

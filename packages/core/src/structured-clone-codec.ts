@@ -1,0 +1,95 @@
+import { ByteWriter, writeByte } from "./byte-writer.ts";
+import { CloneDecoder } from "./clone-decoder.ts";
+import { CloneEncoder } from "./clone-encoder.ts";
+import { CLONE_BYTE } from "./clone-kinds.ts";
+import { Codec, encodeAlone } from "./codec.ts";
+import { ProtocolError, SerializationError } from "./errors.ts";
+import { located } from "./lower-lift.ts";
+import { setHeader } from "./message.ts";
+import type { Message } from "./message.ts";
+import { writeArrayHead, writeNumber } from "./msgpack-writing.ts";
+import { Segments } from "./segments.ts";
+import { asBuffer } from "./utf8.ts";
+
+const NOWHERE = new ByteWriter();
+
+/**
+ * What JavaScript's structured cloning carries, as data and never as code: Map, Set, Date, URL, BigInt, errors with their causes and
+ * fields, typed arrays, ArrayBuffer, DataView, `undefined`, holes, -0 and NaN; references that are shared, and cycles. The
+ * counterpart of pickle in PyZMQ.
+ *
+ * A view crosses with the bytes that it shows; views of one buffer arrive apart. Errors arrive without their stack. What is neither of
+ * these nor has a serializer is refused: functions, instances of other classes, proxies, RegExp. Serializers apply everywhere, also in
+ * Maps, Sets and cycles; one whose data leads back to its own instance is refused.
+ */
+export class StructuredCloneCodec extends Codec {
+  readonly #encoder: CloneEncoder = new CloneEncoder(this.table, this.segments, NOWHERE);
+  readonly #decoder: CloneDecoder = new CloneDecoder(this.table, this.segments);
+
+  override get name(): string {
+    return "structured-clone";
+  }
+
+  override encode(value: unknown): Uint8Array {
+    // What leaves a connection has its bytes in it.
+    const makeEncoder = (writer: ByteWriter): CloneEncoder => {
+      writeByte(writer, CLONE_BYTE);
+      return new CloneEncoder(this.table, new Segments(), writer);
+    };
+    return encodeAlone(makeEncoder, value, this.limits.maxDepth);
+  }
+
+  override decode(bytes: Uint8Array): unknown {
+    const buffer = asBuffer(bytes);
+    const decoder = new CloneDecoder(this.table, new Segments());
+    decoder.open(buffer, 0, buffer.length, this.limits);
+    try {
+      if (!decoder.readStart()) throw new SerializationError("no structured clone");
+      const value = decoder.read(this.limits.maxDepth);
+      decoder.finish();
+      return value;
+    } catch (error) {
+      throw located(error);
+    }
+  }
+
+  override encodeMessage(writer: ByteWriter, type: number, id: number, content: unknown): void {
+    writeByte(writer, CLONE_BYTE);
+    writeArrayHead(writer, 3);
+    writeByte(writer, type);
+    writeNumber(writer, id);
+    this.#encoder.writer = writer;
+    this.#encoder.write(content, this.limits.maxDepth);
+  }
+
+  override decodeMessage(bytes: Buffer, start: number, end: number, message: Message): void {
+    const decoder = this.#decoder;
+    decoder.open(bytes, start, end, this.limits);
+    try {
+      readHeader(decoder, message);
+      message.content = decoder.read(this.limits.maxDepth);
+      decoder.finish();
+      message.error = undefined;
+    } catch (error) {
+      if (!(error instanceof SerializationError)) throw error;
+      message.content = undefined;
+      message.error = error;
+    } finally {
+      decoder.close();
+    }
+  }
+}
+
+function readHeader(decoder: CloneDecoder, message: Message): void {
+  let type: unknown;
+  let id: unknown;
+  try {
+    if (!decoder.readStart(3)) throw new ProtocolError("payload is not [type, id, content] as a structured clone");
+    type = decoder.read(0);
+    id = decoder.read(0);
+  } catch (error) {
+    if (!(error instanceof SerializationError)) throw error;
+    throw new ProtocolError(`not a message: ${error.message}`, { cause: error });
+  }
+  setHeader(message, type, id);
+}
