@@ -5,13 +5,15 @@ import { SerializationError } from "./errors.ts";
 import { indexKeyCost, indexOfKey } from "./index-key-cost.ts";
 import type { Limits } from "./limits.ts";
 import { checkDecodedEntry, checkKey, tooDeep, within } from "./lower-lift.ts";
+import { arrayOn } from "./ndarray-serializer.ts";
+import type { NdArray } from "./ndarray.ts";
 import type { Segments } from "./segments.ts";
 import type { SerializerTable } from "./serializers.ts";
 import { completeError, newError } from "./standard-errors.ts";
-import { HASHED_ENTRY_COST, TYPED_ARRAYS, readBigInt, readUrl } from "./standard-types.ts";
+import { HASHED_ENTRY_COST, NDARRAY_COST, TYPED_ARRAYS, readBigInt, readUrl } from "./standard-types.ts";
 
 /** What objects take in memory, measured. */
-const COSTS = { date: 96, bytes: 192, collection: 192, url: 256, error: 512 } as const;
+const COSTS = { date: 128, bytes: 256, view: 384, collection: 192, url: 256, error: 640 } as const;
 
 /** In the place of what is made once its data is there, and of a hole in an array. */
 const UNFINISHED = Symbol("unfinished");
@@ -122,9 +124,11 @@ export class CloneDecoder {
       case KIND.typedArray:
         return this.#typedArray();
       case KIND.buffer:
-        return this.#made(this.#bytes(1).buffer, COSTS.bytes);
+        return this.#made(this.#bytes(1).buffer, COSTS.view);
       case KIND.view:
-        return this.#made(new DataView(this.#bytes(1).buffer), COSTS.bytes);
+        return this.#made(new DataView(this.#bytes(1).buffer), COSTS.view);
+      case KIND.ndarray:
+        return this.#made(this.#ndArray(), NDARRAY_COST);
       default:
         throw new SerializationError(`structured clone with a value of the unknown kind ${kind}`);
     }
@@ -246,7 +250,15 @@ export class CloneDecoder {
     const type = TYPED_ARRAYS[number];
     if (type === undefined) throw new SerializationError(`structured clone with the unknown typed array ${number}`);
     const { buffer } = this.#bytes(type.BYTES_PER_ELEMENT);
-    return this.#made(new type(buffer, 0, buffer.byteLength / type.BYTES_PER_ELEMENT), COSTS.bytes);
+    return this.#made(new type(buffer, 0, buffer.byteLength / type.BYTES_PER_ELEMENT), COSTS.view);
+  }
+
+  #ndArray(): NdArray {
+    const [dtype, order] = [this.#text(), this.#text()];
+    const count = this.#reader.checkCount(this.#number("the number of dimensions"), 1, "dimensions");
+    this.#reader.spend(count * SCALAR_COST);
+    const shape = Array.from({ length: count }, () => this.#number("the size of a dimension"));
+    return arrayOn(this.#bytes(1), dtype, shape, order);
   }
 
   /** Bytes that stand here, or those of a segment: memory of their own, from its start to its end. */

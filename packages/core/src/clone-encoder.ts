@@ -5,6 +5,7 @@ import { CLONE_BYTE, KIND } from "./clone-kinds.ts";
 import { SerializationError, describeType } from "./errors.ts";
 import { checkKey, isPlainArray, isPlainBytes, isPlainMap, tooDeep, within } from "./lower-lift.ts";
 import { writeArrayHead, writeBytes, writeMapHead, writeNumber, writeText } from "./msgpack-writing.ts";
+import { NdArray } from "./ndarray.ts";
 import type { Segments } from "./segments.ts";
 import type { ExtendedValue, SerializerTable } from "./serializers.ts";
 import { writeError } from "./standard-errors.ts";
@@ -102,6 +103,9 @@ export class CloneEncoder {
         this.#begin(value, KIND.view);
         this.#writeBytes(bytesOf(value as DataView), 1);
         return true;
+      case NdArray.prototype:
+        this.#writeNdArray(value as NdArray);
+        return true;
       default:
         return this.#writeOtherKnown(value, prototype, depth);
     }
@@ -190,6 +194,17 @@ export class CloneEncoder {
     } catch (error) {
       throw within(error, index);
     }
+  }
+
+  /** Its type, its order, how many dimensions it has and their sizes, and its bytes without gaps. */
+  #writeNdArray(value: NdArray): void {
+    this.#begin(value, KIND.ndarray);
+    const { dtype, shape, order, data } = value.contiguous();
+    writeText(this.writer, dtype);
+    writeText(this.writer, order!);
+    writeNumber(this.writer, shape.length);
+    for (const size of shape) writeNumber(this.writer, size);
+    this.#writeBytes(data, value.itemBytes);
   }
 
   /** Name, message, whether it gathers others, and a map of what else it has. */

@@ -18,4 +18,5 @@ export const KIND = {
   typedArray: 10,
   buffer: 11,
   view: 12,
+  ndarray: 13,
 } as const;

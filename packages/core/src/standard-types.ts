@@ -21,7 +21,7 @@ const VIEW_ID = -12;
 const NDARRAY_ID = -13;
 
 /** What an array takes beyond the data that it is made of. */
-const NDARRAY_COST = 512;
+export const NDARRAY_COST = 512;
 /** What an entry of a map or set takes beyond its place in an array. */
 export const HASHED_ENTRY_COST: number = 2 * ENTRY_COST;
 const MAX_BIGINT_DIGIT_COUNT = 4096;

@@ -15,7 +15,7 @@ const NOWHERE = new ByteWriter();
 
 /**
  * What JavaScript's structured cloning carries, as data and never as code: Map, Set, Date, URL, BigInt, errors with their causes and
- * fields, typed arrays, ArrayBuffer, DataView, `undefined`, holes, -0 and NaN; references that are shared, and cycles. The
+ * fields, typed arrays, ArrayBuffer, DataView, `NdArray`, `undefined`, holes, -0 and NaN; references that are shared, and cycles. The
  * counterpart of pickle in PyZMQ.
  *
  * A view crosses with the bytes that it shows; views of one buffer arrive apart. Errors arrive without their stack. What is neither of

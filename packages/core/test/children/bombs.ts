@@ -1,6 +1,6 @@
-// Reads one payload for a codec, or one packed segment, and says what it took: run by test/hostile/t11-compression-bombs.test.ts.
+// Reads one payload for a codec, or one packed segment, and says what it took: run by `inChild` of test/hostile/measured.ts.
 import { performance } from "node:perf_hooks";
-import { MsgPackBloscCodec, MsgPackCodec, compressed } from "../../src/index.ts";
+import { MsgPackBloscCodec, MsgPackCodec, StructuredCloneCodec, compressed } from "../../src/index.ts";
 import type { CompressionAlgorithm } from "../../src/index.ts";
 
 const [algorithm = "", kind = "", rawLength = "0"] = process.argv.slice(2);
@@ -8,11 +8,8 @@ const chunks: Buffer[] = [];
 for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
 const payload = Buffer.concat(chunks);
 
-const Codec =
-  algorithm === "blosc"
-    ? MsgPackBloscCodec
-    : compressed(MsgPackCodec, { algorithm: algorithm as CompressionAlgorithm });
-const codec = new Codec();
+const known = { blosc: MsgPackBloscCodec, clone: StructuredCloneCodec }[algorithm];
+const codec = new (known ?? compressed(MsgPackCodec, { algorithm: algorithm as CompressionAlgorithm }))();
 // What is made once for all is no part of it.
 await codec.decode(await codec.encode("warm ".repeat(10_000)));
 

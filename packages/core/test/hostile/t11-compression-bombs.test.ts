@@ -1,37 +1,16 @@
-import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { fileURLToPath } from "node:url";
 import zlib from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { compressLz4 } from "../../src/lz4.ts";
 import type { CompressionAlgorithm } from "../../src/compression.ts";
 import { zstdOfNode } from "../../src/zstd.ts";
+import { inChild } from "./measured.ts";
 
 const MEBIBYTE = 1_048_576;
 const BOMB_BYTES = 256 * MEBIBYTE;
 /** Limit of a message. What is refused takes at most twice that, besides what an engine has for itself. */
 const BUDGET = 16 * MEBIBYTE;
 const ENGINE_BYTES = 12 * MEBIBYTE;
-
-interface Outcome {
-  readonly outcome: string;
-  readonly milliseconds: number;
-  readonly grown: number;
-}
-
-/** What another process makes of a payload. */
-async function inChild(payload: Buffer, ...args: string[]): Promise<Outcome> {
-  const script = fileURLToPath(new URL("../children/bombs.ts", import.meta.url));
-  const child = spawn(process.execPath, ["--import", "tsx", "--conditions=@colloquy/source", script, ...args], {
-    stdio: ["pipe", "pipe", "inherit"],
-    timeout: 50_000,
-  });
-  child.stdin.end(payload);
-  let printed = "";
-  child.stdout.on("data", (chunk: Buffer) => (printed += chunk.toString()));
-  await once(child, "close");
-  return JSON.parse(printed) as Outcome;
-}
 
 /** A bomb: so many zeros, packed in pieces. */
 async function zeros(engine: NodeJS.ReadWriteStream, bytes: number): Promise<Buffer> {
