@@ -27,7 +27,7 @@ export type { ColloquyErrorOptions, ErrorCode, Executed, PlaceStep, RemoteErrorO
 export { readException } from "./exception.ts";
 export type { ExceptionStyle } from "./exception.ts";
 export { HELLO_PATH, NO_KWARGS, makeHello, readHello } from "./hello.ts";
-export type { Dialect, Hello, PeerTraits } from "./hello.ts";
+export type { Dialect, Hello, HelloSide, PeerTraits } from "./hello.ts";
 export { JsonCodec } from "./json-codec.ts";
 export { checkCodecOption, codecFor, connectingCodec } from "./known-codecs.ts";
 export type { CodecOption } from "./known-codecs.ts";
@@ -48,6 +48,7 @@ export type { PendingCall } from "./pending.ts";
 export { serializable } from "./serializable.ts";
 export type { SerializableClass } from "./serializable.ts";
 export { StandardTypes } from "./standard-types.ts";
+export type { PeerTypes } from "./standard-types.ts";
 export type { BuiltinTypes, Class, DecodingBudget, ExtendedValue, SerializerFactory } from "./serializers.ts";
 export { serveChannels } from "./serve-channels.ts";
 export type { ChannelServer, ServeChannelsOptions } from "./serve-channels.ts";

@@ -76,6 +76,6 @@ export class Segments {
 /** Thrown by an encoder: the value can be sent once the peer has said that it takes such values. */
 export class HelloWanted extends SerializationError {
   constructor(what: string) {
-    super(`${what}: the peer said no hello, so it isn't known whether it takes them`);
+    super(`${what}: it goes once the peer has said hello, and the peer can't be asked now`);
   }
 }
