@@ -148,13 +148,13 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
 
   /** Answers a request. A value that can't be encoded becomes an exception. Urgent answers leave while others are held. */
   reply(id: number, value: unknown, urgent = false): void {
-    if (this.#settleRequest(id)) this.#outbox.result(id, value, urgent);
+    if (this.#running.settle(id) && !this.#ended) this.#outbox.result(id, value, urgent);
     this.#conditions.check();
   }
 
   /** Answers a request with an exception. */
   fail(id: number, error: unknown, urgent = false): void {
-    if (this.#settleRequest(id)) this.#outbox.exception(id, error, urgent);
+    if (this.#running.settle(id) && !this.#ended) this.#outbox.exception(id, error, urgent);
     this.#conditions.check();
   }
 
@@ -223,9 +223,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
     const reason =
       error === undefined ? undefined : new ColloquyError("CONNECTION_LOST", error.message, { cause: error });
     if (!this.#inbox.busy) return this.#finish(reason);
-    // What has arrived counts, even where its codec takes a while.
-    const read = this.#conditions.until(() => !this.#inbox.busy, this.limits.closeGraceMs);
-    void read.then(() => this.#finish(reason));
+    void this.#finishRead(reason);
   }
 
   onEncoded(succeeded: boolean): void {
@@ -287,9 +285,10 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
     this.#conditions.check();
   }
 
-  /** Whether a request still wants an answer. */
-  #settleRequest(id: number): boolean {
-    return this.#running.settle(id) && !this.#ended;
+  /** What has arrived counts, even where its codec takes a while. */
+  async #finishRead(reason: ColloquyError | undefined): Promise<void> {
+    await this.#conditions.until(() => !this.#inbox.busy, this.limits.closeGraceMs);
+    this.#finish(reason);
   }
 
   get #isQuiet(): boolean {

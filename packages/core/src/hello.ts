@@ -36,14 +36,16 @@ export function makeHello(codec: Codec, limits: Limits, serializers: readonly st
     software: "colloquy",
     codec: codec.name,
     serializers,
-    limits: {
-      maxMessageBytes: limits.maxMessageBytes,
-      maxReferenceCount: limits.maxReferenceCount,
-      maxSegmentBytes: limits.maxSegmentBytes,
-    },
+    limits: statedLimits(limits),
     segments: true,
     shapes: codec.shapes !== undefined && takesDefinitions(limits) ? MAX_SHAPE_COUNT : 0,
   };
+}
+
+/** JSON has no form of Infinity; what isn't stated has no limit. */
+function statedLimits({ maxMessageBytes, maxReferenceCount, maxSegmentBytes }: Limits): Record<string, number> {
+  const limits = { maxMessageBytes, maxReferenceCount, maxSegmentBytes };
+  return Object.fromEntries(Object.entries(limits).filter(([, limit]) => limit !== Infinity));
 }
 
 /** A definition is five levels deep and may have 64 keys. */

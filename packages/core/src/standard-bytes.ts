@@ -1,5 +1,5 @@
 import type { Codec } from "./codec.ts";
-import { SerializationError, describeType, quoted } from "./errors.ts";
+import { describeType, quoted } from "./errors.ts";
 import type { DecodingBudget } from "./serializers.ts";
 import { arrayOf, malformed } from "./standard-values.ts";
 import type { StandardType } from "./standard-values.ts";

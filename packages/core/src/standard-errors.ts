@@ -1,6 +1,13 @@
 import type { Codec } from "./codec.ts";
-import { ColloquyError, ERROR_CODES, ProtocolError, RemoteError, SerializationError, describeType } from "./errors.ts";
-import { toError } from "./errors.ts";
+import {
+  ColloquyError,
+  ERROR_CODES,
+  ProtocolError,
+  RemoteError,
+  SerializationError,
+  describeType,
+  toError,
+} from "./errors.ts";
 import type { ErrorCode, Executed } from "./errors.ts";
 import { MAX_CAUSE_DEPTH, messageText, nameText } from "./exception.ts";
 import { checkDecodedEntry } from "./lower-lift.ts";
@@ -14,7 +21,14 @@ const CLASSES: ReadonlyMap<string, ErrorConstructor> = new Map(
 );
 const EXECUTED: ReadonlySet<unknown> = new Set<Executed>(["yes", "no", "unknown"]);
 /** What a constructor of a `ColloquyError` has set already, and stacks of the other side. */
-const COLLOQUY_FIELDS: ReadonlySet<string> = new Set(["code", "executed", "reason", "remoteName", "remoteStack", "fields"]);
+const COLLOQUY_FIELDS: ReadonlySet<string> = new Set([
+  "code",
+  "executed",
+  "reason",
+  "remoteName",
+  "remoteStack",
+  "fields",
+]);
 
 type Fields = Readonly<Record<string, unknown>>;
 

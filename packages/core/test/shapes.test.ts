@@ -30,7 +30,10 @@ function newCodec(limits: Partial<Limits> = {}): MsgPackCodec {
   const codec = new MsgPackCodec([point]);
   codec.limits = { ...DEFAULT_LIMITS, ...limits };
   codec.setBuiltins({
+    sendable: true,
     encode: (value) => (value === undefined ? { typeId: -1, data: null } : undefined),
+    isBeside: () => false,
+    refusal: () => undefined,
     decode: () => undefined,
   });
   return codec;

@@ -48,6 +48,9 @@ export function encodeMessage(codec: Codec, type: number, id: number, content: u
   return Buffer.from(writer.take());
 }
 
+/** A class that has no serializer. */
+export class Stranger {}
+
 /** Deeply equal, prototypes and -0 included; also for maps with a key such as "constructor". */
 export function expectSame(found: unknown, wanted: unknown): void {
   if (!isDeepStrictEqual(found, wanted)) expect(found).toStrictEqual(wanted);
