@@ -63,7 +63,7 @@ export const TYPED_ARRAY: StandardType<ArrayBufferView> = {
 export const BUFFER: StandardType<ArrayBuffer> = {
   id: -11,
   classes: [ArrayBuffer],
-  write: (buffer, codec) => bytesOut(new Uint8Array(buffer), codec, 1),
+  write: (buffer, codec) => bytesOut(new Uint8Array(buffer, 0, buffer.byteLength), codec, 1),
   read: (data, codec, budget) => bytesIn(data, codec, budget).buffer,
 };
 

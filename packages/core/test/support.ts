@@ -6,6 +6,7 @@ import { ByteWriter } from "../src/byte-writer.ts";
 import type { Codec } from "../src/codec.ts";
 import { FrameDecoder } from "../src/frame-decoder.ts";
 import type { Message } from "../src/message.ts";
+import { StandardTypes } from "../src/standard-types.ts";
 
 /** Bytes of a text like `93 00 00 a4 6f`. */
 export function bytes(hex: string): Buffer {
@@ -46,6 +47,14 @@ export function encodeMessage(codec: Codec, type: number, id: number, content: u
   const writer = new ByteWriter();
   if (codec.encodeMessage(writer, type, id, content) !== undefined) throw new Error("encoded later");
   return Buffer.from(writer.take());
+}
+
+/** The codec of a connection whose two sides have said hello, without segments. */
+export function greeted<C extends Codec>(codec: C): C {
+  const types = new StandardTypes(codec, "standard");
+  types.expected = true;
+  codec.setBuiltins(types);
+  return codec;
 }
 
 /** A class that has no serializer. */
