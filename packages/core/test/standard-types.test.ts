@@ -169,22 +169,22 @@ describe.each([
 
   it("are exact classes: one that extends them is refused, and takes a serializer of its own", () => {
     class Moment extends Date {}
-    class Registry extends Map {}
+    class Registry extends Map<unknown, unknown> {}
     class Tags extends Set {}
     class Link extends URL {}
     class Samples extends Float64Array {}
     class Raw extends Uint8Array {}
     class Memory extends ArrayBuffer {}
-    class Window extends DataView {}
+    class Frame extends DataView<ArrayBuffer> {}
     const values = [
       new Moment(0),
       new Registry(),
       new Tags(),
       new Link("a:b"),
-      new Samples(1),
-      new Raw(1),
+      new Samples(new ArrayBuffer(8)),
+      new Raw(new ArrayBuffer(1)),
       new Memory(1),
-      new Window(new ArrayBuffer(1)),
+      new Frame(new ArrayBuffer(1)),
     ];
     for (const value of values)
       expect(thrownBy(() => crossed([value])).message).toBe(`no serializer for ${value.constructor.name}, at [0]`);
@@ -259,7 +259,7 @@ describe.each([
       expect(thrownBy(() => crossed([value])).message).toBe("BigInt of more than 4096 digits, at [0]");
     const digits = "9".repeat(4097);
     for (const sign of ["", "-"]) {
-      const data = { __type__: [-7, sign + digits] };
+      const data = { __type__: [-7, sign + digits] } as const;
       expect(thrownBy(() => make().decode(sent(data))).message).toContain("malformed data of a BigInt");
     }
   });

@@ -41,7 +41,7 @@ const shortFields = { name: "E", message: "m" };
 const longDigits = "1".repeat(5000);
 
 /** Data that no value of the type has. */
-const MALFORMED: readonly [id: number, data: unknown][] = [
+const MALFORMED: readonly (readonly [id: number, data: unknown])[] = [
   ...[1.5, 8.64e15 + 2, -8.64e15 - 2, "2020-01-01", [], {}, true, [0]].map((data) => [-4, data] as const),
   ...[null, 0, "ab", {}, [1], [1, 2, 3], { length: 2 }].map((data) => [-5, data] as const),
   ...[null, 0, "ab", {}, true].map((data) => [-6, data] as const),
