@@ -4,7 +4,7 @@ import { JsonCodec } from "../src/json-codec.ts";
 import { MsgPackCodec } from "../src/msgpack-codec.ts";
 import type { SerializerFactory } from "../src/serializers.ts";
 import { StandardTypes } from "../src/standard-types.ts";
-import { Stranger, bytes, expectSame, greeted, hex, thrownBy } from "./support.ts";
+import { Stranger, builtins, bytes, expectSame, greeted, hex, thrownBy } from "./support.ts";
 
 /** `{"__type__": [` in MsgPack. */
 const TYPE = "81 a8 5f5f747970655f5f 92";
@@ -326,13 +326,7 @@ describe.each([
     class Extended {}
     const [id, value] = data.__type__;
     const codec = new Codec();
-    codec.setBuiltins({
-      sendable: true,
-      encode: (given) => (given instanceof Extended ? { typeId: id, data: value } : undefined),
-      isBeside: () => false,
-      refusal: () => undefined,
-      decode: () => undefined,
-    });
+    codec.setBuiltins(builtins((given) => (given instanceof Extended ? { typeId: id, data: value } : undefined)));
     return codec.encode(new Extended());
   }
 });

@@ -6,6 +6,7 @@ import { ByteWriter } from "../src/byte-writer.ts";
 import type { Codec } from "../src/codec.ts";
 import { FrameDecoder } from "../src/frame-decoder.ts";
 import type { Message } from "../src/message.ts";
+import type { BuiltinTypes, ExtendedValue } from "../src/serializers.ts";
 import { StandardTypes } from "../src/standard-types.ts";
 
 /** Bytes of a text like `93 00 00 a4 6f`. */
@@ -55,6 +56,12 @@ export function greeted<C extends Codec>(codec: C): C {
   types.expected = true;
   codec.setBuiltins(types);
   return codec;
+}
+
+/** Built-in types by hand, for what a peer may send. */
+export function builtins(encode: (value: unknown) => ExtendedValue | undefined): BuiltinTypes {
+  const [isBeside, refusal, decode] = [() => false, () => undefined, () => undefined];
+  return { sendable: true, encode, isBeside, refusal, decode };
 }
 
 /** A class that has no serializer. */

@@ -5,9 +5,8 @@ import { SerializationError } from "../../src/errors.ts";
 import { JsonCodec } from "../../src/json-codec.ts";
 import { DEFAULT_LIMITS } from "../../src/limits.ts";
 import { MsgPackCodec } from "../../src/msgpack-codec.ts";
-import type { BuiltinTypes } from "../../src/serializers.ts";
 import { StandardTypes } from "../../src/standard-types.ts";
-import { decodeMessage, encodeMessage, greeted, thrownBy } from "../support.ts";
+import { builtins, decodeMessage, encodeMessage, greeted, thrownBy } from "../support.ts";
 
 const IDS = [-1, -4, -5, -6, -7, -8, -9, -10, -11, -12];
 
@@ -18,22 +17,6 @@ class Sent {
   constructor(id: number, data: unknown) {
     this.id = id;
     this.data = data;
-  }
-}
-
-class Writer implements BuiltinTypes {
-  readonly sendable = true;
-  encode(value: unknown): { typeId: number; data: unknown } | undefined {
-    return value instanceof Sent ? { typeId: value.id, data: value.data } : undefined;
-  }
-  isBeside(): boolean {
-    return false;
-  }
-  refusal(): undefined {
-    return undefined;
-  }
-  decode(): unknown {
-    return undefined;
   }
 }
 
@@ -103,7 +86,7 @@ describe.each([
   ["MsgPack", MsgPackCodec],
 ])("T5: malformed built-in types in %s", (_name, Class) => {
   const sender = new Class();
-  sender.setBuiltins(new Writer());
+  sender.setBuiltins(builtins((value) => (value instanceof Sent ? { typeId: value.id, data: value.data } : undefined)));
   const payloadOf = (value: unknown): Buffer => encodeMessage(sender, 0, 7, value);
   const receiver = (): Codec => greeted(new Class());
 
@@ -165,14 +148,10 @@ describe.each([
     const codec = new Class();
     const types = new StandardTypes(codec, "standard");
     types.expected = true;
-    const withFunctions: BuiltinTypes = {
-      sendable: true,
-      encode: (value) => types.encode(value),
-      isBeside: () => false,
-      refusal: () => undefined,
+    codec.setBuiltins({
+      ...builtins(() => undefined),
       decode: (id, data, budget) => (id === -2 ? () => 1 : types.decode(id, data, budget)),
-    };
-    codec.setBuiltins(withFunctions);
+    });
     const fn = new Sent(-2, "$/ref/1");
     const prototype = { prototype: { polluted: 1 } };
     for (const fields of [{ then: fn }, { toJSON: fn }, { constructor: prototype }]) {
