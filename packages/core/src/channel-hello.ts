@@ -1,9 +1,9 @@
 import type { Codec } from "./codec.ts";
 import type { Endpoint } from "./endpoint.ts";
-import type { ColloquyError } from "./errors.ts";
+import { ColloquyError } from "./errors.ts";
 import { readException } from "./exception.ts";
-import { HELLO_PATH, NO_KWARGS, makeHello, readHello } from "./hello.ts";
-import type { PeerTraits } from "./hello.ts";
+import { CHANNEL_HELLO_PATH, NO_KWARGS, makeHello, readHello } from "./hello.ts";
+import type { Hello, PeerTraits } from "./hello.ts";
 import { timerMs } from "./limits.ts";
 import type { PendingCall } from "./pending.ts";
 import { StandardTypes } from "./standard-types.ts";
@@ -14,7 +14,11 @@ import { StandardTypes } from "./standard-types.ts";
  */
 export class ChannelHello {
   readonly #endpoint: Endpoint;
-  #asking = false;
+  #types!: StandardTypes;
+  /** Hello of this side, while its answer is awaited. */
+  #call: PendingCall | undefined;
+  /** The peer has said hello itself. */
+  #heard = false;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(endpoint: Endpoint) {
@@ -24,100 +28,127 @@ export class ChannelHello {
   /** The codec is known: the built-in types of a value that needs them ask for hello. */
   attach(codec: Codec): void {
     codec.segments.support = "unknown";
-    codec.setBuiltins(new StandardTypes(codec));
+    this.#types = new StandardTypes(codec, "unknown");
+    codec.setBuiltins(this.#types);
   }
 
-  /** Asks the peer, unless it has been asked; the output is held until it has answered. False: it was, and is plain. */
+  /** Asks the peer; the output is held until it has answered. False: it is known already what it takes, or it can't be asked. */
   ask(): boolean {
-    const { codec } = this.#endpoint;
-    if (codec?.segments.support !== "unknown") return false;
-    if (this.#asking) return true;
-    this.#asking = true;
-    this.#endpoint.hold();
-    this.#endpoint.takeSegments();
-    const { helloTimeoutMs } = this.#endpoint.limits;
-    this.#timer = setTimeout(() => this.#settle(undefined), timerMs(helloTimeoutMs));
-    this.#endpoint.request(this.#call(codec), [HELLO_PATH, [this.#own(codec)], NO_KWARGS], true);
-    return true;
+    if (this.#types.peer !== "unknown") return false;
+    const endpoint = this.#endpoint;
+    const own = this.#own();
+    const call = this.#callOf(own);
+    this.#call = call;
+    this.#types.expected = true;
+    endpoint.hold();
+    endpoint.takeSegments();
+    this.#timer = setTimeout(() => this.#giveUp(call), timerMs(endpoint.limits.helloTimeoutMs));
+    endpoint.request(call, [CHANNEL_HELLO_PATH, [own], NO_KWARGS], true);
+    return this.#call === call;
   }
 
   /** Looks at a request. True: it was hello, and is answered. */
   receive(id: number, content: unknown): boolean {
-    const { codec } = this.#endpoint;
-    if (codec === undefined || !isHello(content)) return false;
+    if (!isHello(content)) return false;
+    const endpoint = this.#endpoint;
+    const own = this.#own();
     try {
-      const own = this.#own(codec);
-      const traits = readHello(content[1][0], own, "client");
-      this.#endpoint.takeSegments();
-      this.#endpoint.reply(id, own, true);
+      if (this.#heard) throw new ColloquyError("PROTOCOL_ERROR", "hello was said already");
+      this.#heard = true;
+      const traits = readHello(content[1][0], own, "asking");
+      this.#types.expected = true;
+      endpoint.reply(id, own, true);
       this.#extend(traits);
     } catch (error) {
-      this.#endpoint.exceptionStyle = "map";
-      this.#endpoint.fail(id, error, true);
-      void this.#endpoint.close(0);
+      endpoint.exceptionStyle = "map";
+      endpoint.fail(id, error, true);
+      void endpoint.close(0, error as ColloquyError);
     }
     return true;
   }
 
+  /** The connection has ended. */
   close(): void {
     clearTimeout(this.#timer);
   }
 
-  #own(codec: Codec): ReturnType<typeof makeHello> {
+  #own(): Hello {
+    const codec = this.#endpoint.codec!;
     return makeHello(codec, this.#endpoint.limits, codec.serializerNames);
   }
 
-  #call(codec: Codec): PendingCall {
-    return {
+  #callOf(own: Hello): PendingCall {
+    const call: PendingCall = {
       id: -1,
       onResult: (answer) => {
+        // A plain peer answers whatever comes in its own way.
+        if (!isMap(answer) || typeof answer["protocol"] !== "number") return this.#settle(undefined);
         try {
-          this.#settle(readHello(answer, this.#own(codec), "server"));
-        } catch {
-          // A plain server answers whatever comes in its own way.
-          this.#settle(undefined);
+          this.#settle(readHello(answer, own, "asked"));
+        } catch (error) {
+          this.#endpoint.destroy(error as ColloquyError);
         }
       },
       onException: (content) => {
-        // Who knows hello refuses it with a map.
-        if (isMap(content)) this.#endpoint.destroy(readException(content));
+        const error = readException(content);
+        // Who knows hello refuses it with a map; what a plain peer throws is of no interest.
+        if (isMap(content) && error.code === "PROTOCOL_ERROR")
+          this.#endpoint.destroy(new ColloquyError(error.code, error.message));
         else this.#settle(undefined);
       },
-      onFailure: (_error: ColloquyError) => this.#settle(undefined),
+      onFailure: ({ code }) => {
+        if (code === "RESOURCE_EXHAUSTED") this.#release();
+        else this.#settle(undefined);
+      },
     };
+    return call;
+  }
+
+  /** A peer that is silent is plain. Should it answer later, nobody waits for it. */
+  #giveUp(call: PendingCall): void {
+    this.#settle(undefined);
+    this.#endpoint.giveUp(call);
   }
 
   #settle(traits: PeerTraits | undefined): void {
-    if (!this.#asking) return;
-    this.#asking = false;
-    clearTimeout(this.#timer);
-    const codec = this.#endpoint.codec!;
+    if (this.#call === undefined) return;
     if (traits !== undefined) this.#extend(traits);
-    else if (codec.segments.support === "unknown") {
-      codec.segments.support = "none";
-      codec.setBuiltins(undefined);
+    else if (this.#types.peer === "unknown") {
+      this.#types.peer = "plain";
+      this.#endpoint.codec!.segments.support = "none";
     }
+    this.#release();
+  }
+
+  #release(): void {
+    if (this.#call === undefined) return;
+    this.#call = undefined;
+    clearTimeout(this.#timer);
     this.#endpoint.unhold();
   }
 
-  #extend(traits: PeerTraits): void {
-    this.#endpoint.maxSentBytes = traits.maxMessageBytes;
-    this.#endpoint.exceptionStyle = "map";
-    this.#endpoint.codec!.segments.support = "none";
-    this.#endpoint.takeSegments(traits.maxSegmentBytes);
+  #extend({ maxMessageBytes, maxSegmentBytes }: PeerTraits): void {
+    const endpoint = this.#endpoint;
+    this.#types.peer = "standard";
+    endpoint.maxSentBytes = maxMessageBytes;
+    endpoint.exceptionStyle = "map";
+    endpoint.codec!.segments.support = "none";
+    endpoint.takeSegments(maxSegmentBytes);
   }
 }
 
-function isMap(content: unknown): boolean {
-  return typeof content === "object" && content !== null && !Array.isArray(content);
-}
-
-function isHello(content: unknown): content is [string, [unknown], object] {
+/** True for what a channel says hello with. A request of that form never reaches the user. */
+export function isHello(content: unknown): content is [string, [unknown], object] {
   return (
     Array.isArray(content) &&
     content.length === 3 &&
-    content[0] === HELLO_PATH &&
+    content[0] === CHANNEL_HELLO_PATH &&
     Array.isArray(content[1]) &&
-    content[1].length === 1
+    content[1].length === 1 &&
+    isMap(content[1][0])
   );
+}
+
+function isMap(content: unknown): content is Readonly<Record<string, unknown>> {
+  return typeof content === "object" && content !== null && !Array.isArray(content);
 }

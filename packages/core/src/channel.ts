@@ -1,4 +1,4 @@
-import { ChannelHello } from "./channel-hello.ts";
+import { ChannelHello, isHello } from "./channel-hello.ts";
 import type { Codec, CodecChooser } from "./codec.ts";
 import { Deferred, rejection } from "./deferred.ts";
 import { Endpoint } from "./endpoint.ts";
@@ -9,6 +9,8 @@ import type { Limits } from "./limits.ts";
 import type { PendingCall } from "./pending.ts";
 import { Queue } from "./queue.ts";
 import type { Transport } from "./transport.ts";
+
+const RESERVED = 'content of the form ["$/channel", [map], {}] is the protocol\'s own';
 
 /** A request of the other side, to be answered once. */
 export class Request {
@@ -69,8 +71,9 @@ export class Channel implements AsyncDisposable, AsyncIterable<Request> {
     const handler: EndpointHandler = {
       onRequest: (id, content, error) => {
         if (error !== undefined) this.#endpoint.fail(id, error);
-        else if (!this.#hello.receive(id, content)) this.#onRequest(new Request(this.#endpoint, id, content));
+        else this.#onRequest(new Request(this.#endpoint, id, content));
       },
+      onControl: (id, content) => this.#hello.receive(id, content),
       onHelloWanted: () => this.#hello.ask(),
       onNotification: ignore,
       onLostNotification: ignore,
@@ -97,13 +100,18 @@ export class Channel implements AsyncDisposable, AsyncIterable<Request> {
   }
 
   /**
-   * Sends a request; resolves with the content of its answer.
+   * Sends a request; resolves with the content of its answer. A value that only a peer of Colloquy takes is preceded by a request
+   * of the protocol's own, `["$/channel", [map], {}]`, once: to learn whether the other side is one.
    *
    * Rejects with `RemoteError` for a failure on the other side, `SERIALIZATION_ERROR`, `RESOURCE_EXHAUSTED` for a message over
-   * the limit or too many calls under way, `CONNECTION_LOST`.
+   * the limit or too many calls under way, `CONNECTION_LOST`, `INVALID_ARGUMENT` for content of that form.
    */
   send(content: unknown): Promise<unknown> {
-    return new Promise((resolve) => this.#endpoint.request(new SentRequest(resolve), content));
+    return new Promise((resolve) => {
+      const call = new SentRequest(resolve);
+      if (isHello(content)) call.onFailure(new ColloquyError("INVALID_ARGUMENT", RESERVED));
+      else this.#endpoint.request(call, content);
+    });
   }
 
   /**

@@ -10,7 +10,9 @@ import type { NdArray } from "./ndarray.ts";
 import type { Segments } from "./segments.ts";
 import type { SerializerTable } from "./serializers.ts";
 import { completeError, newError } from "./standard-errors.ts";
-import { HASHED_ENTRY_COST, NDARRAY_COST, TYPED_ARRAYS, readBigInt, readUrl } from "./standard-types.ts";
+import { NDARRAY_COST } from "./standard-arrays.ts";
+import { TYPED_ARRAYS } from "./standard-bytes.ts";
+import { HASHED_ENTRY_COST, readBigInt, readUrl } from "./standard-values.ts";
 
 /** What objects take in memory, measured. */
 const COSTS = { date: 128, bytes: 256, view: 384, collection: 192, url: 256, error: 640 } as const;

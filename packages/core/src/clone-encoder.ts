@@ -8,8 +8,9 @@ import { writeArrayHead, writeBytes, writeMapHead, writeNumber, writeText } from
 import { NdArray } from "./ndarray.ts";
 import type { Segments } from "./segments.ts";
 import type { ExtendedValue, SerializerTable } from "./serializers.ts";
-import { writeError } from "./standard-errors.ts";
-import { TYPED_ARRAYS, bytesOf, digitsOf } from "./standard-types.ts";
+import { TYPED_ARRAYS, bytesOf } from "./standard-bytes.ts";
+import { partsOf } from "./standard-errors.ts";
+import { digitsOf, hrefOf } from "./standard-values.ts";
 
 const TYPED_ARRAY_NUMBERS: ReadonlyMap<object, number> = new Map([
   ...TYPED_ARRAYS.map(({ prototype }, number) => [prototype, number] as const),
@@ -93,7 +94,7 @@ export class CloneEncoder {
         return true;
       case URL.prototype:
         this.#begin(value, KIND.url);
-        writeText(this.writer, (value as URL).href);
+        writeText(this.writer, hrefOf(value as URL));
         return true;
       case ArrayBuffer.prototype:
         this.#begin(value, KIND.buffer);
@@ -211,9 +212,9 @@ export class CloneEncoder {
   #writeError(value: Error, depth: number): void {
     if (depth <= 0) throw tooDeep();
     this.#begin(value, KIND.error);
-    const { name, message, ...rest } = writeError(value);
-    writeText(this.writer, name as string);
-    writeText(this.writer, message as string);
+    const { name, message, ...rest } = partsOf(value);
+    writeText(this.writer, name);
+    writeText(this.writer, message);
     writeByte(this.writer, "errors" in rest ? 0xc3 : 0xc2);
     this.#writeMap(rest, depth);
   }

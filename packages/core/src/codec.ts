@@ -1,4 +1,5 @@
 import { ByteWriter } from "./byte-writer.ts";
+import { CostBudget } from "./decoded-cost.ts";
 import { ProtocolError, SerializationError, describeType, toError } from "./errors.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 import type { Limits } from "./limits.ts";
@@ -93,7 +94,7 @@ export abstract class Codec {
     this.table.add(type, serialize, deserialize);
   }
 
-  /** Sets the types with negative ids, for peers that know them. */
+  /** Sets the types with negative ids. */
   setBuiltins(builtins: BuiltinTypes | undefined): void {
     this.table.builtins = builtins;
   }
@@ -122,7 +123,8 @@ export abstract class Codec {
   protected deserialize(plain: unknown): unknown {
     this.#liftedFrom = plain;
     try {
-      return lift(plain, this.table, this.limits.maxDepth + this.#messageDepth);
+      const budget = new CostBudget(this.limits.maxDecodedCost);
+      return lift(plain, this.table, this.limits.maxDepth + this.#messageDepth, budget);
     } catch (error) {
       throw located(error);
     }

@@ -13,6 +13,8 @@ export interface EndpointHandler {
    * with `notifyNow` meanwhile follows directly.
    */
   onEncoded?(succeeded: boolean): void;
+  /** Looks at a request first, whatever the limits. True: it was the protocol's own, and is answered. */
+  onControl?(id: number, content: unknown): boolean;
   /** A value can be sent once the peer has said hello. True: it is asked, and the output held until it has answered. */
   onHelloWanted?(): boolean;
   /** The connection has ended and every call has settled. Called once; `error` says why, where it wasn't closed in order. */

@@ -2,6 +2,7 @@ import type { Codec, CodecChooser } from "./codec.ts";
 import { Conditions } from "./conditions.ts";
 import type { EndpointHandler, EndpointStats } from "./endpoint-handler.ts";
 import { ColloquyError, ProtocolError } from "./errors.ts";
+import type { Executed } from "./errors.ts";
 import type { ExceptionStyle } from "./exception.ts";
 import { Inbox } from "./inbox.ts";
 import type { InboxListener } from "./inbox.ts";
@@ -28,6 +29,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
   readonly #inbox: Inbox;
   readonly #running = new RunningRequests();
   #draining = false;
+  #closeReason: ColloquyError | undefined;
   #ended = false;
   readonly #conditions = new Conditions();
   #lateAnswers = 0;
@@ -108,29 +110,27 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
     this.#outbox.unhold();
   }
 
-  /** Sends a request; `call` learns of the outcome, a failure to encode too. Urgent ones leave while others are held. */
+  /** Sends a request; `call` learns of the outcome, a failure to encode too. Urgent ones leave while others are held, or refused. */
   request(call: PendingCall, content: unknown, urgent = false): void {
     if (this.#ended)
       call.onFailure(new ColloquyError("CONNECTION_LOST", `the connection to ${this.remoteAddress} is closed`));
-    else if (this.#draining && !this.isServing) {
+    else if (this.#draining && !this.isServing && !urgent) {
       call.onFailure(new ColloquyError("UNAVAILABLE", `the connection to ${this.remoteAddress} is closing`));
     } else this.#outbox.request(call, content, urgent);
   }
 
   /** Gives a call up: its answer will be dropped. Returns its id where the request has left, -1 where it never will. */
   giveUp(call: PendingCall): number {
-    if (call.id < 0) {
+    const { id } = call;
+    if (id < 0) {
       this.#outbox.abandon(call);
       return -1;
     }
-    if (this.#outbox.withdraw(call.id)) {
-      this.#pending.take(call.id);
-      this.#conditions.check();
-      return -1;
-    }
-    this.#pending.giveUp(call.id);
+    const hasLeft = !this.#outbox.withdraw(id);
+    if (hasLeft) this.#pending.giveUp(id);
+    else this.#pending.take(id);
     this.#conditions.check();
-    return call.id;
+    return hasLeft ? id : -1;
   }
 
   /**
@@ -149,13 +149,13 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
 
   /** Answers a request. A value that can't be encoded becomes an exception. Urgent answers leave while others are held. */
   reply(id: number, value: unknown, urgent = false): void {
-    if (this.#settleRequest(id)) this.#outbox.result(id, value, urgent);
+    if (this.#running.settle(id) && !this.#ended) this.#outbox.result(id, value, urgent);
     this.#conditions.check();
   }
 
   /** Answers a request with an exception. */
   fail(id: number, error: unknown, urgent = false): void {
-    if (this.#settleRequest(id)) this.#outbox.exception(id, error, urgent);
+    if (this.#running.settle(id) && !this.#ended) this.#outbox.exception(id, error, urgent);
     this.#conditions.check();
   }
 
@@ -168,10 +168,11 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
   /**
    * Lets calls finish that are under way, for `graceMs` at most, sends what is left and closes. New calls are refused in both
    * directions, but for those that a call under way may need: this side still calls while it carries out requests, the
-   * other side while it owes answers. Resolves when the connection has ended. Never rejects.
+   * other side while it owes answers. `reason` is why, as in `destroy`. Resolves when the connection has ended. Never rejects.
    */
-  async close(graceMs: number = this.limits.closeGraceMs): Promise<void> {
+  async close(graceMs: number = this.limits.closeGraceMs, reason?: ColloquyError): Promise<void> {
     this.#draining = true;
+    this.#closeReason ??= reason;
     await this.#conditions.until(() => this.#isQuiet, graceMs);
     if (this.#ended) return;
     this.#outbox.frames.flush();
@@ -265,14 +266,13 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
   #onRequest(id: number, content: unknown, error: ColloquyError | undefined): void {
     if (this.#running.has(id)) throw new ProtocolError(`request ${id} came again while it was running`);
     this.#running.begin(id);
+    if (this.#handler.onControl?.(id, content) === true) return;
     if (this.#draining && this.#pending.liveCount === 0)
       this.fail(id, new ColloquyError("UNAVAILABLE", "this side of the connection is closing"));
     else if (this.#running.size + this.#outbox.waitingAnswerCount >= this.limits.maxRunningCount) {
       const limit = this.limits.maxRunningCount;
-      this.fail(
-        id,
-        new ColloquyError("RESOURCE_EXHAUSTED", `${limit} calls of this connection run already (maxRunningCount)`),
-      );
+      const reason = `${limit} calls of this connection run already (maxRunningCount)`;
+      this.fail(id, new ColloquyError("RESOURCE_EXHAUSTED", reason));
     } else this.#handler.onRequest(id, content, error);
     this.#running.end(id, !this.#ended);
   }
@@ -288,11 +288,6 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
     this.#conditions.check();
   }
 
-  /** Whether a request still wants an answer. */
-  #settleRequest(id: number): boolean {
-    return this.#running.settle(id) && !this.#ended;
-  }
-
   /** What has arrived counts, even where its codec takes a while. */
   async #finishRead(reason: ColloquyError | undefined): Promise<void> {
     await this.#conditions.until(() => !this.#inbox.busy, this.limits.closeGraceMs);
@@ -303,22 +298,24 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
     return this.#ended || (this.#pending.liveCount === 0 && !this.isServing && this.#outbox.idle);
   }
 
+  #lost(error: ColloquyError | undefined, executed: Executed): ColloquyError {
+    const why = error === undefined ? "" : `: ${error.message}`;
+    const message = `the connection to ${this.remoteAddress} is lost${why}`;
+    return new ColloquyError("CONNECTION_LOST", message, { ...(error && { cause: error }), executed });
+  }
+
   /** The one way out: tables are empty before anybody is told. */
-  #finish(error: ColloquyError | undefined): void {
+  #finish(given: ColloquyError | undefined): void {
     if (this.#ended) return;
+    const error = given ?? this.#closeReason;
     this.#ended = true;
     this.#inbox.stop();
     this.#running.clear();
     this.codec?.shapes?.close();
     const unsent = this.#outbox.close();
     const sent = this.#pending.drain();
-    const why = error === undefined ? "" : `: ${error.message}`;
-    const cause = error === undefined ? {} : { cause: error };
-    const message = `the connection to ${this.remoteAddress} is lost${why}`;
-    for (const call of sent)
-      call.onFailure(new ColloquyError("CONNECTION_LOST", message, { ...cause, executed: "unknown" }));
-    for (const call of unsent)
-      call.onFailure(new ColloquyError("CONNECTION_LOST", message, { ...cause, executed: "no" }));
+    for (const call of sent) call.onFailure(this.#lost(error, "unknown"));
+    for (const call of unsent) call.onFailure(this.#lost(error, "no"));
     this.#conditions.check();
     this.#handler.onClosed(error);
   }

@@ -9,7 +9,8 @@ export type ExceptionStyle = "text" | "list" | "map";
 
 const MAX_NAME_LENGTH = 256;
 const MAX_MESSAGE_LENGTH = 4096;
-const MAX_CAUSE_DEPTH = 8;
+/** Levels of errors below one, also of errors that are passed as values. */
+export const MAX_CAUSE_DEPTH = 8;
 const MAX_TEXT_LENGTH = 65_536;
 
 /** Content of an exception message. Stacks and fields stay in this process. Never throws, whatever getters the error has. */
@@ -52,7 +53,11 @@ function writeMap(thrown: unknown, depth: number): Record<string, unknown> {
 function nameOf(thrown: unknown): string {
   if (thrown instanceof RemoteError) return thrown.remoteName;
   if (!(thrown instanceof Error)) return describeType(thrown);
-  const name: unknown = thrown.name;
+  return nameText(thrown.name);
+}
+
+/** The name of an error, cut. */
+export function nameText(name: unknown): string {
   return typeof name === "string" ? wellFormed(name.slice(0, MAX_NAME_LENGTH)) : "Error";
 }
 
@@ -61,6 +66,11 @@ function messageOf(thrown: unknown): string {
   if (thrown instanceof Error) text = thrown.message;
   else if (typeof thrown === "object" && thrown !== null) text = `thrown: ${describeType(thrown)}`;
   else text = String(thrown);
+  return messageText(text);
+}
+
+/** The message of an error, cut. */
+export function messageText(text: unknown): string {
   if (typeof text !== "string") return "";
   return wellFormed(text.length > MAX_MESSAGE_LENGTH ? `${text.slice(0, MAX_MESSAGE_LENGTH)}...` : text);
 }

@@ -4,6 +4,8 @@ import type { Limits } from "./limits.ts";
 import { MAX_SHAPE_COUNT } from "./shapes.ts";
 
 export const HELLO_PATH = "$/hello";
+/** Hello between channels, which have no other paths. */
+export const CHANNEL_HELLO_PATH = "$/channel";
 /** Requests always have keyword arguments; most have none. */
 export const NO_KWARGS: Readonly<Record<string, unknown>> = Object.freeze({});
 export const PROTOCOL_VERSION = 1;
@@ -34,14 +36,16 @@ export function makeHello(codec: Codec, limits: Limits, serializers: readonly st
     software: "colloquy",
     codec: codec.name,
     serializers,
-    limits: {
-      maxMessageBytes: limits.maxMessageBytes,
-      maxReferenceCount: limits.maxReferenceCount,
-      maxSegmentBytes: limits.maxSegmentBytes,
-    },
+    limits: statedLimits(limits),
     segments: true,
     shapes: codec.shapes !== undefined && takesDefinitions(limits) ? MAX_SHAPE_COUNT : 0,
   };
+}
+
+/** JSON has no form of Infinity; what isn't stated has no limit. */
+function statedLimits({ maxMessageBytes, maxReferenceCount, maxSegmentBytes }: Limits): Record<string, number> {
+  const limits = { maxMessageBytes, maxReferenceCount, maxSegmentBytes };
+  return Object.fromEntries(Object.entries(limits).filter(([, limit]) => limit !== Infinity));
 }
 
 /** A definition is five levels deep and may have 64 keys. */
@@ -61,12 +65,15 @@ export interface PeerTraits {
   readonly shapeCount: number;
 }
 
+/** Who has said hello: in rpc the client does, between channels either side may. */
+export type HelloSide = "client" | "server" | "asking" | "asked";
+
 /**
  * Reads the other side's hello.
  *
  * @throws ColloquyError `PROTOCOL_ERROR` for one that is malformed, of another version, or that doesn't fit ours.
  */
-export function readHello(received: unknown, own: Hello, from: "client" | "server"): PeerTraits {
+export function readHello(received: unknown, own: Hello, from: HelloSide): PeerTraits {
   if (typeof received !== "object" || received === null || Array.isArray(received)) {
     throw new ColloquyError("PROTOCOL_ERROR", "hello is no map");
   }
@@ -90,7 +97,7 @@ export function readHello(received: unknown, own: Hello, from: "client" | "serve
   };
 }
 
-function checkSerializers(theirs: unknown, ours: readonly string[], from: "client" | "server"): void {
+function checkSerializers(theirs: unknown, ours: readonly string[], from: HelloSide): void {
   const same =
     Array.isArray(theirs) && theirs.length === ours.length && ours.every((name, index) => name === theirs[index]);
   if (same) return;
@@ -99,11 +106,14 @@ function checkSerializers(theirs: unknown, ours: readonly string[], from: "clien
     : ["?"];
   const own = ours.map((name) => quoted(name)).join(", ");
   const [here, there] = [`[${own}]`, `[${names.join(", ")}]`];
-  const lists = from === "client" ? { client: there, server: here } : { client: here, server: there };
+  const [first, second] = from === "client" || from === "asking" ? [there, here] : [here, there];
+  const isChannel = from === "asking" || from === "asked";
+  const lists = isChannel
+    ? `${first} at the side that said hello, ${second} at the other`
+    : `${first} at the client, ${second} at the server`;
   throw new ColloquyError(
     "PROTOCOL_ERROR",
-    `the two sides have different serializers: ${lists.client} at the client, ${lists.server} at the server; ` +
-      "both add the same in the same order",
+    `the two sides have different serializers: ${lists}; both add the same in the same order`,
   );
 }
 

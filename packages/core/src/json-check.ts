@@ -1,5 +1,4 @@
-import { CONTAINER_COST, ENTRY_COST, TEXT_COST } from "./decoded-cost.ts";
-import { SerializationError } from "./errors.ts";
+import { CONTAINER_COST, ENTRY_COST, TEXT_COST, tooCostly } from "./decoded-cost.ts";
 import { indexKeyCost, indexOfKeyBytes } from "./index-key-cost.ts";
 import { tooDeep } from "./lower-lift.ts";
 
@@ -23,13 +22,16 @@ const LETTER_U = 0x75;
 /** Keys that have a meaning, or whose values are looked at; those with two underscores in front are told by these. */
 const MEANINGS: readonly Buffer[] = ["constructor", "then", "toJSON"].map((key) => Buffer.from(key));
 
+/** No text of the JSON can be a key that has a meaning. */
+export const PLAIN_JSON = -1;
+
 /**
- * Bounds depth and memory of JSON before it is parsed, in one pass without recursion. True where some text in it may be a key
- * that has a meaning, also one written with escapes.
+ * Bounds depth and memory of JSON before it is parsed, in one pass without recursion. Where some text in it may be a key that has
+ * a meaning, also one written with escapes, what is left of `maxCost` is returned, else `PLAIN_JSON`.
  *
  * @throws SerializationError
  */
-export function checkJson(bytes: Buffer, start: number, end: number, maxDepth: number, maxCost: number): boolean {
+export function checkJson(bytes: Buffer, start: number, end: number, maxDepth: number, maxCost: number): number {
   let depth = 0;
   let cost = 0;
   let hasMeaning = false;
@@ -76,8 +78,8 @@ export function checkJson(bytes: Buffer, start: number, end: number, maxDepth: n
       default:
     }
   }
-  if (cost > maxCost) throw new SerializationError("message takes more memory than the limit allows (maxDecodedCost)");
-  return hasMeaning;
+  if (cost > maxCost) throw tooCostly();
+  return hasMeaning ? maxCost - cost : PLAIN_JSON;
 }
 
 /** Finds the ends of long texts in native code. What was found ahead is kept, so that no byte is searched again and again. */

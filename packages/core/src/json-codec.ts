@@ -1,7 +1,8 @@
 import { ByteWriter, writeByte } from "./byte-writer.ts";
 import { Codec, encodeAlone } from "./codec.ts";
+import { CostBudget } from "./decoded-cost.ts";
 import { ProtocolError, SerializationError, quoted } from "./errors.ts";
-import { checkJson } from "./json-check.ts";
+import { PLAIN_JSON, checkJson } from "./json-check.ts";
 import { JsonEncoder, writeJsonNumber } from "./json-encoder.ts";
 import { lift, located } from "./lower-lift.ts";
 import { readMessage, setHeader } from "./message.ts";
@@ -67,13 +68,15 @@ export class JsonCodec extends Codec {
   override bytesInline(data: unknown): Uint8Array {
     if (typeof data !== "string" || data.length % 4 !== 0 || !BASE64.test(data))
       throw new SerializationError("bytes that are no base64 text");
-    return Buffer.from(data, "base64");
+    const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(data, "base64"));
+    bytes.write(data, "base64");
+    return bytes;
   }
 
   /** `outerDepth` is 1 where the value is a message, whose own array doesn't count. */
   #parse(bytes: Buffer, start: number, end: number, outerDepth: number): unknown {
     const depth = this.limits.maxDepth + outerDepth;
-    const hasMeaning = checkJson(bytes, start, end, depth, this.limits.maxDecodedCost);
+    const costLeft = checkJson(bytes, start, end, depth, this.limits.maxDecodedCost);
     const text = readUtf8(bytes, start, end);
     let plain: unknown;
     try {
@@ -83,7 +86,7 @@ export class JsonCodec extends Codec {
         cause: error,
       });
     }
-    return hasMeaning ? lift(plain, this.table, depth) : plain;
+    return costLeft === PLAIN_JSON ? plain : lift(plain, this.table, depth, new CostBudget(costLeft));
   }
 
   #failContent(bytes: Buffer, start: number, end: number, message: Message, error: SerializationError): void {

@@ -51,7 +51,7 @@ export class JsonEncoder {
     if (prototype === Array.prototype ? Array.isArray(value) : isPlainArray(value))
       return this.#writeArray(value as unknown[], depth);
     if (isPlainMap(value)) return this.#writeMap(value as Record<string, unknown>, depth);
-    if (isPlainBytes(value) && this.#table.builtins === undefined && !this.#table.has(prototype as object))
+    if (isPlainBytes(value) && !this.#table.takesBuiltins && !this.#table.has(prototype as object))
       throw new SerializationError(`${describeType(value)}: JSON has no bytes; MsgPackCodec carries them`);
     return this.#writeExtended(value, depth);
   }

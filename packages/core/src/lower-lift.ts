@@ -1,5 +1,5 @@
 import { SerializationError } from "./errors.ts";
-import type { SerializerTable } from "./serializers.ts";
+import type { DecodingBudget, SerializerTable } from "./serializers.ts";
 
 /** The only key of a map that stands for a value of another type: `{"__type__": [typeId, data]}`. */
 export const TYPE_KEY = "__type__";
@@ -131,35 +131,43 @@ export function tooDeep(): SerializationError {
   return new SerializationError("nested deeper than the limit (maxDepth), or cyclic");
 }
 
-/** The values that a tree of plain values stands for. Arrays and maps are changed in place. */
-export function lift(plain: unknown, table: SerializerTable, depth: number): unknown {
+/**
+ * The values that a tree of plain values stands for. Arrays and maps are changed in place. What built-in types take beyond their
+ * data is spent from the budget.
+ */
+export function lift(plain: unknown, table: SerializerTable, depth: number, budget: DecodingBudget): unknown {
   if (typeof plain !== "object" || plain === null) return plain;
   if (depth <= 0) throw tooDeep();
   if (Array.isArray(plain)) {
     for (let index = 0; index < plain.length; index++) {
       try {
-        plain[index] = lift(plain[index], table, depth - 1);
+        plain[index] = lift(plain[index], table, depth - 1, budget);
       } catch (error) {
         throw within(error, index);
       }
     }
     return plain;
   }
-  return isPlainMap(plain) ? liftMap(plain as Record<string, unknown>, table, depth) : plain;
+  return isPlainMap(plain) ? liftMap(plain as Record<string, unknown>, table, depth, budget) : plain;
 }
 
-function liftMap(plain: Record<string, unknown>, table: SerializerTable, depth: number): unknown {
+function liftMap(
+  plain: Record<string, unknown>,
+  table: SerializerTable,
+  depth: number,
+  budget: DecodingBudget,
+): unknown {
   if (Object.hasOwn(plain, TYPE_KEY)) {
     const pair = plain[TYPE_KEY];
     if (depth < 2) throw tooDeep();
     if (!isExtendedPair(plain, pair))
       throw new SerializationError(`malformed extended value: "${TYPE_KEY}" takes [id, data]`);
-    return table.decode(pair[0], lift(pair[1], table, depth - 2));
+    return table.decode(pair[0], lift(pair[1], table, depth - 2, budget), budget);
   }
   for (const key of Object.keys(plain)) {
     try {
       checkKey(key);
-      const value = lift(plain[key], table, depth - 1);
+      const value = lift(plain[key], table, depth - 1, budget);
       checkDecodedEntry(key, value);
       plain[key] = value;
     } catch (error) {

@@ -1,4 +1,4 @@
-import { CONTAINER_COST, ENTRY_COST, SCALAR_COST, TEXT_COST } from "./decoded-cost.ts";
+import { CONTAINER_COST, ENTRY_COST, SCALAR_COST, TEXT_COST, tooCostly } from "./decoded-cost.ts";
 import { SerializationError } from "./errors.ts";
 import { indexKeyCost, indexOfKey } from "./index-key-cost.ts";
 import { KeyCache } from "./key-cache.ts";
@@ -6,6 +6,7 @@ import type { Limits } from "./limits.ts";
 import { TYPE_KEY, checkDecodedEntry, checkKey, tooDeep, within } from "./lower-lift.ts";
 import type { SerializerTable } from "./serializers.ts";
 import { SHAPE_EXTENSION } from "./msgpack-encoder.ts";
+import { readSigned64, readUnsigned64 } from "./msgpack-reading.ts";
 import type { Shapes } from "./shapes.ts";
 import { readUtf8 } from "./utf8.ts";
 
@@ -112,7 +113,7 @@ export class MsgPackDecoder {
       case 0xce:
         return this.#unsigned(1 << (head - 0xcc));
       case 0xcf:
-        return this.#unsigned64();
+        return readUnsigned64(this.#bytes, this.#advance(8));
       case 0xd0:
         return (this.#byte() << 24) >> 24;
       case 0xd1:
@@ -120,7 +121,7 @@ export class MsgPackDecoder {
       case 0xd2:
         return this.#unsigned(4) | 0;
       case 0xd3:
-        return this.#signed64();
+        return readSigned64(this.#bytes, this.#advance(8));
       case 0xd9:
       case 0xda:
       case 0xdb:
@@ -237,7 +238,7 @@ export class MsgPackDecoder {
     // A deserializer may decode with this codec on its own account.
     const [bytes, position, end, budget] = [this.#bytes, this.#position, this.#end, this.#budget];
     if (typeof typeId === "number" && typeId < 0) return this.#table.decode(typeId, data, this);
-    const value = this.#table.decode(typeId, data);
+    const value = this.#table.decode(typeId, data, this);
     this.#bytes = bytes;
     this.#position = position;
     this.#end = end;
@@ -287,19 +288,6 @@ export class MsgPackDecoder {
     return view.getFloat64(place);
   }
 
-  #unsigned64(): number | bigint {
-    const start = this.#advance(8);
-    const high = this.#bytes.readUInt32BE(start);
-    if (high >= 0x20_0000) return this.#bytes.readBigUInt64BE(start);
-    return high * 0x1_0000_0000 + this.#bytes.readUInt32BE(start + 4);
-  }
-
-  #signed64(): number | bigint {
-    const value = this.#bytes.readBigInt64BE(this.#advance(8));
-    const near = Number(value);
-    return Number.isSafeInteger(near) ? near : value;
-  }
-
   #byte(): number {
     if (this.#position >= this.#end) throw new SerializationError("MsgPack ends in the middle of a value");
     return this.#bytes[this.#position++]!;
@@ -320,7 +308,6 @@ export class MsgPackDecoder {
   /** For built-in types. */
   spend(cost: number): void {
     this.#budget -= cost;
-    if (this.#budget < 0)
-      throw new SerializationError("message takes more memory than the limit allows (maxDecodedCost)");
+    if (this.#budget < 0) throw tooCostly();
   }
 }

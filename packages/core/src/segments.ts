@@ -1,4 +1,5 @@
 import { ColloquyError, SerializationError } from "./errors.ts";
+import type { PlaceStep } from "./errors.ts";
 import { MAX_SEGMENT_COUNT } from "./extended-frames.ts";
 
 /** Binary values of fewer bytes stay in the message. */
@@ -81,7 +82,14 @@ export function memoryIsGone(): ColloquyError {
 
 /** Thrown by an encoder: the value can be sent once the peer has said that it takes such values. */
 export class HelloWanted extends SerializationError {
-  constructor(what: string) {
-    super(`${what}: the peer said no hello, so it isn't known whether it takes them`);
+  readonly #what: string;
+
+  constructor(what: string, place: readonly PlaceStep[] = []) {
+    super(`${what}: it goes once the peer has said hello, and the peer can't be asked now`, { place });
+    this.#what = what;
+  }
+
+  override at(place: readonly PlaceStep[]): HelloWanted {
+    return new HelloWanted(this.#what, place);
   }
 }

@@ -1,4 +1,3 @@
-import { LEAST_SEGMENT_BYTES } from "./segments.ts";
 import { ColloquyError, SerializationError, describeType } from "./errors.ts";
 
 /** A class, one with a private constructor too. */
@@ -32,15 +31,18 @@ export interface ExtendedValue {
   readonly data: unknown;
 }
 
-/**
- * Types with negative numbers, which are part of the protocol. The rpc layer sets them on a codec once the peer has said
- * that it knows them.
- */
+/** Types with negative numbers, which are part of the protocol. The codec of each connection has its own. */
 export interface BuiltinTypes {
+  /** False: the peer is plain, and takes none of them. */
+  readonly sendable: boolean;
   /** The extended form of a value that the codec doesn't know, or undefined where this is no built-in type. */
   encode(value: unknown): ExtendedValue | undefined;
-  /** The value of an extended form. What it takes in memory beyond `data` is spent from the budget, where there is one. */
-  decode(typeId: number, data: unknown, budget?: DecodingBudget): unknown;
+  /** True for bytes that are better sent beside the message than in it. */
+  isBeside(bytes: Uint8Array): boolean;
+  /** Why a value isn't sent that nothing else takes; undefined where this is no built-in type. */
+  refusal(value: unknown): string | undefined;
+  /** The value of an extended form. What it takes in memory beyond `data` is spent from the budget. */
+  decode(typeId: number, data: unknown, budget: DecodingBudget): unknown;
 }
 
 /** What the message that is being decoded may still cost. */
@@ -83,9 +85,14 @@ export class SerializerTable {
     else (this.#byPrototype ??= new Map()).set(prototype, serializer);
   }
 
+  /** True where values that the codec doesn't know may be of a built-in type that the peer takes. */
+  get takesBuiltins(): boolean {
+    return this.builtins?.sendable === true;
+  }
+
   /** True for bytes that are better sent beside the message: the built-in types decide. */
   isLarge(bytes: Uint8Array): boolean {
-    return bytes.length >= LEAST_SEGMENT_BYTES && this.builtins !== undefined;
+    return this.builtins?.isBeside(bytes) === true && !this.has(Object.getPrototypeOf(bytes) as object);
   }
 
   /** True where instances of this prototype have a serializer of their own. */
@@ -106,7 +113,8 @@ export class SerializerTable {
       if (builtin !== undefined) return builtin;
     }
     const serializer = own ?? (isObject ? this.#fallback : undefined);
-    if (serializer === undefined) throw new SerializationError(`no serializer for ${describeType(value)}`);
+    if (serializer === undefined)
+      throw new SerializationError(this.builtins?.refusal(value) ?? `no serializer for ${describeType(value)}`);
     try {
       return { typeId: serializer.typeId, data: serializer.serialize(value) };
     } catch (error) {
@@ -119,11 +127,10 @@ export class SerializerTable {
    *
    * @throws SerializationError for an unknown type, or where its deserializer throws.
    */
-  decode(typeId: unknown, data: unknown, budget?: DecodingBudget): unknown {
+  decode(typeId: unknown, data: unknown, budget: DecodingBudget): unknown {
     if (typeof typeId !== "number" || !Number.isInteger(typeId)) throw new SerializationError("type id is no integer");
     if (typeId < 0) {
-      if (this.builtins === undefined)
-        throw new SerializationError(`built-in type ${typeId} from a peer that said no hello`);
+      if (this.builtins === undefined) throw new SerializationError(`built-in type ${typeId} outside of a connection`);
       return this.builtins.decode(typeId, data, budget);
     }
     const serializer = this.#byId[typeId];

@@ -1,50 +1,195 @@
-import { SerializationError } from "./errors.ts";
+import type { Codec } from "./codec.ts";
+import {
+  ColloquyError,
+  ERROR_CODES,
+  ProtocolError,
+  RemoteError,
+  SerializationError,
+  describeType,
+  toError,
+} from "./errors.ts";
+import type { ErrorCode, Executed } from "./errors.ts";
+import { MAX_CAUSE_DEPTH, messageText, nameText } from "./exception.ts";
+import { checkDecodedEntry } from "./lower-lift.ts";
+import type { DecodingBudget } from "./serializers.ts";
+import { malformed } from "./standard-values.ts";
+import type { StandardType } from "./standard-values.ts";
 
+const ERROR_COST = 320;
 const CLASSES: ReadonlyMap<string, ErrorConstructor> = new Map(
   [Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError].map((type) => [type.name, type]),
 );
+const EXECUTED: ReadonlySet<unknown> = new Set<Executed>(["yes", "no", "unknown"]);
+/** What a constructor of a `ColloquyError` has set already, and stacks of the other side. */
+const COLLOQUY_FIELDS: ReadonlySet<string> = new Set([
+  "code",
+  "executed",
+  "reason",
+  "remoteName",
+  "remoteStack",
+  "fields",
+]);
 
-/** An error that is passed as a value: its name, message and cause, and those it gathers. */
-export function writeError(error: Error): Record<string, unknown> {
-  const written: Record<string, unknown> = { name: String(error.name), message: String(error.message) };
-  if ("cause" in error) written["cause"] = error.cause;
-  if (error instanceof AggregateError) written["errors"] = [...(error.errors as unknown[])];
-  const fields = Object.keys(error).filter((key) => !(key in written) && key !== "stack");
-  if (fields.length > 0)
-    written["fields"] = Object.fromEntries(
-      fields.map((key) => [key, (error as unknown as Record<string, unknown>)[key]]),
-    );
+type Fields = Readonly<Record<string, unknown>>;
+
+/** An error below another one, and how many levels may follow it. */
+class InnerError {
+  readonly error: Error;
+  readonly depth: number;
+
+  constructor(error: Error, depth: number) {
+    this.error = error;
+    this.depth = depth;
+  }
+}
+
+/**
+ * Errors of all classes: name, message, cause, those that an `AggregateError` gathers, and own fields. Stacks stay in this process;
+ * names, messages and levels of errors are cut as those of exceptions.
+ */
+export const ERROR: StandardType<Error | InnerError> = {
+  id: -8,
+  classes: [InnerError],
+  write: (value, codec) =>
+    value instanceof InnerError
+      ? writeError(value.error, codec, value.depth)
+      : writeError(value, codec, MAX_CAUSE_DEPTH),
+  read: (data, _codec, budget) => readError(data, budget),
+};
+
+/** What crosses of an error. */
+export interface ErrorParts {
+  readonly name: string;
+  readonly message: string;
+  readonly cause?: unknown;
+  /** Those that an `AggregateError` gathers. */
+  readonly errors?: readonly unknown[];
+  /** Own fields, where there are any. */
+  readonly fields?: Fields;
+}
+
+/** @throws SerializationError where a part can't be read. */
+export function partsOf(error: Error): ErrorParts {
+  const [name, message] = [nameText(fieldOf(error, "name")), messageText(fieldOf(error, "message"))];
+  const cause = fieldOf(error, "cause");
+  const isAggregate = error instanceof AggregateError;
+  const errors = isAggregate ? fieldOf(error, "errors") : undefined;
+  const fields: Record<string, unknown> = {};
+  for (const key of Object.keys(error)) {
+    if (isCommon(key, isAggregate) || (key === "remoteStack" && error instanceof RemoteError)) continue;
+    define(fields, key, fieldOf(error, key), true);
+  }
+  return {
+    name,
+    message,
+    ...(cause === undefined ? {} : { cause }),
+    ...(isAggregate ? { errors: Array.isArray(errors) ? (errors as unknown[]) : [] } : {}),
+    ...(Object.keys(fields).length > 0 ? { fields } : {}),
+  };
+}
+
+/** The parts with errors below them in as many levels as may follow. */
+function writeError(error: Error, codec: Codec, depth: number): Fields {
+  const { name, message, cause, errors, fields } = partsOf(error);
+  const written: Record<string, unknown> = { name, message };
+  if (cause !== undefined && !isBelow(cause, depth)) written["cause"] = inner(cause, codec, depth);
+  if (errors !== undefined)
+    written["errors"] = errors.filter((one) => !isBelow(one, depth)).map((one) => inner(one, codec, depth));
+  const kept = Object.entries(fields ?? {}).filter(([, value]) => !isBelow(value, depth));
+  if (kept.length === 0) return written;
+  const inside: Record<string, unknown> = {};
+  for (const [key, value] of kept) define(inside, key, inner(value, codec, depth), true);
+  written["fields"] = inside;
   return written;
 }
 
+/** True for an error that is too many levels down. */
+function isBelow(value: unknown, depth: number): boolean {
+  return depth === 0 && value instanceof Error;
+}
+
+function inner(value: unknown, codec: Codec, depth: number): unknown {
+  if (!(value instanceof Error) || codec.table.has(Object.getPrototypeOf(value) as object)) return value;
+  return new InnerError(value, depth - 1);
+}
+
+/** What every error has, or isn't sent. */
+function isCommon(key: string, isAggregate: boolean): boolean {
+  return key in Error.prototype || key === "stack" || key === "cause" || (isAggregate && key === "errors");
+}
+
+function fieldOf(error: Error, key: string): unknown {
+  try {
+    return (error as unknown as Fields)[key];
+  } catch (thrown) {
+    const reason = `"${key}" of ${describeType(error)} can't be read: ${toError(thrown).message}`;
+    throw new SerializationError(reason, { cause: thrown });
+  }
+}
+
 /** An error of the class that has its name here, else an `Error` with that name. */
-export function readError(data: unknown): Error {
-  if (typeof data !== "object" || data === null || Array.isArray(data))
-    throw new SerializationError("malformed data of an Error: no map");
-  const { name, message, errors } = data as Record<string, unknown>;
-  if (typeof name !== "string" || typeof message !== "string")
-    throw new SerializationError("malformed data of an Error: no name and message");
-  const error = newError(name, message, Array.isArray(errors));
-  completeError(error, data as Record<string, unknown>);
+function readError(data: unknown, budget: DecodingBudget): Error {
+  if (!isMap(data)) throw malformed("an Error", "no map");
+  budget.spend(ERROR_COST);
+  const { message, errors } = data;
+  const fields = data["fields"] ?? {};
+  if (typeof data["name"] !== "string" || typeof message !== "string" || !isMap(fields))
+    throw malformed("an Error", "no name, no message, or fields that are no map");
+  const name = nameText(data["name"]);
+  const gathers = Array.isArray(errors);
+  const error = (gathers ? undefined : colloquyError(name, message, fields)) ?? newError(name, message, gathers);
+  completeError(error, data);
   return error;
 }
 
 /** The error alone; `gathers`: it has others, too. */
 export function newError(name: string, message: string, gathers: boolean): Error {
   const error = gathers ? new AggregateError([], message) : new (CLASSES.get(name) ?? Error)(message);
-  if (error.name !== name) Object.defineProperty(error, "name", { value: name, configurable: true, writable: true });
+  if (error.name !== name) define(error, "name", name, false);
   return error;
 }
 
 /** Gives an error its cause, the errors that it gathers, and its fields, as far as `data` has them. */
-export function completeError(error: Error, data: Readonly<Record<string, unknown>>): void {
-  const { cause, errors, fields } = data;
-  if (Array.isArray(errors))
-    Object.defineProperty(error, "errors", { value: errors, configurable: true, writable: true });
-  if ("cause" in data) Object.defineProperty(error, "cause", { value: cause, configurable: true, writable: true });
-  if (typeof fields !== "object" || fields === null) return;
-  for (const [key, value] of Object.entries(fields)) {
-    if (key in Error.prototype || key === "stack" || key === "cause") continue;
-    Object.defineProperty(error, key, { value, configurable: true, writable: true, enumerable: true });
+export function completeError(error: Error, data: Fields): void {
+  const { errors, fields } = data;
+  // Where it was decoded tells nothing, and takes memory.
+  error.stack = `${error.name}: ${error.message}`;
+  if (Array.isArray(errors)) define(error, "errors", errors, false);
+  if (Object.hasOwn(data, "cause")) define(error, "cause", data["cause"], false);
+  const isColloquy = error instanceof ColloquyError;
+  for (const [key, value] of Object.entries(isMap(fields) ? fields : {})) {
+    if (isCommon(key, Array.isArray(errors)) || (isColloquy && COLLOQUY_FIELDS.has(key))) continue;
+    checkDecodedEntry(key, value);
+    define(error, key, value, true);
   }
+}
+
+/** The errors of this library keep their class, `code` and `executed`. */
+function colloquyError(name: string, message: string, fields: Fields): ColloquyError | undefined {
+  const { code, executed, remoteName } = fields;
+  if (typeof code !== "string" || !ERROR_CODES.has(code) || !EXECUTED.has(executed)) return undefined;
+  const options = { executed: executed as Executed };
+  switch (name) {
+    case "ColloquyError":
+      return new ColloquyError(code as ErrorCode, message, options);
+    case "SerializationError":
+      return new SerializationError(message, options);
+    case "ProtocolError":
+      return new ProtocolError(message, options);
+    case "RemoteError": {
+      const [all, given] = [{ ...options, code: code as ErrorCode }, fields["fields"]];
+      return new RemoteError(nameText(remoteName), message, { ...all, fields: given });
+    }
+    default:
+      return undefined;
+  }
+}
+
+function isMap(value: unknown): value is Fields {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Assigning would call setters that are inherited. */
+function define(target: object, key: string, value: unknown, enumerable: boolean): void {
+  Object.defineProperty(target, key, { value, enumerable, configurable: true, writable: true });
 }

@@ -8,7 +8,7 @@ import { LocalNetwork } from "../src/local-transport.ts";
 import { MsgPackCodec } from "../src/msgpack-codec.ts";
 import { serveChannels } from "../src/serve-channels.ts";
 import type { ChannelServer, ServeChannelsOptions } from "../src/serve-channels.ts";
-import { RawPeer, RawServer, bytes, frame, hex, rejectionOf, until } from "./support.ts";
+import { RawPeer, RawServer, Stranger, bytes, frame, hex, rejectionOf, until } from "./support.ts";
 
 interface Pair extends AsyncDisposable {
   readonly server: ChannelServer;
@@ -261,7 +261,7 @@ describe.each([
     const remote = rejectionOf(somebodyAsks(1));
     await (await pair.far.recv()).fail(new Error("boom"));
     expect((await remote).stack).toContain("somebodyAsks");
-    expect((await rejectionOf(somebodyAsks(new Date()))).stack).toContain("somebodyAsks");
+    expect((await rejectionOf(somebodyAsks(new Stranger()))).stack).toContain("somebodyAsks");
     await pair.near.close();
     expect((await rejectionOf(somebodyAsks(2))).stack).toContain("somebodyAsks");
   });
@@ -282,11 +282,11 @@ describe.each([
     await using pair = await pairOver(address);
     void echo(pair.far);
     const other = pair.near.send("before");
-    expect(await rejectionOf(pair.near.send(["a", { when: new Date() }]))).toMatchObject({
+    expect(await rejectionOf(pair.near.send(["a", { when: new Stranger() }]))).toMatchObject({
       code: "SERIALIZATION_ERROR",
       executed: "no",
       place: [1, "when"],
-      message: "no serializer for Date, at [1].when",
+      message: "no serializer for Stranger, at [1].when",
     });
     expect(await other).toBe("before");
     expect(await pair.near.send("after")).toBe("after");
@@ -295,10 +295,10 @@ describe.each([
   it("turns a reply that can't be encoded into an exception", async () => {
     await using pair = await pairOver(address);
     const sent = rejectionOf(pair.near.send(1));
-    await (await pair.far.recv()).reply([new Date()]);
+    await (await pair.far.recv()).reply([new Stranger()]);
     const error = await sent;
     expect(error).toBeInstanceOf(RemoteError);
-    expect(error.message).toContain("no serializer for Date, at [0]");
+    expect(error.message).toContain("no serializer for Stranger, at [0]");
     void echo(pair.far);
     expect(await pair.near.send("next")).toBe("next");
   });

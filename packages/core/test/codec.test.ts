@@ -15,7 +15,7 @@ import { serveChannels } from "../src/serve-channels.ts";
 import type { SerializerFactory } from "../src/serializers.ts";
 import { checkCodec } from "../src/testing.ts";
 import type { Transport, TransportReceiver } from "../src/transport.ts";
-import { RawServer, frame, payloads, rejectionOf, thrownBy, until } from "./support.ts";
+import { RawServer, Stranger, frame, payloads, rejectionOf, thrownBy, until } from "./support.ts";
 
 class Point {
   readonly x: unknown;
@@ -204,20 +204,21 @@ describe.each([
     await using channels = await pair(codec, address);
     const { near, far } = channels;
     void (async () => {
-      for await (const request of far) void request.reply(request.content === "bad" ? [new Date()] : request.content);
+      for await (const request of far)
+        void request.reply(request.content === "bad" ? [new Stranger()] : request.content);
     })();
     const results = await Promise.allSettled([
       near.send(1),
-      near.send([[], new Date()]),
+      near.send([[], new Stranger()]),
       near.send("bad"),
       near.send(2),
     ]);
     expect(results[0]).toMatchObject({ status: "fulfilled", value: 1 });
     expect(results[1]).toMatchObject({
-      reason: { code: "SERIALIZATION_ERROR", place: [1], message: "no serializer for Date, at [1]" },
+      reason: { code: "SERIALIZATION_ERROR", place: [1], message: "no serializer for Stranger, at [1]" },
     });
     expect(results[2]).toMatchObject({
-      reason: { code: "REMOTE_ERROR", message: expect.stringContaining("no serializer for Date, at [0]") },
+      reason: { code: "REMOTE_ERROR", message: expect.stringContaining("no serializer for Stranger, at [0]") },
     });
     expect(results[3]).toMatchObject({ status: "fulfilled", value: 2 });
   });
@@ -390,6 +391,7 @@ describe("a connection that ends while its codec decodes in promises", () => {
       queuedBytes: 0,
       open: (opened) => (receiver = opened),
       write: () => true,
+      writePiece: (_head, _piece, onLeft) => onLeft(),
       pause: () => {},
       resume: () => {},
       end: () => {},

@@ -10,8 +10,18 @@ import { MsgPackCodec } from "../src/msgpack-codec.ts";
 import { NdArray } from "../src/ndarray.ts";
 import { ndarraySerializer } from "../src/ndarray-serializer.ts";
 import { serveChannels } from "../src/serve-channels.ts";
-import { StandardTypes } from "../src/standard-types.ts";
-import { bytes, decodeMessage, encodeMessage, expectSame, frame, hex, payloads, thrownBy } from "./support.ts";
+import {
+  builtins,
+  bytes,
+  decodeMessage,
+  encodeMessage,
+  expectSame,
+  frame,
+  hex,
+  greeted as knowing,
+  payloads,
+  thrownBy,
+} from "./support.ts";
 
 const { vectors } = JSON.parse(readFileSync(new URL("../../../test-vectors/aiomas.json", import.meta.url), "utf8")) as {
   vectors: { name: string; codec: string; frame: string }[];
@@ -26,8 +36,7 @@ function plain(): MsgPackCodec {
 /** A codec towards a peer that said hello and takes segments. */
 function greeted<C extends Codec>(codec: C): C {
   codec.segments.support = "segments";
-  codec.setBuiltins(new StandardTypes(codec));
-  return codec;
+  return knowing(codec);
 }
 
 /** A value through two codecs, with its segments beside it as they would come. */
@@ -199,7 +208,7 @@ describe("the built-in type of arrays", () => {
     ["a segment that isn't there", ["|u1", [1], "C", 0]],
   ])("with %s fails that message", (_what, data) => {
     const peer = new MsgPackCodec();
-    peer.setBuiltins({ encode: () => ({ typeId: -13, data }), decode: () => undefined });
+    peer.setBuiltins(builtins(() => ({ typeId: -13, data })));
     const message = decodeMessage(greeted(new MsgPackCodec()), encodeMessage(peer, 1, 7, undefined));
     expect(message).toMatchObject({ id: 7, content: undefined, error: { code: "SERIALIZATION_ERROR" } });
   });

@@ -7,7 +7,7 @@ import { MsgPackCodec } from "../src/msgpack-codec.ts";
 import { shapeFunctions } from "../src/shape-functions.ts";
 import { Shapes } from "../src/shapes.ts";
 import type { SerializerFactory } from "../src/serializers.ts";
-import { bytes, decodeMessage, encodeMessage, expectSame, hex, thrownBy } from "./support.ts";
+import { builtins, bytes, decodeMessage, encodeMessage, expectSame, hex, thrownBy } from "./support.ts";
 
 class Point {
   readonly x: unknown;
@@ -29,10 +29,7 @@ const point: SerializerFactory<Point> = () => [
 function newCodec(limits: Partial<Limits> = {}): MsgPackCodec {
   const codec = new MsgPackCodec([point]);
   codec.limits = { ...DEFAULT_LIMITS, ...limits };
-  codec.setBuiltins({
-    encode: (value) => (value === undefined ? { typeId: -1, data: null } : undefined),
-    decode: () => undefined,
-  });
+  codec.setBuiltins(builtins((value) => (value === undefined ? { typeId: -1, data: null } : undefined)));
   return codec;
 }
 

@@ -7,6 +7,8 @@ import { ByteWriter } from "../src/byte-writer.ts";
 import type { Codec } from "../src/codec.ts";
 import { FrameDecoder } from "../src/frame-decoder.ts";
 import type { Message } from "../src/message.ts";
+import type { BuiltinTypes, ExtendedValue } from "../src/serializers.ts";
+import { StandardTypes } from "../src/standard-types.ts";
 
 /** Bytes of a text like `93 00 00 a4 6f`. */
 export function bytes(hex: string): Buffer {
@@ -55,6 +57,23 @@ export function encodeMessage(codec: Codec, type: number, id: number, content: u
   if (codec.encodeMessage(writer, type, id, content) !== undefined) throw new Error("encoded later");
   return Buffer.from(writer.take());
 }
+
+/** The codec of a connection whose two sides have said hello, without segments. */
+export function greeted<C extends Codec>(codec: C): C {
+  const types = new StandardTypes(codec, "standard");
+  types.expected = true;
+  codec.setBuiltins(types);
+  return codec;
+}
+
+/** Built-in types by hand, for what a peer may send. */
+export function builtins(encode: (value: unknown) => ExtendedValue | undefined): BuiltinTypes {
+  const [isBeside, refusal, decode] = [() => false, () => undefined, () => undefined];
+  return { sendable: true, encode, isBeside, refusal, decode };
+}
+
+/** A class that has no serializer. */
+export class Stranger {}
 
 /** Deeply equal, prototypes and -0 included; also for maps with a key such as "constructor". */
 export function expectSame(found: unknown, wanted: unknown): void {

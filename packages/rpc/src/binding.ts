@@ -25,16 +25,15 @@ export interface BoundConnection extends Caller {
 
 /**
  * Decides what crosses by reference: services and functions leave as paths and arrive as proxies; a proxy that goes home
- * arrives as the original; one of a third peer is forwarded. This is the codec's `Object` fallback, and the built-in types for
- * peers that said hello.
+ * arrives as the original; one of a third peer is forwarded. This is the codec's `Object` fallback, and its built-in types, those
+ * of JavaScript among them.
  */
 export class ReferenceBinding implements BuiltinTypes {
   readonly #connection: BoundConnection;
   readonly #router: Router;
   readonly #exports: Exports;
   readonly #imports: Imports;
-  /** Set for a peer that knows the built-in types. */
-  #standard: StandardTypes | undefined;
+  #standard!: StandardTypes;
 
   constructor(connection: BoundConnection, router: Router, exports: Exports, imports: Imports) {
     this.#connection = connection;
@@ -43,29 +42,47 @@ export class ReferenceBinding implements BuiltinTypes {
     this.#imports = imports;
   }
 
-  /** Adds the fallback: the last type id of the codec. */
+  /** Adds the fallback: the last type id of the codec. The peer is plain until it has said hello. */
   attach(codec: Codec): void {
     codec.addSerializer(
       Object,
       (value: object) => this.#servicePath(value),
       (path: unknown) => this.#proxyOf(path),
     );
-  }
-
-  /** The peer knows the built-in types. */
-  extend(codec: Codec): void {
-    this.#standard = new StandardTypes(codec);
+    this.#standard = new StandardTypes(codec, "plain");
     codec.setBuiltins(this);
   }
 
-  encode(value: unknown): ExtendedValue | undefined {
-    const node = nodeOf(value);
-    if (node !== undefined && this.#connection.isHome(node)) return { typeId: HOME_ID, data: homePath(node) };
-    if (typeof value !== "function") return this.#standard!.encode(value);
-    return { typeId: FUNCTION_ID, data: referencePath(this.#exports.add(value)) };
+  /** The peer has said hello: it knows the built-in types. */
+  extend(): void {
+    this.#standard.peer = "standard";
+    this.#standard.expected = true;
   }
 
-  decode(typeId: number, data: unknown, budget?: DecodingBudget): unknown {
+  get sendable(): boolean {
+    return this.#standard.sendable;
+  }
+
+  encode(value: unknown): ExtendedValue | undefined {
+    if (!this.sendable) return undefined;
+    const node = nodeOf(value);
+    if (node !== undefined && this.#connection.isHome(node)) return { typeId: HOME_ID, data: homePath(node) };
+    if (typeof value === "function") return { typeId: FUNCTION_ID, data: referencePath(this.#exports.add(value)) };
+    // An error with exposed methods is a service.
+    return value instanceof Error && isService(value) ? undefined : this.#standard.encode(value);
+  }
+
+  isBeside(bytes: Uint8Array): boolean {
+    return this.#standard.isBeside(bytes);
+  }
+
+  refusal(value: unknown): string | undefined {
+    return this.#standard.refusal(value);
+  }
+
+  decode(typeId: number, data: unknown, budget: DecodingBudget): unknown {
+    // From a plain peer none is taken.
+    if (!this.#standard.expected) return this.#standard.decode(typeId, data, budget);
     switch (typeId) {
       case FUNCTION_ID: {
         const reference = typeof data === "string" ? parseReferencePath(data) : undefined;
@@ -84,7 +101,7 @@ export class ReferenceBinding implements BuiltinTypes {
           });
         }
       default:
-        return this.#standard!.decode(typeId, data, budget);
+        return this.#standard.decode(typeId, data, budget);
     }
   }
 
@@ -94,11 +111,13 @@ export class ReferenceBinding implements BuiltinTypes {
       if (this.#connection.isHome(node)) throw new SerializationError("a plain peer can't get its own service back");
       return referencePath(this.#exports.add(value));
     }
-    if (typeof value === "function" && this.#standard === undefined) {
+    if (typeof value === "function" && !this.sendable) {
       throw new SerializationError("function: a plain peer takes services only, this one said no hello");
     }
-    if (!isService(value))
-      throw new SerializationError(`${describeType(value)} is no service and has no serializer; see extraSerializers`);
+    if (!isService(value)) {
+      const reason = `${describeType(value)} is no service and has no serializer; see extraSerializers`;
+      throw new SerializationError(this.refusal(value) ?? reason);
+    }
     // The search below the root is long for what isn't there.
     const path = this.#exports.has(value) ? undefined : this.#router.pathOf(value);
     return path ?? referencePath(this.#exports.add(value));

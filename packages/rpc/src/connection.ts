@@ -247,7 +247,7 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     this.#peerRoot = traits.root;
     if (traits.maxReferenceCount !== Infinity) this.#imports.maxCount = traits.maxReferenceCount;
     this.#endpoint.exceptionStyle = "map";
-    this.#binding.extend(this.#endpoint.codec!);
+    this.#binding.extend();
     this.#incoming.shareShapes(traits.shapeCount);
   }
 

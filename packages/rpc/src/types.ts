@@ -16,6 +16,7 @@ type Opaque =
   | null
   | undefined
   | Date
+  | URL
   | ArrayBufferView
   | ArrayBufferLike
   | AbortSignal
@@ -103,7 +104,50 @@ type ReceivedObject<V> = V extends Fn
       ? AsyncIterable<Received<I>>
       : V extends Plain
         ? { [K in keyof V]: Received<V[K]> }
-        : V;
+        : ReceivedCollection<V>;
+
+/** Maps and Sets, whose entries are looked at; a class that extends them is left as it is. */
+type ReceivedCollection<V> =
+  Collection<V> extends "map"
+    ? V extends ReadonlyMap<infer K, infer I>
+      ? V extends Map<K, I>
+        ? Map<Received<K>, Received<I>>
+        : ReadonlyMap<Received<K>, Received<I>>
+      : never
+    : Collection<V> extends "set"
+      ? V extends ReadonlySet<infer I>
+        ? V extends Set<I>
+          ? Set<Received<I>>
+          : ReadonlySet<Received<I>>
+        : never
+      : V;
+
+type SentCollection<V> =
+  Collection<V> extends "map"
+    ? V extends ReadonlyMap<infer K, infer I>
+      ? V extends Map<K, I>
+        ? Map<Sent<K>, Sent<I>>
+        : ReadonlyMap<Sent<K>, Sent<I>>
+      : never
+    : Collection<V> extends "set"
+      ? V extends ReadonlySet<infer I>
+        ? V extends Set<I>
+          ? Set<Sent<I>>
+          : ReadonlySet<Sent<I>>
+        : never
+      : V;
+
+/** Which of them a type is. A class that extends one has more members than it. */
+type Collection<V> =
+  V extends ReadonlyMap<infer K, infer I>
+    ? Map<K, I> extends V
+      ? "map"
+      : "other"
+    : V extends ReadonlySet<infer I>
+      ? Set<I> extends V
+        ? "set"
+        : "other"
+      : "other";
 
 /** What may be passed where the other side declares a `V`. */
 export type Sent<V> = V extends Opaque
@@ -116,7 +160,7 @@ export type Sent<V> = V extends Opaque
         ? V | Remote<V>
         : V extends Plain
           ? { [K in keyof V]: Sent<V[K]> }
-          : V;
+          : SentCollection<V>;
 
 /** The service that a proxy stands for: it is passed where a proxy is declared. */
 type RemoteTarget<V> = V extends { readonly [remoteBrand]?: infer S } ? NonNullable<S> : never;

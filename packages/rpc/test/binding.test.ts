@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { JsonCodec, MsgPackCodec } from "@colloquy/core";
 import { Service, connect, expose, release, sameRemote, serve, service } from "../src/index.ts";
 import type { Remote } from "../src/index.ts";
-import { failureOf, newAddress, pair, turns, until } from "./support.ts";
+import { Stranger, failureOf, newAddress, pair, turns, until } from "./support.ts";
 
 type Fn = (...args: any[]) => any;
 
@@ -403,14 +403,14 @@ describe("the table of what was handed out", () => {
   test("has nothing of a message that could not be sent", async () => {
     const house = new House();
     await using link = await pair<House, House>(house, { service: new House() });
-    expect((await failureOf(link.remote.keep([() => 1, { bad: new Date(0) }]))).code).toBe("SERIALIZATION_ERROR");
+    expect((await failureOf(link.remote.keep([() => 1, { bad: new Stranger() }]))).code).toBe("SERIALIZATION_ERROR");
     expect(link.client.stats().exportedReferences).toBe(0);
-    house.given = [() => 1, new Room("x"), new Date(0)];
+    house.given = [() => 1, new Room("x"), new Stranger()];
     expect((await failureOf(link.remote.give())).code).toBe("SERIALIZATION_ERROR");
     expect(link.peer.stats().exportedReferences).toBe(0);
     const kept = (): number => 1;
     await link.remote.keep(kept);
-    await failureOf(link.remote.keep([kept, new Date(0)]));
+    await failureOf(link.remote.keep([kept, new Stranger()]));
     expect(link.client.stats().exportedReferences).toBe(1);
     expect(await (house.kept as Fn)()).toBe(1);
   });
@@ -455,7 +455,7 @@ describe("what is neither a value nor exposed", () => {
       field = 1;
       method(): void {}
     }
-    for (const thing of [new Plain(), new Map(), Symbol("x"), Promise.resolve(1), /x/]) {
+    for (const thing of [new Plain(), new WeakMap(), Symbol("x"), Promise.resolve(1), /x/]) {
       const error = await failureOf(link.remote.keep({ thing }));
       const type = typeof thing === "symbol" ? "symbol" : thing.constructor.name;
       expect(error.message).toContain(`argument 1 of "keep": `);
@@ -469,9 +469,9 @@ describe("what is neither a value nor exposed", () => {
 
   test("is left without a mark of ours", async () => {
     await using link = await pair(new House());
-    await failureOf(link.remote.keep(new Map()));
-    await failureOf(link.remote.keep(new Date(0)));
-    for (const prototype of [Map.prototype, Date.prototype, Promise.prototype]) {
+    await failureOf(link.remote.keep(new WeakMap()));
+    await failureOf(link.remote.keep(new Stranger()));
+    for (const prototype of [WeakMap.prototype, Stranger.prototype, Promise.prototype]) {
       expect(Object.getOwnPropertySymbols(prototype).map(String)).not.toContain("Symbol(colloquy.table)");
     }
   });

@@ -3,7 +3,18 @@ import { describe, expect, test } from "vitest";
 import { ColloquyError } from "@colloquy/core";
 import { Service, connect, expose, notify, serve, service } from "../src/index.ts";
 import type { CallContext, Connection } from "../src/index.ts";
-import { Child, WirePeer, failureOf, greeted, newAddress, pair, turns, until, wireServer } from "./support.ts";
+import {
+  Child,
+  Stranger,
+  WirePeer,
+  failureOf,
+  greeted,
+  newAddress,
+  pair,
+  turns,
+  until,
+  wireServer,
+} from "./support.ts";
 
 class Office extends Service {
   readonly log: unknown[] = [];
@@ -64,8 +75,8 @@ describe("notify", () => {
     const remote = link.remote as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>;
     notify(remote["none"]!)(1);
     await until(() => link.peer.stats().failedNotifications === 1);
-    expect(() => notify(remote["write"]!)(new Date(0))).toThrow(
-      "Date is no service and has no serializer; see extraSerializers, at [1][0]",
+    expect(() => notify(remote["write"]!)(new Stranger())).toThrow(
+      "Stranger is no service and has no serializer; see extraSerializers, at [1][0]",
     );
     await link.client.close();
     notify(remote["write"]!)("after the end");

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { RemoteError, SerializationError } from "@colloquy/core";
 import { ColloquyError, Service, connect, expose, serve, service, withOptions } from "../src/index.ts";
 import type { SerializerFactory } from "../src/index.ts";
-import { WirePeer, failureOf, newAddress, pair } from "./support.ts";
+import { Stranger, WirePeer, failureOf, newAddress, pair } from "./support.ts";
 
 class OutOfStock extends Error {
   override name = "OutOfStock";
@@ -29,11 +29,11 @@ class Shop extends Service {
   @expose coded(): void {
     throw new ColloquyError("INVALID_ARGUMENT", "that is no item");
   }
-  @expose date(): unknown {
-    return new Date(0);
+  @expose stranger(): unknown {
+    return new Stranger();
   }
   @expose nested(): unknown {
-    return { list: [1, new Map()] };
+    return { list: [1, new Stranger()] };
   }
 }
 
@@ -140,11 +140,11 @@ describe("an error of this side", () => {
   test("says that a call with a value that can't be sent was not carried out", async () => {
     await using link = await pair(new Shop());
     const remote = link.remote as unknown as { buy(item: unknown): Promise<void> };
-    const error = await failureOf(remote.buy({ when: [new Date(0)] }));
+    const error = await failureOf(remote.buy({ when: [new Stranger()] }));
     expect(error).toBeInstanceOf(SerializationError);
     expect(error).toMatchObject({ code: "SERIALIZATION_ERROR", executed: "no" });
     expect(error.message).toBe(
-      'argument 1 of "buy": Date is no service and has no serializer; see extraSerializers, at when[0]',
+      'argument 1 of "buy": Stranger is no service and has no serializer; see extraSerializers, at when[0]',
     );
     expect(error["place"]).toEqual(["when", 0]);
   });
@@ -160,11 +160,13 @@ describe("an error of this side", () => {
     ];
     await using link = await pair(new Shop(), { extraSerializers: [money], serve: { extraSerializers: [money] } });
     const remote = link.remote as unknown as { buy(...items: unknown[]): Promise<void> };
-    const itself = await failureOf(remote.buy("tea", new Date(0)));
-    expect(itself.message).toBe('argument 2 of "buy": Date is no service and has no serializer; see extraSerializers');
+    const itself = await failureOf(remote.buy("tea", new Stranger()));
+    expect(itself.message).toBe(
+      'argument 2 of "buy": Stranger is no service and has no serializer; see extraSerializers',
+    );
     expect(itself["place"]).toEqual([]);
-    const named = await failureOf(withOptions(remote.buy, { kwargs: { item: { when: new Date(0) } } })());
-    expect(named.message).toContain('argument "item" of "buy": Date is no service');
+    const named = await failureOf(withOptions(remote.buy, { kwargs: { item: { when: new Stranger() } } })());
+    expect(named.message).toContain('argument "item" of "buy": Stranger is no service');
     expect(named["place"]).toEqual(["when"]);
     const thrown = await failureOf(remote.buy([new Money()]));
     expect(thrown.message).toMatch(/^argument 1 of "buy": .*, at \[0\]$/);
@@ -173,9 +175,9 @@ describe("an error of this side", () => {
 
   test("names the place in a result that can't be sent, and the caller learns that the method ran", async () => {
     await using link = await pair(new Shop());
-    expect(await failureOf(link.remote.date())).toMatchObject({ code: "SERIALIZATION_ERROR", executed: "yes" });
+    expect(await failureOf(link.remote.stranger())).toMatchObject({ code: "SERIALIZATION_ERROR", executed: "yes" });
     const error = await failureOf(link.remote.nested());
-    expect(error.message).toContain("Map is no service and has no serializer; see extraSerializers, at list[1]");
+    expect(error.message).toContain("Stranger is no service and has no serializer; see extraSerializers, at list[1]");
   });
 
   test("is a rejection and never thrown by the call itself", async () => {

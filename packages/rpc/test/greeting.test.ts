@@ -37,8 +37,8 @@ describe("hello on the wire", () => {
             software: "colloquy",
             codec: "json",
             serializers: [],
-            limits: { maxMessageBytes: 1000, maxReferenceCount: 7 },
-            segments: false,
+            limits: { maxMessageBytes: 1000, maxReferenceCount: 7, maxSegmentBytes: 512 * 1024 * 1024 },
+            segments: true,
             shapes: 0,
           },
         ],
@@ -59,8 +59,8 @@ describe("hello on the wire", () => {
       software: "colloquy",
       codec: "json",
       serializers: ["Point", "Size"],
-      limits: { maxMessageBytes: 16 * 1024 * 1024, maxReferenceCount: 10_000 },
-      segments: false,
+      limits: { maxMessageBytes: 16 * 1024 * 1024, maxReferenceCount: 10_000, maxSegmentBytes: 512 * 1024 * 1024 },
+      segments: true,
     });
   });
 

@@ -170,7 +170,9 @@ describe("a plain server", () => {
     const error = await failureOf(remote.subscribe(() => 1));
     expect(error).toMatchObject({ code: "SERIALIZATION_ERROR", executed: "no" });
     expect(error.message).toContain("function: a plain peer takes services only, this one said no hello");
-    expect((await failureOf(remote.set(undefined))).message).toContain("no serializer for undefined");
+    expect((await failureOf(remote.set(undefined))).message).toContain(
+      "undefined: the peer said no hello, so it takes no built-in types",
+    );
     expect(connection.stats().exportedReferences).toBe(0);
     const late = new AbortController();
     const call = withOptions(remote.slow, { signal: late.signal })();

@@ -16,6 +16,9 @@ export function newAddress(): string {
   return `local://rpc-test-${process.pid}-${addressCount++}`;
 }
 
+/** A class that has no serializer. */
+export class Stranger {}
+
 /** A server with one client. */
 export interface Pair<S extends object, C extends object> extends AsyncDisposable {
   readonly server: Server;

@@ -45,6 +45,30 @@ interface Options {
   readonly depth: number;
 }
 
+type Standard = [
+  Date,
+  Map<string, Map<bigint, Set<URL>>>,
+  Set<RangeError>,
+  bigint,
+  URL,
+  Error,
+  AggregateError,
+  Int8Array,
+  Uint8Array<ArrayBuffer>,
+  Uint8ClampedArray,
+  Float64Array,
+  BigInt64Array,
+  ArrayBuffer,
+  DataView,
+  Buffer,
+  undefined,
+];
+
+/** It has a serializer. */
+class Registry extends Map<string, Room> {
+  readonly owner: string = "";
+}
+
 class House extends Service {
   readonly street: string = "";
   @expose readonly hall = new Room();
@@ -98,6 +122,18 @@ class House extends Service {
   }
   @expose anything(x: any): any {
     return x;
+  }
+  @expose plan(_rooms: Map<string, Room>): ReadonlyMap<string, Room> {
+    return new Map();
+  }
+  @expose keys(_rooms: ReadonlySet<Room>): Set<(text: string) => void> {
+    return new Set();
+  }
+  @expose standard(value: Standard): Standard {
+    return value;
+  }
+  @expose registry(value: Registry): Registry {
+    return value;
   }
   @expose data(): { when: Date; bytes: Uint8Array; tags: readonly string[]; pair: [number, string] } {
     return { when: new Date(0), bytes: new Uint8Array(), tags: [], pair: [1, ""] };
@@ -301,4 +337,20 @@ export function records(): void {
     x = 1;
   }
   new JsonCodec().addSerializer(...Declared.serializer);
+}
+
+export async function standardTypes(): Promise<void> {
+  // Values of the built-in types are the same on both sides,
+  same<Parameters<typeof house.standard>, [value: Standard]>(true);
+  same<ReturnType<typeof house.standard>, Promise<Standard>>(true);
+  same<ReturnType<typeof house.registry>, Promise<Registry>>(true);
+  same<Parameters<typeof house.registry>, [value: Registry]>(true);
+  // but for services and functions in them.
+  const plan = await house.plan(new Map([["", new Room()]]));
+  same<typeof plan, ReadonlyMap<string, Remote<Room>>>(true);
+  await house.plan(new Map<string, Room | Remote<Room>>([["", house.hall]]));
+  // @ts-expect-error -- no room
+  await house.plan(new Map([["", 1]]));
+  const hearers = await house.keys(new Set([house.hall]));
+  for (const hear of hearers) same<ReturnType<typeof hear>, Promise<void>>(true);
 }

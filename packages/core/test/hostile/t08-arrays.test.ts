@@ -10,8 +10,7 @@ import { ndarraySerializer } from "../../src/ndarray-serializer.ts";
 import { parseNpyHeader } from "../../src/npy-header.ts";
 import { readNpy, writeNpy } from "../../src/npy.ts";
 import { serveChannels } from "../../src/serve-channels.ts";
-import { StandardTypes } from "../../src/standard-types.ts";
-import { decodeMessage, encodeMessage, rejectionOf, thrownBy } from "../support.ts";
+import { builtins, decodeMessage, encodeMessage, greeted, rejectionOf, thrownBy } from "../support.ts";
 
 /** Memory that is taken while an action runs: far above noise if it follows the shape. */
 function grownBytes(action: () => void): number {
@@ -24,14 +23,12 @@ function grownBytes(action: () => void): number {
 /** What a peer makes of values: any data for the id of arrays. */
 function lie(typeId: number, data: unknown): Buffer {
   const peer = new MsgPackCodec();
-  peer.setBuiltins({ encode: () => ({ typeId, data }), decode: () => undefined });
+  peer.setBuiltins(builtins(() => ({ typeId, data })));
   return encodeMessage(peer, 1, 7, undefined);
 }
 
 function receiver(): MsgPackCodec {
-  const codec = new MsgPackCodec([ndarraySerializer]);
-  codec.setBuiltins(new StandardTypes(codec));
-  return codec;
+  return greeted(new MsgPackCodec([ndarraySerializer]));
 }
 
 const SHAPES = [
@@ -89,10 +86,7 @@ describe("T8: arrays whose shape is far from their bytes", () => {
     const codec = receiver();
     codec.limits = { ...codec.limits, maxDecodedCost: 100_000 };
     const peer = new MsgPackCodec();
-    peer.setBuiltins({
-      encode: () => ({ typeId: -13, data: ["|u1", [], "C", new Uint8Array(1)] }),
-      decode: () => undefined,
-    });
+    peer.setBuiltins(builtins(() => ({ typeId: -13, data: ["|u1", [], "C", new Uint8Array(1)] })));
     const payload = encodeMessage(
       peer,
       1,
