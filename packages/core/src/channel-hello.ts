@@ -104,7 +104,7 @@ export class ChannelHello {
     this.#endpoint.maxSentBytes = traits.maxMessageBytes;
     this.#endpoint.exceptionStyle = "map";
     this.#endpoint.codec!.segments.support = "none";
-    this.#endpoint.takeSegments(traits.maxSegmentBytes);
+    this.#endpoint.sendSegments(traits.maxSegmentBytes);
   }
 }
 

@@ -390,6 +390,7 @@ describe("a connection that ends while its codec decodes in promises", () => {
       queuedBytes: 0,
       open: (opened) => (receiver = opened),
       write: () => true,
+      writePiece: () => {},
       pause: () => {},
       resume: () => {},
       end: () => {},

@@ -13,6 +13,7 @@ class Sink implements Transport {
   resume(): void {}
   end(): void {}
   destroy(): void {}
+  writePiece(): void {}
   write(bytes: Uint8Array): boolean {
     this.batches.push(bytes as Buffer);
     return this.queuedBytes === 0;

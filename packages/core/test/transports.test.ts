@@ -165,6 +165,7 @@ describe("the contract of transports", () => {
       },
       open: (receiver) => transport.open(receiver),
       write: (data) => transport.write(data),
+      writePiece: (head, piece, onLeft) => transport.writePiece(head, piece, onLeft),
       pause: () => transport.pause(),
       resume: () => transport.resume(),
       end: () => transport.end(),
