@@ -57,6 +57,7 @@ export class ChannelHello {
       this.#heard = true;
       const traits = readHello(content[1][0], own, "asking");
       this.#types.expected = true;
+      endpoint.takeSegments();
       endpoint.reply(id, own, true);
       this.#extend(traits);
     } catch (error) {
@@ -133,7 +134,7 @@ export class ChannelHello {
     endpoint.maxSentBytes = maxMessageBytes;
     endpoint.exceptionStyle = "map";
     endpoint.codec!.segments.support = "none";
-    endpoint.takeSegments(maxSegmentBytes);
+    endpoint.sendSegments(maxSegmentBytes);
   }
 }
 

@@ -15,6 +15,8 @@ export interface EndpointHandler {
   onEncoded?(succeeded: boolean): void;
   /** Looks at a request first, whatever the limits. True: it was the protocol's own, and is answered. */
   onControl?(id: number, content: unknown): boolean;
+  /** What takes those references back, should the message that was just encoded be withdrawn before it is complete. */
+  heldReferences?(): (() => void) | undefined;
   /** A value can be sent once the peer has said hello. True: it is asked, and the output held until it has answered. */
   onHelloWanted?(): boolean;
   /** The connection has ended and every call has settled. Called once; `error` says why, where it wasn't closed in order. */

@@ -39,7 +39,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
     this.#transport = transport;
     this.#handler = handler;
     this.#pending = new PendingCalls(limits.maxPendingCount);
-    this.#outbox = new Outbox(transport, this.#pending, limits, this);
+    this.#outbox = new Outbox(transport, this.#pending, limits, this, handler);
     this.#inbox = new Inbox(transport, codec, limits.maxMessageBytes, this);
     if (typeof codec === "function") this.#outbox.hold();
     else this.#useCodec(codec);
@@ -83,11 +83,14 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
     this.codec!.maxSentBytes = this.#outbox.frames.maxPayloadBytes = Math.min(bytes, this.limits.maxMessageBytes);
   }
 
-  /** This side takes segments from now on, as it has said; `maxSentBytes`: so does the peer, at a time. */
-  takeSegments(maxSentBytes = 0): void {
-    const { segments } = this.#outbox;
-    this.#inbox.takeSegments(this.limits, segments);
-    segments.maxAnnouncedBytes = maxSentBytes;
+  /** This side takes segments from now on, as it has said. */
+  takeSegments(): void {
+    this.#inbox.takeSegments(this.limits, () => this.#outbox.segments);
+  }
+
+  /** The peer takes segments, so many bytes at a time. */
+  sendSegments(maxSentBytes: number): void {
+    this.#outbox.maxSegmentBytes = Math.min(maxSentBytes, this.limits.maxSegmentBytes);
     if (maxSentBytes > 0) this.codec!.segments.support = "segments";
   }
 
@@ -159,6 +162,11 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
     this.#conditions.check();
   }
 
+  /** The caller has given request `id` up: an answer that is large, and on its way, becomes an exception. */
+  withdrawAnswer(id: number): void {
+    this.#outbox.withdrawAnswer(id);
+  }
+
   /** Ends the connection at once; what is pending fails with `CONNECTION_LOST`, and `error` as its cause. */
   destroy(error?: ColloquyError): void {
     this.#finish(error);
@@ -184,7 +192,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
 
   stats(): EndpointStats {
     return {
-      sentMessages: this.#outbox.frames.sentMessages,
+      sentMessages: this.#outbox.sentMessages,
       sentBytes: this.#outbox.frames.sentBytes,
       receivedMessages: this.#inbox.receivedMessages,
       receivedBytes: this.#inbox.receivedBytes,
@@ -209,11 +217,8 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
   }
 
   onDrain(): void {
+    this.#inbox.confirm();
     this.#outbox.onDrain();
-  }
-
-  onHelloWanted(): boolean {
-    return this.#handler.onHelloWanted?.() === true;
   }
 
   onIdle(): void {
@@ -227,10 +232,6 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
     void this.#finishRead(reason);
   }
 
-  onEncoded(succeeded: boolean): void {
-    this.#handler.onEncoded?.(succeeded);
-  }
-
   onRead(): void {
     this.#conditions.check();
   }
@@ -238,10 +239,6 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
   onCodec(codec: Codec): void {
     this.#useCodec(codec);
     this.#outbox.unhold();
-  }
-
-  onLostNotification(error: ColloquyError): void {
-    this.#handler.onLostNotification(error);
   }
 
   onBroken(error: ColloquyError): void {

@@ -32,12 +32,13 @@ export class FrameDecoder {
   #headerFilled = 0;
   #header = 0;
   readonly #body: FrameBody = new FrameBody();
-  /** Takes extended frames, where they are allowed; the reader is made for the first one. */
-  #extendedListener: ExtendedFrameListener | undefined;
+  /** Makes what takes extended frames, where they are allowed, for the first one. */
+  #makeListener: (() => ExtendedFrameListener) | undefined;
   #extended: ExtendedFrameReader | undefined;
   /** Where the header of a piece is read to that probably comes next: no byte of the piece goes elsewhere first. */
   #probe: Buffer | undefined;
-  #pieceExpected = false;
+  /** The last frame was an extended one. */
+  #afterExtended = false;
   #stopped = false;
 
   constructor(maxPayloadBytes: number, listener: FrameListener) {
@@ -45,9 +46,9 @@ export class FrameDecoder {
     this.#listener = listener;
   }
 
-  /** Takes extended frames from now on. */
-  takeExtended(listener: ExtendedFrameListener): void {
-    this.#extendedListener = listener;
+  /** Takes extended frames from now on; `makeListener` is called when the first one comes. */
+  takeExtended(makeListener: () => ExtendedFrameListener): void {
+    this.#makeListener = makeListener;
   }
 
   /** Bytes of a frame that has begun and is not complete. */
@@ -84,7 +85,7 @@ export class FrameDecoder {
   room(): Buffer | undefined {
     if (this.#extended?.isOpen === true) return this.#extended.room();
     if (this.#body.isOpen) return this.#body.room();
-    if (!this.#pieceExpected) return undefined;
+    if (!this.#afterExtended || this.#extended?.expectsPiece !== true) return undefined;
     this.#probe ??= Buffer.allocUnsafeSlow(HEADER_BYTES + PIECE_HEAD_BYTES);
     return this.#probe.subarray(this.#headerFilled);
   }
@@ -102,7 +103,7 @@ export class FrameDecoder {
   /** A frame whose header has been read and whose content starts at `start`; returns where the next one does. */
   #frame(length: number, chunk: Buffer, start: number): number {
     if (length > this.maxPayloadBytes) return this.#extendedFrame(length, chunk, start);
-    this.#pieceExpected = false;
+    this.#afterExtended = false;
     const end = start + length;
     if (end <= chunk.length) {
       this.#listener.onFrame(chunk, start, end);
@@ -115,11 +116,11 @@ export class FrameDecoder {
   #extendedFrame(length: number, chunk: Buffer, start: number): number {
     if (length < EXTENDED_BIT)
       throw new ProtocolError(`frame of ${length} bytes; the limit is ${this.maxPayloadBytes} (maxMessageBytes)`);
-    if (this.#extendedListener === undefined)
+    if (this.#makeListener === undefined)
       throw new ProtocolError("extended frame from a peer that was not told to send any");
-    this.#extended ??= new ExtendedFrameReader(this.#extendedListener);
+    this.#extended ??= new ExtendedFrameReader(this.#makeListener());
     this.#extended.begin(length - EXTENDED_BIT);
-    this.#pieceExpected = true;
+    this.#afterExtended = true;
     return this.#extended.read(chunk, start, this.maxPayloadBytes + LARGEST_ANNOUNCEMENT_BYTES);
   }
 

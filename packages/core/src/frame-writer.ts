@@ -1,10 +1,12 @@
 import { BatchOverflow, ByteWriter } from "./byte-writer.ts";
 import { ColloquyError } from "./errors.ts";
 import { EXTENDED_BIT } from "./extended-frames.ts";
+import type { WatchedOutput } from "./stall-watch.ts";
 import type { Transport } from "./transport.ts";
 
 const HEADER_BYTES = 4;
 const NO_BYTES: Uint8Array = new Uint8Array();
+const NONE: (() => void)[] = [];
 /**
  * The first batch of a turn leaves at once when it has passed this size, so that the other side starts while this one goes on.
  * Each one after may be twice as large: the other side has something to do, and every write has its price.
@@ -20,7 +22,7 @@ export interface FrameWriterListener {
 }
 
 /** Collects the frames of one turn of the event loop and gives them to the transport in one piece. */
-export class FrameWriter {
+export class FrameWriter implements WatchedOutput {
   readonly writer: ByteWriter = new ByteWriter();
   /** Largest payload; the smaller of both sides' limits once the peer has told its own. */
   maxPayloadBytes: number;
@@ -33,6 +35,10 @@ export class FrameWriter {
   #closed = false;
   /** The transport keeps some of what it got. */
   #backlogged = false;
+  /** A payload is being written: other frames have to wait, and what is there must not leave. */
+  #isOpen = false;
+  /** Extended frames that came meanwhile. */
+  #held: (() => void)[] = NONE;
 
   constructor(transport: Transport, maxPayloadBytes: number, listener: FrameWriterListener) {
     this.#transport = transport;
@@ -49,9 +55,23 @@ export class FrameWriter {
     return bytes + batchBytes;
   }
 
+  get waits(): boolean {
+    return this.#transport.queuedBytes > 0;
+  }
+
+  get moved(): number {
+    return this.sentBytes - this.#transport.queuedBytes;
+  }
+
+  /** A frame has begun and is not complete. */
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
   /** Starts a frame; the encoder writes its payload behind. */
   begin(): number {
     const { writer } = this;
+    this.#isOpen = true;
     const mark = writer.mark();
     writer.maxBatchBytes = mark + HEADER_BYTES + this.maxPayloadBytes + RESERVE_SLACK_BYTES;
     writer.reserve(HEADER_BYTES);
@@ -69,7 +89,8 @@ export class FrameWriter {
     const length = this.#checkedLength(mark);
     this.writer.view.setUint32(start, length);
     this.sentMessages++;
-    this.countSent(length + HEADER_BYTES);
+    this.sentBytes += length + HEADER_BYTES;
+    this.#end();
     this.#schedule();
   }
 
@@ -82,12 +103,17 @@ export class FrameWriter {
     const length = this.#checkedLength(mark);
     const end = this.writer.position;
     const payload = Buffer.from(this.writer.bytes.subarray(end - length, end));
-    this.writer.rewind(mark);
+    this.drop(mark);
     return payload;
   }
 
-  /** Adds an extended frame to the batch, `docs/protocol.md` section 6. */
+  /** Adds an extended frame to the batch, behind the frame that is being written, `docs/protocol.md` section 8. */
   extended(kind: number, head: Uint8Array, payload: Uint8Array = NO_BYTES): void {
+    if (this.#isOpen) {
+      if (this.#held === NONE) this.#held = [];
+      this.#held.push(() => this.extended(kind, head, payload));
+      return;
+    }
     const { writer } = this;
     const length = 1 + head.length + payload.length;
     writer.maxBatchBytes = writer.mark() + HEADER_BYTES + length;
@@ -97,18 +123,24 @@ export class FrameWriter {
     writer.position += HEADER_BYTES + 1;
     writer.append(head);
     writer.append(payload);
-    this.countSent(HEADER_BYTES + length);
+    this.sentBytes += HEADER_BYTES + length;
     this.#schedule();
   }
 
-  countSent(bytes: number): void {
-    this.sentBytes += bytes;
+  /**
+   * Sends a piece of a large value. Only while `queuedBytes` is 0, so that it needn't wait in a queue, where its memory could be
+   * taken away from under it.
+   */
+  piece(head: Uint8Array, bytes: Uint8Array, onLeft: () => void): void {
+    this.sentBytes += head.length + bytes.length;
+    this.#transport.writePiece(head, bytes, onLeft);
+    this.#backlogged = this.#transport.queuedBytes > 0;
   }
 
   #checkedLength(mark: number): number {
     const length = this.writer.position - this.writer.at(mark) - HEADER_BYTES;
     if (length <= this.maxPayloadBytes) return length;
-    this.writer.rewind(mark);
+    this.drop(mark);
     throw tooLarge(this.maxPayloadBytes);
   }
 
@@ -126,11 +158,13 @@ export class FrameWriter {
   /** Drops a frame that isn't complete. */
   drop(mark: number): void {
     this.writer.rewind(mark);
+    this.#end();
   }
 
   /** Drops a frame whose encoding failed; returns the error to report. */
   abort(mark: number, error: unknown): unknown {
-    this.writer.rewind(mark);
+    // Where a frame over the limit is what has failed, it is gone already, and others may have come.
+    if (this.#isOpen) this.drop(mark);
     return error instanceof BatchOverflow ? tooLarge(this.maxPayloadBytes) : error;
   }
 
@@ -142,7 +176,7 @@ export class FrameWriter {
   }
 
   flush(): void {
-    if (this.writer.batchBytes === 0) return;
+    if (this.writer.batchBytes === 0 || this.#isOpen) return;
     const batch = this.writer.take();
     if (this.#closed) return;
     // What waits must not hold a whole slab for some bytes.
@@ -154,6 +188,14 @@ export class FrameWriter {
   /** What is written from now on goes nowhere. */
   close(): void {
     this.#closed = true;
+  }
+
+  #end(): void {
+    this.#isOpen = false;
+    const held = this.#held;
+    if (held === NONE) return;
+    this.#held = NONE;
+    for (const write of held) write();
   }
 }
 

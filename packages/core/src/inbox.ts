@@ -60,10 +60,14 @@ export class Inbox implements FrameListener, SegmentListener {
     return !this.#stopped && (this.#mustWait || this.#unpackingCount > 0);
   }
 
-  /** Takes messages with segments from now on. */
-  takeSegments(limits: Limits, receipts: SegmentReceipts): void {
-    this.#segments ??= new IncomingSegments(limits, this, receipts);
-    this.frames.takeExtended(this.#segments);
+  /** Takes messages with segments from now on; `receipts` is asked for when the first one comes. */
+  takeSegments(limits: Limits, receipts: () => SegmentReceipts): void {
+    this.frames.takeExtended(() => (this.#segments = new IncomingSegments(limits, this, receipts())));
+  }
+
+  /** There is room in the output again. */
+  confirm(): void {
+    if (!this.#stopped) this.#segments?.confirm();
   }
 
   push(chunk: Buffer): void {

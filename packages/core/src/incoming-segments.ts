@@ -3,24 +3,26 @@ import {
   ANNOUNCEMENT_BYTES,
   MAX_SEGMENT_COUNT,
   RECEIPT,
-  RELEASE,
   SEGMENTED_MESSAGE,
   WITHDRAWAL,
+  bytesBeside,
+  fits,
+  segmentBytes,
 } from "./extended-frames.ts";
-import type { ExtendedFrameListener } from "./extended-frames.ts";
+import type { ExtendedFrameListener, SegmentLengths } from "./extended-frames.ts";
 import type { Limits } from "./limits.ts";
 
 const HANDLE_BYTES = 4;
-/** The sender is told of what has come each time it is so much. */
-const RECEIPT_BYTES = 65_536;
 const COUNT_BYTES = 4;
+/** The sender is told of what has come when a piece is complete and it is so much, */
+const RECEIPT_BYTES = 65_536;
+/** and within one when it is so much: it has to see that something moves. */
+const RECEIPT_BYTES_WITHIN = 262_144;
+const LARGEST_RECEIPT = 0xffff_ffff;
 const NO_BYTES: Buffer = Buffer.allocUnsafeSlow(0);
 
 /** A segment of a message that isn't complete. */
-interface IncomingSegment {
-  readonly length: number;
-  /** Its length once it is unpacked; 0: it comes as it is. */
-  readonly rawLength: number;
+interface IncomingSegment extends SegmentLengths {
   /** Made when its first bytes come. */
   bytes: Buffer;
   filled: number;
@@ -32,7 +34,7 @@ export interface SegmentedMessage {
   readonly payload: Buffer;
   readonly segments: readonly Pick<IncomingSegment, "bytes" | "rawLength">[];
   /** What it counts towards the limit until it is released. */
-  readonly announcedBytes: number;
+  readonly countedBytes: number;
 }
 
 interface IncomingMessage extends SegmentedMessage {
@@ -48,6 +50,8 @@ export interface SegmentListener {
 
 /** The other direction: what is told to the sender of segments, and what its peer has told this side. */
 export interface SegmentReceipts {
+  /** False: the output is full; `confirm` follows when it isn't. */
+  readonly hasRoom: boolean;
   /** So many more bytes of segments have come. */
   sendReceipt(bytes: number): void;
   /** A message counts no more towards the limit. */
@@ -59,16 +63,19 @@ export interface SegmentReceipts {
 }
 
 /**
- * The messages of one connection whose segments are on their way (`docs/protocol.md` section 6). What is announced in all is
+ * The messages of one connection whose segments are on their way (`docs/protocol.md` section 8). What is announced in all is
  * bounded; memory for a segment is taken when its first bytes come, at once and in full, so that none is copied.
  */
 export class IncomingSegments implements ExtendedFrameListener {
   readonly #limits: Limits;
   readonly #listener: SegmentListener;
   readonly #receipts: SegmentReceipts;
+  /** By handle, until the sender is told that they are released. */
   readonly #messages = new Map<number, IncomingMessage>();
-  #announcedBytes = 0;
+  #countedBytes = 0;
   #unconfirmedBytes = 0;
+  /** Decoded; the sender isn't told yet. */
+  #released: SegmentedMessage[] = [];
 
   constructor(limits: Limits, listener: SegmentListener, receipts: SegmentReceipts) {
     this.#limits = limits;
@@ -76,27 +83,18 @@ export class IncomingSegments implements ExtendedFrameListener {
     this.#listener = listener;
   }
 
-  /** Messages that aren't complete. */
-  get size(): number {
-    return this.#messages.size;
+  /** What all messages count that are announced and not released. */
+  get countedBytes(): number {
+    return this.#countedBytes;
   }
 
-  /** @throws ProtocolError for a frame of an unknown kind, or one that is malformed or over the limits. */
+  /** @throws ProtocolError for a frame that is malformed, or over the limits. */
   onExtended(kind: number, bytes: Buffer, start: number, end: number): void {
-    if (end - start < HANDLE_BYTES) throw new ProtocolError("extended frame without a number");
     const number = bytes.readUInt32BE(start);
-    switch (kind) {
-      case SEGMENTED_MESSAGE:
-        return this.#announce(number, bytes, start + HANDLE_BYTES, end);
-      case WITHDRAWAL:
-        return this.#withdraw(number);
-      case RECEIPT:
-        return this.#receipts.onReceipt(number);
-      case RELEASE:
-        return this.#receipts.onRelease(number);
-      default:
-        throw new ProtocolError(`extended frame of the unknown kind ${kind}`);
-    }
+    if (kind === SEGMENTED_MESSAGE) this.#announce(number, bytes, start + HANDLE_BYTES, end);
+    else if (kind === WITHDRAWAL) this.#withdraw(number);
+    else if (kind === RECEIPT) this.#receipts.onReceipt(number);
+    else this.#receipts.onRelease(number);
   }
 
   onPiece(handle: number, index: number, length: number): Buffer {
@@ -109,31 +107,60 @@ export class IncomingSegments implements ExtendedFrameListener {
     if (segment.filled === 0) segment.bytes = allocate(segment.length);
     const place = segment.bytes.subarray(segment.filled, end);
     segment.filled = end;
-    this.#unconfirmedBytes += length;
     return place;
   }
 
-  onPieceRead(handle: number, index: number): void {
-    const message = this.#messages.get(handle)!;
-    const segment = message.segments[index]!;
-    const isComplete = segment.filled === segment.length && --message.missingCount === 0;
-    if (this.#unconfirmedBytes >= RECEIPT_BYTES || isComplete) {
-      this.#receipts.sendReceipt(this.#unconfirmedBytes);
-      this.#unconfirmedBytes = 0;
-    }
-    if (!isComplete) return;
-    this.#messages.delete(handle);
-    this.#listener.onSegmented(message);
+  onPieceBytes(count: number): void {
+    this.#unconfirmedBytes += count;
+    if (this.#unconfirmedBytes >= RECEIPT_BYTES_WITHIN) this.#sendReceipt();
   }
 
-  /** A message that was handed out has been decoded. */
-  release({ handle, announcedBytes }: SegmentedMessage): void {
-    this.#announcedBytes -= announcedBytes;
-    this.#receipts.sendRelease(handle);
+  onPieceRead(handle: number, index: number): void {
+    const message = this.#messages.get(handle);
+    // A receipt that can't be written may have ended the connection.
+    if (message === undefined) return;
+    const segment = message.segments[index]!;
+    const isComplete = segment.filled === segment.length && --message.missingCount === 0;
+    if (this.#unconfirmedBytes >= RECEIPT_BYTES || isComplete) this.#sendReceipt();
+    if (isComplete) this.#listener.onSegmented(message);
+  }
+
+  /** A message that was handed out is decoded. */
+  release(message: SegmentedMessage): void {
+    this.#released.push(message);
+    if (this.#receipts.hasRoom) this.#sendReleases();
+  }
+
+  /** Tells the sender what the output had no room for. */
+  confirm(): void {
+    this.#sendReceipt();
+    if (this.#receipts.hasRoom) this.#sendReleases();
   }
 
   clear(): void {
     this.#messages.clear();
+    this.#released = [];
+    this.#countedBytes = 0;
+    this.#unconfirmedBytes = 0;
+  }
+
+  #sendReceipt(): void {
+    while (this.#unconfirmedBytes > 0 && this.#receipts.hasRoom) {
+      const bytes = Math.min(this.#unconfirmedBytes, LARGEST_RECEIPT);
+      this.#unconfirmedBytes -= bytes;
+      this.#receipts.sendReceipt(bytes);
+    }
+  }
+
+  /** A message counts until its sender is told: what is yet to be told is bounded, too. */
+  #sendReleases(): void {
+    const released = this.#released;
+    this.#released = [];
+    for (const message of released) {
+      this.#messages.delete(message.handle);
+      this.#countedBytes -= message.countedBytes;
+      this.#receipts.sendRelease(message.handle);
+    }
   }
 
   #announce(handle: number, bytes: Buffer, start: number, end: number): void {
@@ -143,43 +170,58 @@ export class IncomingSegments implements ExtendedFrameListener {
     const payloadStart = first + count * ANNOUNCEMENT_BYTES;
     if (count < 1 || count > MAX_SEGMENT_COUNT || payloadStart > end)
       throw new ProtocolError(`a message with segments has 1 to ${MAX_SEGMENT_COUNT} of them, each announced`);
-    if (end - payloadStart > this.#limits.maxMessageBytes)
+    const payloadBytes = end - payloadStart;
+    if (payloadBytes > this.#limits.maxMessageBytes)
       throw new ProtocolError(
-        `payload of ${end - payloadStart} bytes; the limit is ${this.#limits.maxMessageBytes} (maxMessageBytes)`,
+        `payload of ${payloadBytes} bytes; the limit is ${this.#limits.maxMessageBytes} (maxMessageBytes)`,
       );
     const segments: IncomingSegment[] = [];
-    let announcedBytes = 0;
-    for (let at = first; at < payloadStart; at += ANNOUNCEMENT_BYTES) {
-      const [length, rawLength] = [readLength(bytes, at), readLength(bytes, at + 8)];
-      // Both are in memory while a packed segment is unpacked.
-      announcedBytes += length + rawLength;
-      segments.push({ length, rawLength, bytes: NO_BYTES, filled: 0 });
-    }
-    if (this.#announcedBytes + announcedBytes > this.#limits.maxSegmentBytes) {
-      const before = this.#announcedBytes > 0 ? `, ${this.#announcedBytes} are on their way` : "";
-      throw new ProtocolError(
-        `segments of ${announcedBytes} bytes${before}; the limit is ${this.#limits.maxSegmentBytes} (maxSegmentBytes)`,
-      );
-    }
-    this.#announcedBytes += announcedBytes;
+    for (let at = first; at < payloadStart; at += ANNOUNCEMENT_BYTES)
+      segments.push({
+        length: readLength(bytes, at),
+        rawLength: readLength(bytes, at + 8),
+        bytes: NO_BYTES,
+        filled: 0,
+      });
+    const counted = this.#count(segmentBytes(segments), bytesBeside(payloadBytes, count));
     const missingCount = segments.reduce((missing, { length }) => (length > 0 ? missing + 1 : missing), 0);
-    const payload = Buffer.from(bytes.subarray(payloadStart, end));
-    const message: IncomingMessage = { handle, payload, segments, announcedBytes, missingCount };
-    if (missingCount === 0) return this.#listener.onSegmented(message);
+    const payload = copyOf(bytes, payloadStart, end);
+    const message: IncomingMessage = { handle, payload, segments, countedBytes: counted, missingCount };
     this.#messages.set(handle, message);
+    if (missingCount === 0) this.#listener.onSegmented(message);
   }
 
-  /** What was withdrawn before it was complete never happened. One that is complete has been handed out already. */
+  #count(ofSegments: number, beside: number): number {
+    // Sums of safe integers only: what is counted is taken off again exactly.
+    const limit = Math.min(this.#limits.maxSegmentBytes, Number.MAX_SAFE_INTEGER);
+    if (!fits(this.#countedBytes, ofSegments, beside, limit)) {
+      const others = this.#countedBytes > 0 ? ` and ${beside} with them, beside ${this.#countedBytes}` : "";
+      throw new ProtocolError(`segments of ${ofSegments} bytes${others}; the limit is ${limit} (maxSegmentBytes)`);
+    }
+    this.#countedBytes += ofSegments + beside;
+    return ofSegments + beside;
+  }
+
+  /** What is withdrawn before it is complete never happened; one that is complete has been handed out. */
   #withdraw(handle: number): void {
     const message = this.#messages.get(handle);
-    if (message === undefined) throw new ProtocolError(`withdrawal of ${handle}, which isn't on its way`);
+    if (message === undefined || message.missingCount === 0)
+      throw new ProtocolError(`withdrawal of ${handle}, which isn't on its way`);
     this.#messages.delete(handle);
-    this.#announcedBytes -= message.announcedBytes;
+    this.#countedBytes -= message.countedBytes;
+    this.#sendReceipt();
   }
 }
 
 function readLength(bytes: Buffer, at: number): number {
   return bytes.readUInt32BE(at) * 0x1_0000_0000 + bytes.readUInt32BE(at + 4);
+}
+
+/** Not from the pool: a small payload that waits long would hold a whole slab of it. */
+function copyOf(bytes: Buffer, start: number, end: number): Buffer {
+  const copy = Buffer.allocUnsafeSlow(end - start);
+  bytes.copy(copy, 0, start, end);
+  return copy;
 }
 
 /** Not zeroed, and by itself, so that it is aligned. */

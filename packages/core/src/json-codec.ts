@@ -26,7 +26,8 @@ export class JsonCodec extends Codec {
   }
 
   override encode(value: unknown): Uint8Array {
-    return encodeAlone((writer) => new JsonEncoder(this.table, writer), value, this.limits.maxDepth);
+    const makeEncoder = (writer: ByteWriter): JsonEncoder => new JsonEncoder(this.table, writer);
+    return this.segments.apart(() => encodeAlone(makeEncoder, value, this.limits.maxDepth));
   }
 
   override decode(bytes: Uint8Array): unknown {

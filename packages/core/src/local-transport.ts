@@ -97,17 +97,15 @@ class LocalTransport implements Transport {
     return this.#hand(bytes, undefined);
   }
 
+  /** The piece is delivered in a later turn, when its memory may be another's: it is copied, and its owner told as it is read. */
   writePiece(head: Uint8Array, piece: Uint8Array, onLeft: () => void): void {
     this.#hand(head, undefined);
-    this.#hand(piece, onLeft);
+    this.#hand(Buffer.from(piece), onLeft);
   }
 
   #hand(bytes: Uint8Array, onLeft: (() => void) | undefined): boolean {
     const other = this.#other;
-    if (other === undefined || this.#ended) {
-      if (onLeft !== undefined) this.#network.deliver(onLeft);
-      return true;
-    }
+    if (other === undefined || this.#ended) return true;
     other.#incoming.push({ bytes: asBuffer(bytes), onLeft });
     other.#incomingBytes += bytes.byteLength;
     this.#network.deliver(() => other.#read());
@@ -163,7 +161,6 @@ class LocalTransport implements Transport {
   #close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    for (const { onLeft } of this.#incoming) onLeft?.();
     this.#incoming = [];
     this.#receiver?.onClose(undefined);
   }

@@ -8,6 +8,7 @@ import { EXCEPTION, NOTIFICATION, RESULT } from "./message.ts";
 import type { OutgoingSegments } from "./outgoing-segments.ts";
 import type { PendingCall, PendingCalls } from "./pending.ts";
 import { HelloWanted } from "./segments.ts";
+import type { SentSegment } from "./segments.ts";
 import type { WaitingMessage } from "./waiting-messages.ts";
 
 /** Where neither a result nor the exception in its place can be encoded. */
@@ -16,6 +17,8 @@ const LAST_RESORT = "SerializationError: the exception could not be encoded";
 export interface MessageWriterListener {
   /** What sends the segments of messages that have any. */
   readonly segments: OutgoingSegments;
+  /** Takes back the references of the message that was just encoded. */
+  heldReferences(): (() => void) | undefined;
   /** How the encoding of each message has ended. */
   onEncoded(succeeded: boolean): void;
   /** The next message can be written. */
@@ -59,6 +62,7 @@ export class MessageWriter {
     // Serializers are user code: what they send meanwhile waits until this frame is complete.
     this.#busy = true;
     const mark = frames.begin();
+    this.codec!.segments.begin();
     try {
       const encoded = this.codec!.encodeMessage(frames.writer, type, id, content);
       if (encoded === undefined) this.#commit(mark, type, id, call);
@@ -124,14 +128,20 @@ export class MessageWriter {
       throw new ColloquyError("CONNECTION_LOST", "the connection ended while the call was encoded");
     if (call !== undefined && this.#listener.isAbandoned(call))
       throw new ColloquyError("CANCELLED", "the call was given up");
-    const { segments, packer } = this.codec!;
-    if (segments.sentCount === 0) this.#frames.commit(mark);
-    else {
-      // It leaves with its segments, by itself.
-      const message = { type, id, payload: this.#frames.lift(mark), segments: segments.take() };
-      this.#listener.segments.send(message, packer);
-    }
+    const sent = this.codec!.segments.take();
+    if (sent.length > 0) return this.#ship(mark, type, id, call, sent);
+    this.#frames.commit(mark);
     if (call !== undefined) this.#pending.add(call);
+  }
+
+  /** A message with segments leaves with them, by itself. */
+  #ship(mark: number, type: number, id: number, call: PendingCall | undefined, segments: readonly SentSegment[]): void {
+    const outgoing = this.#listener.segments;
+    const takeBack = this.#listener.heldReferences();
+    const shipment = outgoing.prepare({ type, id, payload: this.#frames.lift(mark), segments, takeBack });
+    // First: what is sent may fail at once.
+    if (call !== undefined) this.#pending.add(call);
+    outgoing.send(shipment, this.codec!.packer);
   }
 
   #succeeded(): void {

@@ -28,7 +28,7 @@ export class MsgPackCodec extends Codec {
   override encode(value: unknown): Uint8Array {
     // What leaves a connection has no shapes in it.
     const makeEncoder = (writer: ByteWriter): MsgPackEncoder => new MsgPackEncoder(this.table, new Shapes(), writer);
-    return encodeAlone(makeEncoder, value, this.limits.maxDepth);
+    return this.segments.apart(() => encodeAlone(makeEncoder, value, this.limits.maxDepth));
   }
 
   override decode(bytes: Uint8Array): unknown {

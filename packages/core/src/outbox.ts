@@ -1,4 +1,7 @@
 import type { Codec } from "./codec.ts";
+import { Conditions } from "./conditions.ts";
+import { resultLost } from "./encoding-failures.ts";
+import type { EndpointHandler } from "./endpoint-handler.ts";
 import { ColloquyError } from "./errors.ts";
 import { writeException } from "./exception.ts";
 import type { ExceptionStyle } from "./exception.ts";
@@ -13,24 +16,22 @@ import type { OutgoingSegmentsListener } from "./outgoing-segments.ts";
 import type { PendingCall, PendingCalls } from "./pending.ts";
 import type { OutgoingMessage } from "./shipment.ts";
 import { StallWatch } from "./stall-watch.ts";
+import type { WatchedOutput } from "./stall-watch.ts";
 import type { Transport } from "./transport.ts";
 import { WaitingMessages } from "./waiting-messages.ts";
 import type { WaitingMessage } from "./waiting-messages.ts";
 
 const REFUSALS_PER_SLOT = 8;
+/** While pieces of large values wait for their turn, so much output at most goes before them. */
+const QUEUED_BYTES_BEFORE_PIECES = 262_144;
 
 /** What the endpoint does about its output. */
 export interface OutboxListener {
+  readonly remoteAddress: string;
   /** No answer can reach the peer, or it takes none: the connection is of no use any more. */
   onBroken(error: ColloquyError): void;
-  /** How the encoding of each message has ended; a notification may follow directly. */
-  onEncoded(succeeded: boolean): void;
   /** Nothing waits and nothing is being encoded. */
   onIdle(): void;
-  /** A notification that had to wait could not be encoded. */
-  onLostNotification(error: ColloquyError): void;
-  /** A message can be sent once the peer has said hello. True: it is asked, and the output held until it has answered. */
-  onHelloWanted(): boolean;
 }
 
 /**
@@ -39,37 +40,48 @@ export interface OutboxListener {
  */
 export class Outbox implements FrameWriterListener, MessageWriterListener, OutgoingSegmentsListener {
   readonly frames: FrameWriter;
-  readonly #transport: Transport;
+  /** What the peer takes of segments at a time. */
+  maxSegmentBytes = 0;
   /** Made when output waits for the first time. */
   #stall: StallWatch | undefined;
   readonly #messages: MessageWriter;
   readonly #pending: PendingCalls;
   readonly #limits: Limits;
   readonly #listener: OutboxListener;
+  readonly #handler: EndpointHandler;
   readonly #waiting = new WaitingMessages();
   #segments: OutgoingSegments | undefined;
+  /** Those who wait until what waits is encoded. */
+  #flushing: Conditions | undefined;
   #holdCount = 0;
   #sending = false;
   #closed = false;
 
-  constructor(transport: Transport, pending: PendingCalls, limits: Limits, listener: OutboxListener) {
+  constructor(
+    transport: Transport,
+    pending: PendingCalls,
+    limits: Limits,
+    listener: OutboxListener,
+    handler: EndpointHandler,
+  ) {
     this.frames = new FrameWriter(transport, limits.maxMessageBytes, this);
     this.#messages = new MessageWriter(this.frames, pending, this);
-    this.#transport = transport;
     this.#pending = pending;
     this.#limits = limits;
     this.#listener = listener;
+    this.#handler = handler;
   }
 
   onWritten(sent: boolean): void {
-    if (sent) this.sendWaiting();
-    else this.#watchStall();
+    if (!sent) return this.#watchStall(this.frames);
+    this.sendWaiting();
+    this.#segments?.pump();
   }
 
-  #watchStall(): void {
+  #watchStall(output: WatchedOutput): void {
     if (this.#closed) return;
-    this.#stall ??= new StallWatch(this.#transport, this.#limits.writeStallMs, this.#listener);
-    this.#stall.watch(() => this.frames.sentBytes);
+    this.#stall ??= new StallWatch(this.#limits.writeStallMs, this.#listener);
+    this.#stall.watch(output);
   }
 
   get codec(): Codec | undefined {
@@ -82,6 +94,10 @@ export class Outbox implements FrameWriterListener, MessageWriterListener, Outgo
 
   set exceptionStyle(style: ExceptionStyle) {
     this.#messages.exceptionStyle = style;
+  }
+
+  get sentMessages(): number {
+    return this.frames.sentMessages + (this.#segments?.sentMessages ?? 0);
   }
 
   get waitingCount(): number {
@@ -103,25 +119,34 @@ export class Outbox implements FrameWriterListener, MessageWriterListener, Outgo
 
   /** What sends segments, and confirms those that come; made for peers that know them. */
   get segments(): OutgoingSegments {
-    return (this.#segments ??= new OutgoingSegments(this.#transport, this.frames, this));
+    return (this.#segments ??= new OutgoingSegments(this.frames, this));
   }
 
   /** Resolves when the memory of all binary values sent so far is the caller's again. */
   async flushed(): Promise<void> {
+    // What waits is encoded later, out of the same memory.
+    const count = this.#waiting.takenCount + this.#waiting.length;
+    const isEncoded = (): boolean => this.#closed || (!this.#messages.busy && this.#waiting.takenCount >= count);
+    if (!isEncoded()) await (this.#flushing ??= new Conditions()).until(isEncoded, Infinity);
     await this.#segments?.flushed();
   }
 
   onEncoded(succeeded: boolean): void {
-    this.#listener.onEncoded(succeeded);
+    this.#handler.onEncoded?.(succeeded);
+  }
+
+  heldReferences(): (() => void) | undefined {
+    return this.#handler.heldReferences?.();
   }
 
   onNext(): void {
+    this.#flushing?.check();
     if (this.#waiting.length > 0) this.sendWaiting();
     else if (!this.#messages.busy) this.#listener.onIdle();
   }
 
   postpone(message: WaitingMessage): boolean {
-    if (!this.#listener.onHelloWanted()) return false;
+    if (this.#handler.onHelloWanted?.() !== true) return false;
     this.#waiting.putBack(message);
     return true;
   }
@@ -131,25 +156,29 @@ export class Outbox implements FrameWriterListener, MessageWriterListener, Outgo
   }
 
   onLostNotification(error: ColloquyError): void {
-    this.#listener.onLostNotification(error);
+    this.#handler.onLostNotification(error);
   }
 
   onBroken(error: ColloquyError): void {
     this.#listener.onBroken(error);
   }
 
-  onPiece(): void {
-    this.#watchStall();
+  onSegmentsWait(): void {
+    this.#watchStall(this.#segments!);
+  }
+
+  onPieceLeft(): void {
+    this.sendWaiting();
   }
 
   onSegmentsSent(): void {
     if (this.idle) this.#listener.onIdle();
   }
 
-  onWithdrawn({ type, id }: OutgoingMessage, error: ColloquyError): void {
+  onWithdrawn({ type, id }: Pick<OutgoingMessage, "type" | "id">, error: ColloquyError): void {
     if (type === REQUEST) this.#pending.take(id).onFailure(error);
-    else if (type === RESULT || type === EXCEPTION) this.#messages.answerUnencodable(type, id, undefined, error);
-    else this.#listener.onLostNotification(error);
+    else if (type === NOTIFICATION) this.onLostNotification(error);
+    else this.exception(id, resultLost(error));
     this.onSegmentsSent();
   }
 
@@ -181,8 +210,8 @@ export class Outbox implements FrameWriterListener, MessageWriterListener, Outgo
    * @throws ColloquyError where it can't be encoded.
    */
   notify(content: unknown): boolean {
+    if (this.#waiting.length + (this.#segments?.size ?? 0) >= this.#limits.maxPendingCount) return false;
     if (this.#mustWait) {
-      if (this.#waiting.length >= this.#limits.maxPendingCount) return false;
       this.#wait(NOTIFICATION, 0, content, undefined);
       return true;
     }
@@ -218,10 +247,16 @@ export class Outbox implements FrameWriterListener, MessageWriterListener, Outgo
     return this.#segments?.withdraw(REQUEST, id) === true;
   }
 
-  /** There is room in the output. */
+  /** An answer isn't wanted any more: where it is large, and on its way, the rest of it stays here. */
+  withdrawAnswer(id: number): void {
+    if (this.#segments?.withdraw(RESULT, id) !== true) return;
+    this.exception(id, new ColloquyError("CANCELLED", "the caller gave the call up", { executed: "yes" }));
+  }
+
+  /** There is room in the output: for pieces first, since the others would fill it. */
   onDrain(): void {
-    this.sendWaiting();
     this.#segments?.pump();
+    this.sendWaiting();
   }
 
   /** Sends what waits, as far as there is room. */
@@ -236,9 +271,10 @@ export class Outbox implements FrameWriterListener, MessageWriterListener, Outgo
         continue;
       }
       const failure = this.#messages.write(type, id, content, call);
-      if (failure !== undefined && type === NOTIFICATION) this.#listener.onLostNotification(failure);
+      if (failure !== undefined && type === NOTIFICATION) this.onLostNotification(failure);
     }
     this.#sending = false;
+    this.#flushing?.check();
     if (this.idle) this.#listener.onIdle();
   }
 
@@ -247,17 +283,20 @@ export class Outbox implements FrameWriterListener, MessageWriterListener, Outgo
     this.#closed = true;
     this.#stall?.stop();
     this.frames.close();
-    const calls = this.#waiting.clear();
-    const encoded = this.#messages.close();
-    if (encoded !== undefined) calls.unshift(encoded);
     // What isn't complete at the peer was never carried out.
-    for (const { type, id } of this.#segments?.close() ?? [])
-      if (type === REQUEST) calls.unshift(this.#pending.take(id));
+    const calls = (this.#segments?.close() ?? []).map((id) => this.#pending.take(id));
+    const encoded = this.#messages.close();
+    if (encoded !== undefined) calls.push(encoded);
+    calls.push(...this.#waiting.clear());
+    this.#flushing?.check();
     return calls;
   }
 
   get #congested(): boolean {
-    return this.frames.queuedBytes > this.#limits.maxQueuedBytes;
+    const bytes = this.frames.queuedBytes;
+    return (
+      bytes > this.#limits.maxQueuedBytes || (bytes > QUEUED_BYTES_BEFORE_PIECES && this.#segments?.hasPiece === true)
+    );
   }
 
   get #mustWait(): boolean {

@@ -1,23 +1,23 @@
+import { Announcements } from "./announcements.ts";
 import { ColloquyError, ProtocolError, SerializationError, toError } from "./errors.ts";
-import { RECEIPT, RELEASE, SEGMENTED_MESSAGE, WITHDRAWAL } from "./extended-frames.ts";
+import { RECEIPT, RELEASE, WITHDRAWAL } from "./extended-frames.ts";
 import type { FrameWriter } from "./frame-writer.ts";
 import type { SegmentReceipts } from "./incoming-segments.ts";
-import { RESULT } from "./message.ts";
+import { NOTIFICATION, REQUEST } from "./message.ts";
 import { Queue } from "./queue.ts";
 import { SegmentWindow } from "./segment-window.ts";
 import { memoryIsGone } from "./segments.ts";
 import type { SentSegment } from "./segments.ts";
 import { Shipment } from "./shipment.ts";
 import type { OutgoingMessage } from "./shipment.ts";
-import type { Transport } from "./transport.ts";
+import type { WatchedOutput } from "./stall-watch.ts";
 
 /** Small messages leave between two pieces. */
 const PIECE_BYTES = 2_097_152;
 /** While they do. */
 const SHARED_PIECE_BYTES = 65_536;
-/** Pieces that the transport has at a time: one that leaves, and the next. */
-const MAX_PIECES_UNDER_WAY = 2;
-const LARGEST_HANDLE = 0xffff_ffff;
+/** Output that waits beyond this is no place for receipts: they wait, too, as one. */
+const MOST_BEFORE_RECEIPTS = 2 * PIECE_BYTES;
 
 /** Makes segments smaller for the wire, where the codec does that. */
 export interface SegmentPacker {
@@ -26,80 +26,114 @@ export interface SegmentPacker {
 }
 
 export interface OutgoingSegmentsListener {
+  /** What the peer takes in all at a time; messages beyond wait until earlier ones are released. */
+  readonly maxSegmentBytes: number;
   /** A message will never be complete at the peer, which forgets it. */
-  onWithdrawn(message: OutgoingMessage, error: ColloquyError): void;
+  onWithdrawn(message: Pick<OutgoingMessage, "type" | "id">, error: ColloquyError): void;
+  /** Pieces wait for the peer. */
+  onSegmentsWait(): void;
+  /** A piece has left: other messages have their turn. */
+  onPieceLeft(): void;
   /** A message has left. */
   onSegmentsSent(): void;
-  /** The transport has got a piece. */
-  onPiece(): void;
 }
 
 /**
  * Sends messages with segments, piece by piece as the peer takes them, several messages by turns. Small messages leave between
  * the pieces. The pieces are the caller's own memory: `flushed` tells when it is the caller's again.
  */
-export class OutgoingSegments implements SegmentReceipts {
-  /** What the peer takes in all at a time; messages beyond wait until earlier ones are released. */
-  maxAnnouncedBytes = 0;
-  readonly #transport: Transport;
+export class OutgoingSegments implements SegmentReceipts, WatchedOutput {
   readonly #frames: FrameWriter;
   readonly #listener: OutgoingSegmentsListener;
-  /** All that have not left, in order. */
+  /** All whose memory is needed, in order. */
   readonly #shipments = new Set<Shipment>();
+  /** Requests and answers among them that aren't withdrawn, by id. */
+  readonly #requests = new Map<number, Shipment>();
+  readonly #answers = new Map<number, Shipment>();
+  /** A peer may use an id again before it has got the answer. */
+  #answerCount = 0;
   readonly #unannounced = new Queue<Shipment>();
   /** Those that are announced, by turns. */
   readonly #turns = new Queue<Shipment>();
-  /** By handle, until the peer has released them. */
-  readonly #unreleased = new Map<number, Shipment>();
-  readonly #window = new SegmentWindow();
-  #announcedBytes = 0;
-  #underWay = 0;
+  readonly #announced = new Announcements();
+  readonly #window: SegmentWindow;
   #seenMessages = 0;
-  #nextHandle = 0;
+  /** Grows with all that the peer confirms. */
+  #confirmations = 0;
+  #pumping = false;
   #closed = false;
 
-  constructor(transport: Transport, frames: FrameWriter, listener: OutgoingSegmentsListener) {
-    this.#transport = transport;
+  constructor(frames: FrameWriter, listener: OutgoingSegmentsListener, now?: () => number) {
     this.#frames = frames;
     this.#listener = listener;
+    this.#window = new SegmentWindow(now);
   }
 
+  /** Messages that were begun. */
+  get sentMessages(): number {
+    return this.#announced.totalCount;
+  }
+
+  /** Messages that have not left. */
   get size(): number {
     return this.#shipments.size;
   }
 
   /** Answers among them: each holds the slot of its request. */
   get answerCount(): number {
-    let count = 0;
-    for (const { message } of this.#shipments) if (message.type === RESULT) count++;
-    return count;
+    return this.#answerCount;
+  }
+
+  /** A piece is to be sent when its turn comes. */
+  get hasPiece(): boolean {
+    while (this.#turns.peek()?.withdrawn === true) this.#turns.shift();
+    return this.#turns.length > 0;
+  }
+
+  /** There is something to send, and the peer has to confirm others before. */
+  get waits(): boolean {
+    return this.hasPiece ? !this.#window.isOpen : this.#unannounced.length > 0;
+  }
+
+  get moved(): number {
+    return this.#window.sentBytes + this.#confirmations;
+  }
+
+  get hasRoom(): boolean {
+    return this.#frames.queuedBytes <= MOST_BEFORE_RECEIPTS;
   }
 
   /**
-   * Sends a message with its segments, behind those before it as far as they have been announced.
+   * A message with segments that can be sent.
    *
    * @throws ColloquyError `RESOURCE_EXHAUSTED` where the peer would not take it.
    */
-  send(message: OutgoingMessage, packer: SegmentPacker | undefined): void {
+  prepare(message: OutgoingMessage): Shipment {
     const shipment = new Shipment(message);
-    if (shipment.announcedBytes > this.maxAnnouncedBytes) {
-      const limit = this.maxAnnouncedBytes;
-      const reason = `binary values of ${shipment.announcedBytes} bytes in one message; the limit is ${limit} (maxSegmentBytes)`;
-      throw new ColloquyError("RESOURCE_EXHAUSTED", reason);
-    }
+    const { maxSegmentBytes } = this.#listener;
+    if (shipment.segmentBytes <= maxSegmentBytes) return shipment;
+    const reason = `binary values of ${shipment.segmentBytes} bytes in one message`;
+    throw new ColloquyError("RESOURCE_EXHAUSTED", `${reason}; the limit is ${maxSegmentBytes} (maxSegmentBytes)`);
+  }
+
+  /** Sends a message with its segments, behind those before it as far as they have been announced. */
+  send(shipment: Shipment, packer: SegmentPacker | undefined): void {
     this.#shipments.add(shipment);
+    if (shipment.type === REQUEST) this.#requests.set(shipment.id, shipment);
+    else if (shipment.type !== NOTIFICATION) {
+      this.#answers.set(shipment.id, shipment);
+      this.#answerCount++;
+    }
     if (packer === undefined) this.#enqueue(shipment);
     else void this.#pack(shipment, packer);
   }
 
-  /** Gives a request up that isn't complete. False: it is, or there is none of that id. */
+  /** Takes a request or an answer back that isn't complete. False: it is, or there is none of that id. */
   withdraw(type: number, id: number): boolean {
-    for (const shipment of this.#shipments) {
-      if (shipment.message.type !== type || shipment.message.id !== id || shipment.isSent) continue;
-      this.#drop(shipment);
-      return true;
-    }
-    return false;
+    const shipment = (type === REQUEST ? this.#requests : this.#answers).get(id);
+    if (shipment === undefined || shipment.isSent) return false;
+    this.#drop(shipment);
+    return true;
   }
 
   /** Resolves when everything sent so far has left, or never will: the memory of its binary values is the caller's again. */
@@ -107,28 +141,33 @@ export class OutgoingSegments implements SegmentReceipts {
     await Promise.all([...this.#shipments].map((shipment) => shipment.left));
   }
 
-  /** Nothing is sent any more; returns the messages that can't be complete at the peer. */
-  close(): OutgoingMessage[] {
+  /** Nothing is sent any more; returns the ids of requests that can't be complete at the peer, in order. */
+  close(): number[] {
     this.#closed = true;
-    const shipments = [...this.#shipments];
+    const unsent = [...this.#requests.values()].filter(({ isSent }) => !isSent).map(({ id }) => id);
+    for (const shipment of this.#shipments) shipment.settle();
     this.#shipments.clear();
-    for (const shipment of shipments) shipment.settle();
-    return shipments.filter(({ isSent }) => !isSent).map(({ message }) => message);
+    this.#requests.clear();
+    this.#answers.clear();
+    return unsent;
   }
 
   /** Sends pieces, as far as there is room. */
   pump(): void {
-    // Where other output waits, pieces would keep it from ever running dry.
-    if (this.#transport.queuedBytes > MAX_PIECES_UNDER_WAY * PIECE_BYTES) return;
-    if (this.#frames.sentMessages !== this.#seenMessages) {
-      this.#seenMessages = this.#frames.sentMessages;
-      this.#window.share();
+    // Within a frame that is being written nothing can leave; the end of the turn does it.
+    if (this.#pumping || this.#frames.isOpen) return;
+    this.#pumping = true;
+    try {
+      this.#watchMessages();
+      while (this.hasPiece && this.#window.isOpen && this.#canWrite) {
+        const shipment = this.#turns.shift()!;
+        // What was written before may have led to its withdrawal.
+        if (!shipment.withdrawn) this.#sendPiece(shipment);
+      }
+    } finally {
+      this.#pumping = false;
     }
-    while (!this.#closed && this.#underWay < MAX_PIECES_UNDER_WAY && this.#window.isOpen) {
-      const shipment = this.#turns.shift();
-      if (shipment === undefined) return;
-      if (!shipment.withdrawn) this.#sendPiece(shipment);
-    }
+    if (this.waits) this.#listener.onSegmentsWait();
   }
 
   sendReceipt(bytes: number): void {
@@ -141,30 +180,30 @@ export class OutgoingSegments implements SegmentReceipts {
 
   onReceipt(bytes: number): void {
     if (!this.#window.onReceived(bytes)) throw new ProtocolError(`receipt of ${bytes} bytes that were not sent`);
+    this.#confirmations += bytes;
     this.pump();
   }
 
   onRelease(handle: number): void {
-    const shipment = this.#unreleased.get(handle);
-    if (shipment?.isSent !== true) throw new ProtocolError(`release of message ${handle}, which was not sent`);
-    this.#unreleased.delete(handle);
-    this.#announcedBytes -= shipment.announcedBytes;
+    this.#announced.release(handle);
+    this.#confirmations++;
     this.#announceNext();
   }
 
   async #pack(shipment: Shipment, packer: SegmentPacker): Promise<void> {
     const packed: (Uint8Array | undefined)[] = [];
     try {
-      for (const segment of shipment.message.segments) packed.push(await packer.packSegment(segment));
+      for (const segment of shipment.segments) {
+        packed.push(await packer.packSegment(segment));
+        if (shipment.withdrawn || this.#closed) return;
+      }
     } catch (error) {
       if (error instanceof ColloquyError) return this.#fail(shipment, error);
       const reason = `a binary value can't be packed: ${toError(error).message}`;
       return this.#fail(shipment, new SerializationError(reason, { cause: error }));
     }
-    if (shipment.withdrawn || this.#closed) return;
-    shipment.pack(packed);
-    // Packed, it counts with both sizes.
-    if (shipment.announcedBytes > this.maxAnnouncedBytes) shipment.pack([]);
+    if (!shipment.isIntact) return this.#fail(shipment, memoryIsGone());
+    shipment.pack(packed, this.#listener.maxSegmentBytes);
     this.#enqueue(shipment);
   }
 
@@ -178,44 +217,52 @@ export class OutgoingSegments implements SegmentReceipts {
   /** In order: one that has to wait lets none pass. */
   #announceNext(): void {
     for (let next = this.#unannounced.peek(); next !== undefined; next = this.#unannounced.peek()) {
-      const bytes = next.announcedBytes;
-      if (!next.withdrawn && this.#announcedBytes + bytes > this.maxAnnouncedBytes) return;
+      if (!next.withdrawn && !this.#announced.haveRoomFor(next, this.#listener.maxSegmentBytes)) break;
       this.#unannounced.shift();
-      if (next.withdrawn) continue;
-      this.#announcedBytes += bytes;
-      next.handle = this.#freeHandle();
-      this.#unreleased.set(next.handle, next);
-      this.#frames.extended(SEGMENTED_MESSAGE, next.announcement(), next.message.payload);
-      this.#turns.push(next);
+      if (!next.withdrawn) this.#announce(next);
     }
     this.pump();
+  }
+
+  #announce(shipment: Shipment): void {
+    const hasPieces = !shipment.isSent;
+    if (hasPieces) this.#turns.push(shipment);
+    this.#announced.add(shipment, this.#frames);
+    if (!hasPieces) this.#finish(shipment);
+  }
+
+  #watchMessages(): void {
+    if (this.#frames.sentMessages === this.#seenMessages) return;
+    this.#seenMessages = this.#frames.sentMessages;
+    this.#window.share();
+  }
+
+  /** What was written before goes first, announcements above all. Then the transport has nothing. */
+  get #canWrite(): boolean {
+    this.#frames.flush();
+    return !this.#closed && this.#frames.queuedBytes === 0;
   }
 
   #sendPiece(shipment: Shipment): void {
     const piece = shipment.take(this.#window.isShared ? SHARED_PIECE_BYTES : PIECE_BYTES);
     if (piece === undefined) return this.#fail(shipment, memoryIsGone());
     const { head, bytes } = piece;
-    // The announcement goes first.
-    this.#frames.flush();
     if (!shipment.isSent) this.#turns.push(shipment);
-    this.#underWay++;
     shipment.underWay++;
-    this.#frames.countSent(head.length + bytes.length);
     this.#window.onSent(bytes.length);
-    this.#transport.writePiece(head, bytes, () => this.#onLeft(shipment));
-    this.#listener.onPiece();
+    this.#frames.piece(head, bytes, () => this.#onLeft(shipment));
   }
 
   #onLeft(shipment: Shipment): void {
-    this.#underWay--;
-    if (--shipment.underWay === 0) {
-      if (shipment.withdrawn) shipment.settle();
-      else if (shipment.isSent) this.#finish(shipment);
-    }
+    if (this.#closed) return;
+    if (--shipment.underWay === 0 && (shipment.withdrawn || shipment.isSent)) this.#finish(shipment);
+    this.#listener.onPieceLeft();
     this.pump();
   }
 
+  /** Its memory isn't needed any more. */
   #finish(shipment: Shipment): void {
+    if (!shipment.withdrawn) this.#forget(shipment);
     this.#shipments.delete(shipment);
     shipment.settle();
     this.#listener.onSegmentsSent();
@@ -224,31 +271,28 @@ export class OutgoingSegments implements SegmentReceipts {
   #fail(shipment: Shipment, error: ColloquyError): void {
     if (shipment.withdrawn || this.#closed) return;
     this.#drop(shipment);
-    this.#listener.onWithdrawn(shipment.message, error);
+    this.#listener.onWithdrawn(shipment, error);
   }
 
   #drop(shipment: Shipment): void {
+    this.#forget(shipment);
     shipment.withdrawn = true;
-    this.#shipments.delete(shipment);
-    if (shipment.underWay === 0) shipment.settle();
+    shipment.takeBack?.();
     if (shipment.handle >= 0) {
-      this.#announcedBytes -= shipment.announcedBytes;
-      this.#unreleased.delete(shipment.handle);
+      this.#announced.drop(shipment);
       this.#frames.extended(WITHDRAWAL, numbered(shipment.handle));
     }
+    if (shipment.underWay === 0) this.#finish(shipment);
     this.#announceNext();
   }
 
-  #freeHandle(): number {
-    let handle = this.#nextHandle;
-    while (this.#unreleased.has(handle)) handle = following(handle);
-    this.#nextHandle = following(handle);
-    return handle;
+  #forget(shipment: Shipment): void {
+    const { type, id } = shipment;
+    if (type === NOTIFICATION) return;
+    const byId = type === REQUEST ? this.#requests : this.#answers;
+    if (byId.get(id) === shipment) byId.delete(id);
+    if (type !== REQUEST) this.#answerCount--;
   }
-}
-
-function following(handle: number): number {
-  return handle === LARGEST_HANDLE ? 0 : handle + 1;
 }
 
 function numbered(value: number): Buffer {

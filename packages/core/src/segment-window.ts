@@ -1,3 +1,5 @@
+import { Queue } from "./queue.ts";
+
 const KIBIBYTE = 1024;
 /** What may wait on the way beyond what the path itself holds, so that it never runs dry. */
 const WAITING_BYTES = 16384 * KIBIBYTE;
@@ -8,8 +10,9 @@ const LARGEST_BYTES = 65_536 * KIBIBYTE;
 /** Round trips up to this many times the shortest one show that nothing waits. */
 const UNDISTURBED = 1.25;
 const GROWTH = 1.5;
-/** The shortest round trip is forgotten after so long: paths change. */
+/** The shortest round trip is forgotten after so long, since paths change; it is measured again where next to nothing waits. */
 const MEMORY_MS = 10_000;
+const MEASURING_BYTES = 128 * KIBIBYTE;
 
 interface SentMark {
   /** Bytes sent in all when it left, itself included. */
@@ -24,7 +27,7 @@ interface SentMark {
  */
 export class SegmentWindow {
   readonly #now: () => number;
-  #marks: SentMark[] = [];
+  #marks = new Queue<SentMark>();
   #sentBytes = 0;
   #receivedBytes = 0;
   #size = WAITING_BYTES;
@@ -33,9 +36,16 @@ export class SegmentWindow {
   /** Bytes sent in all when the size was changed last: what was sent before says nothing of it. */
   #changedAtBytes = 0;
   #sharedUntil = 0;
+  /** The size to go on with when the shortest round trip has been measured again; 0 where it isn't being measured. */
+  #sizeAfter = 0;
 
   constructor(now: () => number = () => performance.now()) {
     this.#now = now;
+  }
+
+  /** In all. */
+  get sentBytes(): number {
+    return this.#sentBytes;
   }
 
   get bytesUnderWay(): number {
@@ -77,7 +87,10 @@ export class SegmentWindow {
     const isFull = this.bytesUnderWay * 2 > this.#size;
     this.#receivedBytes += bytes;
     let last: SentMark | undefined;
-    while (this.#marks.length > 0 && this.#marks[0]!.sentBytes <= this.#receivedBytes) last = this.#marks.shift();
+    for (let mark = this.#marks.peek(); mark !== undefined; mark = this.#marks.peek()) {
+      if (mark.sentBytes > this.#receivedBytes) break;
+      last = this.#marks.shift();
+    }
     if (last !== undefined) this.#learn(last, isFull);
     return true;
   }
@@ -85,9 +98,15 @@ export class SegmentWindow {
   #learn({ sentBytes, timeMs }: SentMark, isFull: boolean): void {
     const now = this.#now();
     const elapsed = now - timeMs;
-    if (elapsed <= this.#shortestMs || now - this.#shortestTime > MEMORY_MS) {
+    if (elapsed <= this.#shortestMs) {
       this.#shortestMs = elapsed;
       this.#shortestTime = now;
+      if (this.#sizeAfter > 0) return this.#measured();
+    } else if (now - this.#shortestTime > MEMORY_MS) {
+      const size = this.#size;
+      this.#restart(Math.min(size, MEASURING_BYTES));
+      this.#sizeAfter = size;
+      return;
     }
     if (sentBytes <= this.#changedAtBytes || !isFull) return;
     const waiting = this.isShared ? SHARED_WAITING_BYTES : WAITING_BYTES;
@@ -99,11 +118,18 @@ export class SegmentWindow {
     this.#changedAtBytes = this.#sentBytes;
   }
 
+  #measured(): void {
+    this.#size = this.#sizeAfter;
+    this.#sizeAfter = 0;
+    this.#changedAtBytes = this.#sentBytes;
+  }
+
   /** Round trips with pieces of another size, or behind another window, tell nothing. */
   #restart(size: number): void {
     this.#size = size;
+    this.#sizeAfter = 0;
     this.#shortestMs = Infinity;
-    this.#marks = [];
+    this.#marks = new Queue();
     this.#changedAtBytes = this.#sentBytes;
   }
 }

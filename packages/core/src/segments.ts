@@ -19,16 +19,29 @@ const NONE: never[] = [];
 
 /**
  * The large binary values of the message that a codec encodes or decodes, which travel beside its payload
- * (`docs/protocol.md` section 6). One for each codec of a connection.
+ * (`docs/protocol.md` section 8). One for each codec of a connection.
  */
 export class Segments {
   support: SegmentSupport = "none";
+  /** A message of the connection is being encoded, not a value for somebody else. */
+  #isEncoding = false;
   #sent: SentSegment[] = NONE;
   #received: (Buffer | undefined)[] = NONE;
 
-  /** How many the message that was encoded last has. */
-  get sentCount(): number {
-    return this.#sent.length;
+  /** The next message is being encoded. */
+  begin(): void {
+    this.#isEncoding = true;
+  }
+
+  /** What `encode` encodes is no part of the message: it stands for itself. */
+  apart<T>(encode: () => T): T {
+    const before = this.#isEncoding;
+    this.#isEncoding = false;
+    try {
+      return encode();
+    } finally {
+      this.#isEncoding = before;
+    }
   }
 
   /**
@@ -37,15 +50,16 @@ export class Segments {
    * @throws HelloWanted where it isn't known yet what the peer takes.
    */
   add(bytes: Uint8Array, itemBytes: number): number | undefined {
-    if (this.support === "none" || bytes.length < LEAST_SEGMENT_BYTES) return undefined;
+    if (this.support === "none" || !this.#isEncoding || bytes.length < LEAST_SEGMENT_BYTES) return undefined;
     if (this.support === "unknown") throw new HelloWanted("large binary values");
     if (this.#sent.length === MAX_SEGMENT_COUNT) return undefined;
     if (this.#sent === NONE) this.#sent = [];
     return this.#sent.push({ bytes, itemBytes }) - 1;
   }
 
-  /** Hands out what the message has that was encoded. */
+  /** The message is encoded, or has failed: hands out what it has. */
   take(): readonly SentSegment[] {
+    this.#isEncoding = false;
     const sent = this.#sent;
     this.#sent = NONE;
     return sent;

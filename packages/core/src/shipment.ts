@@ -1,8 +1,20 @@
 import { Deferred } from "./deferred.ts";
-import { ANNOUNCEMENT_BYTES, EXTENDED_BIT, MESSAGE_HEAD_BYTES, PIECE, PIECE_HEAD_BYTES } from "./extended-frames.ts";
+import {
+  ANNOUNCEMENT_BYTES,
+  EXTENDED_BIT,
+  MESSAGE_HEAD_BYTES,
+  PIECE,
+  PIECE_HEAD_BYTES,
+  SEGMENTED_MESSAGE,
+  bytesBeside,
+  segmentBytes,
+} from "./extended-frames.ts";
+import type { FrameWriter } from "./frame-writer.ts";
 import type { SentSegment } from "./segments.ts";
 
 const HEADER_BYTES = 4;
+const NO_BYTES: Uint8Array = new Uint8Array();
+const NONE: never[] = [];
 
 /** A message with what travels beside it. */
 export interface OutgoingMessage {
@@ -10,6 +22,8 @@ export interface OutgoingMessage {
   readonly id: number;
   readonly payload: Uint8Array;
   readonly segments: readonly SentSegment[];
+  /** Takes back what the message has counted, where it will never be complete at the peer. */
+  readonly takeBack: (() => void) | undefined;
 }
 
 /** One segment as it crosses. */
@@ -28,56 +42,76 @@ export interface Piece {
   readonly bytes: Uint8Array;
 }
 
-/** One message with segments on its way, and what is left of it. */
+/** One message with segments on its way, and what is left of it. Once it has left it holds nothing of its memory. */
 export class Shipment {
-  readonly message: OutgoingMessage;
+  readonly type: number;
+  readonly id: number;
+  readonly takeBack: (() => void) | undefined;
+  segments: readonly SentSegment[];
   /** Its number while the peer knows it; -1 before. */
   handle = -1;
   /** Pieces that the transport has. */
   underWay = 0;
   withdrawn = false;
-  readonly #plainParts: readonly Part[];
+  /** What it counts towards the peer's limit: its segments, and what it has beside them. */
+  segmentBytes: number;
+  readonly bytesBeside: number;
+  #payload: Uint8Array;
   #parts: readonly Part[];
   #next = 0;
+  #isSent = false;
   #left: Deferred<void> | undefined;
   #settled = false;
 
-  constructor(message: OutgoingMessage) {
-    this.message = message;
-    this.#plainParts = message.segments.map((segment) => asItIs(segment));
-    this.#parts = this.#plainParts;
+  constructor({ type, id, payload, segments, takeBack }: OutgoingMessage) {
+    this.type = type;
+    this.id = id;
+    this.takeBack = takeBack;
+    this.segments = segments;
+    this.#payload = payload;
+    this.#parts = segments.map(({ bytes }) => ({ bytes, length: bytes.length, rawLength: 0, sent: 0 }));
+    this.segmentBytes = segmentBytes(this.#parts);
+    this.bytesBeside = bytesBeside(payload.length, segments.length);
+    this.#skipEmpty();
   }
 
-  /** Sends what a codec has made of each segment, where it has. */
-  pack(packed: readonly (Uint8Array | undefined)[]): void {
-    // The lengths are those from the beginning: memory that was given away meanwhile is noticed.
-    this.#parts = this.#plainParts.map((part, index) => {
-      const bytes = packed[index];
-      return bytes === undefined ? part : { bytes, length: bytes.length, rawLength: part.length, sent: 0 };
-    });
-  }
-
-  /** What it counts towards the peer's limit: a packed segment is in memory twice there. */
-  get announcedBytes(): number {
-    return this.#parts.reduce((sum, { length, rawLength }) => sum + length + rawLength, 0);
+  /** False: memory of a segment was given away, or has shrunk. */
+  get isIntact(): boolean {
+    return this.#parts.every(({ bytes, length }) => bytes.length === length);
   }
 
   /** All pieces are with the transport. */
   get isSent(): boolean {
-    return this.#next === this.#parts.length;
+    return this.#isSent;
   }
 
-  /** Handle, number of segments, and the lengths of each. */
-  announcement(): Buffer {
+  /** Before it is announced: sends what a codec has made of each segment, where it has, and where the peer has room for both. */
+  pack(packed: readonly (Uint8Array | undefined)[], maxSegmentBytes: number): void {
+    const parts = this.#parts.map((part, index) => {
+      const bytes = packed[index];
+      return bytes === undefined ? part : { bytes, length: bytes.length, rawLength: part.length, sent: 0 };
+    });
+    const ofSegments = segmentBytes(parts);
+    if (ofSegments > maxSegmentBytes) return;
+    this.segmentBytes = ofSegments;
+    this.#parts = parts;
+    this.#skipEmpty();
+  }
+
+  /** Tells the peer of it: handle, number of segments, the lengths of each, payload. */
+  announce(frames: FrameWriter, handle: number): void {
+    this.handle = handle;
     const head = Buffer.allocUnsafe(MESSAGE_HEAD_BYTES - 1 + this.#parts.length * ANNOUNCEMENT_BYTES);
-    head.writeUInt32BE(this.handle);
+    head.writeUInt32BE(handle);
     head.writeUInt32BE(this.#parts.length, 4);
     this.#parts.forEach(({ length, rawLength }, index) => {
       const at = MESSAGE_HEAD_BYTES - 1 + index * ANNOUNCEMENT_BYTES;
       head.writeBigUInt64BE(BigInt(length), at);
       head.writeBigUInt64BE(BigInt(rawLength), at + 8);
     });
-    return head;
+    const payload = this.#payload;
+    this.#payload = NO_BYTES;
+    frames.extended(SEGMENTED_MESSAGE, head, payload);
   }
 
   /** The next piece, of at most so many bytes; undefined: its memory isn't what it was. */
@@ -87,7 +121,10 @@ export class Shipment {
     const bytes = part.bytes.subarray(part.sent, part.sent + maxBytes);
     const head = this.#pieceHead(bytes.length);
     part.sent += bytes.length;
-    if (part.sent === part.length) this.#next++;
+    if (part.sent === part.length) {
+      this.#next++;
+      this.#skipEmpty();
+    }
     return { head, bytes };
   }
 
@@ -100,7 +137,16 @@ export class Shipment {
 
   settle(): void {
     this.#settled = true;
+    this.segments = NONE;
+    this.#parts = NONE;
+    this.#payload = NO_BYTES;
     this.#left?.resolve();
+  }
+
+  /** A segment without bytes has no pieces. */
+  #skipEmpty(): void {
+    while (this.#next < this.#parts.length && this.#parts[this.#next]!.length === 0) this.#next++;
+    this.#isSent = this.#next === this.#parts.length;
   }
 
   #pieceHead(length: number): Buffer {
@@ -111,8 +157,4 @@ export class Shipment {
     head.writeUInt32BE(this.#next, HEADER_BYTES + 5);
     return head;
   }
-}
-
-function asItIs({ bytes }: SentSegment): Part {
-  return { bytes, length: bytes.length, rawLength: 0, sent: 0 };
 }

@@ -19,11 +19,6 @@ type SocketAddress = Exclude<Address, { kind: "local" }>;
 /** What a socket gets at a time. */
 const PIECE_BYTES = 262_144;
 
-interface WrittenPiece {
-  readonly bytes: Uint8Array;
-  readonly onLeft?: () => void;
-}
-
 /** A TCP or TLS socket, or a Unix socket, as a transport. */
 class SocketTransport implements Transport {
   readonly remoteAddress: string;
@@ -35,7 +30,7 @@ class SocketTransport implements Transport {
   /** A `write` has returned false, and `onDrain` is to follow. */
   #full = false;
   /** Written and not given to the socket yet: it gets a piece at a time, so that one can see whether they leave. */
-  #rest: Queue<WrittenPiece> | undefined;
+  #rest: Queue<Uint8Array> | undefined;
   #restBytes = 0;
   readonly #onWritten = (): void => {
     this.#feed();
@@ -74,7 +69,7 @@ class SocketTransport implements Transport {
     else {
       this.#rest ??= new Queue();
       for (let from = 0; from < bytes.length; from += PIECE_BYTES)
-        this.#rest.push({ bytes: bytes.subarray(from, from + PIECE_BYTES) });
+        this.#rest.push(bytes.subarray(from, from + PIECE_BYTES));
       this.#restBytes += bytes.length;
       this.#feed();
     }
@@ -84,24 +79,17 @@ class SocketTransport implements Transport {
   }
 
   writePiece(head: Uint8Array, piece: Uint8Array, onLeft: () => void): void {
-    if (this.#ended) return process.nextTick(onLeft);
-    if (this.#restBytes > 0) {
-      this.#rest!.push({ bytes: head });
-      this.#rest!.push({ bytes: piece, onLeft });
-      this.#restBytes += head.length + piece.length;
-      return;
-    }
-    this.#socket.cork();
-    this.#socket.write(head);
-    this.#writeAll(piece, onLeft);
-    this.#socket.uncork();
-  }
-
-  #writeAll(bytes: Uint8Array, onLeft: () => void): void {
-    this.#socket.write(bytes, () => {
+    if (this.#ended) return;
+    const socket = this.#socket;
+    // Nothing is queued: corked, both go to the system at once, which knows address and length of the piece from then on.
+    socket.cork();
+    socket.write(head);
+    socket.write(piece, (error) => {
+      if (error !== undefined && error !== null) return;
       onLeft();
       this.#onWritten();
     });
+    socket.uncork();
   }
 
   pause(): void {
@@ -126,10 +114,9 @@ class SocketTransport implements Transport {
   #feed(): void {
     if (this.#restBytes === 0) return;
     while (this.#restBytes > 0 && this.#socket.writableLength < PIECE_BYTES) {
-      const { bytes, onLeft } = this.#rest!.shift()!;
+      const bytes = this.#rest!.shift()!;
       this.#restBytes -= bytes.length;
-      if (onLeft === undefined) this.#socket.write(bytes, this.#onWritten);
-      else this.#writeAll(bytes, onLeft);
+      this.#socket.write(bytes, this.#onWritten);
     }
     if (this.#ended && this.#restBytes === 0) this.#socket.end();
   }

@@ -6,7 +6,7 @@ export interface TransportReceiver {
   room?(): Buffer | undefined;
   /** So many bytes were read into what `room` returned last; takes the place of `onChunk`. */
   onFilled?(count: number): void;
-  /** `queuedBytes` has become 0 after a `write` that returned false. */
+  /** `queuedBytes` has become 0 after a `write` behind which it was above. */
   onDrain(): void;
   /** The connection has ended. Called once; `error` is absent where the peer ended it in order. */
   onClose(error: Error | undefined): void;
@@ -20,11 +20,15 @@ export interface Transport {
   readonly queuedBytes: number;
   /** Starts to deliver. */
   open(receiver: TransportReceiver): void;
-  /** Sends bytes; the memory is the transport's from now on. False: some have not left, and `onDrain` follows. */
+  /**
+   * Sends bytes; the memory is the transport's from now on. False: some have not left. `onDrain` follows where `queuedBytes` is
+   * above 0 now.
+   */
   write(bytes: Uint8Array): boolean;
   /**
-   * Sends a piece of a large value behind its head. Its memory stays the caller's, who must not change it before `onLeft` or
-   * the end of the connection.
+   * Sends a head and, behind it, a piece of a large value. Called only while `queuedBytes` is 0. The memory of the piece stays
+   * its owner's, who leaves it as it is until `onLeft` was called or the connection has ended; should it be taken away all the
+   * same, as many bytes leave as the piece has now, whatever they are. `onLeft` isn't called where the connection ends first.
    */
   writePiece(head: Uint8Array, piece: Uint8Array, onLeft: () => void): void;
   /** Stops and resumes `onChunk`. What has come when the connection fails may be delivered before `onClose` all the same. */

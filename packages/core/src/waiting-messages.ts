@@ -19,6 +19,7 @@ export class WaitingMessages {
   /** Calls that were given up before they left. */
   #abandoned: WeakSet<PendingCall> | undefined;
   #answerCount = 0;
+  #takenCount = 0;
 
   get length(): number {
     return this.#queue.length + (this.#first === undefined ? 0 : 1);
@@ -29,6 +30,11 @@ export class WaitingMessages {
     return this.#answerCount;
   }
 
+  /** How many have been taken in all, and not put back. */
+  get takenCount(): number {
+    return this.#takenCount;
+  }
+
   push(message: WaitingMessage): void {
     this.#queue.push(message);
     if (isAnswer(message)) this.#answerCount++;
@@ -37,13 +43,16 @@ export class WaitingMessages {
   /** Puts a message before all others. */
   putBack(message: WaitingMessage): void {
     this.#first = message;
+    this.#takenCount--;
     if (isAnswer(message)) this.#answerCount++;
   }
 
   shift(): WaitingMessage | undefined {
     const message = this.#first ?? this.#queue.shift();
     this.#first = undefined;
-    if (message !== undefined && isAnswer(message)) this.#answerCount--;
+    if (message === undefined) return undefined;
+    this.#takenCount++;
+    if (isAnswer(message)) this.#answerCount--;
     return message;
   }
 

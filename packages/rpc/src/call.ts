@@ -56,8 +56,8 @@ function atArgument(error: SerializationError, path: string): SerializationError
   return new SerializationError(`${argument} of ${quoted(path)}: ${error.reason}`, { ...cause, place });
 }
 
-/** Gives a call up at the other side, where it has left. */
-export type GiveUp = (call: Call) => void;
+/** Gives a call up, at the other side too, where it has left. False: it never will. */
+export type GiveUp = (call: Call) => boolean;
 
 /** A call with a time limit or a signal. */
 export class LimitedCall extends Call {
@@ -118,26 +118,21 @@ export class LimitedCall extends Call {
     setImmediate(() => {
       if (this.#settled) return;
       const message = `no answer from ${this.node.toString()} within ${this.#timeout} ms`;
-      this.#leave(new ColloquyError("DEADLINE_EXCEEDED", message, { executed: this.#executed }));
+      this.#leave((executed) => new ColloquyError("DEADLINE_EXCEEDED", message, { executed }));
     });
   }
 
   #cancel(): void {
     if (this.#settled) return;
     const message = `the call to ${this.node.toString()} was cancelled`;
-    const options = { cause: this.#signal?.reason as unknown, executed: this.#executed };
-    this.#leave(new ColloquyError("CANCELLED", message, options));
-  }
-
-  get #executed(): "no" | "unknown" {
-    return this.id < 0 ? "no" : "unknown";
+    const cause: unknown = this.#signal?.reason;
+    this.#leave((executed) => new ColloquyError("CANCELLED", message, { cause, executed }));
   }
 
   /** Stops waiting for the answer. */
-  #leave(error: ColloquyError): void {
+  #leave(makeError: (executed: "no" | "unknown") => ColloquyError): void {
     this.#settle();
-    super.onFailure(error);
-    this.#giveUp(this);
+    super.onFailure(makeError(this.#giveUp(this) ? "unknown" : "no"));
   }
 
   #settle(): boolean {

@@ -217,9 +217,10 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     return undefined;
   }
 
-  #giveUp(call: Call): void {
+  #giveUp(call: Call): boolean {
     const id = this.#endpoint.giveUp(call);
     if (id >= 0) this.#notifyPeer("$/cancel", [id]);
+    return id >= 0;
   }
 
   /** @internal */

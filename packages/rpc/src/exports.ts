@@ -62,6 +62,15 @@ export class Exports {
     return entry.id;
   }
 
+  /** Takes back what the latest message has counted, when it is called. */
+  undo(): (() => void) | undefined {
+    if (this.#journal.length === 0) return undefined;
+    const journal = this.#journal;
+    return () => {
+      for (const entry of journal) this.#drop(entry, 1);
+    };
+  }
+
   /** The message with the latest additions has left, or it has failed and they are taken back. */
   settle(sent: boolean): void {
     if (this.#journal.length === 0) return;

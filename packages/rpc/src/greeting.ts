@@ -59,6 +59,8 @@ export class Greeting {
   async greet(codec: Codec): Promise<void> {
     this.#asking = true;
     const own = this.#ownHello(codec);
+    // As it says. Its answer may be decoded later than what follows comes.
+    this.#endpoint.takeSegments();
     try {
       await new Promise<void>((resolve, reject) => {
         const call: PendingCall = {
@@ -142,7 +144,8 @@ export class Greeting {
     if (!this.#asking) this.#stopTimer();
     if (traits !== undefined) {
       this.#endpoint.maxSentBytes = traits.maxMessageBytes;
-      this.#endpoint.takeSegments(traits.maxSegmentBytes);
+      this.#endpoint.takeSegments();
+      this.#endpoint.sendSegments(traits.maxSegmentBytes);
     }
     this.#listener.onGreeted(traits);
   }

@@ -99,6 +99,10 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller {
     if (sent && this.#shapes?.hasFresh === true) this.#shapes.define(this);
   }
 
+  heldReferences(): (() => void) | undefined {
+    return this.#exports.undo();
+  }
+
   /** Agrees on shapes of maps with a peer that takes up to `maxCount` of them. */
   shareShapes(maxCount: number): void {
     this.#shapes = this.#endpoint.codec?.shapes;
@@ -111,6 +115,7 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller {
 
   cancel(id: number): void {
     this.#dispatcher.cancel(id);
+    this.#endpoint.withdrawAnswer(id);
   }
 
   release(id: number, count: number): void {
