@@ -78,7 +78,7 @@ export const packages = {
       ["standard-types", "clone-encoder", "clone-decoder"],
       ["waiting-messages", "msgpack-blosc-codec", "structured-clone-codec"],
       ["message-writer"],
-      ["outbox", "inbox", "known-codecs"],
+      ["outbox", "inbox", "known-codecs", "foreign-codec"],
       ["endpoint"],
       ["channel-hello"],
       ["channel"],

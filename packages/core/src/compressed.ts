@@ -8,9 +8,10 @@ import type { SerializerFactory } from "./serializers.ts";
 import { WrappingCodec } from "./wrapping-codec.ts";
 import type { Packing } from "./wrapping-codec.ts";
 
-/** First bytes of payloads, `docs/protocol.md` section 3: as it is, or packed by the algorithm of that number. */
+/** First byte of a payload that follows as it is, `docs/protocol.md` section 3. */
 export const PLAIN_HEAD = 0x00;
-const PACKED_HEADS: Readonly<Record<CompressionAlgorithm, number>> = {
+/** First byte of one that is packed. */
+export const PACKED_HEADS: Readonly<Record<CompressionAlgorithm, number>> = {
   deflate: 0x11,
   gzip: 0x12,
   brotli: 0x13,

@@ -4,8 +4,10 @@ import type { EndpointHandler, EndpointStats } from "./endpoint-handler.ts";
 import { ColloquyError, ProtocolError } from "./errors.ts";
 import type { Executed } from "./errors.ts";
 import type { ExceptionStyle } from "./exception.ts";
+import { readForeignStart } from "./foreign-codec.ts";
 import { Inbox } from "./inbox.ts";
 import type { InboxListener } from "./inbox.ts";
+import { AUTO_NAMES } from "./known-codecs.ts";
 import type { Limits } from "./limits.ts";
 import { EXCEPTION, REQUEST, RESULT } from "./message.ts";
 import type { Message } from "./message.ts";
@@ -15,6 +17,9 @@ import { PendingCalls } from "./pending.ts";
 import type { PendingCall } from "./pending.ts";
 import { RunningRequests } from "./running-requests.ts";
 import type { Transport, TransportReceiver } from "./transport.ts";
+
+/** For a peer to read that it speaks another codec, and to end the connection itself. */
+const REFUSAL_GRACE_MS = 1000;
 
 /**
  * One end of a connection: requests with their answers, both ways, over frames of one codec. Symmetric; it knows nothing of
@@ -32,7 +37,6 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
   #closeReason: ColloquyError | undefined;
   #ended = false;
   readonly #conditions = new Conditions();
-  #lateAnswers = 0;
 
   constructor(transport: Transport, codec: Codec | CodecChooser, handler: EndpointHandler, limits: Limits) {
     this.limits = limits;
@@ -42,7 +46,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
     this.#outbox = new Outbox(transport, this.#pending, limits, this, handler);
     this.#inbox = new Inbox(transport, codec, limits.maxMessageBytes, this);
     if (typeof codec === "function") this.#outbox.hold();
-    else this.#useCodec(codec);
+    else this.#outbox.codec = codec;
   }
 
   get remoteAddress(): string {
@@ -74,13 +78,12 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
 
   /** The largest payload to be read from now on. */
   set maxReceivedBytes(bytes: number) {
-    this.#inbox.frames.maxPayloadBytes = bytes;
-    if (this.codec !== undefined) this.codec.maxReceivedBytes = bytes;
+    this.#inbox.maxPayloadBytes = bytes;
   }
 
   /** The largest payload that the peer takes. */
   set maxSentBytes(bytes: number) {
-    this.codec!.maxSentBytes = this.#outbox.frames.maxPayloadBytes = Math.min(bytes, this.limits.maxMessageBytes);
+    this.#outbox.maxPayloadBytes = Math.min(bytes, this.limits.maxMessageBytes);
   }
 
   /** This side takes segments from now on, as it has said. */
@@ -200,7 +203,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
       running: this.#running.size,
       waiting: this.#outbox.waitingCount,
       queuedBytes: this.#outbox.frames.queuedBytes,
-      lateAnswers: this.#lateAnswers,
+      lateAnswers: this.#pending.lateCount,
     };
   }
 
@@ -237,7 +240,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
   }
 
   onCodec(codec: Codec): void {
-    this.#useCodec(codec);
+    this.#outbox.codec = codec;
     this.#outbox.unhold();
   }
 
@@ -245,19 +248,24 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
     this.destroy(error);
   }
 
+  onUnreadableStart(payload: Buffer, error: ProtocolError): void {
+    const foreign = readForeignStart(payload, this.codec?.name ?? AUTO_NAMES, this.limits);
+    if (foreign?.answer === undefined) return this.destroy(foreign?.error ?? error);
+    const { codec, id, knowsHello } = foreign.answer;
+    this.#outbox.codec = codec;
+    if (knowsHello) this.exceptionStyle = "map";
+    this.#outbox.exception(id, foreign.error, true);
+    void this.close(REFUSAL_GRACE_MS, foreign.error);
+  }
+
   onMessage(message: Message): void {
     const { type, id, content, error } = message;
     message.content = undefined;
     if (type === REQUEST) this.#onRequest(id, content, error);
-    else if (type === RESULT || type === EXCEPTION) this.#onAnswer(type, id, content, error);
-    else this.#handler.onNotification(content, error);
-  }
-
-  #useCodec(codec: Codec): void {
-    codec.limits = this.limits;
-    codec.maxReceivedBytes = this.#inbox.frames.maxPayloadBytes;
-    codec.maxSentBytes = this.#outbox.frames.maxPayloadBytes;
-    this.#outbox.codec = codec;
+    else if (type === RESULT || type === EXCEPTION) {
+      this.#pending.answer(id, type === RESULT, content, error);
+      this.#conditions.check();
+    } else this.#handler.onNotification(content, error);
   }
 
   #onRequest(id: number, content: unknown, error: ColloquyError | undefined): void {
@@ -272,17 +280,6 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
       this.fail(id, new ColloquyError("RESOURCE_EXHAUSTED", reason));
     } else this.#handler.onRequest(id, content, error);
     this.#running.end(id, !this.#ended);
-  }
-
-  #onAnswer(type: number, id: number, content: unknown, error: ColloquyError | undefined): void {
-    const call = this.#pending.take(id);
-    if (PendingCalls.wasGivenUp(call)) this.#lateAnswers++;
-    else if (error !== undefined) {
-      const reason = `the answer can't be decoded: ${error.message}`;
-      call.onFailure(new ColloquyError(error.code, reason, { cause: error, executed: "yes" }));
-    } else if (type === RESULT) call.onResult(content);
-    else call.onException(content);
-    this.#conditions.check();
   }
 
   /** What has arrived counts, even where its codec takes a while. */

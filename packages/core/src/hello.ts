@@ -85,6 +85,7 @@ export function readHello(received: unknown, own: Hello, from: HelloSide): PeerT
       `the peer speaks version ${version} of the protocol, this side ${PROTOCOL_VERSION}`,
     );
   }
+  if (typeof hello.codec === "string") checkCodecs(hello.codec, own.codec, from);
   if (hello.serializers !== undefined) checkSerializers(hello.serializers, own.serializers, from);
   const software = typeof hello.software === "string" ? hello.software.slice(0, 256) : "unknown";
   return {
@@ -97,6 +98,21 @@ export function readHello(received: unknown, own: Hello, from: HelloSide): PeerT
   };
 }
 
+/** Peers in other languages may name a codec as they like. One that compresses says so behind a plus; small messages don't tell. */
+function checkCodecs(theirs: string, ours: string, from: HelloSide): void {
+  if (theirs === ours || !(theirs.includes("+") || ours.includes("+"))) return;
+  const names = bySide(ours, quoted(theirs, 64).slice(1, -1), from);
+  throw new ColloquyError("PROTOCOL_ERROR", `the two sides have different codecs: ${names}; both take the same one`);
+}
+
+/** Who of the two has what. */
+function bySide(ours: string, theirs: string, from: HelloSide): string {
+  const [first, second] = from === "client" || from === "asking" ? [theirs, ours] : [ours, theirs];
+  return from === "asking" || from === "asked"
+    ? `${first} at the side that said hello, ${second} at the other`
+    : `${first} at the client, ${second} at the server`;
+}
+
 function checkSerializers(theirs: unknown, ours: readonly string[], from: HelloSide): void {
   const same =
     Array.isArray(theirs) && theirs.length === ours.length && ours.every((name, index) => name === theirs[index]);
@@ -106,11 +122,7 @@ function checkSerializers(theirs: unknown, ours: readonly string[], from: HelloS
     : ["?"];
   const own = ours.map((name) => quoted(name)).join(", ");
   const [here, there] = [`[${own}]`, `[${names.join(", ")}]`];
-  const [first, second] = from === "client" || from === "asking" ? [there, here] : [here, there];
-  const isChannel = from === "asking" || from === "asked";
-  const lists = isChannel
-    ? `${first} at the side that said hello, ${second} at the other`
-    : `${first} at the client, ${second} at the server`;
+  const lists = bySide(here, there, from);
   throw new ColloquyError(
     "PROTOCOL_ERROR",
     `the two sides have different serializers: ${lists}; both add the same in the same order`,

@@ -16,6 +16,8 @@ export interface InboxListener {
   onCodec(codec: Codec): void;
   /** All that came while a message was being decoded has been read. */
   onRead(): void;
+  /** The first payload isn't one of this side's codec; nothing more is read. */
+  onUnreadableStart(payload: Buffer, error: ProtocolError): void;
   /** Nothing more can be read. */
   onBroken(error: ColloquyError): void;
 }
@@ -50,9 +52,16 @@ export class Inbox implements FrameListener, SegmentListener {
   constructor(transport: Transport, codec: Codec | CodecChooser, maxPayloadBytes: number, listener: InboxListener) {
     this.#transport = transport;
     this.#listener = listener;
+    this.frames = new FrameDecoder(maxPayloadBytes, this);
     if (typeof codec === "function") this.#choose = codec;
     else this.#codec = codec;
-    this.frames = new FrameDecoder(maxPayloadBytes, this);
+    this.maxPayloadBytes = maxPayloadBytes;
+  }
+
+  /** The largest payload to be read from now on, also once it is unpacked. */
+  set maxPayloadBytes(bytes: number) {
+    this.frames.maxPayloadBytes = bytes;
+    if (this.#codec !== undefined) this.#codec.maxReceivedBytes = bytes;
   }
 
   /** True while a message is being decoded in a promise, and until those behind it are decoded, too. */
@@ -167,14 +176,24 @@ export class Inbox implements FrameListener, SegmentListener {
   }
 
   #decode(bytes: Buffer, start: number, end: number): void {
-    if (this.#choose !== undefined) {
-      this.#codec = this.#choose(end > start ? bytes[start]! : -1);
-      this.#choose = undefined;
-      this.#listener.onCodec(this.#codec);
+    let decoded: void | Promise<void>;
+    try {
+      if (this.#choose !== undefined) this.#useChosen(this.#choose(end > start ? bytes[start]! : -1));
+      decoded = this.#codec!.decodeMessage(bytes, start, end, this.#message);
+    } catch (error) {
+      if (this.receivedMessages > 1 || !(error instanceof ProtocolError)) throw error;
+      this.stop();
+      return this.#listener.onUnreadableStart(bytes.subarray(start, end), error);
     }
-    const decoded = this.#codec!.decodeMessage(bytes, start, end, this.#message);
     if (decoded === undefined) this.#listener.onMessage(this.#message);
     else this.#waitFor(decoded);
+  }
+
+  #useChosen(codec: Codec): void {
+    this.#codec = codec;
+    codec.maxReceivedBytes = this.frames.maxPayloadBytes;
+    this.#choose = undefined;
+    this.#listener.onCodec(codec);
   }
 
   #waitFor(decoded: Promise<void>): void {

@@ -10,6 +10,9 @@ const FIRST_JSON_BYTE = 0x5b;
 const FIRST_MSGPACK_BYTE = 0x93;
 const FIRST_BLOSC_BYTE = 0x02;
 
+/** What a server with the codec `"auto"` takes. */
+export const AUTO_NAMES = "json, msgpack or msgpack-blosc";
+
 /** A class of codecs, or `"auto"` on a server: what the first message of each connection shows. */
 export type CodecOption = CodecClass | "auto";
 

@@ -32,6 +32,8 @@ const NONE: Map<number, PendingCall> = new Map();
  * call that is still there when its slot comes round again moves to a map.
  */
 export class PendingCalls {
+  /** Answers to calls that were given up. */
+  lateCount = 0;
   #slots: (PendingCall | undefined)[] = emptySlots(FIRST_SLOT_COUNT);
   /** Ids of the calls in the slots. */
   #ids: number[] = Array.from<number>({ length: FIRST_SLOT_COUNT }).fill(0);
@@ -108,6 +110,21 @@ export class PendingCalls {
     if (old === undefined) throw new ProtocolError(`answer to request ${id}, which waits for none`);
     this.#old.delete(id);
     return this.#taken(old);
+  }
+
+  /**
+   * Hands an answer to the call that waits for it; `error`: it can't be decoded.
+   *
+   * @throws ProtocolError for an id that waits for none.
+   */
+  answer(id: number, isResult: boolean, content: unknown, error: ColloquyError | undefined): void {
+    const call = this.take(id);
+    if (call === GIVEN_UP) this.lateCount++;
+    else if (error !== undefined) {
+      const reason = `the answer can't be decoded: ${error.message}`;
+      call.onFailure(new ColloquyError(error.code, reason, { cause: error, executed: "yes" }));
+    } else if (isResult) call.onResult(content);
+    else call.onException(content);
   }
 
   /** Lets a call go whose answer is still to come. */
