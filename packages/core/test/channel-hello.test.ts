@@ -9,7 +9,7 @@ import { MsgPackCodec } from "../src/msgpack-codec.ts";
 import { serveChannels } from "../src/serve-channels.ts";
 import type { ServeChannelsOptions } from "../src/serve-channels.ts";
 import type { SerializerFactory } from "../src/serializers.ts";
-import { RawPeer, RawServer, Stranger, expectSame, rejectionOf, until } from "./support.ts";
+import { RawPeer, RawServer, Stranger, expectSame, payloads, rejectionOf, until } from "./support.ts";
 
 interface Pair extends AsyncDisposable {
   /** The side that connected. */
@@ -58,7 +58,7 @@ const HELLO = {
   software: "colloquy",
   codec: "json",
   serializers: [],
-  limits: { maxMessageBytes: 16_777_216, maxReferenceCount: 10_000, maxSegmentBytes: 536_870_912 },
+  limits: { maxMessageBytes: 16_777_216, maxSegmentBytes: 536_870_912 },
   segments: true,
   shapes: 0,
 };
@@ -172,8 +172,18 @@ describe("hello of a channel on the wire", () => {
     peer.socket.destroy();
   });
 
+  it("offers no shapes in MsgPack either: a channel takes no notifications", async () => {
+    await using server = await serveChannels("tcp://127.0.0.1:0", () => {}, { codec: MsgPackCodec });
+    const peer = await RawPeer.connect(server.address);
+    peer.send(new MsgPackCodec().encode([0, 0, ["$/channel", [{ protocol: 1 }], {}]]));
+    await until(() => payloads(peer.received).length === 1);
+    const [payload] = payloads(peer.received);
+    expect(new MsgPackCodec().decode(payload!)).toStrictEqual([1, 0, { ...HELLO, codec: "msgpack" }]);
+    peer.socket.destroy();
+  });
+
   it("leaves out limits that are infinite", async () => {
-    await using channels = await pair({ limits: { maxReferenceCount: Infinity, maxSegmentBytes: Infinity } });
+    await using channels = await pair({ limits: { maxSegmentBytes: Infinity } });
     void echo(channels.far);
     expect(await channels.near.send(DATE)).toStrictEqual(DATE);
   });
@@ -432,6 +442,34 @@ describe("hello between channels", () => {
     const others = [["$/channel"], ["$/channel", [], {}], ["$/channel", [1], {}], ["$/hello", [{ protocol: 1 }], {}]];
     for (const content of others) expect(await near.send(content)).toStrictEqual(content);
     expect((await rejectionOf(near.send([DATE, Symbol.iterator]))).message).toContain("no serializer for symbol");
+  });
+
+  it("leaves what the codec encodes by itself in one piece", async () => {
+    class Sealed {
+      readonly content: unknown;
+      constructor(content: unknown) {
+        this.content = content;
+      }
+    }
+    for (const codec of [JsonCodec, MsgPackCodec]) {
+      let own!: Codec;
+      // On their own account, with the codec of the connection while it is at work.
+      const sealed: SerializerFactory<Sealed> = () => [
+        Sealed,
+        ({ content }) => Array.from(own.encode(content) as Uint8Array),
+        (given: number[]) => new Sealed(own.decode(Uint8Array.from(given))),
+      ];
+      await using channels = await pair({ codec, extraSerializers: [sealed] }, undefined, true);
+      const { near, far } = channels;
+      own = near.codec!;
+      void echo(far);
+      const large = new Float64Array(5000);
+      expectSame(await near.send(large), large);
+      const alone = own.encode([large, new Uint8Array(large.buffer)]) as Uint8Array;
+      expectSame(own.decode(alone), [large, new Uint8Array(large.buffer)]);
+      expectSame(await near.send([large, new Sealed([large])]), [large, new Sealed([large])]);
+      expectSame(await near.send("small"), "small");
+    }
   });
 
   it("lets large arrays travel beside the message, from shared memory too, into memory that is aligned", async () => {
