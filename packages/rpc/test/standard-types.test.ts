@@ -265,7 +265,7 @@ describe("plain peers", () => {
       [-4, 0],
       [-5, []],
       [-13, []],
-    ]) {
+    ] as const) {
       const [type, content] = await wire.request("take", [{ __type__: [id, data] }]);
       expect(type).toBe(2);
       expect(content).toContain(`built-in type ${id} from a peer that said no hello`);
