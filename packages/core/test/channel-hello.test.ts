@@ -472,6 +472,19 @@ describe("hello between channels", () => {
     }
   });
 
+  it("carries more large arrays in one message than can travel beside it", async () => {
+    for (const codec of [JsonCodec, MsgPackCodec]) {
+      await using channels = await pair({ codec });
+      const { near, far } = channels;
+      void echo(far);
+      const bytes = new Uint8Array(32_768).fill(7);
+      const arrays = Array.from({ length: 1030 }, (_, index) =>
+        index % 2 === 0 ? bytes : new Int16Array(bytes.buffer),
+      );
+      expectSame(await near.send(arrays), arrays);
+    }
+  });
+
   it("lets large arrays travel beside the message, from shared memory too, into memory that is aligned", async () => {
     for (const codec of [JsonCodec, MsgPackCodec]) {
       await using channels = await pair({ codec }, undefined, true);
