@@ -409,17 +409,21 @@ describe("hello between channels", () => {
     await closed;
   });
 
-  it("can't be said while too many calls wait; that call fails and a later one asks again", async () => {
-    await using channels = await pair({ limits: { maxPendingCount: 1 } });
+  it("can't be said while too many calls wait; that value fails, and a later one asks again", async () => {
+    await using channels = await pair({}, { limits: { maxPendingCount: 1 } });
     const { near, far } = channels;
-    const first = near.send("first");
-    const request = await far.recv();
-    const error = await rejectionOf(near.send(DATE));
-    expect(error).toMatchObject({ code: "RESOURCE_EXHAUSTED", executed: "no" });
-    await request.reply(DATE);
-    expect(await first).toStrictEqual(DATE);
-    void echo(far);
-    expect(await near.send(DATE)).toStrictEqual(DATE);
+    const waiting = far.send("first");
+    const answer = rejectionOf(near.send("when?"));
+    await (await far.recv()).reply(DATE);
+    expect((await answer).message).toContain(
+      "Date: it goes once the peer has said hello, and the peer can't be asked now",
+    );
+    await (await near.recv()).reply("now");
+    expect(await waiting).toBe("now");
+    const later = near.send("when?");
+    await (await far.recv()).reply(DATE);
+    expect(await later).toStrictEqual(DATE);
+    for (const channel of [near, far]) expect(channel.stats()).toMatchObject({ pending: 0, waiting: 0, running: 0 });
   });
 
   it("fails a value by itself that can't be sent at all", async () => {
