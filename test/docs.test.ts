@@ -1,5 +1,12 @@
 import { readFileSync } from "node:fs";
-import { DEFAULT_LIMITS, ERROR_CODES, MAX_MESSAGE_BYTES_BEFORE_HELLO } from "@colloquy/core";
+import {
+  DEFAULT_LIMITS,
+  ERROR_CODES,
+  MAX_MESSAGE_BYTES_BEFORE_HELLO,
+  MsgPackCodec,
+  NdArray,
+  StandardTypes,
+} from "@colloquy/core";
 import { describe, expect, test } from "vitest";
 
 function page(name: string): string {
@@ -47,5 +54,27 @@ describe("docs/limits.md", () => {
     const bound = `${MAX_MESSAGE_BYTES_BEFORE_HELLO.toLocaleString("en-US")} bytes`;
     expect(text).toContain(bound);
     expect(page("protocol.md")).toContain(bound);
+  });
+});
+
+describe("docs/protocol.md", () => {
+  const rows = [...page("protocol.md").matchAll(/^\| (-\d+) +\|.*\| `([0-9a-f ]+)` +\|$/gm)];
+
+  test("shows the bytes of a value of each built-in type", () => {
+    expect(rows.map(([, id]) => Number(id))).toEqual([-1, -2, -3, -4, -5, -6, -7, -8, -9, -10, -11, -12, -13]);
+    const codec = new MsgPackCodec();
+    const types = new StandardTypes(codec, "standard");
+    types.expected = true;
+    codec.setBuiltins(types);
+    const shown = rows.map(([, , hex]) => hex!.replaceAll(" ", ""));
+    const bytes = Uint8Array.of(1).buffer;
+    const texts = [new Date(255), new Map([["a", 1]]), new Set([1]), -1n, new Error("x"), new URL("a:b")];
+    const arrays = [Int16Array.of(-2), bytes, new DataView(bytes), NdArray.from([1], "float16")];
+    const values = [undefined, ...texts, ...arrays];
+    const head = "81a85f5f747970655f5f92";
+    const written = values.map((value) => Buffer.from(codec.encode(value)).toString("hex"));
+    expect(written).toEqual([shown[0], ...shown.slice(3)].map((hex) => head + hex));
+    expect(shown[1]).toBe(`fea7${Buffer.from("$/ref/1").toString("hex")}`);
+    expect(shown[2]).toBe("fda0");
   });
 });

@@ -1,13 +1,15 @@
 """A peer that says hello, and may then do more than a plain one.
 
 It understands notifications, ``meta``, exceptions as maps, references to
-functions and services that hang under no root (``$/ref/<n>``), and counted
-release.  To a plain peer it is a plain peer.
+functions and services that hang under no root (``$/ref/<n>``), counted
+release, and the built-in types as their ids and data.  To a plain peer it
+is a plain peer.
 """
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from codec import SerializationError, Tagged
@@ -15,6 +17,7 @@ from connection import NOTIFICATION, REQUEST, RESULT, Connection, ProtocolError,
 from services import Service, coded, current_meta, find_function, path_of
 
 UNDEFINED_ID, FUNCTION_ID, HOME_ID = -1, -2, -3
+STANDARD_IDS = range(-13, -3)
 REF = "$/ref/"
 
 
@@ -26,6 +29,14 @@ class _Undefined:
 
 
 undefined = _Undefined()
+
+
+@dataclass(frozen=True)
+class Standard:
+    """A value of a type that Python has no class for: a Date, Map, Set, ... by its type id and data."""
+
+    type_id: int
+    content: Any
 
 
 class FunctionProxy(Proxy):
@@ -111,6 +122,8 @@ class HelloConnection(Connection):
         self.codec.add_reader(UNDEFINED_ID, lambda _: undefined)
         self.codec.add_reader(FUNCTION_ID, lambda path: self._read_reference(FunctionProxy, path))
         self.codec.add_reader(HOME_ID, self._read_home)
+        for type_id in STANDARD_IDS:
+            self.codec.add_reader(type_id, lambda content, type_id=type_id: Standard(type_id, content))
 
     def _settle(self, kind: int, number: int, content: Any, problems: List[Exception]) -> None:
         # Here, not behind the await: the next frame may come in the same turn.
@@ -125,6 +138,8 @@ class HelloConnection(Connection):
             return super().write_reference(value)
         if value is undefined:
             return Tagged(UNDEFINED_ID, None)
+        if isinstance(value, Standard):
+            return Tagged(value.type_id, value.content)
         if isinstance(value, Proxy):
             if value._connection is self:
                 return Tagged(HOME_ID, value._path)

@@ -1,5 +1,6 @@
+import { isDeepStrictEqual } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { JsonCodec, MsgPackCodec } from "@colloquy/core";
+import { JsonCodec, MsgPackCodec, connectChannel, serveChannels } from "@colloquy/core";
 import type { SerializerFactory } from "@colloquy/core";
 import { RemoteError, Service, connect, expose, notify, release, serve, service, withOptions } from "@colloquy/rpc";
 import type { Connection, Server } from "@colloquy/rpc";
@@ -56,6 +57,9 @@ class Desk extends Service {
   }
   @expose keep(thing: unknown): void {
     this.kept = thing;
+  }
+  @expose giveKept(): unknown {
+    return this.kept;
   }
   @expose async callBack(service: any, method: string, ...args: unknown[]): Promise<unknown> {
     return method === "" ? service(...args) : service[method](...args);
@@ -322,6 +326,117 @@ describe.skipIf(missing !== undefined).each([
     for (const error of await Promise.all(calls)) {
       expect(error).toMatchObject({ code: "CONNECTION_LOST", executed: "unknown" });
     }
+  });
+});
+
+/** Values of the built-in types, with their ids and data as the Python peer has them in JSON lines. */
+function standardValues(codec: keyof typeof CODECS): [value: unknown, id: number, data: unknown][] {
+  const bytes = (hex: string): unknown =>
+    codec === "json" ? Buffer.from(hex, "hex").toString("base64") : { $bytes: hex };
+  const cause = { $standard: [-8, { name: "TypeError", message: "why" }] };
+  return [
+    [new Date(1_700_000_000_000), -4, 1_700_000_000_000],
+    [
+      new Map<unknown, unknown>([
+        ["a", 1],
+        [2, new Date(0)],
+      ]),
+      -5,
+      ["a", 1, 2, { $standard: [-4, 0] }],
+    ],
+    [new Set(["a", null]), -6, ["a", null]],
+    [2n ** 70n, -7, "1180591620717411303424"],
+    [
+      Object.assign(new RangeError("no", { cause: new TypeError("why") }), { code: "E" }),
+      -8,
+      { name: "RangeError", message: "no", cause, fields: { code: "E" } },
+    ],
+    [new URL("http://a/b?c#d"), -9, "http://a/b?c#d"],
+    [Int16Array.of(1, -1), -10, ["Int16Array", bytes("0100ffff")]],
+    [Float64Array.of(1.5), -10, ["Float64Array", bytes("000000000000f83f")]],
+    [Uint8Array.of(1, 2).buffer, -11, bytes("0102")],
+    [new DataView(Uint8Array.of(1, 2).buffer), -12, bytes("0102")],
+    [new Float32Array(20_000), -10, ["Float32Array", bytes("00".repeat(80_000))]],
+  ];
+}
+
+describe.skipIf(missing !== undefined).each(["json", "msgpack"] as const)("built-in types, %s,", (codec) => {
+  test("cross to a Python client that said hello, and back", async () => {
+    const desk = new Desk();
+    const server = await serve("tcp://127.0.0.1:0", desk, { codec: CODECS[codec] });
+    await using python = await PythonPeer.start({ mode: "client", codec, address: server.address, hello: true });
+    for (const [value, id, data] of standardValues(codec)) {
+      desk.kept = value;
+      expect(await python.remote("giveKept")).toEqual({ $standard: [id, data] });
+      await python.remote("keep", { deep: [{ $standard: [id, data] }] });
+      expect(isDeepStrictEqual(desk.kept, { deep: [value] })).toBe(true);
+    }
+    await server.close({ graceMs: 0 });
+  });
+
+  test("cross to a Python server that said hello, and back", async () => {
+    await using python = await PythonPeer.start({ mode: "server", codec, hello: true });
+    await using connection = await connect<any>(python.address, { codec: CODECS[codec] });
+    for (const [value] of standardValues(codec))
+      expect(isDeepStrictEqual(await connection.remote.echo([value]), [value])).toBe(true);
+    await connection.close();
+  });
+
+  test("are refused towards a plain one", async () => {
+    const desk = new Desk();
+    const server = await serve("tcp://127.0.0.1:0", desk, { codec: CODECS[codec] });
+    await using python = await PythonPeer.start({ mode: "client", codec, address: server.address });
+    desk.kept = new Map();
+    const { exception } = await python.call({ op: "call", path: "giveKept", args: [] });
+    expect(exception).toMatchObject({ form: "string" });
+    expect(exception?.text).toContain("Map: the peer said no hello, so it takes no built-in types; a serializer in");
+    await server.close({ graceMs: 0 });
+  });
+});
+
+describe.skipIf(missing !== undefined).each(["json", "msgpack"] as const)("a channel, %s,", (codec) => {
+  /** What a plain peer has got, from its payloads: the paths of requests, the types of answers. */
+  const gotBy = async (python: PythonPeer): Promise<unknown[]> => {
+    const frames = (await python.result({ op: "frames" })) as [way: string, hex: string][];
+    const payloads = frames.filter(([way]) => way === "in").map(([, hex]) => Buffer.from(hex, "hex"));
+    const messages = payloads.map((payload) => new CODECS[codec]().decode(payload) as unknown[]);
+    return messages.map(([type, , content]) => (type === 0 ? (content as unknown[])[0] : type));
+  };
+
+  test("to a plain Python server says hello only where a value needs it, and never again", async () => {
+    await using python = await PythonPeer.start({ mode: "server", codec, record: true });
+    await using channel = await connectChannel(python.address, { codec: CODECS[codec] });
+    const values = [null, "x", [1, { a: 2.5 }], ...(codec === "msgpack" ? [new Uint8Array(100_000)] : [])];
+    for (const value of values) expect(await channel.send(["echo", [value], {}])).toEqual(value);
+    expect(await gotBy(python)).toEqual(values.map(() => "echo"));
+    const before = channel.send(["sleep", [0.05, "before"], {}]);
+    const refused = channel.send(["echo", [new Date(0)], {}]);
+    const after = channel.send(["echo", ["after"], {}]);
+    await expect(refused).rejects.toMatchObject({ code: "SERIALIZATION_ERROR", executed: "no" });
+    await expect(refused).rejects.toThrow("Date: the peer said no hello, so it takes no built-in types");
+    expect(await Promise.all([before, after])).toEqual(["before", "after"]);
+    await expect(channel.send(["echo", [new Set()], {}])).rejects.toThrow("Set: the peer said no hello");
+    expect(await gotBy(python)).toEqual(["sleep", "$/channel", "echo"]);
+    await channel.close();
+  });
+
+  test("of a plain Python client gets hello only where an answer needs it", async () => {
+    const answers: unknown[] = ["plain", { when: new Date(0) }, "plain again"];
+    const server = await serveChannels(
+      "tcp://127.0.0.1:0",
+      async (channel) => {
+        for await (const request of channel) void request.reply(answers.shift());
+      },
+      { codec: CODECS[codec] },
+    );
+    await using python = await PythonPeer.start({ mode: "client", codec, address: server.address, record: true });
+    expect(await python.remote("anything", 1)).toBe("plain");
+    expect(await gotBy(python)).toEqual([1]);
+    const { exception } = await python.call({ op: "call", path: "anything", args: [2] });
+    expect(exception?.text).toContain("Date: the peer said no hello, so it takes no built-in types");
+    expect(await python.remote("anything", 3)).toBe("plain again");
+    expect(await gotBy(python)).toEqual(["$/channel", 2, 1]);
+    await server.close({ graceMs: 0 });
   });
 });
 

@@ -9,6 +9,7 @@
 ``{"$point": {"x": 1, "y": 2}}``      a Point
 ``{"$ndarray": {"dtype", "shape", "hex"}}``  an array
 ``{"$undefined": true}``              ``undefined``
+``{"$standard": [id, data]}``         a value of a built-in type, by its id
 ``{"$service": path}``                a service of this side, by its path
 ``{"$new": "client"}``                a new service that hangs under no root
 ``{"$function": path}``               an exposed function of this side
@@ -24,7 +25,7 @@ from typing import Any, List, Optional
 
 from codec import NdArray, Point, parse_date
 from connection import Proxy
-from hello_peer import FunctionProxy, undefined
+from hello_peer import FunctionProxy, Standard, undefined
 from roots import ClientService
 from services import Service, find, path_of
 
@@ -77,6 +78,9 @@ class Values:
     def _read_undefined(self, _: Any) -> Any:
         return undefined
 
+    def _read_standard(self, content: list) -> Standard:
+        return Standard(content[0], self.read(content[1]))
+
     def _read_service(self, content: str) -> Any:
         return find(self.root, content)
 
@@ -116,6 +120,8 @@ class Values:
             return {"$ndarray": {"dtype": value.dtype, "shape": list(value.shape), "hex": value.raw.hex()}}
         if value is undefined:
             return {"$undefined": True}
+        if isinstance(value, Standard):
+            return {"$standard": [value.type_id, self.write(value.content)]}
         if isinstance(value, Service):
             return {"$service": path_of(self.root, value)}
         if isinstance(value, Proxy):

@@ -2,7 +2,7 @@ import type { Codec } from "./codec.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { ColloquyError } from "./errors.ts";
 import { readException } from "./exception.ts";
-import { CHANNEL_HELLO_PATH, NO_KWARGS, makeHello, readHello } from "./hello.ts";
+import { CHANNEL_HELLO_PATH, NO_KWARGS, makeChannelHello, readHello } from "./hello.ts";
 import type { Hello, PeerTraits } from "./hello.ts";
 import { timerMs } from "./limits.ts";
 import type { PendingCall } from "./pending.ts";
@@ -74,8 +74,7 @@ export class ChannelHello {
   }
 
   #own(): Hello {
-    const codec = this.#endpoint.codec!;
-    return makeHello(codec, this.#endpoint.limits, codec.serializerNames);
+    return makeChannelHello(this.#endpoint.codec!, this.#endpoint.limits);
   }
 
   #callOf(own: Hello): PendingCall {

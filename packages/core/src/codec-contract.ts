@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
-import type { CodecClass } from "./codec.ts";
+import type { Codec, CodecClass } from "./codec.ts";
 import { SerializationError, describeType } from "./errors.ts";
 import type { SerializerFactory } from "./serializers.ts";
+import { StandardTypes } from "./standard-types.ts";
 
 class Sample {
   readonly content: unknown;
@@ -65,6 +66,26 @@ const CARRIED_OR_REFUSED: readonly unknown[] = [
   { __type__: [0, [1]] },
 ];
 
+/** Carried on a connection whose peer has said hello. */
+const BUILTIN: readonly unknown[] = [
+  undefined,
+  [undefined, { a: undefined }],
+  -(2n ** 70n),
+  new Date(5),
+  new URL("http://a/b?c#d"),
+  new Map<unknown, unknown>([[new Date(1), new Set([1n, "a"])]]),
+  new RangeError("x", { cause: new Map([[1, new Sample(2)]]) }),
+];
+
+/** Carried there, or refused by codecs that have no bytes. */
+const BUILTIN_OF_BYTES: readonly unknown[] = [
+  Uint8Array.of(0, 255),
+  Float64Array.of(1.5, -0),
+  new BigInt64Array(0),
+  Uint8Array.of(1, 2).buffer,
+  new DataView(Uint8Array.of(1, 2).buffer),
+];
+
 /**
  * Holds a codec to what channels and users rely on: what it takes arrives as it was, or is refused with a `SerializationError`;
  * serializers match exact classes; an instance can be used again after a failure; broken input is an error.
@@ -75,6 +96,8 @@ export async function checkCodec(codec: CodecClass): Promise<void> {
   const contract = new CodecContract(codec);
   for (const value of CARRIED) await contract.carries(value);
   for (const value of CARRIED_OR_REFUSED) await contract.carriesOrRefuses(value);
+  for (const value of BUILTIN) await contract.carriesBuiltin(value);
+  for (const value of BUILTIN_OF_BYTES) await contract.carriesBuiltin(value, true);
   await contract.serializers();
   await contract.place();
   await contract.again();
@@ -110,6 +133,25 @@ class CodecContract {
     if (error instanceof BrokenRule) throw error;
     if (error === undefined || error instanceof SerializationError) return;
     this.#broken(`what is refused is refused with a SerializationError: ${shown(value)}`, error);
+  }
+
+  async carriesBuiltin(value: unknown, mayRefuse = false): Promise<void> {
+    const error = await errorOf(async () => {
+      const decoded = await this.#connected().decode(await this.#connected().encode([value]));
+      if (!isDeepStrictEqual(decoded, [value]))
+        this.#broken(`a value of a built-in type arrives as it is: ${shown(value)}`);
+    });
+    if (error instanceof BrokenRule) throw error;
+    if (error === undefined || (mayRefuse && error instanceof SerializationError)) return;
+    this.#broken(`built-in types are carried: ${shown(value)}`, error);
+  }
+
+  #connected(): Codec {
+    const codec = new this.#make(samples);
+    const types = new StandardTypes(codec, "standard");
+    types.expected = true;
+    codec.setBuiltins(types);
+    return codec;
   }
 
   async serializers(): Promise<void> {
@@ -181,7 +223,15 @@ async function errorOf(action: () => Promise<unknown>): Promise<unknown> {
 function shown(value: unknown): string {
   if (typeof value === "symbol" || typeof value === "function") return typeof value;
   if (Object.is(value, -0)) return "-0";
-  const text =
-    typeof value === "object" && value !== null ? `${describeType(value)} ${JSON.stringify(value)}` : String(value);
+  const text = typeof value === "object" && value !== null ? described(value) : String(value);
   return text.length > 80 ? `${text.slice(0, 80)}...` : text;
+}
+
+function described(value: object): string {
+  try {
+    return `${describeType(value)} ${JSON.stringify(value)}`;
+  } catch {
+    // A BigInt in it.
+    return describeType(value);
+  }
 }

@@ -3,7 +3,7 @@ import type { ErrorCode, Executed } from "./errors.ts";
 
 /**
  * How exceptions are written: `text` for aiomas (one string), `list` for mosaik (`[name, message, ...lines]`), `map` for peers
- * that said hello. All three are understood on arrival (`docs/protocol.md` section 5).
+ * that said hello. All three are understood on arrival (`docs/protocol.md` section 6).
  */
 export type ExceptionStyle = "text" | "list" | "map";
 

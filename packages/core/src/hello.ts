@@ -30,21 +30,28 @@ export interface Hello {
 
 /** This side's hello. `serializers` are those that the user has added. */
 export function makeHello(codec: Codec, limits: Limits, serializers: readonly string[], root?: string): Hello {
+  const { maxMessageBytes, maxReferenceCount, maxSegmentBytes } = limits;
   return {
     ...(root === undefined ? {} : { root }),
     protocol: PROTOCOL_VERSION,
     software: "colloquy",
     codec: codec.name,
     serializers,
-    limits: statedLimits(limits),
+    limits: stated({ maxMessageBytes, maxReferenceCount, maxSegmentBytes }),
     segments: true,
     shapes: codec.shapes !== undefined && takesDefinitions(limits) ? MAX_SHAPE_COUNT : 0,
   };
 }
 
+/** The same for a channel, which has neither references nor shapes. */
+export function makeChannelHello(codec: Codec, limits: Limits): Hello {
+  const { maxMessageBytes, maxSegmentBytes } = limits;
+  const hello = makeHello(codec, limits, codec.serializerNames);
+  return { ...hello, limits: stated({ maxMessageBytes, maxSegmentBytes }), shapes: 0 };
+}
+
 /** JSON has no form of Infinity; what isn't stated has no limit. */
-function statedLimits({ maxMessageBytes, maxReferenceCount, maxSegmentBytes }: Limits): Record<string, number> {
-  const limits = { maxMessageBytes, maxReferenceCount, maxSegmentBytes };
+function stated(limits: Readonly<Record<string, number>>): Record<string, number> {
   return Object.fromEntries(Object.entries(limits).filter(([, limit]) => limit !== Infinity));
 }
 

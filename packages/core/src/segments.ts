@@ -44,15 +44,20 @@ export class Segments {
     }
   }
 
+  /** Whether a binary value of so many bytes travels beside the message that is being encoded: what `add` goes by. */
+  takes(length: number): boolean {
+    if (length < LEAST_SEGMENT_BYTES || !this.#isEncoding || this.support === "none") return false;
+    return this.#sent.length < MAX_SEGMENT_COUNT;
+  }
+
   /**
    * The number under which `bytes` travel beside the message, or undefined where they stay in it.
    *
    * @throws HelloWanted where it isn't known yet what the peer takes.
    */
   add(bytes: Uint8Array, itemBytes: number): number | undefined {
-    if (this.support === "none" || !this.#isEncoding || bytes.length < LEAST_SEGMENT_BYTES) return undefined;
+    if (!this.takes(bytes.length)) return undefined;
     if (this.support === "unknown") throw new HelloWanted("large binary values");
-    if (this.#sent.length === MAX_SEGMENT_COUNT) return undefined;
     if (this.#sent === NONE) this.#sent = [];
     return this.#sent.push({ bytes, itemBytes }) - 1;
   }

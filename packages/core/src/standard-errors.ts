@@ -82,7 +82,7 @@ export function partsOf(error: Error): ErrorParts {
   return {
     name,
     message,
-    ...(cause === undefined ? {} : { cause }),
+    ...("cause" in error ? { cause } : {}),
     ...(isAggregate ? { errors: Array.isArray(errors) ? (errors as unknown[]) : [] } : {}),
     ...(Object.keys(fields).length > 0 ? { fields } : {}),
   };
@@ -90,9 +90,9 @@ export function partsOf(error: Error): ErrorParts {
 
 /** The parts with errors below them in as many levels as may follow. */
 function writeError(error: Error, codec: Codec, depth: number): Fields {
-  const { name, message, cause, errors, fields } = partsOf(error);
+  const { name, message, errors, fields, ...rest } = partsOf(error);
   const written: Record<string, unknown> = { name, message };
-  if (cause !== undefined && !isBelow(cause, depth)) written["cause"] = inner(cause, codec, depth);
+  if ("cause" in rest && !isBelow(rest.cause, depth)) written["cause"] = inner(rest.cause, codec, depth);
   if (errors !== undefined)
     written["errors"] = errors.filter((one) => !isBelow(one, depth)).map((one) => inner(one, codec, depth));
   const kept = Object.entries(fields ?? {}).filter(([, value]) => !isBelow(value, depth));

@@ -1,6 +1,6 @@
 import type { Codec } from "./codec.ts";
 import { ColloquyError, SerializationError, describeType, toError } from "./errors.ts";
-import { HelloWanted, LEAST_SEGMENT_BYTES } from "./segments.ts";
+import { HelloWanted } from "./segments.ts";
 import type { BuiltinTypes, DecodingBudget, ExtendedValue } from "./serializers.ts";
 import { NDARRAY } from "./standard-arrays.ts";
 import { BUFFER, TYPED_ARRAY, VIEW } from "./standard-bytes.ts";
@@ -58,9 +58,9 @@ export class StandardTypes implements BuiltinTypes {
 
   /** Where the peer isn't known it gets in the message what fits there: it may be plain. */
   isBeside(bytes: Uint8Array): boolean {
-    if (bytes.length < LEAST_SEGMENT_BYTES) return false;
-    if (this.peer === "unknown") return bytes.length >= this.#codec.limits.maxMessageBytes;
-    return this.#codec.segments.support === "segments";
+    const { segments, limits } = this.#codec;
+    if (this.peer === "plain" || !segments.takes(bytes.length)) return false;
+    return this.peer === "standard" || bytes.length >= limits.maxMessageBytes;
   }
 
   refusal(value: unknown): string | undefined {

@@ -9,7 +9,7 @@ import { MsgPackCodec } from "../src/msgpack-codec.ts";
 import { serveChannels } from "../src/serve-channels.ts";
 import type { ServeChannelsOptions } from "../src/serve-channels.ts";
 import type { SerializerFactory } from "../src/serializers.ts";
-import { RawPeer, RawServer, Stranger, expectSame, rejectionOf, until } from "./support.ts";
+import { RawPeer, RawServer, Stranger, expectSame, payloads, rejectionOf, until } from "./support.ts";
 
 interface Pair extends AsyncDisposable {
   /** The side that connected. */
@@ -58,7 +58,7 @@ const HELLO = {
   software: "colloquy",
   codec: "json",
   serializers: [],
-  limits: { maxMessageBytes: 16_777_216, maxReferenceCount: 10_000, maxSegmentBytes: 536_870_912 },
+  limits: { maxMessageBytes: 16_777_216, maxSegmentBytes: 536_870_912 },
   segments: true,
   shapes: 0,
 };
@@ -172,8 +172,18 @@ describe("hello of a channel on the wire", () => {
     peer.socket.destroy();
   });
 
+  it("offers no shapes in MsgPack either: a channel takes no notifications", async () => {
+    await using server = await serveChannels("tcp://127.0.0.1:0", () => {}, { codec: MsgPackCodec });
+    const peer = await RawPeer.connect(server.address);
+    peer.send(new MsgPackCodec().encode([0, 0, ["$/channel", [{ protocol: 1 }], {}]]));
+    await until(() => payloads(peer.received).length === 1);
+    const [payload] = payloads(peer.received);
+    expect(new MsgPackCodec().decode(payload!)).toStrictEqual([1, 0, { ...HELLO, codec: "msgpack" }]);
+    peer.socket.destroy();
+  });
+
   it("leaves out limits that are infinite", async () => {
-    await using channels = await pair({ limits: { maxReferenceCount: Infinity, maxSegmentBytes: Infinity } });
+    await using channels = await pair({ limits: { maxSegmentBytes: Infinity } });
     void echo(channels.far);
     expect(await channels.near.send(DATE)).toStrictEqual(DATE);
   });
@@ -399,17 +409,21 @@ describe("hello between channels", () => {
     await closed;
   });
 
-  it("can't be said while too many calls wait; that call fails and a later one asks again", async () => {
-    await using channels = await pair({ limits: { maxPendingCount: 1 } });
+  it("can't be said while too many calls wait; that value fails, and a later one asks again", async () => {
+    await using channels = await pair({}, { limits: { maxPendingCount: 1 } });
     const { near, far } = channels;
-    const first = near.send("first");
-    const request = await far.recv();
-    const error = await rejectionOf(near.send(DATE));
-    expect(error).toMatchObject({ code: "RESOURCE_EXHAUSTED", executed: "no" });
-    await request.reply(DATE);
-    expect(await first).toStrictEqual(DATE);
-    void echo(far);
-    expect(await near.send(DATE)).toStrictEqual(DATE);
+    const waiting = far.send("first");
+    const answer = rejectionOf(near.send("when?"));
+    await (await far.recv()).reply(DATE);
+    expect((await answer).message).toContain(
+      "Date: it goes once the peer has said hello, and the peer can't be asked now",
+    );
+    await (await near.recv()).reply("now");
+    expect(await waiting).toBe("now");
+    const later = near.send("when?");
+    await (await far.recv()).reply(DATE);
+    expect(await later).toStrictEqual(DATE);
+    for (const channel of [near, far]) expect(channel.stats()).toMatchObject({ pending: 0, waiting: 0, running: 0 });
   });
 
   it("fails a value by itself that can't be sent at all", async () => {
@@ -432,6 +446,47 @@ describe("hello between channels", () => {
     const others = [["$/channel"], ["$/channel", [], {}], ["$/channel", [1], {}], ["$/hello", [{ protocol: 1 }], {}]];
     for (const content of others) expect(await near.send(content)).toStrictEqual(content);
     expect((await rejectionOf(near.send([DATE, Symbol.iterator]))).message).toContain("no serializer for symbol");
+  });
+
+  it("leaves what the codec encodes by itself in one piece", async () => {
+    class Sealed {
+      readonly content: unknown;
+      constructor(content: unknown) {
+        this.content = content;
+      }
+    }
+    for (const codec of [JsonCodec, MsgPackCodec]) {
+      // On their own account, with the codec of the connection while it is at work.
+      const own: { codec?: Codec } = {};
+      const sealed: SerializerFactory<Sealed> = () => [
+        Sealed,
+        ({ content }) => Array.from(own.codec!.encode(content) as Uint8Array),
+        (given: number[]) => new Sealed(own.codec!.decode(Uint8Array.from(given))),
+      ];
+      await using channels = await pair({ codec, extraSerializers: [sealed] }, undefined, true);
+      const { near, far } = channels;
+      own.codec = near.codec!;
+      void echo(far);
+      const large = new Float64Array(5000);
+      expectSame(await near.send(large), large);
+      const alone = own.codec.encode([large, new Uint8Array(large.buffer)]) as Uint8Array;
+      expectSame(own.codec.decode(alone), [large, new Uint8Array(large.buffer)]);
+      expectSame(await near.send([large, new Sealed([large])]), [large, new Sealed([large])]);
+      expectSame(await near.send("small"), "small");
+    }
+  });
+
+  it("carries more large arrays in one message than can travel beside it", async () => {
+    for (const codec of [JsonCodec, MsgPackCodec]) {
+      await using channels = await pair({ codec });
+      const { near, far } = channels;
+      void echo(far);
+      const bytes = new Uint8Array(32_768).fill(7);
+      const arrays = Array.from({ length: 1030 }, (_, index) =>
+        index % 2 === 0 ? bytes : new Int16Array(bytes.buffer),
+      );
+      expectSame(await near.send(arrays), arrays);
+    }
   });
 
   it("lets large arrays travel beside the message, from shared memory too, into memory that is aligned", async () => {

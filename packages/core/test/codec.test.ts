@@ -120,6 +120,31 @@ describe("the contract of codecs", () => {
     );
   });
 
+  it("is not kept by one that knows built-in types in its own way, and loses something", async () => {
+    class Dated extends Own {
+      protected override serialize(value: unknown): unknown {
+        const texts = (given: unknown): unknown => {
+          if (given instanceof Date) return given.toISOString();
+          return Array.isArray(given) ? given.map(texts) : given;
+        };
+        return super.serialize(texts(value));
+      }
+    }
+    // Without a connection it refuses dates no more, either.
+    expect((await rejectionOf(checkCodec(Dated))).message).toMatch(/^codec Dated: .*Date/);
+  });
+
+  it("is not kept by one that leaves built-in types in their extended form", async () => {
+    class Bare extends Own {
+      protected override deserialize(plain: unknown): unknown {
+        return JSON.stringify(plain).includes('"__type__":[-') ? plain : super.deserialize(plain);
+      }
+    }
+    expect((await rejectionOf(checkCodec(Bare))).message).toBe(
+      "codec Bare: a value of a built-in type arrives as it is: undefined",
+    );
+  });
+
   it("is not kept by one that loses something", async () => {
     class Lossy extends Codec {
       override encode(value: unknown): Uint8Array {

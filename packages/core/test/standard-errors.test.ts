@@ -57,6 +57,7 @@ describe.each([
     expectSame(found["details"], error.details);
     expect(Object.keys(crossed(new Error("x", { cause: 1 })))).toStrictEqual([]);
     expect("cause" in crossed(new Error("x"))).toBe(false);
+    expect("cause" in crossed(new Error("x", { cause: undefined }))).toBe(true);
     const gathered: AggregateError = crossed(new AggregateError([new TypeError("a"), "b", undefined], "two"));
     expect(gathered).toBeInstanceOf(AggregateError);
     expect(gathered.message).toBe("two");

@@ -54,6 +54,7 @@ export function decodeMessage(codec: Codec, payload: Buffer): Message {
 
 export function encodeMessage(codec: Codec, type: number, id: number, content: unknown): Buffer {
   const writer = new ByteWriter();
+  codec.segments.begin();
   if (codec.encodeMessage(writer, type, id, content) !== undefined) throw new Error("encoded later");
   return Buffer.from(writer.take());
 }

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { MsgPackCodec, connectChannel } from "@colloquy/core";
+import { JsonCodec, MsgPackCodec, connectChannel } from "@colloquy/core";
 import type { SerializerFactory } from "@colloquy/core";
 import { Service, connect, expose, serve, service } from "../src/index.ts";
 import type { Connection } from "../src/index.ts";
-import { WirePeer, failureOf, frameOf, newAddress, turns, until, wireServer } from "./support.ts";
+import { WirePeer, failureOf, frameOf, newAddress, pair, turns, until, wireServer } from "./support.ts";
 
 class Point {
   readonly x: number;
@@ -49,6 +49,14 @@ describe("hello on the wire", () => {
     wire.send([1, 0, { protocol: 1 }]);
     const connection = await connecting;
     connection.destroy();
+  });
+
+  test("leaves out limits that are infinite", async () => {
+    const limits = { maxReferenceCount: Infinity, maxSegmentBytes: Infinity };
+    for (const codec of [JsonCodec, MsgPackCodec]) {
+      await using link = await pair(adder, { codec, limits, serve: { codec, limits } });
+      expect(await link.remote.add(1, 2)).toBe(3);
+    }
   });
 
   test("is answered with the other side's own map", async () => {

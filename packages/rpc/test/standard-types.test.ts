@@ -1,6 +1,14 @@
 import { isDeepStrictEqual } from "node:util";
 import * as fc from "fast-check";
-import { JsonCodec, MsgPackCodec, connectChannel, serveChannels } from "@colloquy/core";
+import {
+  JsonCodec,
+  MsgPackBloscCodec,
+  MsgPackCodec,
+  StructuredCloneCodec,
+  compressed,
+  connectChannel,
+  serveChannels,
+} from "@colloquy/core";
 import type { CodecClass, SerializerFactory } from "@colloquy/core";
 import { describe, expect, test } from "vitest";
 import { Service, connect, expose, serve, service } from "../src/index.ts";
@@ -25,9 +33,15 @@ class Room extends Service {
   }
 }
 
-const CODECS: readonly [name: string, codec: CodecClass][] = [
+const BASIC: readonly [name: string, codec: CodecClass][] = [
   ["JSON", JsonCodec],
   ["MsgPack", MsgPackCodec],
+];
+const CODECS: typeof BASIC = [
+  ...BASIC,
+  ["structured clones", StructuredCloneCodec],
+  ["compressed JSON", compressed(JsonCodec, { algorithm: "deflate", threshold: 100 })],
+  ["MsgPack in Blosc", MsgPackBloscCodec],
 ];
 const TCP = "tcp://127.0.0.1:0";
 
@@ -207,7 +221,7 @@ describe("plain peers", () => {
   const standard = [5n, new Date(0), new Map(), new Set(), new Error("x"), new URL("a:b"), Float64Array.of(1)];
   const refused = /^.*\w+: the peer said no hello, so it takes no built-in types/;
 
-  test.each(CODECS)("get nothing of them as results, in %s, with a text that says what to do", async (_name, codec) => {
+  test.each(BASIC)("get nothing of them as results, in %s, with a text that says what to do", async (_name, codec) => {
     const desk = new Desk();
     await using server = await serve(newAddress(), desk, { codec });
     await using channel = await connectChannel(server.address, { codec });
@@ -224,7 +238,7 @@ describe("plain peers", () => {
   });
 
   test.each(["auto", "aiomas", "mosaik"] as const)("get nothing of them as arguments, dialect %s", async (dialect) => {
-    for (const [, codec] of CODECS) {
+    for (const [, codec] of BASIC) {
       const seen: unknown[] = [];
       const server = await serveChannels(
         newAddress(),
@@ -265,7 +279,7 @@ describe("plain peers", () => {
       [-4, 0],
       [-5, []],
       [-13, []],
-    ]) {
+    ] as const) {
       const [type, content] = await wire.request("take", [{ __type__: [id, data] }]);
       expect(type).toBe(2);
       expect(content).toContain(`built-in type ${id} from a peer that said no hello`);
