@@ -32,8 +32,9 @@ export interface SegmentUnpacker {
  * `deserialize` for the types that its format doesn't know.
  *
  * Values are null, booleans, numbers, strings, arrays and plain objects; `Uint8Array` where the format has bytes; instances
- * of exactly the classes that have a serializer. `Object` as a serializer's type takes everything else. Whatever is left is
- * a `SerializationError` that names the type and the place.
+ * of exactly the classes that have a serializer. Towards peers that said hello a connection adds the built-in types, such as dates
+ * and Maps. `Object` as a serializer's type takes everything else. Whatever is left is a `SerializationError` that names the type
+ * and the place.
  */
 export abstract class Codec {
   /** @internal */

@@ -15,8 +15,8 @@ const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
 const HEADER = /^\s*\[\s*([0-3])\s*,\s*(\d{1,10})\s*,/;
 
 /**
- * JSON in UTF-8, the default. Carries what JSON carries and refuses the rest: NaN, the infinities, `undefined`, bytes. -0 stays
- * -0. Integers beyond 2^53-1 from other languages lose digits, as everywhere with `JSON.parse`.
+ * JSON in UTF-8, the default. By itself it carries what JSON carries and refuses the rest: NaN, the infinities, `undefined`, bytes;
+ * a connection adds the built-in types towards peers that said hello, `undefined` and bytes among them. -0 stays -0. Integers beyond 2^53-1 from other languages lose digits, as everywhere with `JSON.parse`.
  */
 export class JsonCodec extends Codec {
   readonly #encoder: JsonEncoder = new JsonEncoder(this.table, NOWHERE);

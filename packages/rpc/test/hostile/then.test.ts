@@ -11,7 +11,15 @@ test("a result with a function as `then` fails, and that function is never calle
   const [, helloId] = await wire.next();
   wire.send([1, helloId, { protocol: 1 }]);
   const connection = await connecting;
-  for (const result of [thenable, [thenable], { deep: { value: thenable } }]) {
+  const standard = (id: number, data: unknown): object => ({ __type__: [id, data] });
+  const inOthers = [
+    standard(-5, ["key", thenable]),
+    standard(-5, [thenable, 1]),
+    standard(-6, [[thenable]]),
+    standard(-8, { name: "E", message: "m", fields: thenable }),
+    standard(-8, { name: "E", message: "m", cause: thenable }),
+  ];
+  for (const result of [thenable, [thenable], { deep: { value: thenable } }, ...inOthers]) {
     const call = connection.remote.give();
     const [, id] = await wire.next();
     wire.send([1, id, result]);
