@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Channel } from "../src/channel.ts";
+import type { Channel } from "../src/channel.ts";
 import type { CodecClass } from "../src/codec.ts";
 import { compressed } from "../src/compressed.ts";
 import { connectChannel } from "../src/connect-channel.ts";
