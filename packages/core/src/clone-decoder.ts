@@ -9,7 +9,7 @@ import { arrayOn } from "./ndarray-serializer.ts";
 import type { NdArray } from "./ndarray.ts";
 import type { Segments } from "./segments.ts";
 import type { SerializerTable } from "./serializers.ts";
-import { completeError, newError } from "./standard-errors.ts";
+import { completeError, newError, readError } from "./standard-errors.ts";
 import { NDARRAY_COST } from "./standard-arrays.ts";
 import { TYPED_ARRAYS } from "./standard-bytes.ts";
 import { HASHED_ENTRY_COST, readBigInt, readUrl } from "./standard-values.ts";
@@ -227,13 +227,22 @@ export class CloneDecoder {
 
   #error(depth: number): Error {
     if (depth <= 0) throw tooDeep();
-    const [name, message] = [this.#text(), this.#text()];
-    const error = this.#made(newError(name, message, this.#read(0) === true), COSTS.error);
-    const rest = this.#read(depth);
-    if (typeof rest !== "object" || rest === null || Array.isArray(rest))
-      throw new SerializationError("malformed Error in a structured clone: no map");
-    completeError(error, rest as Record<string, unknown>);
+    const [name, message, gathers] = [this.#text(), this.#text(), this.#read(0)];
+    if (gathers === null) {
+      const place = this.#objects.push(UNFINISHED) - 1;
+      const whole = readError({ ...this.#errorParts(depth), name, message }, this.#reader);
+      this.#objects[place] = whole;
+      return whole;
+    }
+    const error = this.#made(newError(name, message, gathers === true), COSTS.error);
+    completeError(error, this.#errorParts(depth));
     return error;
+  }
+
+  #errorParts(depth: number): Record<string, unknown> {
+    const parts = this.#read(depth);
+    if (typeof parts === "object" && parts !== null && !Array.isArray(parts)) return parts as Record<string, unknown>;
+    throw new SerializationError("malformed Error in a structured clone: no map");
   }
 
   #extended(depth: number): unknown {

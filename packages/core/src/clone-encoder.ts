@@ -2,7 +2,7 @@ import { types } from "node:util";
 import { writeByte } from "./byte-writer.ts";
 import type { ByteWriter } from "./byte-writer.ts";
 import { CLONE_BYTE, KIND } from "./clone-kinds.ts";
-import { SerializationError, describeType } from "./errors.ts";
+import { ColloquyError, SerializationError, describeType } from "./errors.ts";
 import { checkKey, isPlainArray, isPlainBytes, isPlainMap, tooDeep, within } from "./lower-lift.ts";
 import { writeArrayHead, writeBytes, writeMapHead, writeNumber, writeText } from "./msgpack-writing.ts";
 import { NdArray } from "./ndarray.ts";
@@ -208,15 +208,20 @@ export class CloneEncoder {
     this.#writeBytes(data, value.itemBytes);
   }
 
-  /** Name, message, whether it gathers others, and a map of what else it has. */
+  /** Name, message, how it is made, and a map of what else it has. */
   #writeError(value: Error, depth: number): void {
     if (depth <= 0) throw tooDeep();
+    // The errors of this library are made of all their parts: none of these can lead back to them.
+    const isWhole = value instanceof ColloquyError;
+    const number = this.#numbers.size;
     this.#begin(value, KIND.error);
+    if (isWhole) this.#numbers.set(value, -1 - number);
     const { name, message, ...rest } = partsOf(value);
     writeText(this.writer, name);
     writeText(this.writer, message);
-    writeByte(this.writer, "errors" in rest ? 0xc3 : 0xc2);
+    writeByte(this.writer, isWhole ? 0xc0 : "errors" in rest ? 0xc3 : 0xc2);
     this.#writeMap(rest, depth);
+    this.#numbers.set(value, number);
   }
 
   #writeExtended(value: object, depth: number): void {
@@ -245,7 +250,7 @@ export class CloneEncoder {
 
   #writeReference(value: object, number: number): void {
     if (number < 0)
-      throw new SerializationError(`the data of its serializer has the ${describeType(value)} itself in it`);
+      throw new SerializationError(`the ${describeType(value)} has itself in the data that it is made of`);
     this.#writeKind(KIND.reference);
     writeNumber(this.writer, number);
   }

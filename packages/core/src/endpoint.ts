@@ -83,7 +83,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
 
   /** The largest payload that the peer takes. */
   set maxSentBytes(bytes: number) {
-    this.#outbox.maxPayloadBytes = Math.min(bytes, this.limits.maxMessageBytes);
+    this.#outbox.frames.maxPayloadBytes = Math.min(bytes, this.limits.maxMessageBytes);
   }
 
   /** This side takes segments from now on, as it has said. */

@@ -3,6 +3,7 @@ import { PACKED_HEADS, PLAIN_HEAD, compressed } from "./compressed.ts";
 import { ProtocolError } from "./errors.ts";
 import { HELLO_PATH } from "./hello.ts";
 import { JsonCodec } from "./json-codec.ts";
+import { MAX_MESSAGE_BYTES_BEFORE_HELLO } from "./limits.ts";
 import type { Limits } from "./limits.ts";
 import { REQUEST } from "./message.ts";
 import type { Message } from "./message.ts";
@@ -54,11 +55,15 @@ export function readForeignStart(payload: Buffer, own: string, limits: Limits): 
 function readHeader(codec: Codec, payload: Buffer, limits: Limits): Message | undefined {
   const message: Message = { type: -1, id: -1, content: undefined, error: undefined };
   codec.limits = limits;
+  codec.maxReceivedBytes = MAX_MESSAGE_BYTES_BEFORE_HELLO;
   try {
-    return codec.decodeMessage(payload, 0, payload.length, message) === undefined ? message : undefined;
+    const later = codec.decodeMessage(payload, 0, payload.length, message);
+    if (later === undefined) return message;
+    later.catch(() => {});
   } catch {
-    return undefined;
+    // It only looked like one.
   }
+  return undefined;
 }
 
 /** The side that asks is the client. */

@@ -181,12 +181,22 @@ export class Inbox implements FrameListener, SegmentListener {
       if (this.#choose !== undefined) this.#useChosen(this.#choose(end > start ? bytes[start]! : -1));
       decoded = this.#codec!.decodeMessage(bytes, start, end, this.#message);
     } catch (error) {
-      if (this.receivedMessages > 1 || !(error instanceof ProtocolError)) throw error;
-      this.stop();
-      return this.#listener.onUnreadableStart(bytes.subarray(start, end), error);
+      if (this.receivedMessages === 1) return this.#failStart(bytes.subarray(start, end), error);
+      throw error;
     }
-    if (decoded === undefined) this.#listener.onMessage(this.#message);
-    else this.#waitFor(decoded);
+    if (decoded === undefined) return this.#listener.onMessage(this.#message);
+    if (this.receivedMessages > 1) return this.#waitFor(decoded);
+    const first = Buffer.from(bytes.subarray(start, end));
+    this.#waitFor(decoded.catch((error: unknown) => this.#failStart(first, error)));
+  }
+
+  /** A peer that begins with what can't be read may speak another codec. */
+  #failStart(payload: Buffer, error: unknown): void {
+    if (this.#stopped || !(error instanceof ProtocolError)) throw error;
+    this.stop();
+    // Its end is still to be seen.
+    if (this.#decoding) this.#transport.resume();
+    this.#listener.onUnreadableStart(payload, error);
   }
 
   #useChosen(codec: Codec): void {

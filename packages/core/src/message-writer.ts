@@ -64,7 +64,9 @@ export class MessageWriter {
     const mark = frames.begin();
     this.codec!.segments.begin();
     try {
-      const encoded = this.codec!.encodeMessage(frames.writer, type, id, content);
+      const codec = this.codec!;
+      codec.maxSentBytes = frames.maxPayloadBytes;
+      const encoded = codec.encodeMessage(frames.writer, type, id, content);
       if (encoded === undefined) this.#commit(mark, type, id, call);
       else {
         frames.drop(mark);

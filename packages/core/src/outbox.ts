@@ -90,14 +90,7 @@ export class Outbox implements FrameWriterListener, MessageWriterListener, Outgo
 
   set codec(codec: Codec) {
     codec.limits = this.#limits;
-    codec.maxSentBytes = this.frames.maxPayloadBytes;
     this.#messages.codec = codec;
-  }
-
-  /** The largest payload that the peer takes. */
-  set maxPayloadBytes(bytes: number) {
-    this.frames.maxPayloadBytes = bytes;
-    if (this.codec !== undefined) this.codec.maxSentBytes = bytes;
   }
 
   set exceptionStyle(style: ExceptionStyle) {

@@ -128,7 +128,7 @@ function fieldOf(error: Error, key: string): unknown {
 }
 
 /** An error of the class that has its name here, else an `Error` with that name. */
-function readError(data: unknown, budget: DecodingBudget): Error {
+export function readError(data: unknown, budget: DecodingBudget): Error {
   if (!isMap(data)) throw malformed("an Error", "no map");
   budget.spend(ERROR_COST);
   const { message, errors } = data;

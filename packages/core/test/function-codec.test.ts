@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import v8 from "node:v8";
 import { describe, expect, it } from "vitest";
+import type { CodecClass } from "../src/codec.ts";
 import { codec } from "../src/function-codec.ts";
 import type { SerializerFactory } from "../src/serializers.ts";
 import { checkCodec } from "../src/testing.ts";
@@ -48,12 +49,7 @@ describe("a codec from two functions", () => {
     ["at once", V8],
     ["later", Later],
   ])("that answers %s keeps the order on a channel, with serializers", async (_when, made) => {
-    class WithPoint extends made {
-      constructor(serializers: Iterable<SerializerFactory> = []) {
-        super([point, ...serializers]);
-      }
-    }
-    await using echo = await echoChannel(WithPoint);
+    await using echo = await echoChannel(made, {}, [point]);
     const values = Array.from({ length: 60 }, (_, index) => ["x".repeat(index % 7), new Point(index)]);
     const settled: unknown[] = [];
     await Promise.all(values.map(async (value) => settled.push(await echo.channel.send(value))));
@@ -75,11 +71,11 @@ describe("a codec from two functions", () => {
   });
 
   it("that gives no bytes fails its call", async () => {
-    const wrong = codec({ name: "wrong", encode: () => "text" as never, decode: () => 0 });
+    const wrong: CodecClass = codec({ name: "wrong", encode: () => "text" as never, decode: () => 0 });
     expect(thrownBy(() => new wrong().encode(1)).message).toBe(
       'encode of codec "wrong" gave string in place of a Uint8Array',
     );
-    const wrongLater = codec({ encode: async () => null as never, decode: () => 0 });
+    const wrongLater: CodecClass = codec({ encode: async () => null as never, decode: () => 0 });
     expect(await rejectionOf(Promise.resolve(new wrongLater().encode(1)))).toMatchObject({
       code: "SERIALIZATION_ERROR",
     });
@@ -87,8 +83,12 @@ describe("a codec from two functions", () => {
 
   it.each([
     ["no functions", {}, "codec takes two functions"],
-    ["one function", { encode: () => new Uint8Array() }, "codec takes two functions"],
-    ["a name that is none", { name: "", encode: () => 0, decode: () => 0 }, "the name of a codec is string"],
+    ["one function", { encode: (): Uint8Array => new Uint8Array() }, "codec takes two functions"],
+    [
+      "a name that is none",
+      { name: "", encode: (): number => 0, decode: (): number => 0 },
+      "the name of a codec is string",
+    ],
   ])("refuses %s", (_what, functions, message) => {
     expect(thrownBy(() => codec(functions as never))).toMatchObject({
       code: "INVALID_ARGUMENT",

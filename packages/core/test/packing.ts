@@ -2,21 +2,23 @@ import { connectChannel } from "../src/connect-channel.ts";
 import type { Channel } from "../src/channel.ts";
 import type { CodecClass } from "../src/codec.ts";
 import type { Limits } from "../src/limits.ts";
+import type { SerializerFactory } from "../src/serializers.ts";
 import { serveChannels } from "../src/serve-channels.ts";
 
 /** A channel to a server that echoes, both with the same codec. */
 export async function echoChannel(
   codec: CodecClass,
   limits: Partial<Limits> = {},
+  extraSerializers: readonly SerializerFactory[] = [],
 ): Promise<{ readonly channel: Channel; [Symbol.asyncDispose](): Promise<void> }> {
   const server = await serveChannels(
     "tcp://127.0.0.1:0",
     async (far) => {
       for await (const request of far) void request.reply(request.content).catch(() => {});
     },
-    { codec, limits },
+    { codec, limits, extraSerializers },
   );
-  const channel = await connectChannel(server.address, { codec, limits });
+  const channel = await connectChannel(server.address, { codec, limits, extraSerializers });
   return {
     channel,
     [Symbol.asyncDispose]: async () => {

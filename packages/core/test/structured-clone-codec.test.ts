@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { ColloquyError, ProtocolError } from "../src/errors.ts";
 import { resolveLimits } from "../src/limits.ts";
 import { NdArray } from "../src/ndarray.ts";
 import type { SerializerFactory } from "../src/serializers.ts";
@@ -130,7 +131,7 @@ describe("StructuredCloneCodec", () => {
       { shape: [2, 3] },
     );
     expect(hex(codec.encode(array))).toBe(hex(bytes(`c1 c1 0d a3 3c6634 a1 43 02 02 03 c4 18 ${hex(array.data)}`)));
-    const rows = cloned([array, array, array.transpose()]) as [NdArray, NdArray, NdArray];
+    const rows = cloned<[NdArray, NdArray, NdArray]>([array, array, array.transpose()]);
     expect(rows[0]).toBe(rows[1]);
     expect(rows[0].toNested()).toEqual([
       [0, 1, 2],
@@ -154,15 +155,27 @@ describe("StructuredCloneCodec", () => {
       readonly code = 7;
     }
     const inner = new Custom("inner", { cause: [new Map([[1, 2]])] });
-    const outer = new AggregateError([inner, new Date(3)], "outer", { cause: undefined });
+    const outer = new AggregateError([inner, new Date(3)], "outer", { cause: "why" });
     const found = cloned(outer);
     expect(found).toBeInstanceOf(AggregateError);
-    expect(found.message).toBe("outer");
-    expect("cause" in found).toBe(true);
+    expect(found).toMatchObject({ message: "outer", cause: "why" });
     expect(found.errors[1]).toEqual(new Date(3));
     const custom = found.errors[0] as Custom;
     expect(custom).toMatchObject({ name: "Custom", message: "inner", code: 7, cause: [new Map([[1, 2]])] });
     expect(hex(codec.encode(new Error("x")))).not.toContain(Buffer.from("at ").toString("hex"));
+  });
+
+  it("keeps the class of this library's errors, which can't lead back to themselves", () => {
+    const lost = new ColloquyError("CONNECTION_LOST", "gone", { executed: "unknown", cause: new Map([[1, 2]]) });
+    const [found, again] = cloned<ColloquyError[]>([lost, lost]) as [ColloquyError, ColloquyError];
+    expect(found).toBeInstanceOf(ColloquyError);
+    expect(found).toMatchObject({ code: "CONNECTION_LOST", message: "gone", executed: "unknown" });
+    expect(found.cause).toEqual(new Map([[1, 2]]));
+    expect(again).toBe(found);
+    const loop = Object.assign(new ProtocolError("x"), { own: undefined as unknown });
+    loop.own = [loop];
+    expect(thrownBy(() => codec.encode([loop])).message).toContain("the ProtocolError has itself in the data");
+    expect(cloned(new ProtocolError("y"))).toBeInstanceOf(ProtocolError);
   });
 
   it("applies serializers in maps, sets, keys, errors and cycles, the fallback too", () => {
@@ -189,7 +202,7 @@ describe("StructuredCloneCodec", () => {
     const loop = new Point(1, undefined);
     (loop as { y: unknown }).y = [loop];
     const error = thrownBy(() => new StructuredCloneCodec([point]).encode({ a: loop }));
-    expect(error.message).toBe("the data of its serializer has the Point itself in it, at a[1][0]");
+    expect(error.message).toBe("the Point has itself in the data that it is made of, at a[1][0]");
   });
 
   it.each([
