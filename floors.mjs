@@ -53,7 +53,7 @@ export const packages = {
       ["blosc-reader", "compression"],
       ["frame-body", "transport", "conditions", "segment-window", "shape-code", "stall-watch", "endpoint-handler"],
       ["extended-frames", "utf8", "key-cache", "index-key-cost", "shape-functions"],
-      ["running-requests", "segments", "frame-decoder", "incoming-segments", "frame-writer"],
+      ["running-requests", "segments", "frame-decoder", "incoming-segments", "frame-writer", "key-lists"],
       ["shipment"],
       ["announcements"],
       ["serializers", "outgoing-segments"],
@@ -62,7 +62,7 @@ export const packages = {
       ["clone-reader"],
       ["encoding-failures"],
       ["shapes", "msgpack-writing"],
-      ["codec", "json-check", "json-encoder", "msgpack-encoder", "msgpack-reading"],
+      ["codec", "json-check", "json-encoder", "msgpack-encoder", "msgpack-reading", "msgpack-check"],
       ["msgpack-decoder", "standard-values", "hello", "wrapping-codec", "blosc-segments", "compressed-segments"],
       [
         "json-codec",

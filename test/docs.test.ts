@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import {
   DEFAULT_LIMITS,
   ERROR_CODES,
-  MAX_MESSAGE_BYTES_BEFORE_HELLO,
+  LIMITS_BEFORE_HELLO,
   MsgPackCodec,
   NdArray,
   StandardTypes,
@@ -51,7 +51,7 @@ describe("docs/limits.md", () => {
   });
 
   test("names the bound before hello, as the protocol page does", () => {
-    const bound = `${MAX_MESSAGE_BYTES_BEFORE_HELLO.toLocaleString("en-US")} bytes`;
+    const bound = `${LIMITS_BEFORE_HELLO.toLocaleString("en-US")} bytes`;
     expect(text).toContain(bound);
     expect(page("protocol.md")).toContain(bound);
   });

@@ -3,6 +3,9 @@ import { leaseSlab, returnSlab } from "./slabs.ts";
 import type { Slab } from "./slabs.ts";
 
 const NO_BYTES: Buffer<ArrayBuffer> = Buffer.allocUnsafeSlow(0);
+const LARGEST_EMBEDDED_BYTES = 64;
+/** Node's pool has no room for more. */
+const LARGEST_POOLED_BYTES = Buffer.poolSize >>> 1;
 const NO_VIEW = new DataView(NO_BYTES.buffer);
 
 /** A message that has outgrown `maxBatchBytes`. */
@@ -55,6 +58,18 @@ export class ByteWriter {
     this.position += bytes.length;
   }
 
+  /** A copy of the batch, which is dropped. */
+  takeCopy(): Uint8Array {
+    const { bytes, position } = this;
+    const start = this.#start;
+    const length = position - start;
+    const copy = emptyBytes(length);
+    if (length > LARGEST_EMBEDDED_BYTES) copy.set(bytes.subarray(start, position));
+    else for (let index = 0; index < length; index++) copy[index] = bytes[start + index]!;
+    this.#letGo();
+    return copy;
+  }
+
   /** Hands the batch out; its memory is the taker's. */
   take(): Buffer<ArrayBuffer> {
     const batch = this.bytes.subarray(this.#start, this.position);
@@ -81,7 +96,7 @@ export class ByteWriter {
       throw new BatchOverflow("RESOURCE_EXHAUSTED", "message is larger than a batch may be");
     const [before, start] = [this.bytes, this.#start];
     const slab = leaseSlab(batchBytes === 0 ? count : Math.max(needed, batchBytes * 2));
-    slab.bytes.set(before.subarray(start, this.position), slab.used);
+    if (batchBytes > 0) slab.bytes.set(before.subarray(start, this.position), slab.used);
     // What stood there before has moved: that memory is as free as it was.
     this.position = start;
     this.#letGo();
@@ -91,6 +106,13 @@ export class ByteWriter {
     this.#start = slab.used;
     this.position = slab.used + batchBytes;
   }
+}
+
+/** Memory is made with the object itself for so few bytes, and taken from a pool for more; what is large has its own. */
+function emptyBytes(length: number): Uint8Array {
+  if (length <= LARGEST_EMBEDDED_BYTES || length > LARGEST_POOLED_BYTES) return new Uint8Array(length);
+  const pooled = Buffer.allocUnsafe(length);
+  return new Uint8Array(pooled.buffer, pooled.byteOffset, length);
 }
 
 /** Appends one byte. */

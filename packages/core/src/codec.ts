@@ -209,7 +209,7 @@ export function encodeAlone(
     writer.rewind(0);
     throw located(error);
   }
-  return Uint8Array.from(writer.take());
+  return writer.takeCopy();
 }
 
 /** `error` with its place relative to the content, not to `[type, id, content]`. */

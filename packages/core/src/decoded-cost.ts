@@ -5,6 +5,20 @@ export const CONTAINER_COST = 64;
 export const ENTRY_COST = 32;
 export const SCALAR_COST = 8;
 export const TEXT_COST = 24;
+/** An element or entry of JSON, with what the engine takes for it while it parses. */
+export const JSON_ELEMENT_COST = 24;
+/** A number that is no small integer, where it stands between values of other types. */
+export const NUMBER_COST = 16;
+
+const SMALL_BYTES_COST = 208;
+const BYTES_COST = 384;
+/** Engines keep as many bytes with the object itself. */
+const LARGEST_SMALL_BYTES = 64;
+
+/** What a `Uint8Array` costs; from a length on its memory is outside of the heap. */
+export function bytesCost(length: number): number {
+  return length + (length <= LARGEST_SMALL_BYTES ? SMALL_BYTES_COST : BYTES_COST);
+}
 
 /** What one message may still cost. */
 export class CostBudget {

@@ -27,6 +27,7 @@ const REFUSAL_GRACE_MS = 1000;
  */
 export class Endpoint implements TransportReceiver, InboxListener, OutboxListener {
   readonly limits: Limits;
+  #messageLimits: Limits;
   readonly #transport: Transport;
   readonly #handler: EndpointHandler;
   readonly #pending: PendingCalls;
@@ -40,6 +41,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
 
   constructor(transport: Transport, codec: Codec | CodecChooser, handler: EndpointHandler, limits: Limits) {
     this.limits = limits;
+    this.#messageLimits = limits;
     this.#transport = transport;
     this.#handler = handler;
     this.#pending = new PendingCalls(limits.maxPendingCount);
@@ -76,9 +78,11 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
     this.#outbox.exceptionStyle = style;
   }
 
-  /** The largest payload to be read from now on. */
-  set maxReceivedBytes(bytes: number) {
-    this.#inbox.maxPayloadBytes = bytes;
+  /** What bounds the size, the depth and the cost of messages from now on. */
+  set messageLimits(limits: Limits) {
+    this.#messageLimits = limits;
+    this.#inbox.maxPayloadBytes = limits.maxMessageBytes;
+    if (this.codec !== undefined) this.codec.limits = limits;
   }
 
   /** The largest payload that the peer takes. */
@@ -241,6 +245,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
 
   onCodec(codec: Codec): void {
     this.#outbox.codec = codec;
+    codec.limits = this.#messageLimits;
     this.#outbox.unhold();
   }
 

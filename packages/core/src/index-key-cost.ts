@@ -3,15 +3,20 @@ const NINE = 0x39;
 /** Engines keep small whole numbers among the keys in an array as long as its gaps are at most this wide. */
 const WIDEST_GAP = 1024;
 const SLOT_COST = 12;
-const LONGEST_INDEX = 5;
+/** The first array or table for such keys. */
+const FIRST_COST = 160;
+/** An entry of a table. */
+const FAR_COST = 48;
+const LONGEST_INDEX = 10;
 
 /**
  * What a key that is an index, such as `"1022"`, costs beyond the key itself: the engine makes an array up to it, and half as much
- * again. `highest` is the highest index of the map so far, -1 for none.
+ * again, or a table. `highest` is the highest index of the map so far, -1 for none.
  */
 export function indexKeyCost(index: number, highest: number): number {
   const gap = index - highest;
-  return gap <= 0 || gap > WIDEST_GAP ? 0 : gap * SLOT_COST;
+  if (gap <= 0) return 0;
+  return (highest < 0 ? FIRST_COST : 0) + (gap > WIDEST_GAP ? FAR_COST : gap * SLOT_COST);
 }
 
 /** The index that a key is, or -1. */

@@ -36,7 +36,7 @@ export type { Dialect, Hello, HelloSide, PeerTraits } from "./hello.ts";
 export { JsonCodec } from "./json-codec.ts";
 export { checkCodecOption, codecFor, connectingCodec } from "./known-codecs.ts";
 export type { CodecOption } from "./known-codecs.ts";
-export { DEFAULT_LIMITS, MAX_MESSAGE_BYTES_BEFORE_HELLO, resolveLimits, timerMs } from "./limits.ts";
+export { DEFAULT_LIMITS, LIMITS_BEFORE_HELLO, limitsBeforeHello, resolveLimits, timerMs } from "./limits.ts";
 export type { Limits } from "./limits.ts";
 export { LocalNetwork } from "./local-transport.ts";
 export { MsgPackBloscCodec } from "./msgpack-blosc-codec.ts";

@@ -1,11 +1,11 @@
-import { CONTAINER_COST, ENTRY_COST, TEXT_COST, tooCostly } from "./decoded-cost.ts";
-import { indexKeyCost, indexOfKeyBytes } from "./index-key-cost.ts";
+import { CONTAINER_COST, JSON_ELEMENT_COST, TEXT_COST, tooCostly } from "./decoded-cost.ts";
+import { SerializationError } from "./errors.ts";
+import { KeyLists } from "./key-lists.ts";
 import { tooDeep } from "./lower-lift.ts";
 
 const SPACE = 0x20;
 const QUOTE = 0x22;
 const COLON = 0x3a;
-const LAST_DIGIT = 0x39;
 const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
 const ARRAY_OPEN = 0x5b;
@@ -14,131 +14,130 @@ const MAP_OPEN = 0x7b;
 const MAP_CLOSE = 0x7d;
 
 const SHORT_TEXT_BYTES = 48;
-const UNDERSCORE = 0x5f;
-const LETTER_C = 0x63;
-const LETTER_T = 0x74;
-const LETTER_U = 0x75;
+/** `JSON.parse` makes maps of more keys as tables. */
+const LONGEST_SHARED_LIST = 127;
+/** What one byte can cost at most: a key that is an index, in a map of its own. */
+const MOST_COST_OF_BYTE = 1400;
 
-/** Keys that have a meaning, or whose values are looked at; those with two underscores in front are told by these. */
-const MEANINGS: readonly Buffer[] = ["constructor", "then", "toJSON"].map((key) => Buffer.from(key));
+/** True where JSON of so many bytes may cost more than `maxCost`. */
+export function mayBeCostly(byteCount: number, maxCost: number): boolean {
+  return byteCount * MOST_COST_OF_BYTE > maxCost;
+}
 
-/** No text of the JSON can be a key that has a meaning. */
-export const PLAIN_JSON = -1;
+/** True where the text may be nested deeper than `maxDepth`: it has as many brackets that open. */
+export function mayBeDeep(text: string, maxDepth: number): boolean {
+  if (text.length <= 2 * maxDepth) return false;
+  let count = 0;
+  for (const open of ["[", "{"]) {
+    for (let at = text.indexOf(open); at >= 0; at = text.indexOf(open, at + 1)) if (++count > maxDepth) return true;
+  }
+  return false;
+}
 
 /**
- * Bounds depth and memory of JSON before it is parsed, in one pass without recursion. Where some text in it may be a key that has
- * a meaning, also one written with escapes, what is left of `maxCost` is returned, else `PLAIN_JSON`.
+ * True where the text may have a key that has a meaning: `__type__`, `__proto__`, or a `constructor` that has a `prototype`, also
+ * written with escapes. Functions as `then` come from extended values only.
+ */
+export function mayHaveMeaning(text: string): boolean {
+  return text.includes("__") || text.includes("\\u") || text.includes("prototype");
+}
+
+/**
+ * Bounds depth and memory of JSON before it is parsed, in one pass without recursion. Returns what it costs. What is no JSON is
+ * left to the parser, which stops where it isn't any more.
  *
  * @throws SerializationError
  */
 export function checkJson(bytes: Buffer, start: number, end: number, maxDepth: number, maxCost: number): number {
+  const keys = new KeyLists(bytes, LONGEST_SHARED_LIST);
+  const texts = new Texts(bytes, end);
   let depth = 0;
-  let cost = 0;
-  let hasMeaning = false;
-  let long: LongTexts | undefined;
-  /** Highest index among the keys of the maps that are open, by depth. */
-  let highest: number[] | undefined;
+  // The text itself.
+  let cost = end - start;
   for (let index = start; index < end; index++) {
     switch (bytes[index]) {
       case QUOTE: {
         const first = index + 1;
-        const near = Math.min(first + SHORT_TEXT_BYTES, end);
-        let close = first;
-        for (; close < near && bytes[close] !== QUOTE; close++) {
-          if (bytes[close] === BACKSLASH && bytes[++close] === LETTER_U) hasMeaning = true;
-        }
-        if (close < end && bytes[close] !== QUOTE) {
-          long ??= new LongTexts(bytes.subarray(0, end));
-          close = long.endFrom(close);
-          hasMeaning ||= long.hasUnicodeEscape;
-        }
-        close = Math.min(close, end);
-        cost += TEXT_COST + (close - index);
-        hasMeaning ||= isMeaning(bytes, first, close);
-        if (bytes[first]! <= LAST_DIGIT) {
-          highest ??= [];
-          cost += costOfIndex(bytes, first, close, end, highest, depth);
-        }
-        index = close;
+        index = texts.endFrom(first);
+        cost += isKey(bytes, index + 1, end) ? keys.add(depth, first, index) : TEXT_COST + index - first;
         break;
       }
       case ARRAY_OPEN:
       case MAP_OPEN:
         if (++depth > maxDepth) throw tooDeep();
         cost += CONTAINER_COST;
-        if (highest !== undefined && highest.length > depth) highest[depth] = -1;
+        keys.open(depth);
+        break;
+      case MAP_CLOSE:
+        if (depth === 0) throw unbalanced();
+        cost += keys.close(depth--);
         break;
       case ARRAY_CLOSE:
-      case MAP_CLOSE:
-        depth--;
+        if (--depth < 0) throw unbalanced();
         break;
       case COMMA:
-        cost += ENTRY_COST;
+        cost += JSON_ELEMENT_COST;
         break;
       default:
+        continue;
     }
+    if (cost > maxCost) throw tooCostly();
   }
-  if (cost > maxCost) throw tooCostly();
-  return hasMeaning ? maxCost - cost : PLAIN_JSON;
-}
-
-/** Finds the ends of long texts in native code. What was found ahead is kept, so that no byte is searched again and again. */
-class LongTexts {
-  hasUnicodeEscape = false;
-  readonly #bytes: Buffer;
-  #quote = -1;
-  #backslash = -1;
-
-  constructor(bytes: Buffer) {
-    this.#bytes = bytes;
-  }
-
-  /** Where the text ends that goes on at `start`. */
-  endFrom(start: number): number {
-    let position = start;
-    const end = this.#bytes.length;
-    while (position < end) {
-      if (this.#quote < position) this.#quote = this.#find(QUOTE, position);
-      if (this.#backslash < position) this.#backslash = this.#find(BACKSLASH, position);
-      if (this.#quote <= this.#backslash) return Math.min(this.#quote, end);
-      if (this.#bytes[this.#backslash + 1] === LETTER_U) this.hasUnicodeEscape = true;
-      position = this.#backslash + 2;
-    }
-    return end;
-  }
-
-  #find(byte: number, start: number): number {
-    const found = this.#bytes.indexOf(byte, start);
-    return found < 0 ? Infinity : found;
-  }
-}
-
-function isMeaning(bytes: Buffer, start: number, end: number): boolean {
-  const first = bytes[start];
-  if (first === UNDERSCORE) return bytes[start + 1] === UNDERSCORE;
-  if (first !== LETTER_C && first !== LETTER_T) return false;
-  return MEANINGS.some((key) => end - start === key.length && key.compare(bytes, start, end) === 0);
-}
-
-/** What a text costs beyond itself where it is a key and a whole number. */
-function costOfIndex(
-  bytes: Buffer,
-  start: number,
-  close: number,
-  end: number,
-  highest: number[],
-  depth: number,
-): number {
-  const key = indexOfKeyBytes(bytes, start, close);
-  const before = highest[depth] ?? -1;
-  if (key <= before || !isKey(bytes, close + 1, end)) return 0;
-  highest[depth] = key;
-  return indexKeyCost(key, before);
+  if (depth > 0) throw unbalanced();
+  return cost;
 }
 
 /** True where a colon follows. */
 function isKey(bytes: Buffer, start: number, end: number): boolean {
   let index = start;
   while (index < end && bytes[index]! <= SPACE) index++;
-  return bytes[index] === COLON;
+  return index < end && bytes[index] === COLON;
+}
+
+function unbalanced(): SerializationError {
+  return new SerializationError("not JSON: its brackets don't fit");
+}
+
+/** Finds the ends of texts: of short ones byte by byte, of long ones in native code, which looks at each byte once. */
+class Texts {
+  readonly #bytes: Buffer;
+  readonly #end: number;
+  #rest: Buffer | undefined;
+  #quote = -1;
+  #backslash = -1;
+
+  constructor(bytes: Buffer, end: number) {
+    this.#bytes = bytes;
+    this.#end = end;
+  }
+
+  /** Where the text ends that goes on at `start`: the place of its quote, or the end of all. */
+  endFrom(start: number): number {
+    const bytes = this.#bytes;
+    let near = Math.min(start + SHORT_TEXT_BYTES, this.#end);
+    for (let index = start; ; index++) {
+      if (index >= near) {
+        if (index >= this.#end) return this.#end;
+        index = this.#next(index);
+        near = Math.min(index + SHORT_TEXT_BYTES, this.#end);
+      }
+      const byte = bytes[index];
+      if (byte === QUOTE) return index;
+      if (byte === BACKSLASH) index++;
+    }
+  }
+
+  /** The next quote or backslash from `start` on, or the end of all. */
+  #next(start: number): number {
+    if (this.#quote < start) this.#quote = this.#find(QUOTE, start);
+    if (this.#backslash < start) this.#backslash = this.#find(BACKSLASH, start);
+    return Math.min(this.#quote, this.#backslash);
+  }
+
+  /** What was found ahead is kept, so that no byte is searched again and again. */
+  #find(byte: number, start: number): number {
+    this.#rest ??= this.#bytes.subarray(0, this.#end);
+    const found = this.#rest.indexOf(byte, start);
+    return found < 0 ? this.#end : found;
+  }
 }

@@ -2,9 +2,9 @@ import { ByteWriter, writeByte } from "./byte-writer.ts";
 import { Codec, encodeAlone } from "./codec.ts";
 import { CostBudget } from "./decoded-cost.ts";
 import { ProtocolError, SerializationError, quoted } from "./errors.ts";
-import { PLAIN_JSON, checkJson } from "./json-check.ts";
+import { checkJson, mayBeCostly, mayBeDeep, mayHaveMeaning } from "./json-check.ts";
 import { JsonEncoder, writeJsonNumber } from "./json-encoder.ts";
-import { lift, located } from "./lower-lift.ts";
+import { explained, lift, located } from "./lower-lift.ts";
 import { readMessage, setHeader } from "./message.ts";
 import type { Message } from "./message.ts";
 import { asBuffer, readUtf8 } from "./utf8.ts";
@@ -54,7 +54,8 @@ export class JsonCodec extends Codec {
     let parsed: unknown;
     try {
       parsed = this.#parse(bytes, start, end, 1);
-    } catch (error) {
+    } catch (thrown) {
+      const error = explained(thrown);
       if (!(error instanceof SerializationError)) throw error;
       this.#failContent(bytes, start, end, message, error);
       return;
@@ -77,17 +78,17 @@ export class JsonCodec extends Codec {
   /** `outerDepth` is 1 where the value is a message, whose own array doesn't count. */
   #parse(bytes: Buffer, start: number, end: number, outerDepth: number): unknown {
     const depth = this.limits.maxDepth + outerDepth;
-    const costLeft = checkJson(bytes, start, end, depth, this.limits.maxDecodedCost);
-    const text = readUtf8(bytes, start, end);
-    let plain: unknown;
-    try {
-      plain = JSON.parse(text);
-    } catch (error) {
-      throw new SerializationError(`not JSON: ${quoted((error as SyntaxError).message).slice(1, -1)}`, {
-        cause: error,
-      });
+    const { maxDecodedCost } = this.limits;
+    let cost = 0;
+    let text: string | undefined;
+    // A small message is mostly known to be within the bounds without a look at each byte.
+    if (!mayBeCostly(end - start, maxDecodedCost)) text = readUtf8(bytes, start, end);
+    if (text === undefined || mayBeDeep(text, depth)) {
+      cost = checkJson(bytes, start, end, depth, maxDecodedCost);
+      text ??= readUtf8(bytes, start, end);
     }
-    return costLeft === PLAIN_JSON ? plain : lift(plain, this.table, depth, new CostBudget(costLeft));
+    const plain = parseJson(text);
+    return mayHaveMeaning(text) ? lift(plain, this.table, depth, new CostBudget(maxDecodedCost - cost)) : plain;
   }
 
   #failContent(bytes: Buffer, start: number, end: number, message: Message, error: SerializationError): void {
@@ -96,5 +97,14 @@ export class JsonCodec extends Codec {
     setHeader(message, Number(header[1]), Number(header[2]));
     message.content = undefined;
     message.error = error.place[0] === 2 ? error.at(error.place.slice(1)) : error;
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const reason = quoted((error as SyntaxError).message).slice(1, -1);
+    throw new SerializationError(`not JSON: ${reason}`, { cause: error });
   }
 }

@@ -5,13 +5,19 @@ import { TYPE_KEY, checkKey, isPlainArray, isPlainBytes, isPlainMap, tooDeep, wi
 import type { SerializerTable } from "./serializers.ts";
 
 const SHORT_TEXT_LENGTH = 64;
-const LARGEST_DIRECT_INTEGER = 999_999_999;
+/** The least number of each count of digits from two on, as far as 32 bits go. */
+const POWERS = Int32Array.from({ length: 9 }, (_, index) => 10 ** (index + 1));
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
 const COLON = 0x3a;
 const MINUS = 0x2d;
 const ZERO = 0x30;
+
+/** 1 for characters of ASCII that stand for themselves in a text. */
+const PLAIN = Uint8Array.from({ length: 0x7f }, (_, code) =>
+  Number(code >= 0x20 && code !== QUOTE && code !== BACKSLASH),
+);
 
 /** Writes values as JSON in place, in one pass with the checks: no text in between, no tree. */
 export class JsonEncoder {
@@ -106,29 +112,33 @@ export class JsonEncoder {
 
 /** @throws SerializationError for what JSON has no form of. */
 export function writeJsonNumber(writer: ByteWriter, value: number): void {
-  if (Number.isInteger(value) && value >= -LARGEST_DIRECT_INTEGER && value <= LARGEST_DIRECT_INTEGER) {
+  if ((value | 0) === value) {
     if (value === 0 && Object.is(value, -0)) writeAscii(writer, "-0.0");
+    // Its opposite has more than 31 bits.
+    else if (value === -0x8000_0000) writeAscii(writer, "-2147483648");
     else writeInteger(writer, value);
   } else if (Number.isFinite(value)) writeAscii(writer, String(value));
   else throw new SerializationError(`${value} has no form in JSON`);
 }
 
+/** An integer of 32 bits. */
 function writeInteger(writer: ByteWriter, value: number): void {
-  writer.reserve(10);
+  writer.reserve(11);
   const { bytes } = writer;
-  let rest = value;
-  if (value < 0) {
-    bytes[writer.position++] = MINUS;
-    rest = -value;
+  let first = writer.position;
+  let rest = value | 0;
+  if (rest < 0) {
+    bytes[first++] = MINUS;
+    rest = -rest | 0;
   }
-  let digits = 1;
-  for (let power = 10; power <= rest; power *= 10) digits++;
-  for (let place = writer.position + digits - 1; place >= writer.position; place--) {
-    const next = Math.trunc(rest / 10);
+  let end = first + 1;
+  for (let index = 0; index < POWERS.length && rest >= POWERS[index]!; index++) end++;
+  writer.position = end;
+  for (let place = end - 1; place >= first; place--) {
+    const next = (rest / 10) | 0;
     bytes[place] = ZERO + rest - next * 10;
     rest = next;
   }
-  writer.position += digits;
 }
 
 /** Texts without anything to escape are copied; the rest is what `JSON.stringify` makes of it. */
@@ -141,7 +151,7 @@ function writeJsonText(writer: ByteWriter, text: string): void {
     let index = 0;
     for (; index < length; index++) {
       const code = text.charCodeAt(index);
-      if (code < 0x20 || code > 0x7e || code === QUOTE || code === BACKSLASH) break;
+      if (code > 0x7e || PLAIN[code] !== 1) break;
       bytes[position + 1 + index] = code;
     }
     if (index === length) {

@@ -9,10 +9,7 @@ export interface Limits {
    * ones count with both of their sizes.
    */
   readonly maxSegmentBytes: number;
-  /**
-   * What one received message may cost in memory once decoded: 64 a container, 32 an entry and its key's length, 8 a scalar,
-   * 24 a string and its length.
-   */
+  /** What one received message may cost in memory while and once it is decoded, by the estimate in `docs/limits.md`. */
   readonly maxDecodedCost: number;
   /** Nesting of arrays and maps in one message, the message itself not counted. */
   readonly maxDepth: number;
@@ -58,8 +55,25 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   closeGraceMs: 10_000,
 });
 
-/** Payload bytes of a message before hello is done; the rest of the defaults holds from the start. */
-export const MAX_MESSAGE_BYTES_BEFORE_HELLO = 65_536;
+/** Deeper values could use up the stack: they are read and written by recursion. */
+const MAX_DEPTH = 1000;
+
+/** What holds for messages before hello is done, where the limits of the connection aren't smaller. */
+export const LIMITS_BEFORE_HELLO: Pick<Limits, "maxMessageBytes" | "maxDecodedCost" | "maxDepth"> = Object.freeze({
+  maxMessageBytes: 65_536,
+  maxDecodedCost: 524_288,
+  maxDepth: 16,
+});
+
+/** `limits` for the time before hello is done. */
+export function limitsBeforeHello(limits: Limits): Limits {
+  return {
+    ...limits,
+    maxMessageBytes: Math.min(limits.maxMessageBytes, LIMITS_BEFORE_HELLO.maxMessageBytes),
+    maxDecodedCost: Math.min(limits.maxDecodedCost, LIMITS_BEFORE_HELLO.maxDecodedCost),
+    maxDepth: Math.min(limits.maxDepth, LIMITS_BEFORE_HELLO.maxDepth),
+  };
+}
 
 /** The longest time that a timer of the system takes; more would fire at once. */
 const LONGEST_TIMER_MS = 0x7fff_ffff;
@@ -75,7 +89,8 @@ export const MAX_FRAME_BYTES = 0x7fff_ffff;
 /**
  * The defaults with `changes` over them.
  *
- * @throws ColloquyError `INVALID_ARGUMENT` for an unknown name or a value that is no positive number; `maxMessageBytes` is at most 2^31-1.
+ * @throws ColloquyError `INVALID_ARGUMENT` for an unknown name or a value that is no positive number; `maxMessageBytes` is at most 2^31-1,
+ * `maxDepth` at most 1,000.
  */
 export function resolveLimits(changes: Partial<Limits> = {}): Limits {
   const entries = Object.entries(changes);
@@ -98,5 +113,9 @@ export function resolveLimits(changes: Partial<Limits> = {}): Limits {
   }
   if (limits["maxMessageBytes"]! > MAX_FRAME_BYTES)
     throw new ColloquyError("INVALID_ARGUMENT", `limit maxMessageBytes is over ${MAX_FRAME_BYTES}`);
+  if (limits["maxDepth"]! > MAX_DEPTH) {
+    const reason = `limit maxDepth is over ${MAX_DEPTH}; deeper values could use up the stack`;
+    throw new ColloquyError("INVALID_ARGUMENT", reason);
+  }
   return Object.freeze(limits) as unknown as Limits;
 }

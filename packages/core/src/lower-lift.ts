@@ -42,8 +42,15 @@ export function within(error: unknown, step: string | number): unknown {
 }
 
 /** What has failed, with its place in the stack: for where it leaves the codec. */
-export function located(error: unknown): unknown {
+export function located(thrown: unknown): unknown {
+  const error = explained(thrown);
   return error instanceof SerializationError ? error.located() : error;
+}
+
+/** A value that uses up the stack is one that is too deep; the limit may be higher than what the stack has left. */
+export function explained(error: unknown): unknown {
+  if (!(error instanceof RangeError) || !error.message.includes("call stack")) return error;
+  return new SerializationError("nested deeper than the stack allows (maxDepth)", { cause: error });
 }
 
 /** @throws SerializationError for a key that can't be told from the protocol's own or that would change a prototype. */

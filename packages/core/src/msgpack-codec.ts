@@ -1,7 +1,7 @@
 import { ByteWriter, writeByte } from "./byte-writer.ts";
 import { Codec, encodeAlone } from "./codec.ts";
 import { ProtocolError, SerializationError } from "./errors.ts";
-import { located } from "./lower-lift.ts";
+import { explained, located } from "./lower-lift.ts";
 import { setHeader } from "./message.ts";
 import type { Message } from "./message.ts";
 import { MsgPackDecoder } from "./msgpack-decoder.ts";
@@ -35,9 +35,7 @@ export class MsgPackCodec extends Codec {
     const buffer = asBuffer(bytes);
     this.#decoder.open(buffer, 0, buffer.length, this.limits);
     try {
-      const value = this.#decoder.read(this.limits.maxDepth);
-      this.#decoder.finish();
-      return value;
+      return this.#decoder.readLast(this.limits.maxDepth);
     } catch (error) {
       throw located(error);
     } finally {
@@ -58,10 +56,10 @@ export class MsgPackCodec extends Codec {
     decoder.open(bytes, start, end, this.limits);
     readHeader(decoder, message);
     try {
-      message.content = decoder.read(this.limits.maxDepth);
-      decoder.finish();
+      message.content = decoder.readLast(this.limits.maxDepth);
       message.error = undefined;
-    } catch (error) {
+    } catch (thrown) {
+      const error = explained(thrown);
       if (!(error instanceof SerializationError)) throw error;
       message.content = undefined;
       message.error = error;

@@ -1,12 +1,13 @@
-import { CONTAINER_COST, ENTRY_COST, SCALAR_COST, TEXT_COST, tooCostly } from "./decoded-cost.ts";
+import { CONTAINER_COST, ENTRY_COST, SCALAR_COST, TEXT_COST, bytesCost, tooCostly } from "./decoded-cost.ts";
 import { SerializationError } from "./errors.ts";
 import { indexKeyCost, indexOfKey } from "./index-key-cost.ts";
 import { KeyCache } from "./key-cache.ts";
 import type { Limits } from "./limits.ts";
 import { TYPE_KEY, checkDecodedEntry, checkKey, tooDeep, within } from "./lower-lift.ts";
 import type { SerializerTable } from "./serializers.ts";
-import { SHAPE_EXTENSION } from "./msgpack-encoder.ts";
+import { checkMsgPack } from "./msgpack-check.ts";
 import { readSigned64, readUnsigned64 } from "./msgpack-reading.ts";
+import { SHAPE_EXTENSION } from "./msgpack-writing.ts";
 import type { Shapes } from "./shapes.ts";
 import { readUtf8 } from "./utf8.ts";
 
@@ -16,8 +17,12 @@ const texts = new KeyCache();
 const NO_VIEW = new DataView(new ArrayBuffer(0));
 /** Larger messages have memory of their own, which must not be kept. */
 const LARGEST_VIEWED_BYTES = 65_536;
-/** Longer arrays are made in their full length at once. */
-const SHORT_ARRAY_LENGTH = 32;
+/** What is smaller can't take much memory, and is bounded while it is read. */
+const LEAST_CHECKED_BYTES = 65_536;
+/** Longer arrays grow as their elements come. */
+const LONGEST_PRESET_LENGTH = 1024;
+/** The same where it was checked that all are there; engines make tables of longer ones. */
+const LONGEST_CHECKED_LENGTH = 2 ** 24;
 /** Shorter ones are made as literals. */
 const LITERAL_ARRAY_LENGTH = 3;
 /** On the memory of the message that was read last: mostly what all sockets read into. */
@@ -34,6 +39,7 @@ export class MsgPackDecoder {
   #position = 0;
   #end = 0;
   #budget = 0;
+  #isChecked = false;
 
   constructor(table: SerializerTable, shapes: Shapes) {
     this.#table = table;
@@ -51,6 +57,23 @@ export class MsgPackDecoder {
     this.#position = start;
     this.#end = end;
     this.#budget = limits.maxDecodedCost;
+    this.#isChecked = false;
+  }
+
+  /**
+   * Reads the one value that is left, of at most `depth` levels. A large one is checked as a whole before anything is made of it.
+   *
+   * @throws SerializationError with the place in the value; also where bytes are left.
+   */
+  readLast(depth: number): unknown {
+    if (this.#end - this.#position > LEAST_CHECKED_BYTES) {
+      this.#budget -= checkMsgPack(this.#bytes, this.#position, this.#end, depth, this.#budget);
+      this.#isChecked = true;
+    }
+    const value = this.read(depth);
+    const left = this.#end - this.#position;
+    if (left > 0) throw new SerializationError(`${left} bytes after the end of the value`);
+    return value;
   }
 
   /**
@@ -71,12 +94,6 @@ export class MsgPackDecoder {
   /** For functions of shapes. */
   within(error: unknown, key: string): unknown {
     return within(error, key);
-  }
-
-  /** @throws SerializationError where bytes are left. */
-  finish(): void {
-    const left = this.#end - this.#position;
-    if (left > 0) throw new SerializationError(`${left} bytes after the end of the value`);
   }
 
   /** Lets go of the bytes: an idle connection keeps no message. */
@@ -144,15 +161,15 @@ export class MsgPackDecoder {
     this.#expect(count, "elements");
     if (count > 1 && this.#bytes[this.#position] === 0xd4 && this.#bytes[this.#position + 1] === SHAPE_EXTENSION)
       return this.#shaped(count - 1, depth);
-    this.spend(CONTAINER_COST + count * SCALAR_COST);
+    this.#charge(CONTAINER_COST + count * SCALAR_COST);
     return count <= LITERAL_ARRAY_LENGTH ? this.#fewElements(count, depth - 1) : this.#elements(count, depth - 1);
   }
 
   #elements(count: number, depth: number): unknown[] {
-    const result: unknown[] = [];
+    const longest = this.#isChecked ? LONGEST_CHECKED_LENGTH : LONGEST_PRESET_LENGTH;
+    const result = new Array<unknown>(Math.min(count, longest));
     let index = 0;
     try {
-      if (count > SHORT_ARRAY_LENGTH) result.length = count;
       for (; index < count; index++) result[index] = this.read(depth);
     } catch (error) {
       throw within(error, index);
@@ -160,7 +177,7 @@ export class MsgPackDecoder {
     return result;
   }
 
-  /** Literals have room for just their elements; an array that grows makes room for 17. Requests consist of such arrays. */
+  /** Literals are made in one step. Requests consist of such arrays. */
   #fewElements(count: number, depth: number): unknown[] {
     let index = 0;
     try {
@@ -181,14 +198,14 @@ export class MsgPackDecoder {
   #shaped(keyCount: number, depth: number): object {
     const id = this.#bytes[this.#advance(3) + 2]!;
     const read = this.#shapes.reader(id, keyCount);
-    this.spend(CONTAINER_COST + keyCount * ENTRY_COST);
+    this.#charge(CONTAINER_COST + keyCount * ENTRY_COST);
     return read(this, depth - 1);
   }
 
   #map(count: number, depth: number): unknown {
     if (depth <= 0) throw tooDeep();
     this.#expect(count * 2, "keys and values");
-    this.spend(CONTAINER_COST + count * ENTRY_COST);
+    this.#charge(CONTAINER_COST + count * ENTRY_COST);
     const result: Record<string, unknown> = {};
     let key: string | undefined;
     let highestIndex = -1;
@@ -198,7 +215,7 @@ export class MsgPackDecoder {
         key = this.#key();
         const index = indexOfKey(key);
         if (index > highestIndex) {
-          this.spend(indexKeyCost(index, highestIndex));
+          this.#charge(indexKeyCost(index, highestIndex));
           highestIndex = index;
         }
         if (key.charCodeAt(0) === 95) {
@@ -222,11 +239,10 @@ export class MsgPackDecoder {
     else if (head >= 0xd9 && head <= 0xdb) length = this.#unsigned(1 << (head - 0xd9));
     else throw new SerializationError("a key of a map is no string");
     this.#expect(length, "bytes");
-    const known = texts.read(this.#bytes, this.#position, length);
-    if (known === undefined) return this.#text(length);
-    this.spend(length);
+    this.#charge(length);
+    const start = this.#position;
     this.#position += length;
-    return known;
+    return texts.read(this.#bytes, start, length) ?? readUtf8(this.#bytes, start, start + length);
   }
 
   #extended(depth: number): unknown {
@@ -236,19 +252,21 @@ export class MsgPackDecoder {
     const typeId = this.read(0);
     const data = this.read(depth - 1);
     // A deserializer may decode with this codec on its own account.
-    const [bytes, position, end, budget] = [this.#bytes, this.#position, this.#end, this.#budget];
+    const [bytes, position, end] = [this.#bytes, this.#position, this.#end];
+    const [budget, isChecked] = [this.#budget, this.#isChecked];
     if (typeof typeId === "number" && typeId < 0) return this.#table.decode(typeId, data, this);
     const value = this.#table.decode(typeId, data, this);
     this.#bytes = bytes;
     this.#position = position;
     this.#end = end;
     this.#budget = budget;
+    this.#isChecked = isChecked;
     return value;
   }
 
   #text(length: number): string {
     this.#expect(length, "bytes");
-    this.spend(TEXT_COST + length);
+    this.#charge(TEXT_COST + length);
     const start = this.#position;
     this.#position += length;
     return texts.read(this.#bytes, start, length) ?? readUtf8(this.#bytes, start, start + length);
@@ -256,7 +274,7 @@ export class MsgPackDecoder {
 
   #binary(length: number): Uint8Array {
     const start = this.#advance(length);
-    this.spend(CONTAINER_COST + length);
+    this.#charge(bytesCost(length));
     const result = new Uint8Array(length);
     result.set(this.#bytes.subarray(start, start + length));
     return result;
@@ -303,6 +321,11 @@ export class MsgPackDecoder {
   #expect(count: number, what: string): void {
     const left = this.#end - this.#position;
     if (count > left) throw new SerializationError(`MsgPack declares ${count} ${what}, ${left} bytes are left`);
+  }
+
+  #charge(cost: number): void {
+    // What was checked has been counted.
+    if (!this.#isChecked) this.spend(cost);
   }
 
   /** For built-in types. */

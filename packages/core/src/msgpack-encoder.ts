@@ -1,14 +1,19 @@
 import { writeByte } from "./byte-writer.ts";
 import type { ByteWriter } from "./byte-writer.ts";
 import { TYPE_KEY, checkKey, isPlainArray, isPlainBytes, isPlainMap, tooDeep, within } from "./lower-lift.ts";
-import { writeArrayHead, writeBytes, writeMapHead, writeNumber, writeText } from "./msgpack-writing.ts";
+import {
+  SHAPE_EXTENSION,
+  writeArrayHead,
+  writeBytes,
+  writeMapHead,
+  writeNumber,
+  writeText,
+} from "./msgpack-writing.ts";
 import type { SerializerTable } from "./serializers.ts";
 import type { Shapes } from "./shapes.ts";
 
 /** `{"__type__": [` of an extended value. */
 const EXTENDED_HEAD = Buffer.from([0x81, 0xa8, ...Buffer.from(TYPE_KEY), 0x92]);
-/** Extension type of the numbers of shapes, `docs/protocol.md` section 3. */
-export const SHAPE_EXTENSION = 1;
 
 /** Writes values as MsgPack in place: no intermediate tree, no buffer of its own. */
 export class MsgPackEncoder {

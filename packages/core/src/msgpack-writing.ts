@@ -2,6 +2,9 @@ import { writeByte } from "./byte-writer.ts";
 import type { ByteWriter } from "./byte-writer.ts";
 import { checkString } from "./lower-lift.ts";
 
+/** Extension type of the numbers of shapes, `docs/protocol.md` section 3. */
+export const SHAPE_EXTENSION = 1;
+
 const SHORT_TEXT_LENGTH = 48;
 
 export function writeArrayHead(writer: ByteWriter, length: number): void {

@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { CONTAINER_COST, ENTRY_COST, TEXT_COST } from "../src/decoded-cost.ts";
-import { PLAIN_JSON, checkJson } from "../src/json-check.ts";
+import { CONTAINER_COST, JSON_ELEMENT_COST, TEXT_COST } from "../src/decoded-cost.ts";
+import { checkJson, mayBeCostly, mayBeDeep, mayHaveMeaning } from "../src/json-check.ts";
 import { JsonCodec } from "../src/json-codec.ts";
 import { expectSame, thrownBy } from "./support.ts";
 
@@ -10,13 +10,42 @@ const SHORT = 48;
 interface Told {
   depth: number;
   cost: number;
-  meaning: boolean;
+  isBalanced: boolean;
+}
+
+/** What the keys of maps cost, list by list. */
+class NaiveLists {
+  readonly #known = new Set<string>();
+  readonly #keys: string[][] = [];
+  readonly #highest: number[] = [];
+
+  open(depth: number): void {
+    this.#keys[depth] = [];
+    this.#highest[depth] = -1;
+  }
+
+  add(depth: number, key: string): number {
+    (this.#keys[depth] ??= []).push(key);
+    const [before, index] = [this.#highest[depth] ?? 0, /^\d{1,10}$/.test(key) ? Number(key) : -1];
+    if (index <= before) return 0;
+    this.#highest[depth] = index;
+    return (before < 0 ? 160 : 0) + (index - before > 1024 ? 48 : 12 * (index - before));
+  }
+
+  close(depth: number): number {
+    const keys = this.#keys[depth]!;
+    const list = keys.map((key) => `${key}\n`).join("");
+    const isTable = keys.length > 127;
+    if (this.#known.has(list)) return isTable ? 48 * keys.length : 0;
+    this.#known.add(list);
+    return keys.join("").length + 96 * keys.length + 5 * Math.min(keys.length, 64) ** 2;
+  }
 }
 
 /** The oracle: text by text, in the simplest way. */
 function naive(given: string): Told {
-  const told: Told = { depth: 0, cost: 0, meaning: false };
-  const highest = new Map<number, number>();
+  const told: Told = { depth: 0, cost: given.length, isBalanced: true };
+  const lists = new NaiveLists();
   let depth = 0;
   for (let at = 0; at < given.length; at++) {
     const char = given[at]!;
@@ -24,56 +53,65 @@ function naive(given: string): Told {
       depth++;
       told.depth = Math.max(told.depth, depth);
       told.cost += CONTAINER_COST;
-      highest.delete(depth);
-    } else if (char === "]" || char === "}") depth--;
-    else if (char === ",") told.cost += ENTRY_COST;
+      lists.open(depth);
+    } else if (char === "]" || char === "}") {
+      if (depth === 0) return { ...told, isBalanced: false };
+      if (char === "}") told.cost += lists.close(depth);
+      depth--;
+    } else if (char === ",") told.cost += JSON_ELEMENT_COST;
     else if (char === '"') {
-      const inside = /^(?:\\[^]|[^"\\])*\\?/.exec(given.slice(at + 1))![0];
-      told.cost += TEXT_COST + 1 + inside.length;
-      if (/^__|^(?:constructor|then|toJSON)$/.test(inside) || /\\u/.test(inside.replaceAll("\\\\", "")))
-        told.meaning = true;
-      const [before, index] = [highest.get(depth) ?? -1, /^\d{1,5}$/.test(inside) ? Number(inside) : -1];
-      at += inside.length + 1;
-      if (index > before && /^[\0- ]*:/.test(given.slice(at + 1))) {
-        highest.set(depth, index);
-        if (index - before <= 1024) told.cost += (index - before) * 12;
-      }
+      const text = /^(?:\\[^]|[^"\\])*\\?/.exec(given.slice(at + 1))![0];
+      at += text.length + 1;
+      told.cost += /^[\0- ]*:/.test(given.slice(at + 1)) ? lists.add(depth, text) : TEXT_COST + text.length;
     }
   }
-  return told;
+  return { ...told, isBalanced: depth === 0 };
 }
 
-/** Whether some text may be a key that has a meaning. */
-function check(given: string, maxDepth = Infinity, maxCost = Infinity): boolean {
+function check(given: string, maxDepth = Infinity, maxCost = Infinity): number {
   const bytes = Buffer.from(given, "latin1");
-  return checkJson(bytes, 0, bytes.length, maxDepth, maxCost) !== PLAIN_JSON;
+  return checkJson(bytes, 0, bytes.length, maxDepth, maxCost);
 }
 
-/** The same between other bytes, as in the memory that sockets are read into. */
-function checkWithin(given: string, before: string, behind: string): boolean {
+function expectAgreement(given: string, before = "", behind = ""): void {
+  const { depth, cost, isBalanced } = naive(given);
   const bytes = Buffer.from(before + given + behind, "latin1");
-  return checkJson(bytes, before.length, before.length + given.length, Infinity, Infinity) !== PLAIN_JSON;
-}
-
-function expectAgreement(given: string): void {
-  const { depth, cost, meaning } = naive(given);
-  expect(check(given, depth, cost)).toBe(meaning);
-  if (depth > 0) expect(thrownBy(() => check(given, depth - 1)).message).toContain("(maxDepth)");
-  if (cost > 0) expect(thrownBy(() => check(given, Infinity, cost - 1)).message).toContain("(maxDecodedCost)");
+  const run = (maxDepth: number, maxCost: number): number =>
+    checkJson(bytes, before.length, before.length + given.length, maxDepth, maxCost);
+  if (isBalanced) expect(run(depth, cost)).toBe(cost);
+  else expect(thrownBy(() => run(depth, cost)).message).toContain("not JSON");
+  if (depth > 0) expect(thrownBy(() => run(depth - 1, Infinity)).message).toContain("(maxDepth)");
+  if (cost > given.length) expect(thrownBy(() => run(Infinity, cost - 1)).message).toContain("(maxDecodedCost)");
 }
 
 describe("checkJson", () => {
   const piece = fc.oneof(
     fc.constantFrom('"', '"', "\\", "[", "{", "]", "}", ",", ":", " ", "\n", "u", "0", "x", "é", "\\u005f", '\\"'),
-    fc.constantFrom('"__proto__":', '"then":', '"constructor"', '"toJSON"', '"1022":', '"7":', '"12" :', '"99999":'),
+    fc.constantFrom('"a":', '"b":', '"":', '"1022":', '"7":', '"12" :', '"99999":', '"4294967294":', '"01":'),
+    fc.constantFrom('{"a":1,"b":2}', '{"a":1,"b":2}', '{"b":1,"a":2}', '{"a":{"a":1},"b":{}}', '{"ab":1}', "{}", '"a"'),
     fc.constantFrom("\\u", "\\\\u", '"\\', '\\\\"', '\\\\\\"'),
     fc.integer({ min: 40, max: 60 }).map((length) => "x".repeat(length)),
     fc.integer({ min: 40, max: 60 }).map((length) => `"${"y".repeat(length)}"`),
   );
   const soup = fc.array(piece, { maxLength: 30 }).map((pieces) => pieces.join(""));
 
-  it("tells depth, cost and keys with a meaning as the oracle does, of whatever bytes", () => {
-    fc.assert(fc.property(soup, expectAgreement), { numRuns: 5000 });
+  it("tells depth and cost as the oracle does, of whatever bytes", () => {
+    fc.assert(
+      fc.property(soup, (given) => expectAgreement(given)),
+      { numRuns: 5000 },
+    );
+  });
+
+  it("tells them of arrays and maps that are whole", () => {
+    const item = fc.oneof(
+      piece,
+      fc.jsonValue({ maxDepth: 4 }).map((value) => JSON.stringify(value)),
+    );
+    const whole = fc.array(item, { maxLength: 20 }).map((items) => `[${items.join(",")}]`);
+    fc.assert(
+      fc.property(whole, (given) => expectAgreement(given)),
+      { numRuns: 3000 },
+    );
   });
 
   it("takes nothing for a part of the payload that stands before or behind it", () => {
@@ -90,15 +128,7 @@ describe("checkJson", () => {
       "x".repeat(80),
     );
     fc.assert(
-      fc.property(soup, other, other, (given, before, behind) => {
-        const whole = `[${given}]`;
-        const { depth, cost, meaning } = naive(whole);
-        const bytes = Buffer.from(before + whole + behind, "latin1");
-        const [start, end] = [before.length, before.length + whole.length];
-        expect(checkJson(bytes, start, end, depth, cost + 7)).toBe(meaning ? 7 : PLAIN_JSON);
-        expect(thrownBy(() => checkJson(bytes, start, end, depth - 1, cost)).message).toContain("(maxDepth)");
-        expect(thrownBy(() => checkJson(bytes, start, end, depth, cost - 1)).message).toContain("(maxDecodedCost)");
-      }),
+      fc.property(soup, other, other, (given, before, behind) => expectAgreement(`[${given}]`, before, behind)),
       { numRuns: 2000 },
     );
   });
@@ -106,49 +136,63 @@ describe("checkJson", () => {
   it("finds the end of a text of any length, whatever stands at the end and is escaped there", () => {
     for (const last of ["", "\\\\", '\\"', "\\n", "\\u0041", '\\\\\\"', "\\\\\\\\"]) {
       for (let length = SHORT - 16; length <= SHORT + 16; length++) {
-        const given = `{"a":["${"x".repeat(length)}${last}",{"b":[["\\"]"]]}],"then":1}`;
-        JSON.parse(given);
-        expectAgreement(given);
-      }
-    }
-  });
-
-  it("finds an escape at any place of a text, and none where the backslash itself is escaped", () => {
-    for (let length = 0; length <= 2 * SHORT + 8; length++) {
-      const [before, behind] = ["x".repeat(length), "y".repeat(2 * SHORT)];
-      for (const rest of ["", behind]) {
-        expect(check(`["${before}\\u0041${rest}"]`)).toBe(true);
-        expect(check(`["${before}\\\\u0041${rest}"]`)).toBe(false);
-        expect(check(`["${before}\\n${rest}u"]`)).toBe(false);
-        expect(check(`["${before}\\\\\\u0041${rest}"]`)).toBe(true);
-      }
-    }
-  });
-
-  it("finds keys with a meaning behind texts of any length, and between other bytes", () => {
-    for (const key of ["__proto__", "__type__", "constructor", "then", "toJSON"]) {
-      for (let length = 0; length <= SHORT + 8; length++) {
-        for (const text of ["x".repeat(length), `${"x".repeat(length)}\\"`, `\\\\${"x".repeat(length)}`]) {
-          expect(check(`["${text}",{"${key}":1}]`)).toBe(true);
-          expect(check(`["${text}",{"_${key.slice(0, 1)}${text}":1}]`)).toBe(key.startsWith("_"));
+        for (const middle of ["", '\\"', "y".repeat(SHORT)]) {
+          const given = `{"a":["${"x".repeat(length)}${middle}${last}",{"b":[["\\"]"]]}],"then":1}`;
+          JSON.parse(given);
+          expectAgreement(given);
         }
       }
-      expect(checkWithin(`{"${key}":1}`, '"', '"')).toBe(true);
     }
-    for (const key of [
-      "_",
-      "_proto__",
-      "constructors",
-      "construct",
-      "the",
-      "thenx",
-      "toJSO",
-      "toJSONx",
-      "Then",
-      " then",
-    ])
-      expect(check(`{"${key}":1}`)).toBe(false);
-    expect(check('{"__":1}')).toBe(true);
+  });
+
+  it("counts the keys of a list once, and each list that is new", () => {
+    const cost = (...maps: string[]): number => check(`[${maps.join(",")}]`);
+    const more = (first: string, second: string): number => cost(first, second) - cost(first) - second.length - 1;
+    const known = CONTAINER_COST + JSON_ELEMENT_COST;
+    expect(more('{"a":1}', '{"a":2}')).toBe(known);
+    expect(more('{"a":1}', '{"b":2}')).toBe(known + 1 + 96 + 5);
+    expect(more('{"a":1,"b":2}', '{"a":1,"b":2}')).toBe(known + JSON_ELEMENT_COST);
+    expect(more('{"a":1,"b":2}', '{"b":1,"a":2}')).toBe(known + JSON_ELEMENT_COST + 2 + 2 * 96 + 4 * 5);
+    expect(more('{"ab":1}', '{"a":1,"b":1}')).toBe(known + JSON_ELEMENT_COST + 2 + 2 * 96 + 4 * 5);
+  });
+
+  it("takes lists beyond the first 4,096 for new ones", () => {
+    const maps = (count: number): string => Array.from({ length: count }, (_, index) => `{"k${index}":1}`).join(",");
+    const twice = (count: number): number => check(`[${maps(count)},${maps(count)}]`) - 2 * check(`[${maps(count)}]`);
+    const perMap = (twice(6000) - twice(4000)) / 2000;
+    expect(perMap).toBeGreaterThan(-20);
+    expect(twice(4000) / 4000).toBeLessThan(-90);
+  });
+
+  it("refuses what has more brackets at one end, before it is parsed", () => {
+    for (const given of ["[", '{"a":1', "]", "}", "[]]", "{}}", '["a"', '"]",[', "}".repeat(5000) + ":".repeat(5000)])
+      expect(thrownBy(() => check(given)).message).toBe("not JSON: its brackets don't fit");
+  });
+});
+
+describe("a look at a small text", () => {
+  it("finds that it may be deep where it is", () => {
+    const nested = (depth: number): string => `${"[{".repeat(depth / 2)}${"}]".repeat(depth / 2)}`;
+    for (const limit of [2, 8, 64]) {
+      expect(mayBeDeep(nested(limit), limit)).toBe(false);
+      expect(mayBeDeep(nested(limit + 2), limit)).toBe(true);
+      expect(mayBeDeep(`[${"[],".repeat(limit)}1]`, limit)).toBe(true);
+      expect(mayBeDeep(`[${"{},".repeat(limit - 1)}1]`, limit)).toBe(false);
+    }
+  });
+
+  it("finds keys with a meaning, however they are written", () => {
+    for (const key of ["__proto__", "__type__", 'constructor":{"prototype', "\\u005f_proto__", "\\u0063onstructor"])
+      expect(mayHaveMeaning(`{"${key}":1}`)).toBe(true);
+    for (const key of ["_", "_a_", "constructor", "then", "toJSON", "\\n", "proto", "\\\\"])
+      expect(mayHaveMeaning(`{"${key}":1}`)).toBe(false);
+  });
+
+  it("is enough where no byte can cost too much", () => {
+    for (const unit of ["[]", '{"1023":0}', '{"a":{}}', '""', '"a"', "1", '{"a":1,"b":2}', '{"9999999999":0}']) {
+      const given = `[${`${unit},`.repeat(500)}${unit}]`;
+      expect(mayBeCostly(given.length, check(given))).toBe(true);
+    }
   });
 });
 

@@ -1,8 +1,8 @@
 import {
   ColloquyError,
   HELLO_PATH,
-  MAX_MESSAGE_BYTES_BEFORE_HELLO,
   NO_KWARGS,
+  limitsBeforeHello,
   makeHello,
   readException,
   readHello,
@@ -47,7 +47,7 @@ export class Greeting {
   /** Holds this side's calls back, and bounds what the peer may send and how long it may take. */
   expect(): void {
     this.#endpoint.hold();
-    this.#endpoint.maxReceivedBytes = Math.min(MAX_MESSAGE_BYTES_BEFORE_HELLO, this.#limits.maxMessageBytes);
+    this.#endpoint.messageLimits = limitsBeforeHello(this.#limits);
     const milliseconds = this.#limits.helloTimeoutMs;
     this.#timer = setTimeout(() => {
       const message = `no first message within ${milliseconds} ms (helloTimeoutMs)`;
@@ -133,7 +133,7 @@ export class Greeting {
 
   #release(traits: PeerTraits | undefined): void {
     if (this.#done) return;
-    this.#endpoint.maxReceivedBytes = this.#limits.maxMessageBytes;
+    this.#endpoint.messageLimits = this.#limits;
     this.#finish(traits);
     this.#endpoint.unhold();
   }
