@@ -1,12 +1,5 @@
 import { readFileSync } from "node:fs";
-import {
-  DEFAULT_LIMITS,
-  ERROR_CODES,
-  LIMITS_BEFORE_HELLO,
-  MsgPackCodec,
-  NdArray,
-  StandardTypes,
-} from "@colloquy/core";
+import { DEFAULT_LIMITS, ERROR_CODES, LIMITS_BEFORE_HELLO, MsgPackCodec, NdArray, StandardTypes } from "@colloquy/core";
 import { describe, expect, test } from "vitest";
 
 function page(name: string): string {
