@@ -35,7 +35,7 @@ export class MsgPackCodec extends Codec {
     const buffer = asBuffer(bytes);
     this.#decoder.open(buffer, 0, buffer.length, this.limits);
     try {
-      const value = this.#decoder.read(this.limits.maxDepth);
+      const value = this.segments.apart(() => this.#decoder.read(this.limits.maxDepth));
       this.#decoder.finish();
       return value;
     } catch (error) {

@@ -33,15 +33,23 @@ export class Segments {
     this.#isEncoding = true;
   }
 
-  /** What `encode` encodes is no part of the message: it stands for itself. */
-  apart<T>(encode: () => T): T {
-    const before = this.#isEncoding;
+  /** What `action` encodes or decodes is no part of a message: it stands for itself. */
+  apart<T>(action: () => T): T {
+    const [isEncoding, received] = [this.#isEncoding, this.#received];
     this.#isEncoding = false;
+    this.#received = NONE;
     try {
-      return encode();
+      return action();
     } finally {
-      this.#isEncoding = before;
+      this.#isEncoding = isEncoding;
+      this.#received = received;
     }
+  }
+
+  /** Whether `add` would take so many bytes, or has to know first what the peer takes. */
+  takes(length: number): boolean {
+    if (this.support === "none" || !this.#isEncoding || length < LEAST_SEGMENT_BYTES) return false;
+    return this.#sent.length < MAX_SEGMENT_COUNT;
   }
 
   /**
@@ -50,9 +58,8 @@ export class Segments {
    * @throws HelloWanted where it isn't known yet what the peer takes.
    */
   add(bytes: Uint8Array, itemBytes: number): number | undefined {
-    if (this.support === "none" || !this.#isEncoding || bytes.length < LEAST_SEGMENT_BYTES) return undefined;
+    if (!this.takes(bytes.length)) return undefined;
     if (this.support === "unknown") throw new HelloWanted("large binary values");
-    if (this.#sent.length === MAX_SEGMENT_COUNT) return undefined;
     if (this.#sent === NONE) this.#sent = [];
     return this.#sent.push({ bytes, itemBytes }) - 1;
   }

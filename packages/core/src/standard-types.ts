@@ -60,7 +60,7 @@ export class StandardTypes implements BuiltinTypes {
   isBeside(bytes: Uint8Array): boolean {
     if (bytes.length < LEAST_SEGMENT_BYTES) return false;
     if (this.peer === "unknown") return bytes.length >= this.#codec.limits.maxMessageBytes;
-    return this.#codec.segments.support === "segments";
+    return this.#codec.segments.takes(bytes.length);
   }
 
   refusal(value: unknown): string | undefined {

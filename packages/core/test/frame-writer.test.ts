@@ -158,7 +158,7 @@ describe("FrameWriter", () => {
     expect(frames.isOpen).toBe(false);
     await nextTick();
     expect(hex(sink.batches[0]!)).toBe(
-      "0000000101" + "800000050300000007" + "000000020202" + "800000070500000008aabb" + "800000050400000009",
+      hex(bytes("0000000101 800000050300000007 000000020202 800000070500000008aabb 800000050400000009")),
     );
     expect(frames.sentMessages).toBe(2);
     expect(frames.sentBytes).toBe(sink.batches[0]!.length);
@@ -176,7 +176,7 @@ describe("FrameWriter", () => {
     frames.extended(3, bytes("00000007"));
     end(frames, mark);
     frames.flush();
-    expect(hex(sink.batches[0]!)).toBe("0000000101" + "800000050300000007");
+    expect(hex(sink.batches[0]!)).toBe(hex(bytes("0000000101 800000050300000007")));
   });
 
   it("leaves what came behind a frame over the limit alone", () => {

@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { NOTIFICATION, REQUEST, RESULT } from "../src/message.ts";
 import type { SegmentPacker } from "../src/outgoing-segments.ts";
-import { striped } from "./segment-support.ts";
+import { resizable, striped } from "./segment-support.ts";
 import { Sender } from "./sending-support.ts";
-import { hex, thrownBy } from "./support.ts";
+import { bytes, hex, thrownBy } from "./support.ts";
 
 const PIECE = 2_097_152;
 const SMALL_PIECE = 65_536;
@@ -26,27 +26,13 @@ describe("OutgoingSegments", () => {
   it("announces a message and sends its segments, byte for byte", () => {
     sender.send(REQUEST, 3, [Buffer.from("abc"), Buffer.from("xy")]);
     expect(hex(sender.transport.taken())).toBe(
-      // kind, handle, count, length and raw length of each, payload
-      "80000032" +
-        "01" +
-        "00000000" +
-        "00000002" +
-        "0000000000000003" +
-        "0000000000000000".repeat(1) +
-        "0000000000000002" +
-        "0000000000000000" +
-        hex(Buffer.from("payload 3")) +
-        // kind, handle, index, bytes
-        "8000000c" +
-        "02" +
-        "00000000" +
-        "00000000" +
-        "616263" +
-        "8000000b" +
-        "02" +
-        "00000000" +
-        "00000001" +
-        "7879",
+      hex(
+        // Kind, handle, count, length and raw length of each, "payload 3"; kind, handle, index, bytes.
+        bytes(`80000032 01 00000000 00000002 0000000000000003 0000000000000000 0000000000000002 0000000000000000
+                 7061796c6f61642033
+               8000000c 02 00000000 00000000 616263
+               8000000b 02 00000000 00000001 7879`),
+      ),
     );
     expect(sender.segments.size).toBe(1);
     sender.transport.leave();
@@ -55,11 +41,11 @@ describe("OutgoingSegments", () => {
   });
 
   it("sends the caller's own memory in pieces", () => {
-    const bytes = striped(2 * PIECE + 5);
-    sender.send(REQUEST, 0, [bytes]);
+    const mine = striped(2 * PIECE + 5);
+    sender.send(REQUEST, 0, [mine]);
     const pieces = sender.sentFrames().flatMap((frame) => (frame.kind === 2 ? [frame.bytes] : []));
     expect(pieces.map(({ length }) => length)).toStrictEqual([PIECE, PIECE, 5]);
-    expect(Buffer.concat(pieces).equals(bytes)).toBe(true);
+    expect(Buffer.concat(pieces).equals(mine)).toBe(true);
   });
 
   it("writes what was there before first, and a piece only while the transport has nothing", () => {
@@ -288,10 +274,7 @@ describe("memory that is taken away before it has left", () => {
 
   it("by a buffer that shrinks is noticed, too", () => {
     sender.transport.keeps = true;
-    const buffer = new (ArrayBuffer as unknown as new (
-      size: number,
-      options: object,
-    ) => ArrayBuffer & { resize(size: number): void })(100, { maxByteLength: 200 });
+    const buffer = resizable(100, 200);
     sender.send(NOTIFICATION, 0, [new Uint8Array(buffer, 50, 50)]);
     buffer.resize(99);
     sender.transport.leave();

@@ -2,9 +2,9 @@ import { describe, expect, it } from "vitest";
 import { FrameWriter } from "../src/frame-writer.ts";
 import { REQUEST } from "../src/message.ts";
 import { Shipment } from "../src/shipment.ts";
-import { striped } from "./segment-support.ts";
+import { resizable, striped } from "./segment-support.ts";
 import { HandTransport } from "./sending-support.ts";
-import { hex } from "./support.ts";
+import { bytes, hex } from "./support.ts";
 
 function shipment(...segments: Uint8Array[]): Shipment {
   return new Shipment({
@@ -29,7 +29,7 @@ describe("Shipment", () => {
     const sent = shipment(striped(3), striped(40_000));
     expect(sent.handle).toBe(-1);
     expect(announced(sent)).toBe(
-      "8000002b01000000070000000200000000000000030000000000000000000000000000" + "9c4000000000000000006869",
+      hex(bytes("8000002b01000000070000000200000000000000030000000000000000000000000000 9c4000000000000000006869")),
     );
     expect(sent.handle).toBe(7);
     // The payload isn't needed any more.
@@ -64,6 +64,15 @@ describe("Shipment", () => {
     expect(piece.bytes.buffer).toBe(mine.buffer);
   });
 
+  it("hands out a copy of what lies in a buffer that may shrink", () => {
+    const buffer = resizable(10, 20);
+    const sent = shipment(new Uint8Array(buffer).fill(1));
+    announced(sent);
+    const { bytes } = sent.take(100)!;
+    buffer.resize(0);
+    expect(bytes).toStrictEqual(new Uint8Array(10).fill(1));
+  });
+
   it("counts its segments, and what it has beside them", () => {
     expect(shipment(striped(3), striped(4))).toMatchObject({ segmentBytes: 7, bytesBeside: 2 + 2 * 512 });
   });
@@ -87,7 +96,7 @@ describe("Shipment", () => {
     sent.pack([Buffer.from("short"), undefined], 15);
     expect(sent.segmentBytes).toBe(15);
     expect(announced(sent)).toContain(
-      "0000000000000005" + "0000000000000009" + "0000000000000001" + "0000000000000000",
+      hex(bytes("0000000000000005 0000000000000009 0000000000000001 0000000000000000")),
     );
     expect(Buffer.from(sent.take(100)!.bytes).toString()).toBe("short");
     expect(Buffer.from(sent.take(100)!.bytes).toString()).toBe("x");
