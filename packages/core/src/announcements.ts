@@ -9,9 +9,10 @@ const LARGEST_HANDLE = 0xffff_ffff;
 export class Announcements {
   /** How many there were in all. */
   totalCount = 0;
+  /** Where counting goes on. */
+  nextHandle = 0;
   readonly #shipments = new Map<number, Shipment>();
   #countedBytes = 0;
-  #nextHandle = 0;
 
   /** Whether the peer takes one more, where it takes `limit` bytes at a time. */
   haveRoomFor({ segmentBytes, bytesBeside }: Shipment, limit: number): boolean {
@@ -20,9 +21,9 @@ export class Announcements {
 
   /** Tells the peer of one more. */
   add(shipment: Shipment, frames: FrameWriter): void {
-    let handle = this.#nextHandle;
+    let handle = this.nextHandle;
     while (this.#shipments.has(handle)) handle = following(handle);
-    this.#nextHandle = following(handle);
+    this.nextHandle = following(handle);
     this.#shipments.set(handle, shipment);
     this.#countedBytes += shipment.segmentBytes + shipment.bytesBeside;
     this.totalCount++;

@@ -33,7 +33,7 @@ export class JsonCodec extends Codec {
   override decode(bytes: Uint8Array): unknown {
     const buffer = asBuffer(bytes);
     try {
-      return this.#parse(buffer, 0, buffer.length, 0);
+      return this.segments.apart(() => this.#parse(buffer, 0, buffer.length, 0));
     } catch (error) {
       throw located(error);
     }

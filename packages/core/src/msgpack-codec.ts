@@ -35,7 +35,7 @@ export class MsgPackCodec extends Codec {
     const buffer = asBuffer(bytes);
     this.#decoder.open(buffer, 0, buffer.length, this.limits);
     try {
-      return this.#decoder.readLast(this.limits.maxDepth);
+      return this.segments.apart(() => this.#decoder.readLast(this.limits.maxDepth));
     } catch (error) {
       throw located(error);
     } finally {

@@ -33,8 +33,8 @@ export class SegmentWindow {
   #size = WAITING_BYTES;
   #shortestMs = Infinity;
   #shortestTime = 0;
-  /** Bytes sent in all when the size was changed last: what was sent before says nothing of it. */
-  #changedAtBytes = 0;
+  /** Bytes sent in all when the size that was set last is full: what is sent before finds less before it than it makes wait. */
+  #fullAtBytes = 0;
   #sharedUntil = 0;
   /** The size to go on with when the shortest round trip has been measured again; 0 where it isn't being measured. */
   #sizeAfter = 0;
@@ -108,28 +108,30 @@ export class SegmentWindow {
       this.#sizeAfter = size;
       return;
     }
-    if (sentBytes <= this.#changedAtBytes || !isFull) return;
+    if (sentBytes < this.#fullAtBytes || !isFull) return;
     const waiting = this.isShared ? SHARED_WAITING_BYTES : WAITING_BYTES;
     const held =
       elapsed <= this.#shortestMs * UNDISTURBED
         ? this.#size * GROWTH
         : (this.#size * this.#shortestMs) / elapsed + waiting;
-    this.#size = Math.min(Math.max(held, waiting), LARGEST_BYTES);
-    this.#changedAtBytes = this.#sentBytes;
+    this.#resize(Math.min(Math.max(held, waiting), LARGEST_BYTES));
   }
 
   #measured(): void {
-    this.#size = this.#sizeAfter;
+    this.#resize(this.#sizeAfter);
     this.#sizeAfter = 0;
-    this.#changedAtBytes = this.#sentBytes;
   }
 
   /** Round trips with pieces of another size, or behind another window, tell nothing. */
   #restart(size: number): void {
-    this.#size = size;
+    this.#resize(size);
     this.#sizeAfter = 0;
     this.#shortestMs = Infinity;
     this.#marks = new Queue();
-    this.#changedAtBytes = this.#sentBytes;
+  }
+
+  #resize(size: number): void {
+    this.#size = size;
+    this.#fullAtBytes = Math.max(this.#sentBytes + 1, this.#receivedBytes + size);
   }
 }

@@ -33,14 +33,16 @@ export class Segments {
     this.#isEncoding = true;
   }
 
-  /** What `encode` encodes is no part of the message: it stands for itself. */
-  apart<T>(encode: () => T): T {
-    const before = this.#isEncoding;
+  /** What `action` encodes or decodes is no part of a message: it stands for itself. */
+  apart<T>(action: () => T): T {
+    const [isEncoding, received] = [this.#isEncoding, this.#received];
     this.#isEncoding = false;
+    this.#received = NONE;
     try {
-      return encode();
+      return action();
     } finally {
-      this.#isEncoding = before;
+      this.#isEncoding = isEncoding;
+      this.#received = received;
     }
   }
 

@@ -29,14 +29,15 @@ export interface OutgoingMessage {
 /** One segment as it crosses. */
 interface Part {
   readonly bytes: Uint8Array;
-  /** Kept: memory that is given away, or shrinks, is noticed. */
   readonly length: number;
+  /** Where it ends in its buffer, which is shorter once it was given away or has shrunk. The view may tell its old length then. */
+  readonly end: number;
   /** Length once it is unpacked; 0: the bytes are the segment's own. */
   readonly rawLength: number;
   sent: number;
 }
 
-/** The next bytes of one segment. */
+/** The next bytes of one segment, in the memory of its owner. */
 export interface Piece {
   readonly head: Buffer;
   readonly bytes: Uint8Array;
@@ -69,7 +70,7 @@ export class Shipment {
     this.takeBack = takeBack;
     this.segments = segments;
     this.#payload = payload;
-    this.#parts = segments.map(({ bytes }) => ({ bytes, length: bytes.length, rawLength: 0, sent: 0 }));
+    this.#parts = segments.map(({ bytes }) => partOf(bytes, 0));
     this.segmentBytes = segmentBytes(this.#parts);
     this.bytesBeside = bytesBeside(payload.length, segments.length);
     this.#skipEmpty();
@@ -77,7 +78,7 @@ export class Shipment {
 
   /** False: memory of a segment was given away, or has shrunk. */
   get isIntact(): boolean {
-    return this.#parts.every(({ bytes, length }) => bytes.length === length);
+    return this.#parts.every((part) => isThere(part));
   }
 
   /** All pieces are with the transport. */
@@ -89,7 +90,7 @@ export class Shipment {
   pack(packed: readonly (Uint8Array | undefined)[], maxSegmentBytes: number): void {
     const parts = this.#parts.map((part, index) => {
       const bytes = packed[index];
-      return bytes === undefined ? part : { bytes, length: bytes.length, rawLength: part.length, sent: 0 };
+      return bytes === undefined ? part : partOf(bytes, part.length);
     });
     const ofSegments = segmentBytes(parts);
     if (ofSegments > maxSegmentBytes) return;
@@ -117,8 +118,8 @@ export class Shipment {
   /** The next piece, of at most so many bytes; undefined: its memory isn't what it was. */
   take(maxBytes: number): Piece | undefined {
     const part = this.#parts[this.#next]!;
-    if (part.bytes.length !== part.length) return undefined;
-    const bytes = part.bytes.subarray(part.sent, part.sent + maxBytes);
+    if (!isThere(part)) return undefined;
+    const bytes = pieceOf(part, maxBytes);
     const head = this.#pieceHead(bytes.length);
     part.sent += bytes.length;
     if (part.sent === part.length) {
@@ -157,4 +158,19 @@ export class Shipment {
     head.writeUInt32BE(this.#next, HEADER_BYTES + 5);
     return head;
   }
+}
+
+function partOf(bytes: Uint8Array, rawLength: number): Part {
+  return { bytes, length: bytes.length, end: bytes.byteOffset + bytes.length, rawLength, sent: 0 };
+}
+
+function isThere({ bytes, end }: Part): boolean {
+  return bytes.buffer.byteLength >= end;
+}
+
+/** What a resizable buffer loses, the system takes away at once, from who is just reading it, too: of those it gets a copy. */
+function pieceOf({ bytes, sent }: Part, maxBytes: number): Uint8Array {
+  const piece = bytes.subarray(sent, sent + maxBytes);
+  const { resizable } = bytes.buffer as { resizable?: boolean };
+  return resizable === true ? Uint8Array.from(piece) : piece;
 }

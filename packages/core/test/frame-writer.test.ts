@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { FrameWriter } from "../src/frame-writer.ts";
 import type { Transport } from "../src/transport.ts";
-import { frame, payloads, thrownBy } from "./support.ts";
+import { bytes, frame, hex, payloads, thrownBy } from "./support.ts";
 
 /** Keeps what is written; `queuedBytes` is set by hand. */
 class Sink implements Transport {
@@ -13,7 +13,9 @@ class Sink implements Transport {
   resume(): void {}
   end(): void {}
   destroy(): void {}
-  writePiece(): void {}
+  writePiece(head: Uint8Array, piece: Uint8Array): void {
+    this.batches.push(Buffer.concat([head, piece]));
+  }
   write(bytes: Uint8Array): boolean {
     this.batches.push(bytes as Buffer);
     return this.queuedBytes === 0;
@@ -137,6 +139,83 @@ describe("FrameWriter", () => {
     send(1, 7);
     await nextTick();
     expect(sink.batches).toStrictEqual([frame("\u0007")]);
+  });
+
+  it("adds extended frames to the batch, behind the frame that is being written", async () => {
+    const { sink, frames, send } = made();
+    send(1, 1);
+    frames.extended(3, bytes("00000007"));
+    const mark = frames.begin();
+    expect(frames.isOpen).toBe(true);
+    frames.writer.append(Buffer.from([2]));
+    frames.extended(5, bytes("00000008"), bytes("aabb"));
+    frames.extended(4, bytes("00000009"));
+    // What is half written doesn't leave.
+    frames.flush();
+    expect(sink.batches).toStrictEqual([]);
+    frames.writer.append(Buffer.from([2]));
+    frames.commit(mark);
+    expect(frames.isOpen).toBe(false);
+    await nextTick();
+    expect(hex(sink.batches[0]!)).toBe(
+      hex(bytes("0000000101 800000050300000007 000000020202 800000070500000008aabb 800000050400000009")),
+    );
+    expect(frames.sentMessages).toBe(2);
+    expect(frames.sentBytes).toBe(sink.batches[0]!.length);
+  });
+
+  it.each([
+    ["drop", (frames: FrameWriter, mark: number) => frames.drop(mark)],
+    ["abort", (frames: FrameWriter, mark: number) => void frames.abort(mark, new Error("failed"))],
+    ["lift", (frames: FrameWriter, mark: number) => void frames.lift(mark)],
+  ])("adds them where the frame comes to nothing, too: %s", (_what, end) => {
+    const { sink, frames, send } = made();
+    send(1, 1);
+    const mark = frames.begin();
+    frames.writer.append(Buffer.from("half"));
+    frames.extended(3, bytes("00000007"));
+    end(frames, mark);
+    frames.flush();
+    expect(hex(sink.batches[0]!)).toBe(hex(bytes("0000000101 800000050300000007")));
+  });
+
+  it("leaves what came behind a frame over the limit alone", () => {
+    const { sink, frames } = made({ limit: 3 });
+    const mark = frames.begin();
+    frames.writer.append(Buffer.from("long"));
+    frames.extended(3, bytes("00000007"));
+    frames.abort(
+      mark,
+      thrownBy(() => frames.commit(mark)),
+    );
+    frames.flush();
+    expect(hex(sink.batches[0]!)).toBe("800000050300000007");
+  });
+
+  it("takes a payload out that is sent later", () => {
+    const { sink, frames, send } = made({ limit: 5 });
+    send(1, 1);
+    const mark = frames.begin();
+    frames.writer.append(Buffer.from("later"));
+    const payload = frames.lift(mark);
+    send(2, 2);
+    frames.flush();
+    expect(payload.toString()).toBe("later");
+    expect(payloads(sink.batches[0]!)).toStrictEqual([Buffer.alloc(1, 1), Buffer.alloc(2, 2)]);
+    const other = frames.begin();
+    frames.writer.append(Buffer.from("longer"));
+    expect(thrownBy(() => frames.lift(other)).message).toContain("5 bytes (maxMessageBytes)");
+    expect(frames.isOpen).toBe(false);
+  });
+
+  it("sends pieces of large values, counts their bytes, and sees that they wait", () => {
+    const { sink, frames } = made();
+    frames.piece(bytes("0102"), bytes("030405"), () => {});
+    expect(sink.batches.map((batch) => hex(batch))).toStrictEqual(["0102030405"]);
+    expect([frames.sentBytes, frames.queuedBytes, frames.waits, frames.moved]).toStrictEqual([5, 0, false, 5]);
+    sink.queuedBytes = 3;
+    frames.piece(bytes("0102"), bytes("030405"), () => {});
+    expect([frames.sentBytes, frames.queuedBytes, frames.waits, frames.moved]).toStrictEqual([10, 3, true, 7]);
   });
 
   it("writes nothing after its end", async () => {

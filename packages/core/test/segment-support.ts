@@ -54,6 +54,16 @@ export function striped(length: number, seed = 0): Buffer {
   return bytes;
 }
 
+interface ResizableBuffer extends ArrayBuffer {
+  resize(byteLength: number): void;
+}
+
+/** Part of ES2024: the engines have it. */
+export function resizable(byteLength: number, maxByteLength: number): ResizableBuffer {
+  const Resizable = ArrayBuffer as unknown as new (byteLength: number, options: object) => ResizableBuffer;
+  return new Resizable(byteLength, { maxByteLength });
+}
+
 /** A frame as it was sent. `kind` 0 is an ordinary one. */
 export type SentFrame =
   | { readonly kind: 0; readonly payload: Buffer }
