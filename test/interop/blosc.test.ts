@@ -2,7 +2,9 @@ import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { isDeepStrictEqual } from "node:util";
 import { MsgPackBloscCodec } from "@colloquy/core";
+import { Service, connect, expose, serve } from "@colloquy/rpc";
 import { describe, expect, test } from "vitest";
+import { PythonPeer } from "./driver.ts";
 import { pythonWith } from "./pythons.ts";
 
 const { python, missing } = pythonWith("blosc", "msgpack");
@@ -75,5 +77,42 @@ describe.skipIf(missing !== undefined)("python-blosc", () => {
       const back = await codec.decode(Buffer.from(container, "base64"));
       expect(isDeepStrictEqual(back, messages[index])).toBe(true);
     }
+  });
+});
+
+class Desk extends Service {
+  @expose add(a: number, b: number): number {
+    return a + b;
+  }
+  @expose echo(value: unknown): unknown {
+    return value;
+  }
+}
+
+describe.skipIf(missing !== undefined)("a Python peer that speaks MsgPack in Blosc", () => {
+  const options = { python, script: "blosc_drive.py", codec: "msgpack-blosc" } as const;
+  const text = "again and again, ".repeat(2000);
+  const rows = Array.from({ length: 5000 }, (_, index) => ({ index, name: `user ${index % 97}` }));
+
+  test("is called, with small, medium and large values", async () => {
+    await using peer = await PythonPeer.start({ ...options, mode: "server" });
+    await using connection = await connect<Desk>(peer.address, { codec: MsgPackBloscCodec });
+    const { remote } = connection;
+    expect(await remote.add(3, 4)).toBe(7);
+    for (const value of [text, rows, new Uint8Array(5000)]) expect(await remote.echo(value)).toEqual(value);
+  });
+
+  test.each([
+    ["that codec", MsgPackBloscCodec],
+    ["any codec", "auto"],
+  ] as const)("calls a server that takes %s", async (_what, codec) => {
+    await using server = await serve("tcp://127.0.0.1:0", new Desk(), { codec });
+    await using peer = await PythonPeer.start({
+      ...options,
+      mode: "client",
+      address: server.address,
+    });
+    expect(await peer.remote("add", 3, 4)).toBe(7);
+    for (const value of [text, rows]) expect(await peer.remote("echo", value)).toEqual(value);
   });
 });

@@ -18,7 +18,8 @@ export interface PythonPeerOptions {
   python?: string;
   /** Another file of this folder that takes the same options and commands. */
   script?: string;
-  codec?: "json" | "msgpack";
+  /** The third one takes the script `blosc_drive.py`. */
+  codec?: "json" | "msgpack" | "msgpack-blosc";
   /** Where a client connects. Without it the op `connect` does. */
   address?: string;
   /** Where a server listens; a free port of 127.0.0.1 without it. */

@@ -1,4 +1,11 @@
-import { JsonCodec, MsgPackCodec, connectChannel } from "@colloquy/core";
+import {
+  JsonCodec,
+  MsgPackBloscCodec,
+  MsgPackCodec,
+  StructuredCloneCodec,
+  compressed,
+  connectChannel,
+} from "@colloquy/core";
 import type { SerializerFactory } from "@colloquy/core";
 import { expose } from "@colloquy/rpc";
 import type { Remote } from "@colloquy/rpc";
@@ -48,6 +55,7 @@ class Giver extends Agent {
 describe.each([
   ["json", JsonCodec],
   ["msgpack", MsgPackCodec],
+  ["msgpack-blosc", MsgPackBloscCodec],
 ])("containers that speak %s", (_name, codec) => {
   it("send dates", async () => {
     const [here, there] = [await newContainer(newAddress(), { codec }), await newContainer(newAddress(), { codec })];
@@ -122,6 +130,22 @@ describe("different serializers", () => {
     ];
     const made = newContainer(newAddress(), { extraSerializers: [dates] });
     await expect(made).rejects.toThrow(/DateTime/);
+  });
+});
+
+describe.each([
+  ["structured-clone", StructuredCloneCodec],
+  ["msgpack+deflate", compressed(MsgPackCodec, { algorithm: "deflate", threshold: 0 })],
+])("containers that speak %s", (_name, codec) => {
+  it("send dates, agents and the types of the user", async () => {
+    const options = { codec, extraSerializers: [point, size] };
+    const [here, there] = [await newContainer(newAddress(), options), await newContainer(newAddress(), options)];
+    const agent = await there.spawn(new Giver());
+    const proxy = await here.connect<Giver>(agent.address);
+    const [date, ...rest] = (await proxy.give()) as [DateTime, Point, Size, Remote<Giver>];
+    expect(date.toISO()).toBe("2016-01-01T00:00:00.000Z");
+    expect(rest.slice(0, 2)).toEqual([new Point(1, 2), new Size(3)]);
+    expect(await proxy.dayOf(rest[2] as never, DateTime.utc(2020, 2, 29))).toBe(29);
   });
 });
 

@@ -86,7 +86,7 @@ export abstract class WrappingCodec extends Codec {
     if (plainBytes >= this.#leastPackedBytes) {
       const plain = writer.bytes.subarray(head + this.#headBytes, writer.position);
       const packing = this.packingOf(plain);
-      if (packing === "later") return this.#wrapMessage(plain);
+      if (packing === "later") return this.#packMessageLater(plain);
       const packed = packing === "now" ? this.#packMessage(plain) : undefined;
       if (packed !== undefined) {
         writer.rewind(mark);
@@ -129,15 +129,24 @@ export abstract class WrappingCodec extends Codec {
 
   #wrap(plain: Buffer): Buffer | Promise<Buffer> {
     const packing = plain.length < this.#leastPackedBytes ? "not" : this.packingOf(plain);
-    if (packing === "now") return this.packNow(plain) ?? this.#withHead(plain);
+    if (packing === "later") return this.#packLater(plain);
+    return (packing === "now" ? this.packNow(plain) : undefined) ?? this.#withHead(plain);
+  }
+
+  async #packLater(plain: Buffer): Promise<Buffer> {
+    // What comes next is written into the same memory.
     const whole = this.#withHead(plain);
-    if (packing === "not") return whole;
-    return this.packLater(whole.subarray(this.#headBytes)).then((packed) => packed ?? whole);
+    return (await this.packLater(whole.subarray(this.#headBytes))) ?? whole;
   }
 
   #packMessage(plain: Buffer): Buffer | undefined {
     this.#checkSent(plain);
     return this.packNow(plain);
+  }
+
+  async #packMessageLater(plain: Buffer): Promise<Buffer> {
+    this.#checkSent(plain);
+    return this.#packLater(plain);
   }
 
   async #wrapMessage(plain: Buffer): Promise<Buffer> {
