@@ -124,9 +124,9 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
   request(call: PendingCall, content: unknown, urgent = false): void {
     if (this.#ended)
       call.onFailure(new ColloquyError("CONNECTION_LOST", `the connection to ${this.remoteAddress} is closed`));
-    else if (this.#draining && !this.isServing && !urgent) {
+    else if (this.#draining && !this.isServing && !urgent)
       call.onFailure(new ColloquyError("UNAVAILABLE", `the connection to ${this.remoteAddress} is closing`));
-    } else this.#outbox.request(call, content, urgent);
+    else this.#outbox.request(call, content, urgent);
   }
 
   /** Gives a call up: its answer will be dropped. Returns its id where the request has left, -1 where it never will. */

@@ -172,7 +172,7 @@ describe("StructuredCloneCodec", () => {
     expect(found).toMatchObject({ code: "CONNECTION_LOST", message: "gone", executed: "unknown" });
     expect(found.cause).toEqual(new Map([[1, 2]]));
     expect(again).toBe(found);
-    const loop = Object.assign(new ProtocolError("x"), { own: undefined as unknown });
+    const loop: ProtocolError & { own?: unknown } = new ProtocolError("x");
     loop.own = [loop];
     expect(thrownBy(() => codec.encode([loop])).message).toContain("the ProtocolError has itself in the data");
     expect(cloned(new ProtocolError("y"))).toBeInstanceOf(ProtocolError);
