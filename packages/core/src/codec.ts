@@ -49,8 +49,6 @@ export abstract class Codec {
   readonly packer: (SegmentPacker & SegmentUnpacker) | undefined = undefined;
   /** @internal Bytes of a message, once it is unpacked, that the peer takes. */
   maxSentBytes: number = Infinity;
-  /** @internal The same that this side takes; less than its limit before hello is done. */
-  maxReceivedBytes: number = Infinity;
   #liftedFrom: unknown;
   /** 1 for the codec of a channel: `[type, id, content]` itself doesn't count as depth. */
   #messageDepth = 0;

@@ -81,7 +81,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
   /** What bounds the size, the depth and the cost of messages from now on. */
   set messageLimits(limits: Limits) {
     this.#messageLimits = limits;
-    this.#inbox.maxPayloadBytes = limits.maxMessageBytes;
+    this.#inbox.frames.maxPayloadBytes = limits.maxMessageBytes;
     if (this.codec !== undefined) this.codec.limits = limits;
   }
 
@@ -280,8 +280,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
     if (this.#draining && this.#pending.liveCount === 0)
       this.fail(id, new ColloquyError("UNAVAILABLE", "this side of the connection is closing"));
     else if (this.#running.size + this.#outbox.waitingAnswerCount >= this.limits.maxRunningCount) {
-      const limit = this.limits.maxRunningCount;
-      const reason = `${limit} calls of this connection run already (maxRunningCount)`;
+      const reason = `${this.limits.maxRunningCount} calls of this connection run already (maxRunningCount)`;
       this.fail(id, new ColloquyError("RESOURCE_EXHAUSTED", reason));
     } else this.#handler.onRequest(id, content, error);
     this.#running.end(id, !this.#ended);

@@ -3,7 +3,7 @@ import { PACKED_HEADS, PLAIN_HEAD, compressed } from "./compressed.ts";
 import { ProtocolError } from "./errors.ts";
 import { HELLO_PATH } from "./hello.ts";
 import { JsonCodec } from "./json-codec.ts";
-import { LIMITS_BEFORE_HELLO, limitsBeforeHello } from "./limits.ts";
+import { limitsBeforeHello } from "./limits.ts";
 import type { Limits } from "./limits.ts";
 import { REQUEST } from "./message.ts";
 import type { Message } from "./message.ts";
@@ -55,7 +55,6 @@ export function readForeignStart(payload: Buffer, own: string, limits: Limits): 
 function readHeader(codec: Codec, payload: Buffer, limits: Limits): Message | undefined {
   const message: Message = { type: -1, id: -1, content: undefined, error: undefined };
   codec.limits = limitsBeforeHello(limits);
-  codec.maxReceivedBytes = LIMITS_BEFORE_HELLO.maxMessageBytes;
   try {
     const later = codec.decodeMessage(payload, 0, payload.length, message);
     if (later === undefined) return message;

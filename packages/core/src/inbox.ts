@@ -55,13 +55,6 @@ export class Inbox implements FrameListener, SegmentListener {
     this.frames = new FrameDecoder(maxPayloadBytes, this);
     if (typeof codec === "function") this.#choose = codec;
     else this.#codec = codec;
-    this.maxPayloadBytes = maxPayloadBytes;
-  }
-
-  /** The largest payload to be read from now on, also once it is unpacked. */
-  set maxPayloadBytes(bytes: number) {
-    this.frames.maxPayloadBytes = bytes;
-    if (this.#codec !== undefined) this.#codec.maxReceivedBytes = bytes;
   }
 
   /** True while a message is being decoded in a promise, and until those behind it are decoded, too. */
@@ -201,7 +194,6 @@ export class Inbox implements FrameListener, SegmentListener {
 
   #useChosen(codec: Codec): void {
     this.#codec = codec;
-    codec.maxReceivedBytes = this.frames.maxPayloadBytes;
     this.#choose = undefined;
     this.#listener.onCodec(codec);
   }

@@ -71,7 +71,7 @@ export abstract class WrappingCodec extends Codec {
     const buffer = asBuffer(bytes);
     const start = this.plainStart(buffer, 0, buffer.length);
     if (start >= 0) return inner.decode(bytes.subarray(start));
-    const unpacked = this.unpack(buffer, 0, buffer.length, this.#maxUnpackedBytes);
+    const unpacked = this.unpack(buffer, 0, buffer.length, this.limits.maxMessageBytes);
     return unpacked instanceof Promise ? unpacked.then((plain) => inner.decode(plain)) : inner.decode(unpacked);
   }
 
@@ -101,7 +101,7 @@ export abstract class WrappingCodec extends Codec {
     try {
       const plain = this.plainStart(bytes, start, end);
       if (plain >= 0) return inner.decodeMessage(bytes, plain, end, message);
-      const unpacked = this.unpack(bytes, start, end, this.#maxUnpackedBytes);
+      const unpacked = this.unpack(bytes, start, end, this.limits.maxMessageBytes);
       if (!(unpacked instanceof Promise)) return inner.decodeMessage(unpacked, 0, unpacked.length, message);
       return unpacked.then((whole) => inner.decodeMessage(whole, 0, whole.length, message), refuseMessage);
     } catch (error) {
@@ -121,10 +121,6 @@ export abstract class WrappingCodec extends Codec {
   #followed(): Codec {
     this.#inner.limits = this.limits;
     return this.#inner;
-  }
-
-  get #maxUnpackedBytes(): number {
-    return Math.min(this.limits.maxMessageBytes, this.maxReceivedBytes);
   }
 
   #wrap(plain: Buffer): Buffer | Promise<Buffer> {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ColloquyError } from "../src/errors.ts";
-import { DEFAULT_LIMITS, resolveLimits } from "../src/limits.ts";
+import { resolveLimits } from "../src/limits.ts";
 import type { Message } from "../src/message.ts";
 import { MsgPackBloscCodec } from "../src/msgpack-blosc-codec.ts";
 import { MsgPackCodec } from "../src/msgpack-codec.ts";
@@ -85,12 +85,10 @@ describe("MsgPackBloscCodec", () => {
       code: "PROTOCOL_ERROR",
       message: "not a message: Blosc container that holds 2906 bytes; the limit is 2000",
     });
-    codec.limits = DEFAULT_LIMITS;
-    codec.maxReceivedBytes = 2906;
+    codec.limits = resolveLimits({ maxMessageBytes: 2906 });
     expect(decodeMessage(codec, payload).content).toBe(text);
-    codec.maxReceivedBytes = 2905;
+    codec.limits = resolveLimits({ maxMessageBytes: 2905 });
     expect(thrownBy(() => decodeMessage(codec, payload))).toMatchObject({ code: "PROTOCOL_ERROR" });
-    codec.maxReceivedBytes = Infinity;
     codec.limits = resolveLimits({ maxDecodedCost: 1000 });
     expect(decodeMessage(codec, payload).error?.message).toContain("maxDecodedCost");
   });
