@@ -113,7 +113,7 @@ describe.each([
     const double: Callback = async (array) => array.map((value) => value * 2);
     const calls = Array.from({ length: 20 }, async (_, index) => {
       const array = bytesOf(200_000 + index, index);
-      const found = await link.remote.callBack(double as never, array as never);
+      const found = await link.remote.callBack(double, array);
       return isSame(found, await double(array));
     });
     expect(await Promise.all(calls)).toStrictEqual(calls.map(() => true));
@@ -124,7 +124,7 @@ describe.each([
     const store = new Store();
     await using link = await pair(store, options);
     const array = bytesOf(MEBIBYTE, 3);
-    notify(link.remote.keep)(array as never);
+    notify(link.remote.keep)(array);
     await until(() => store.kept !== undefined);
     expect(isSame(store.kept, array)).toBe(true);
     expect(link.peer.stats().failedNotifications).toBe(0);
@@ -145,13 +145,13 @@ describe.each([
 describe("a call that is given up", () => {
   test("while its array waits for room never starts, and leaves nothing", async () => {
     const { connection, wire, remote } = await byHand({ limits: { maxSegmentBytes: HUGE } });
-    const first = remote.put("first", new Uint8Array(HUGE) as never);
+    const first = remote.put("first", new Uint8Array(HUGE));
     await until(() => connection.stats().sentBytes > 16 * MEBIBYTE && connection.stats().queuedBytes === 0);
     const abort = new AbortController();
     const second = failureOf(
-      withOptions(remote.put, { signal: abort.signal })("second", new Uint8Array(LARGE) as never, (() => 1) as never),
+      withOptions(remote.put, { signal: abort.signal })("second", new Uint8Array(LARGE), () => 1),
     );
-    const third = remote.put("third", new Uint8Array(LARGE) as never);
+    const third = remote.put("third", new Uint8Array(LARGE));
     expect(connection.stats()).toMatchObject({ exportedReferences: 1, pending: 3, waiting: 0 });
     abort.abort();
     expect(await second).toMatchObject({ code: "CANCELLED", executed: "no" });
@@ -167,11 +167,7 @@ describe("a call that is given up", () => {
     for (let count = 0; count < 3; count++) {
       const abort = new AbortController();
       const call = failureOf(
-        withOptions(link.remote.put, { signal: abort.signal })(
-          "huge",
-          new Uint8Array(HUGE) as never,
-          (() => 1) as never,
-        ),
+        withOptions(link.remote.put, { signal: abort.signal })("huge", new Uint8Array(HUGE), () => 1),
       );
       if (count > 0) await until(() => link.peer.stats().receivedBytes > (count * 17 + 1) * MEBIBYTE);
       expect(link.client.stats()).toMatchObject({ pending: 1, exportedReferences: 1 });
@@ -180,7 +176,7 @@ describe("a call that is given up", () => {
       expect(link.client.stats()).toMatchObject({ pending: 0, exportedReferences: 0 });
       await link.client.flushed();
     }
-    expect(await link.remote.put("next", new Uint8Array(LARGE) as never)).toBe(LARGE);
+    expect(await link.remote.put("next", new Uint8Array(LARGE))).toBe(LARGE);
     expect(store.log).toStrictEqual(["next"]);
     expect(link.peer.stats()).toMatchObject({ running: 0, importedReferences: 0 });
   });
@@ -189,7 +185,7 @@ describe("a call that is given up", () => {
     const store = new Store();
     await using link = await pair(store, { address: TCP });
     const abort = new AbortController();
-    const call = failureOf(withOptions(link.remote.hang, { signal: abort.signal })(new Uint8Array(LARGE) as never));
+    const call = failureOf(withOptions(link.remote.hang, { signal: abort.signal })(new Uint8Array(LARGE)));
     await until(() => store.log.length > 0);
     abort.abort();
     expect(await call).toMatchObject({ code: "CANCELLED", executed: "unknown" });
@@ -200,7 +196,7 @@ describe("a call that is given up", () => {
 
   test("by its time limit is withdrawn, too, and its id isn't waited for", async () => {
     const { connection, wire, remote } = await byHand();
-    const call = failureOf(withOptions(remote.put, { timeout: 30 })("slow", new Uint8Array(HUGE) as never));
+    const call = failureOf(withOptions(remote.put, { timeout: 30 })("slow", new Uint8Array(HUGE)));
     expect(await call).toMatchObject({ code: "DEADLINE_EXCEEDED", executed: "no" });
     expect(connection.stats().pending).toBe(0);
     const frames: SentFrame[] = [];
@@ -230,9 +226,7 @@ describe("a call that is given up", () => {
     ];
     const store = new Store();
     await using link = await pair(store, { address: TCP, extraSerializers, serve: { extraSerializers } });
-    const call = failureOf(
-      withOptions(link.remote.put, { signal: abort.signal })("huge", new Uint8Array(HUGE) as never),
-    );
+    const call = failureOf(withOptions(link.remote.put, { signal: abort.signal })("huge", new Uint8Array(HUGE)));
     expect(await link.remote.echo(new Trigger())).toBe("triggered");
     expect(await call).toMatchObject({ code: "CANCELLED", executed: "no" });
     expect(await link.remote.echo("next")).toBe("next");
@@ -291,7 +285,7 @@ describe("the end of a connection", () => {
     closers.push(() => server.close({ graceMs: 0 }));
     const connection = await connect<Store>(server.address);
     const array = bytesOf(HUGE, 5);
-    notify(connection.remote.keep)(array as never);
+    notify(connection.remote.keep)(array);
     await connection.close();
     await until(() => store.kept !== undefined);
     expect(isSame(store.kept, array)).toBe(true);
@@ -300,9 +294,9 @@ describe("the end of a connection", () => {
   test("lets calls with arrays under way finish, in both directions", async () => {
     const store = new Store();
     await using link = await pair(store, { address: TCP });
-    await link.remote.subscribe((async (array: Uint8Array) => array) as never);
+    await link.remote.subscribe(async (array: Uint8Array) => array);
     const array = bytesOf(20 * MEBIBYTE, 6);
-    const there = link.remote.echo(array as never);
+    const there = link.remote.echo(array);
     const back = store.callback!(array);
     const closed = link.client.close();
     expect([isSame(await there, array), isSame(await back, array)]).toStrictEqual([true, true]);
@@ -312,9 +306,9 @@ describe("the end of a connection", () => {
   test("without grace fails calls whose arrays were on their way, and says that they were not carried out", async () => {
     const { connection, remote } = await byHand();
     const calls = [
-      failureOf(remote.put("one", new Uint8Array(HUGE) as never)),
-      failureOf(remote.put("two", new Uint8Array(HUGE) as never)),
-      failureOf(remote.put("small", new Uint8Array(3) as never)),
+      failureOf(remote.put("one", new Uint8Array(HUGE))),
+      failureOf(remote.put("two", new Uint8Array(HUGE))),
+      failureOf(remote.put("small", new Uint8Array(3))),
     ];
     await connection.close({ graceMs: 0 });
     const outcomes = (await Promise.all(calls)).map(({ code, executed }) => [code, executed]);
@@ -327,7 +321,7 @@ describe("the end of a connection", () => {
 
   test("after the last piece doesn't know whether a call was carried out", async () => {
     const { connection, wire, remote } = await byHand();
-    const call = failureOf(remote.put("one", new Uint8Array(LARGE) as never));
+    const call = failureOf(remote.put("one", new Uint8Array(LARGE)));
     await wire.next();
     expect(await wire.next()).toMatchObject({ kind: 2, index: 0 });
     connection.destroy();
@@ -338,7 +332,7 @@ describe("the end of a connection", () => {
 describe("a peer", () => {
   test("that takes no segments gets all in the message", async () => {
     const { wire, remote } = await byHand({ segments: false });
-    remote.put("one", new Uint8Array(LARGE) as never).catch(() => {});
+    remote.put("one", new Uint8Array(LARGE)).catch(() => {});
     const [, , [path, args]] = (await wire.message()) as [number, number, [string, unknown[]]];
     expect(path).toBe("put");
     expect(JSON.stringify(args)).toContain(Buffer.alloc(LARGE).toString("base64").slice(0, 100));
@@ -360,7 +354,7 @@ describe("a peer", () => {
   test("that confirms goes on to get what waits, however much there is", async () => {
     const { connection, wire, remote } = await byHand({ limits: { maxSegmentBytes: 40 * MEBIBYTE } });
     const names = ["a", "b", "c", "d", "e"];
-    const calls = names.map((name) => remote.put(name, new Uint8Array(15 * MEBIBYTE) as never));
+    const calls = names.map((name) => remote.put(name, new Uint8Array(15 * MEBIBYTE)));
     // Two at a time fit; they take turns.
     expect((await answerAll(wire, 5)).toSorted((one, other) => one.localeCompare(other))).toStrictEqual(names);
     expect(await Promise.all(calls)).toStrictEqual(names);
