@@ -17,7 +17,10 @@ const LARGEST_BATCH_BYTES = 16_384;
 const RESERVE_SLACK_BYTES = 8192;
 
 export interface FrameWriterListener {
-  /** Called after each batch: has it left? Where it has not, the transport's `onDrain` follows. */
+  /**
+   * Called after each batch: has it left? Where it has not, the transport's `onDrain` follows. Called for a piece only where it has
+   * not, and `onLeft` follows.
+   */
   onWritten(sent: boolean): void;
 }
 
@@ -28,6 +31,8 @@ export class FrameWriter implements WatchedOutput {
   maxPayloadBytes: number;
   sentMessages = 0;
   sentBytes = 0;
+  /** What the peer has confirmed of pieces. */
+  confirmedBytes = 0;
   readonly #transport: Transport;
   readonly #listener: FrameWriterListener;
   #scheduled = false;
@@ -59,8 +64,9 @@ export class FrameWriter implements WatchedOutput {
     return this.#transport.queuedBytes > 0;
   }
 
+  /** A piece is queued until all of it has left; that it moves is seen from what the peer confirms. */
   get moved(): number {
-    return this.sentBytes - this.#transport.queuedBytes;
+    return this.sentBytes - this.#transport.queuedBytes + this.confirmedBytes;
   }
 
   /** A frame has begun and is not complete. */
@@ -135,6 +141,7 @@ export class FrameWriter implements WatchedOutput {
     this.sentBytes += head.length + bytes.length;
     this.#transport.writePiece(head, bytes, onLeft);
     this.#backlogged = this.#transport.queuedBytes > 0;
+    if (this.#backlogged) this.#listener.onWritten(false);
   }
 
   #checkedLength(mark: number): number {

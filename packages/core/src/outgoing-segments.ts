@@ -181,6 +181,7 @@ export class OutgoingSegments implements SegmentReceipts, WatchedOutput {
   onReceipt(bytes: number): void {
     if (!this.#window.onReceived(bytes)) throw new ProtocolError(`receipt of ${bytes} bytes that were not sent`);
     this.#confirmations += bytes;
+    this.#frames.confirmedBytes += bytes;
     this.pump();
   }
 

@@ -85,7 +85,8 @@ class SocketTransport implements Transport {
     socket.cork();
     socket.write(head);
     socket.write(piece, (error) => {
-      if (error !== undefined && error !== null) return;
+      // What a destroyed socket drops is told without an error.
+      if ((error !== undefined && error !== null) || socket.destroyed) return;
       onLeft();
       this.#onWritten();
     });

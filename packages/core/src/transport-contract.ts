@@ -14,14 +14,16 @@ export interface TransportHarness {
 const PATIENCE_MS = 5000;
 
 /**
- * Holds a transport to what channels rely on: bytes arrive in order and once, back-pressure is told, the end is told once on
- * both sides, what was written before `end` arrives, nothing is delivered after `destroy`.
+ * Holds a transport to what channels rely on: bytes arrive in order and once, back-pressure is told, pieces of large values are
+ * their owner's again once they have left, the end is told once on both sides, what was written before `end` arrives, nothing is delivered after `destroy`.
  *
  * Rejects with an `Error` that names the rule. For the tests of a transport of one's own; it needs no test framework.
  */
 export async function checkTransport(harness: TransportHarness): Promise<void> {
   await carriesBytesInOrder(harness);
   await tellsOfBackPressure(harness);
+  await carriesPieces(harness);
+  await keepsPiecesUntilTheyHaveLeft(harness);
   await sendsEverythingBeforeItEnds(harness);
   await endsOnceOnBothSides(harness);
   await staysQuietAfterItsEnd(harness);
@@ -59,6 +61,51 @@ async function tellsOfBackPressure(harness: TransportHarness): Promise<void> {
   await until(harness, "onDrain follows a write that returned false", () => near.drains > before);
   await until(harness, "all arrives after resume", () => far.received.length === written + block);
   await close();
+}
+
+async function carriesPieces(harness: TransportHarness): Promise<void> {
+  const { near, far, close } = await open(harness);
+  const piece = Buffer.alloc(3_000_000);
+  const expected: Buffer[] = [];
+  for (let count = 1; count <= 3; count++) {
+    const [head, before] = [Buffer.from(`head ${count}`), Buffer.from(`before ${count}`)];
+    near.transport.write(Buffer.from(before));
+    await until(harness, "queuedBytes is 0 when all has left", () => near.transport.queuedBytes === 0);
+    let lefts = 0;
+    near.transport.writePiece(head, piece.fill(count), () => lefts++);
+    expected.push(before, head, Buffer.from(piece));
+    await until(harness, "onLeft is called when a piece has left", () => lefts > 0);
+    if (near.transport.queuedBytes > 0) broken("queuedBytes is 0 when a piece has left");
+    // Its memory is its owner's again.
+    piece.fill(0xee);
+    await turn();
+    if (lefts > 1) broken("onLeft is called once");
+  }
+  const data = Buffer.concat(expected);
+  await until(harness, "pieces arrive", () => far.received.length === data.length);
+  if (!far.received.equals(data)) broken("a piece arrives behind its head, as it was until it had left");
+  await close();
+}
+
+async function keepsPiecesUntilTheyHaveLeft(harness: TransportHarness): Promise<void> {
+  for (const isDestroyed of [false, true]) {
+    const { near, far, close } = await open(harness);
+    far.transport.pause();
+    let lefts = 0;
+    // More than the system takes.
+    near.transport.writePiece(Buffer.from("head"), Buffer.alloc(50_000_000), () => lefts++);
+    await turn();
+    if (lefts > 0) broken("onLeft isn't called before a piece has left");
+    if (near.transport.queuedBytes < 1_000_000) broken("queuedBytes counts what has not left of a piece");
+    if (isDestroyed) near.transport.destroy();
+    else far.transport.resume();
+    await until(harness, "a piece leaves, or the end is told", () => (isDestroyed ? near.closes : lefts) > 0);
+    await turn();
+    if (isDestroyed && lefts > 0) broken("onLeft isn't called where the connection ends first");
+    near.transport.end();
+    near.transport.writePiece(Buffer.from("late"), Buffer.from("piece"), () => {});
+    await close();
+  }
 }
 
 async function sendsEverythingBeforeItEnds(harness: TransportHarness): Promise<void> {

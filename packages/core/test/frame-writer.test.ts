@@ -209,13 +209,14 @@ describe("FrameWriter", () => {
   });
 
   it("sends pieces of large values, counts their bytes, and sees that they wait", () => {
-    const { sink, frames } = made();
+    const { sink, frames, written } = made();
     frames.piece(bytes("0102"), bytes("030405"), () => {});
     expect(sink.batches.map((batch) => hex(batch))).toStrictEqual(["0102030405"]);
     expect([frames.sentBytes, frames.queuedBytes, frames.waits, frames.moved]).toStrictEqual([5, 0, false, 5]);
     sink.queuedBytes = 3;
     frames.piece(bytes("0102"), bytes("030405"), () => {});
     expect([frames.sentBytes, frames.queuedBytes, frames.waits, frames.moved]).toStrictEqual([10, 3, true, 7]);
+    expect(written).toStrictEqual([false]);
   });
 
   it("writes nothing after its end", async () => {

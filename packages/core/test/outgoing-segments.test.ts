@@ -391,7 +391,10 @@ describe("receipts", () => {
     look();
     sender.segments.onReceipt(0);
     expect(sender.segments.moved).toBe(moved.at(-1));
+    const before = sender.frames.moved;
     sender.segments.onReceipt(10);
+    // A piece that is queued still moves, too.
+    expect(sender.frames.moved).toBe(before + 10);
     look();
     sender.segments.onRelease(0);
     look();

@@ -105,6 +105,48 @@ describe("the contract of transports", () => {
       /write returns false|queuedBytes/,
       (transport) => ({ write: (data) => transport.write(data) || true }),
     ],
+    [
+      "says that a piece has left as it comes",
+      /queuedBytes is 0 when a piece has left/,
+      (transport) => ({
+        writePiece: (head, piece, onLeft) => {
+          transport.writePiece(head, piece, () => {});
+          onLeft();
+        },
+      }),
+    ],
+    [
+      "sends other bytes than those of the piece",
+      /as it was until it had left/,
+      (transport) => ({
+        writePiece: (head, piece, onLeft) => {
+          const wrong = Buffer.alloc(piece.length);
+          transport.writePiece(head, wrong, onLeft);
+        },
+      }),
+    ],
+    [
+      "loses heads",
+      /pieces arrive/,
+      (transport) => ({ writePiece: (_head, piece, onLeft) => transport.writePiece(Buffer.alloc(0), piece, onLeft) }),
+    ],
+    [
+      "tells of pieces that were lost with the connection",
+      /where the connection ends first/,
+      (transport) => {
+        const lost: (() => void)[] = [];
+        return {
+          writePiece: (head, piece, onLeft) => {
+            lost.push(onLeft);
+            transport.writePiece(head, piece, () => (lost.splice(lost.indexOf(onLeft), 1), onLeft()));
+          },
+          destroy: () => {
+            for (const onLeft of lost.splice(0)) onLeft();
+            transport.destroy();
+          },
+        };
+      },
+    ],
     ["never pauses", /write returns false|the end waits|what was written/, () => ({ pause: () => {} })],
     ["doesn't end", /the end arrives/, () => ({ end: () => {} })],
     [
