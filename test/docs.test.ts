@@ -43,10 +43,14 @@ describe("docs/limits.md", () => {
     expect(noted).toEqual(Object.keys(DEFAULT_LIMITS));
   });
 
-  test("names the bound before hello, as the protocol page does", () => {
-    const bound = `${LIMITS_BEFORE_HELLO.toLocaleString("en-US")} bytes`;
-    expect(text).toContain(bound);
-    expect(page("protocol.md")).toContain(bound);
+  test("names the bounds before hello, as the protocol page does", () => {
+    const { maxMessageBytes, maxDecodedCost, maxDepth } = LIMITS_BEFORE_HELLO;
+    const shown = (value: number): string => value.toLocaleString("en-US");
+    for (const where of [text, page("protocol.md")]) {
+      expect(where).toContain(`${shown(maxMessageBytes)} bytes`);
+      expect(where).toContain(`${maxDepth} levels`);
+      expect(where).toContain(`a decoded cost of ${shown(maxDecodedCost)}`);
+    }
   });
 });
 

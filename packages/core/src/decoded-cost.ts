@@ -9,6 +9,14 @@ export const TEXT_COST = 24;
 export const JSON_ELEMENT_COST = 24;
 /** A number that is no small integer, where it stands between values of other types. */
 export const NUMBER_COST = 16;
+/** A key of a list that is new, beyond its characters: the key, its place in the list, and what is made on the way. */
+export const NEW_KEY_COST = 96;
+/** An entry of a map that has a table of its own for its keys. */
+export const TABLE_ENTRY_COST = 48;
+/** The first key that is an index: an array or a table for such keys. */
+export const FIRST_INDEX_COST = 160;
+/** A place in that array. */
+export const INDEX_COST = 12;
 
 const SMALL_BYTES_COST = 208;
 const BYTES_COST = 384;

@@ -3,7 +3,8 @@ import { located } from "./lower-lift.ts";
 
 /** What a codec has thrown, as the error of the message. */
 export function failureOf(thrown: unknown): ColloquyError {
-  if (thrown instanceof ColloquyError) return located(thrown) as ColloquyError;
+  const error = located(thrown);
+  if (error instanceof ColloquyError) return error;
   const reason = `the codec failed: ${toError(thrown).message}`;
   return new ColloquyError("SERIALIZATION_ERROR", reason, { cause: thrown });
 }

@@ -1,12 +1,9 @@
+import { FIRST_INDEX_COST, INDEX_COST, TABLE_ENTRY_COST } from "./decoded-cost.ts";
+
 const ZERO = 0x30;
 const NINE = 0x39;
 /** Engines keep small whole numbers among the keys in an array as long as its gaps are at most this wide. */
 const WIDEST_GAP = 1024;
-const SLOT_COST = 12;
-/** The first array or table for such keys. */
-const FIRST_COST = 160;
-/** An entry of a table. */
-const FAR_COST = 48;
 const LONGEST_INDEX = 10;
 
 /**
@@ -16,7 +13,7 @@ const LONGEST_INDEX = 10;
 export function indexKeyCost(index: number, highest: number): number {
   const gap = index - highest;
   if (gap <= 0) return 0;
-  return (highest < 0 ? FIRST_COST : 0) + (gap > WIDEST_GAP ? FAR_COST : gap * SLOT_COST);
+  return (highest < 0 ? FIRST_INDEX_COST : 0) + (gap > WIDEST_GAP ? TABLE_ENTRY_COST : gap * INDEX_COST);
 }
 
 /** The index that a key is, or -1. */

@@ -1,18 +1,23 @@
+import { NEW_KEY_COST, TABLE_ENTRY_COST } from "./decoded-cost.ts";
 import { indexKeyCost, indexOfKeyBytes } from "./index-key-cost.ts";
 
 /** Lists that are told from new ones; what comes beyond counts as new. */
 const MAX_KNOWN_COUNT = 4096;
-/** A key of a list that is new, beyond its characters: the key, its place in the list, and what is made on the way. */
-const NEW_KEY_COST = 96;
-/** A key in a map that has a table of its own for its keys. */
-const TABLE_ENTRY_COST = 48;
 /** Engines make a list anew for each key that is added to it. */
 const SQUARE_COST = 5;
 const LONGEST_SQUARED = 64;
-const FIRST_DEPTH = 128;
 /** Of the process: nobody can make lists that look the same. */
 const START = Math.trunc(Math.random() * 0x4000_0000);
 const FACTOR = 0x0100_0193 ^ (Math.trunc(Math.random() * 0x1_0000) << 1);
+
+/** What is kept for each depth: of the keys so far their hash, their count, what they cost where they are new; the hash before. */
+const HASH = 0;
+const COUNT = 1;
+const NEW_COST = 2;
+const BEFORE = 3;
+const FIELD_COUNT = 4;
+const FIRST_DEPTH = 96;
+const LAST_DIGIT = 0x39;
 
 /**
  * What the keys of the maps in one large message cost. Maps that have the keys of an earlier one, in the same order, share with it
@@ -23,12 +28,9 @@ export class KeyLists {
   readonly #bytes: Uint8Array;
   readonly #longestShared: number;
   readonly #known = new Set<number>();
-  /** By depth: of the keys that the map there has so far, and the hash of the list that the one before it had. */
-  #hashes = new Int32Array(FIRST_DEPTH);
-  #counts = new Int32Array(FIRST_DEPTH);
-  #lengths = new Int32Array(FIRST_DEPTH);
-  #highest = new Float64Array(FIRST_DEPTH);
-  #before = new Int32Array(FIRST_DEPTH);
+  #fields = new Int32Array(FIELD_COUNT * FIRST_DEPTH);
+  /** By depth, the highest key that is an index; undefined where there was none yet. */
+  #highest: number[] | undefined;
 
   /** A map of more than `longestShared` keys shares nothing. */
   constructor(bytes: Uint8Array, longestShared: number) {
@@ -38,56 +40,58 @@ export class KeyLists {
 
   /** A map starts at this depth. */
   open(depth: number): void {
-    if (depth >= this.#hashes.length) this.#deepen();
-    this.#hashes[depth] = START;
-    this.#counts[depth] = 0;
-    this.#lengths[depth] = 0;
-    this.#highest[depth] = -1;
+    const first = FIELD_COUNT * depth;
+    if (first >= this.#fields.length) this.#deepen();
+    const fields = this.#fields;
+    fields[first + HASH] = START;
+    fields[first + COUNT] = 0;
+    fields[first + NEW_COST] = 0;
+    if (this.#highest !== undefined) this.#highest[depth] = -1;
   }
 
   /** Its next key is `bytes[start..end)`. Returns what it costs in any case: the gap before a key that is an index. */
   add(depth: number, start: number, end: number): number {
-    const bytes = this.#bytes;
-    let hash = this.#hashes[depth]!;
+    const [bytes, fields] = [this.#bytes, this.#fields];
+    const first = FIELD_COUNT * depth;
+    let hash = fields[first + HASH]!;
     for (let index = start; index < end; index++) hash = Math.imul(hash ^ bytes[index]!, FACTOR);
-    this.#hashes[depth] = Math.imul(hash ^ 0x100, FACTOR);
-    this.#counts[depth]!++;
-    this.#lengths[depth]! += end - start;
-    const key = indexOfKeyBytes(bytes, start, end);
-    const highest = this.#highest[depth]!;
-    if (key <= highest) return 0;
-    this.#highest[depth] = key;
-    return indexKeyCost(key, highest);
+    fields[first + HASH] = Math.imul(hash ^ 0x100, FACTOR);
+    fields[first + COUNT]!++;
+    fields[first + NEW_COST]! += NEW_KEY_COST + end - start;
+    return start < end && bytes[start]! <= LAST_DIGIT ? this.#addIndex(depth, start, end) : 0;
   }
 
   /** Its end. Returns what the list of its keys costs. */
   close(depth: number): number {
-    const count = this.#counts[depth]!;
+    const fields = this.#fields;
+    const first = FIELD_COUNT * depth;
+    const hash = fields[first + HASH]!;
+    const count = fields[first + COUNT]!;
     const isTable = count > this.#longestShared;
-    if (this.#isKnown(this.#hashes[depth]!, depth)) return isTable ? count * TABLE_ENTRY_COST : 0;
-    const squared = isTable ? this.#longestShared : count;
-    return this.#lengths[depth]! + count * NEW_KEY_COST + SQUARE_COST * Math.min(squared, LONGEST_SQUARED) ** 2;
+    if (hash === fields[first + BEFORE] || this.#isKnown(hash)) return isTable ? count * TABLE_ENTRY_COST : 0;
+    fields[first + BEFORE] = hash;
+    const squared = Math.min(count, this.#longestShared, LONGEST_SQUARED);
+    return fields[first + NEW_COST]! + SQUARE_COST * squared * squared;
   }
 
-  #isKnown(hash: number, depth: number): boolean {
-    if (hash === this.#before[depth]) return true;
-    this.#before[depth] = hash;
+  #isKnown(hash: number): boolean {
     if (this.#known.has(hash)) return true;
     if (this.#known.size < MAX_KNOWN_COUNT) this.#known.add(hash);
     return false;
   }
 
-  #deepen(): void {
-    const depth = 2 * this.#hashes.length;
-    this.#hashes = longer(this.#hashes, new Int32Array(depth));
-    this.#counts = longer(this.#counts, new Int32Array(depth));
-    this.#lengths = longer(this.#lengths, new Int32Array(depth));
-    this.#highest = longer(this.#highest, new Float64Array(depth));
-    this.#before = longer(this.#before, new Int32Array(depth));
+  #addIndex(depth: number, start: number, end: number): number {
+    const key = indexOfKeyBytes(this.#bytes, start, end);
+    this.#highest ??= [];
+    const highest = this.#highest[depth] ?? -1;
+    if (key <= highest) return 0;
+    this.#highest[depth] = key;
+    return indexKeyCost(key, highest);
   }
-}
 
-function longer<T extends Int32Array | Float64Array>(from: T, to: T): T {
-  to.set(from);
-  return to;
+  #deepen(): void {
+    const fields = new Int32Array(2 * this.#fields.length);
+    fields.set(this.#fields);
+    this.#fields = fields;
+  }
 }

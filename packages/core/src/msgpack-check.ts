@@ -1,11 +1,22 @@
-import { CONTAINER_COST, NUMBER_COST, SCALAR_COST, TEXT_COST, bytesCost, tooCostly } from "./decoded-cost.ts";
+import {
+  CONTAINER_COST,
+  ENTRY_COST,
+  NUMBER_COST,
+  SCALAR_COST,
+  TEXT_COST,
+  bytesCost,
+  tooCostly,
+} from "./decoded-cost.ts";
 import { SerializationError } from "./errors.ts";
 import { KeyLists } from "./key-lists.ts";
-import { tooDeep } from "./lower-lift.ts";
+import { TYPE_KEY, tooDeep } from "./lower-lift.ts";
 import { SHAPE_EXTENSION } from "./msgpack-writing.ts";
 
 /** Maps that are made key by key are tables from about this many keys on. */
 const LONGEST_SHARED_LIST = 16;
+
+/** No decoder gets deeper with the stack that engines have. */
+const DEEPEST = 10_000;
 
 const SCALAR = 0;
 const TEXT = 1;
@@ -53,24 +64,33 @@ describe(0xde, 0xdf, MAP, LENGTH_BYTES, (index) => 2 << index);
  * @throws SerializationError
  */
 export function checkMsgPack(bytes: Buffer, start: number, end: number, maxDepth: number, maxCost: number): number {
-  const containers = new Containers(bytes, maxDepth);
+  const keys = new KeyLists(bytes, LONGEST_SHARED_LIST);
+  const deepest = Math.min(maxDepth, DEEPEST);
+  /** What the outer arrays and maps still declare: of maps the complement, which is negative. */
+  const outer = new Int32Array(deepest + 1);
+  let [depth, owed] = [0, 0];
+  /** Elements, keys and values of the innermost one that haven't come. */
+  let left = 1;
+  let isMap = false;
   let position = start;
   let cost = 0;
   while (cost <= maxCost) {
-    if (containers.left === 0) {
-      if (containers.depth === 0) return cost;
-      cost += containers.leave();
+    if (left === 0) {
+      if (depth === 0) return cost;
+      if (isMap) cost += keys.close(depth);
+      const rest = outer[--depth]!;
+      isMap = rest < 0;
+      left = isMap ? ~rest : rest;
+      owed -= left;
       continue;
     }
-    const isKey = containers.isMap && (containers.left & 1) === 0;
-    if (!containers.isMap && isSmallInteger(bytes[position]!)) {
-      const first = position;
-      const last = Math.min(first + containers.left, end);
-      while (position < last && isSmallInteger(bytes[position]!)) position++;
-      containers.left -= position - first;
-      continue;
+    if (!isMap) {
+      const last = Math.min(position + left, end);
+      for (; position < last && isSmallInteger(bytes[position]!); position++) left--;
+      if (left === 0) continue;
     }
-    containers.left--;
+    const isKey = isMap && (left & 1) === 0;
+    left--;
     const head = bytes[position++]!;
     const kind = KINDS[head]!;
     let size = SIZES[head]!;
@@ -81,11 +101,19 @@ export function checkMsgPack(bytes: Buffer, start: number, end: number, maxDepth
     }
     const next = kind < ARRAY ? position + size : position;
     if (next > end) throw new SerializationError("MsgPack ends in the middle of a value");
-    if (kind === TEXT) cost += isKey ? containers.addKey(position, next) : TEXT_COST + size;
+    if (isKey && kind === TEXT) cost += keys.add(depth, position, next) - typeKeyCost(bytes, position, next, left);
     else if (isKey || kind === REFUSED || (kind === SHAPE && bytes[position] !== SHAPE_EXTENSION)) return cost;
-    else if (kind === SCALAR) cost += size >= 4 ? NUMBER_COST : 0;
-    else if (kind === BINARY) cost += bytesCost(size);
-    else if (kind !== SHAPE) cost += containers.enter(size, kind === MAP, end - next);
+    else if (kind < ARRAY) cost += kind === SHAPE ? left * (ENTRY_COST - SCALAR_COST) : scalarCost(kind, size);
+    else {
+      if (depth >= deepest) throw tooDeep();
+      outer[depth++] = isMap ? ~left : left;
+      owed += left;
+      isMap = kind === MAP;
+      left = isMap ? 2 * size : size;
+      if (owed + left > end - next) throw overdrawn(owed + left, isMap, end - next);
+      if (isMap) keys.open(depth);
+      cost += CONTAINER_COST + size * SCALAR_COST;
+    }
     position = next;
   }
   throw tooCostly();
@@ -103,54 +131,21 @@ function unsigned(bytes: Buffer, start: number, size: number): number {
   return value >>> 0;
 }
 
-/** The arrays and maps that aren't complete. */
-class Containers {
-  /** Elements, keys and values of the innermost one that haven't come. */
-  left = 1;
-  isMap = false;
-  depth = 0;
-  readonly #maxDepth: number;
-  readonly #keys: KeyLists;
-  readonly #outerLeft: number[] = [];
-  readonly #outerIsMap: boolean[] = [];
-  /** The sum of what the outer ones still declare. */
-  #owed = 0;
+function scalarCost(kind: number, size: number): number {
+  if (kind === TEXT) return TEXT_COST + size;
+  if (kind === BINARY) return bytesCost(size);
+  return size >= 4 ? NUMBER_COST : 0;
+}
 
-  constructor(bytes: Buffer, maxDepth: number) {
-    this.#maxDepth = maxDepth;
-    this.#keys = new KeyLists(bytes, LONGEST_SHARED_LIST);
-  }
+/** The key of an extended value gives back what was counted for its map, which isn't made: `left` values are to come. */
+function typeKeyCost(bytes: Buffer, start: number, end: number, left: number): number {
+  if (left !== 1 || end - start !== TYPE_KEY.length) return 0;
+  for (let index = 0; index < TYPE_KEY.length; index++)
+    if (bytes[start + index] !== TYPE_KEY.charCodeAt(index)) return 0;
+  return CONTAINER_COST + SCALAR_COST;
+}
 
-  /** Returns what one costs that has `count` elements or entries. */
-  enter(count: number, isMap: boolean, bytesLeft: number): number {
-    if (this.depth >= this.#maxDepth) throw tooDeep();
-    const size = isMap ? 2 * count : count;
-    this.#owed += this.left;
-    if (this.#owed + size > bytesLeft) {
-      const what = isMap ? "keys and values" : "elements";
-      throw new SerializationError(`MsgPack declares ${this.#owed + size} ${what}, ${bytesLeft} bytes are left`);
-    }
-    this.#outerLeft[this.depth] = this.left;
-    this.#outerIsMap[this.depth] = this.isMap;
-    this.left = size;
-    this.isMap = isMap;
-    this.depth++;
-    if (isMap) this.#keys.open(this.depth);
-    return CONTAINER_COST + count * SCALAR_COST;
-  }
-
-  /** Leaves the innermost one. Returns what the list of its keys costs. */
-  leave(): number {
-    const cost = this.isMap ? this.#keys.close(this.depth) : 0;
-    this.depth--;
-    this.left = this.#outerLeft[this.depth]!;
-    this.isMap = this.#outerIsMap[this.depth]!;
-    this.#owed -= this.left;
-    return cost;
-  }
-
-  /** The next key of the innermost one. Returns what it costs in any case. */
-  addKey(start: number, end: number): number {
-    return this.#keys.add(this.depth, start, end);
-  }
+function overdrawn(count: number, isMap: boolean, left: number): SerializationError {
+  const what = isMap ? "keys and values" : "elements";
+  return new SerializationError(`MsgPack declares ${count} ${what}, ${left} bytes are left`);
 }

@@ -26,7 +26,7 @@ class NaiveLists {
 
   add(depth: number, key: string): number {
     (this.#keys[depth] ??= []).push(key);
-    const [before, index] = [this.#highest[depth] ?? 0, /^\d{1,10}$/.test(key) ? Number(key) : -1];
+    const [before, index] = [this.#highest[depth] ?? -1, /^\d{1,10}$/.test(key) ? Number(key) : -1];
     if (index <= before) return 0;
     this.#highest[depth] = index;
     return (before < 0 ? 160 : 0) + (index - before > 1024 ? 48 : 12 * (index - before));

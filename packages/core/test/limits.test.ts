@@ -1,9 +1,33 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import {
+  CONTAINER_COST,
+  ENTRY_COST,
+  FIRST_INDEX_COST,
+  INDEX_COST,
+  JSON_ELEMENT_COST,
+  NEW_KEY_COST,
+  NUMBER_COST,
+  SCALAR_COST,
+  TABLE_ENTRY_COST,
+  TEXT_COST,
+  bytesCost,
+} from "../src/decoded-cost.ts";
+import { checkJson } from "../src/json-check.ts";
 import { JsonCodec } from "../src/json-codec.ts";
-import { DEFAULT_LIMITS, MAX_FRAME_BYTES, resolveLimits, timerMs } from "../src/limits.ts";
+import {
+  DEFAULT_LIMITS,
+  LIMITS_BEFORE_HELLO,
+  MAX_FRAME_BYTES,
+  limitsBeforeHello,
+  resolveLimits,
+  timerMs,
+} from "../src/limits.ts";
 import type { Limits } from "../src/limits.ts";
+import { checkMsgPack } from "../src/msgpack-check.ts";
 import { MsgPackCodec } from "../src/msgpack-codec.ts";
 import type { SerializerFactory } from "../src/serializers.ts";
+import { asBuffer } from "../src/utf8.ts";
 import { bytes, decodeMessage, encodeMessage, thrownBy } from "./support.ts";
 
 class Box {
@@ -115,6 +139,61 @@ describe("the limit of the decoded cost", () => {
     exact(JsonCodec, Buffer.from(given), cost);
   });
 
+  it("is counted as its page says", () => {
+    const page = readFileSync(new URL("../../../docs/limits.md", import.meta.url), "utf8").split("## Decoded cost")[1]!;
+    const rows = [...page.matchAll(/^\| ([^|]+?) +\| (\d+) +\|$/gm)].map(([, what, cost]) => [what, Number(cost)]);
+    expect(Object.fromEntries(rows)).toStrictEqual({
+      "an array or a map": CONTAINER_COST,
+      "an element or an entry of MsgPack": SCALAR_COST,
+      "an element or an entry of JSON": JSON_ELEMENT_COST,
+      "a text, and its length": TEXT_COST,
+      "a number of MsgPack that takes 4 bytes or more": NUMBER_COST,
+      "up to 64 bytes as a value, and their length": bytesCost(0),
+      "more bytes as a value, and their length": bytesCost(65) - 65,
+      "an entry of a map of a shape": ENTRY_COST,
+      "a byte of JSON": checkJson(Buffer.from("1"), 0, 1, 1, 10),
+      "a key of a list that is new, and its length": NEW_KEY_COST,
+      "an entry of a large map": TABLE_ENTRY_COST,
+      "the first key of a map that is a whole number": FIRST_INDEX_COST,
+      "a number that such a key leaves out": INDEX_COST,
+    });
+  });
+
+  describe("by default lets pass", () => {
+    const readings = (index: number): unknown => ({ at: 1_790_000_000 + index, power: 312.5 + index / 7, isOn: true });
+    const ordinary: readonly (readonly [string, (index: number) => unknown])[] = [
+      [
+        "records",
+        (index) => ({ id: index, name: `meter-${index}`, value: 230 + (index % 100) / 7, isActive: index % 3 > 0 }),
+      ],
+      ["records in records", (index) => ({ meter: { id: index, site: "north" }, readings: [1, 2, 3].map(readings) })],
+      [
+        "wide records",
+        (index) => Object.fromEntries(WIDE.map((key, column) => [key, column % 9 === 0 ? `${index}` : index / 3])),
+      ],
+      ["points", (index) => ({ x: index / 3, y: index / 7 })],
+      ["coordinates", (index) => [8.213_88 + index / 1e5, 53.143_89 + index / 1e5]],
+      ["numbers", (index) => Math.sin(index) * 400],
+      ["integers", (index) => 100 + (index % 60_000)],
+      ["words", (index) => `word-${index % 5000}`],
+      ["texts", (index) => `The feeder carries ${index} W; its reserve is 12.5 % of the load.`],
+      ["texts of other scripts", (index) => `${index}日本語のテキスト、長い。`],
+      ["values by name", (index) => ({ [`meter-${index}-of-the-north`]: index / 3 })],
+      ["dates by text", (index) => ({ from: "2026-01-01T00:00:00.000Z", to: "2026-01-02T00:00:00.000Z", id: index })],
+    ];
+    const WIDE = Array.from({ length: 60 }, (_, column) => `column_${column}`);
+
+    it.each(ordinary)("16 MiB of %s", (_what, make) => {
+      for (const codec of [new JsonCodec(), new MsgPackCodec()]) {
+        const items = Array.from({ length: 4000 }, (_, index) => make(index));
+        const sample = asBuffer(codec.encode(items));
+        const check = codec instanceof JsonCodec ? checkJson : checkMsgPack;
+        const cost = check(sample, 0, sample.length, 64, Infinity);
+        expect(cost / sample.length).toBeLessThan(DEFAULT_LIMITS.maxDecodedCost / DEFAULT_LIMITS.maxMessageBytes);
+      }
+    });
+  });
+
   it("fails one message and not the next", () => {
     const codec = limited(MsgPackCodec, { maxDecodedCost: 100 });
     expect(decodeMessage(codec, bytes("93 00 01 9f 000000000000000000000000000000"))).toMatchObject({
@@ -147,6 +226,21 @@ describe("resolveLimits", () => {
     for (const wrong of [{ maxDepht: 3 }, { maxDepth: 0 }, { maxMessageBytes: MAX_FRAME_BYTES + 1 }]) {
       expect(thrownBy(() => resolveLimits(wrong))).toMatchObject({ name: "ColloquyError", code: "INVALID_ARGUMENT" });
     }
+  });
+
+  it("takes at most 1,000 levels", () => {
+    expect(resolveLimits({ maxDepth: 1000 }).maxDepth).toBe(1000);
+    for (const maxDepth of [1001, Infinity])
+      expect(thrownBy(() => resolveLimits({ maxDepth }))).toMatchObject({
+        code: "INVALID_ARGUMENT",
+        message: "limit maxDepth is over 1000; deeper values could use up the stack",
+      });
+  });
+
+  it("are smaller before hello, where they aren't small already", () => {
+    expect(limitsBeforeHello(DEFAULT_LIMITS)).toStrictEqual({ ...DEFAULT_LIMITS, ...LIMITS_BEFORE_HELLO });
+    const small = resolveLimits({ maxMessageBytes: 1000, maxDecodedCost: 900, maxDepth: 5 });
+    expect(limitsBeforeHello(small)).toStrictEqual(small);
   });
 
   it("takes Infinity for times, and timers take what comes of it", () => {

@@ -123,7 +123,7 @@ describe("checkMsgPack", () => {
   it("leaves to the decoder what isn't MsgPack, and what has other keys", () => {
     for (const given of ["92 c1 01", "92 d40500 01", "92 c7010500 01", "91 81 01 02", "91 81 90 02"])
       expect(check(bytes(given))).toBeLessThan(300);
-    expect(check(bytes("93 d40100 01 02"))).toBe(64 + 3 * 8);
+    expect(check(bytes("93 d40100 01 02"))).toBe(64 + 8 + 2 * 32);
   });
 });
 

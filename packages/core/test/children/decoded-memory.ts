@@ -30,10 +30,10 @@ function fits(payload: Buffer, cost: number): boolean {
   }
 }
 
-/** The least cost that is allowed for a message of so many values. */
+/** The least cost that is allowed for a message of so many values; one that is large has costs of its own. */
 function costOf(count: number): number {
   const payload = payloadOf(count);
-  let [low, high] = [1, 2 ** 26];
+  let [low, high] = [1, 2 ** 27];
   while (high - low > count) {
     const middle = Math.floor((low + high) / 2);
     if (fits(payload, middle)) high = middle;
@@ -42,7 +42,7 @@ function costOf(count: number): number {
   return high / count;
 }
 
-const unitCost = costOf(2000);
+const unitCost = costOf(20_000);
 const count = Math.floor((maxDecodedCost / unitCost) * 0.98);
 const payload = payloadOf(count);
 const before = process.memoryUsage().rss;

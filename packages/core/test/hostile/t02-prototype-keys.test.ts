@@ -60,6 +60,21 @@ describe("T2: keys that reach a prototype", () => {
     });
   });
 
+  it("such keys are refused behind anything, in large messages too", () => {
+    const filling = "x".repeat(70_000);
+    for (const given of json) {
+      const large = `["${filling}",${given}]`;
+      for (const text of [large, `["\\",${given}]`, `["${filling}\\u0041",${given}]`, `[[],[{}],${given}]`])
+        expect(thrownBy(() => new JsonCodec().decode(Buffer.from(text)))).toMatchObject({
+          code: "SERIALIZATION_ERROR",
+        });
+    }
+    for (const given of msgpack) {
+      const large = Buffer.concat([bytes("92 db 00011170"), Buffer.from(filling), bytes(given)]);
+      expect(thrownBy(() => new MsgPackCodec().decode(large))).toMatchObject({ code: "SERIALIZATION_ERROR" });
+    }
+  });
+
   it("keys of a prototype are ordinary keys of decoded maps", () => {
     for (const key of ["toString", "hasOwnProperty", "valueOf", "constructor", "__defineGetter__", "then", "toJSON"]) {
       const fromJson = new JsonCodec().decode(Buffer.from(JSON.stringify({ [key]: 1 })));

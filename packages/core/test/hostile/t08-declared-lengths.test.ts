@@ -46,16 +46,23 @@ describe("T8: lengths and counts far above the data", () => {
     }
   });
 
-  it("nested counts that are all true of the rest, and lie together, are bounded by the decoded cost", () => {
+  it("nested counts that are all true of the rest, and lie together, take no memory", () => {
     const codec = new MsgPackCodec();
     // Each of the arrays claims all bytes that follow.
-    const levels = 60;
-    const size = 1_000_000;
-    const payload = Buffer.concat([
-      ...Array.from({ length: levels }, () => bytes("dd 000f0000")),
-      Buffer.alloc(size, 0xc0),
-    ]);
-    expect(thrownBy(() => codec.decode(payload))).toMatchObject({ code: "SERIALIZATION_ERROR" });
+    const nested = (head: string, size: number): Buffer =>
+      Buffer.concat([...Array.from({ length: 60 }, () => bytes(head)), Buffer.alloc(size, 0xc0)]);
+    const large = nested("dd 000f0000", 1_000_000);
+    const small = nested("dc f000", 65_000);
+    // Beside other values at each level.
+    const maps = nested("df 00001000 a16b c0 a16c", 60_000);
+    for (const [payload, reason] of [
+      [large, /^MsgPack declares 1966079 elements, 1000290 bytes are left/],
+      [small, /^MsgPack ends in the middle|declares/],
+      [maps, /^MsgPack declares|no string/],
+    ] as const) {
+      const grown = grownBytes(() => expect(thrownBy(() => codec.decode(payload)).message).toMatch(reason));
+      expect(grown).toBeLessThan(4_000_000);
+    }
   });
 
   it("a frame's declared length takes no memory", () => {

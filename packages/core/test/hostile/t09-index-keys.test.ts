@@ -22,7 +22,7 @@ describe.each([
     const dense = Object.fromEntries(Array.from({ length: 2000 }, (_, index) => [index, 0]));
     const sparse = Object.fromEntries(Array.from({ length: 60 }, (_, index) => [1500 * (index + 1), 0]));
     const bytes = codec.encode([dense, sparse]);
-    codec.limits = resolveLimits({ maxDecodedCost: 250_000 });
+    codec.limits = resolveLimits({ maxDecodedCost: 400_000 });
     expect(codec.decode(bytes)).toStrictEqual([dense, sparse]);
   });
 
