@@ -17,6 +17,7 @@ from services import Service, find_function, path_of
 
 REQUEST, RESULT, EXCEPTION, NOTIFICATION = 0, 1, 2, 3
 MAX_FRAME_BYTES = 64 * 1024 * 1024
+EXTENDED = 1 << 31
 
 
 class ProtocolError(Exception):
@@ -176,6 +177,9 @@ class Connection:
         try:
             while True:
                 (length,) = struct.unpack(">I", await self.reader.readexactly(4))
+                if length >= EXTENDED:
+                    await self.read_extended(length - EXTENDED)
+                    continue
                 if length > MAX_FRAME_BYTES:
                     raise ProtocolError("a frame of %d bytes" % length)
                 payload = await self.reader.readexactly(length)
@@ -189,6 +193,10 @@ class Connection:
             reason = error
         finally:
             self._end(reason)
+
+    async def read_extended(self, length: int) -> None:
+        """Read an extended frame: only who has said so takes any."""
+        raise ProtocolError("an extended frame")
 
     def _dispatch(self, message: Any, problems: List[Exception]) -> None:
         if not isinstance(message, list) or len(message) != 3:

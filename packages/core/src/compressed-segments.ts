@@ -16,7 +16,7 @@ function blockBytesOf(itemBytes: number): number {
   return BLOCK_BYTES - (BLOCK_BYTES % itemBytes);
 }
 
-/** Segments behind one byte, the size of their elements, which are shuffled by it. `docs/protocol.md` section 6. */
+/** Segments behind one byte, the size of their elements, which are shuffled by it. `docs/protocol.md` section 3. */
 export class CompressedSegments implements NonNullable<Codec["packer"]> {
   readonly #compression: Compression;
   readonly #level: number;

@@ -1,8 +1,12 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { ByteWriter } from "../src/byte-writer.ts";
 import { FrameWriter } from "../src/frame-writer.ts";
 import { REQUEST } from "../src/message.ts";
+import { MsgPackCodec } from "../src/msgpack-codec.ts";
 import { Shipment } from "../src/shipment.ts";
-import { resizable, striped } from "./segment-support.ts";
+import { StandardTypes } from "../src/standard-types.ts";
+import { receipt, release, resizable, striped } from "./segment-support.ts";
 import { HandTransport } from "./sending-support.ts";
 import { bytes, hex } from "./support.ts";
 
@@ -123,5 +127,40 @@ describe("Shipment", () => {
     await late.left;
     expect(late.segments).toStrictEqual([]);
     expect(late.isIntact).toBe(true);
+  });
+});
+
+describe("the example of the protocol page", () => {
+  const page = readFileSync(new URL("../../../docs/protocol.md", import.meta.url), "utf8");
+  const blocks = page
+    .slice(page.indexOf("## 8. Segments"))
+    .split("```\n")
+    .filter((block) => block.startsWith("80 00"))
+    .map((block) =>
+      block
+        .split("\n")
+        .map((line) => /^ *((?:[0-9a-f]{2} ?)+)(?: |$)/.exec(line)?.[1] ?? "")
+        .join(" "),
+    );
+
+  it("is what is sent", () => {
+    const codec = new MsgPackCodec();
+    codec.segments.support = "segments";
+    codec.setBuiltins(new StandardTypes(codec, "standard"));
+    codec.segments.begin();
+    const writer = new ByteWriter();
+    const array = new Float64Array(5000);
+    codec.encodeMessage(writer, REQUEST, 1, ["sum", [array], {}]);
+    const segments = codec.segments.take();
+    const payload = Buffer.from(writer.take());
+    const sent = new Shipment({ type: REQUEST, id: 1, payload, segments, takeBack: undefined });
+    const frames = announced(sent, 0);
+    const { head, bytes: piece } = sent.take(1_000_000)!;
+    expect(frames + hex(head)).toBe(hex(bytes(blocks[0]!)));
+    expect([piece.buffer, piece.length]).toStrictEqual([array.buffer, 40_000]);
+  });
+
+  it("is what is answered", () => {
+    expect(hex(Buffer.concat([receipt(40_000), release(0)]))).toBe(hex(bytes(blocks[1]!)));
   });
 });
