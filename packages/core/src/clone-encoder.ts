@@ -98,7 +98,7 @@ export class CloneEncoder {
         return true;
       case ArrayBuffer.prototype:
         this.#begin(value, KIND.buffer);
-        this.#writeBytes(new Uint8Array(value as ArrayBuffer), 1);
+        this.#writeBytes(new Uint8Array(value as ArrayBuffer, 0, (value as ArrayBuffer).byteLength), 1);
         return true;
       case DataView.prototype:
         this.#begin(value, KIND.view);

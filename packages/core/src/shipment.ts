@@ -169,8 +169,8 @@ function isThere({ bytes, end }: Part): boolean {
 }
 
 /** What a resizable buffer loses, the system takes away at once, from who is just reading it, too: of those it gets a copy. */
-function pieceOf({ bytes, sent }: Part, maxBytes: number): Uint8Array {
-  const piece = bytes.subarray(sent, sent + maxBytes);
+function pieceOf({ bytes, sent, length }: Part, maxBytes: number): Uint8Array {
+  const piece = bytes.subarray(sent, Math.min(sent + maxBytes, length));
   const { resizable } = bytes.buffer as { resizable?: boolean };
   return resizable === true ? Uint8Array.from(piece) : piece;
 }

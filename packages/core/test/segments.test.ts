@@ -15,6 +15,7 @@ import { HelloWanted, LEAST_SEGMENT_BYTES, Segments } from "../src/segments.ts";
 import { serveChannels } from "../src/serve-channels.ts";
 import type { ServeChannelsOptions } from "../src/serve-channels.ts";
 import type { SerializerFactory } from "../src/serializers.ts";
+import { StructuredCloneCodec } from "../src/structured-clone-codec.ts";
 import { makeAuthority } from "./certificates.ts";
 import { resizable, striped } from "./segment-support.ts";
 import { expectSame, rejectionOf, thrownBy, until } from "./support.ts";
@@ -333,6 +334,20 @@ describe.each(["TCP", "ipc", "TLS", "local"] as const)("large values over %s", (
     const shared = new Uint8Array(new SharedArrayBuffer(40_000)).fill(9);
     same(await pair.near.send(shared), new Uint8Array(40_000).fill(9));
   });
+
+  it.each([MsgPackCodec, StructuredCloneCodec])(
+    "as a whole buffer that grows arrive as what it was then: %s",
+    async (codec) => {
+      await using pair = await link(kind, { codec });
+      // Hello is said: the buffer is encoded at once.
+      await pair.near.send(new ArrayBuffer(40_000));
+      const growing = resizable(40_000, 80_000);
+      const answer = pair.near.send(growing);
+      growing.resize(80_000);
+      expect(((await answer) as ArrayBuffer).byteLength).toBe(40_000);
+      expect(await pair.near.send(7)).toBe(7);
+    },
+  );
 });
 
 describe("the limits of large values", () => {

@@ -77,6 +77,15 @@ describe("Shipment", () => {
     expect(bytes).toStrictEqual(new Uint8Array(10).fill(1));
   });
 
+  it("ends where it ended when it was made, though its view grows with its buffer", () => {
+    const buffer = resizable(10, 20);
+    const sent = shipment(new Uint8Array(buffer));
+    announced(sent);
+    buffer.resize(20);
+    expect(sent.take(100)!.bytes).toHaveLength(10);
+    expect(sent.isSent).toBe(true);
+  });
+
   it("counts its segments, and what it has beside them", () => {
     expect(shipment(striped(3), striped(4))).toMatchObject({ segmentBytes: 7, bytesBeside: 2 + 2 * 512 });
   });
