@@ -26,7 +26,7 @@ export {
   quoted,
   toError,
 } from "./errors.ts";
-export type { ColloquyErrorOptions, ErrorCode, Executed, PlaceStep, RemoteErrorOptions } from "./errors.ts";
+export type { ColloquyErrorOptions, EntryStep, ErrorCode, Executed, PlaceStep, RemoteErrorOptions } from "./errors.ts";
 export { readException } from "./exception.ts";
 export type { ExceptionStyle } from "./exception.ts";
 export { codec } from "./function-codec.ts";

@@ -4,6 +4,7 @@ import { JsonCodec } from "../src/json-codec.ts";
 import { MsgPackCodec } from "../src/msgpack-codec.ts";
 import type { SerializerFactory } from "../src/serializers.ts";
 import { StandardTypes } from "../src/standard-types.ts";
+import { StructuredCloneCodec } from "../src/structured-clone-codec.ts";
 import { Stranger, builtins, bytes, expectSame, greeted, hex, thrownBy } from "./support.ts";
 
 /** `{"__type__": [` in MsgPack. */
@@ -233,11 +234,46 @@ describe.each([
     ]);
   });
 
+  it.each<[string, unknown, string]>([
+    [
+      "a text",
+      new Map<unknown, unknown>([
+        ["k", { p: 1 }],
+        ["l m", { p: new Stranger() }],
+      ]),
+      'get("l m").p',
+    ],
+    ["a number", new Map([[7, [new Stranger()]]]), "get(7)[0]"],
+    ["null, below another Map", new Map([["a", new Map([[null, new Stranger()]])]]), 'get("a").get(null)'],
+    [
+      "an object",
+      new Map<object, unknown>([
+        [{}, 1],
+        [{}, new Stranger()],
+      ]),
+      "values()[1]",
+    ],
+    [
+      "what can't be sent",
+      new Map<unknown, number>([
+        [1, 1],
+        [[new Stranger()], 2],
+      ]),
+      "keys()[1][0]",
+    ],
+  ])("name a value in a Map by its key: %s", (_key, map, place) => {
+    const codecs = [crossed, (value: unknown) => new StructuredCloneCodec().encode(value)];
+    for (const write of codecs) {
+      expect(thrownBy(() => write(map)).message).toBe(`no serializer for Stranger, at ${place}`);
+      expect(thrownBy(() => write([1, { map }])).message).toBe(`no serializer for Stranger, at [1].map.${place}`);
+    }
+  });
+
   it("refuse with the place what stands in them and can't be sent", () => {
     const value = { a: [new Map([["key", new Set([new Stranger()])]])] };
     expect(thrownBy(() => crossed(value))).toMatchObject({
-      message: "no serializer for Stranger, at a[0][1][0]",
-      place: ["a", 0, 1, 0],
+      message: 'no serializer for Stranger, at a[0].get("key")[0]',
+      place: ["a", 0, { get: "key" }, 0],
     });
     for (const unknown of [/x/, new WeakMap(), Promise.resolve(), Symbol.iterator, () => 1])
       expect(thrownBy(() => crossed([unknown])).message).toMatch(/^no serializer for \w+, at \[0\]$/);

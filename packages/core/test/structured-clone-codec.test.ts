@@ -235,7 +235,7 @@ describe("StructuredCloneCodec", () => {
     expect(error).toMatchObject({ code: "SERIALIZATION_ERROR" });
     expect(error.message).toBe(message.includes(", at ") ? message : `${message}, at list[1]`);
     expect(thrownBy(() => codec.encode(new Map([["a", new Set([value])]]))).place).toEqual(
-      message.includes("__") ? [0, 0, message.split("list[1].")[1]] : [0, 0],
+      message.includes("__") ? [{ get: "a" }, 0, message.split("list[1].")[1]] : [{ get: "a" }, 0],
     );
   });
 
