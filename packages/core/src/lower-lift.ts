@@ -1,10 +1,12 @@
 import { SerializationError, valueStep } from "./errors.ts";
 import type { EntryStep, PlaceStep } from "./errors.ts";
 import type { DecodingBudget, ExtendedValue, SerializerTable } from "./serializers.ts";
-import { MAP } from "./standard-values.ts";
 
 /** The only key of a map that stands for a value of another type: `{"__type__": [typeId, data]}`. */
 export const TYPE_KEY = "__type__";
+
+/** Type id of Maps, whose data are keys and values by turns. */
+export const MAP_ID = -5;
 
 /** Writes values in plain terms: null, booleans, numbers, strings, bytes, arrays, maps. */
 export interface PlainRules {
@@ -45,7 +47,7 @@ export function within(error: unknown, step: PlaceStep): unknown {
 
 /** The failure of the data that a value crosses as, with the place in the value: a Map has entries, not keys and values by turns. */
 export function withinData(error: unknown, value: unknown, { typeId }: ExtendedValue): unknown {
-  if (typeId !== MAP.id || !(error instanceof SerializationError)) return error;
+  if (typeId !== MAP_ID || !(error instanceof SerializationError)) return error;
   return error.withOutermost((step) =>
     typeof step === "number" ? entryStep(value as Map<unknown, unknown>, step) : step,
   );
