@@ -1,10 +1,65 @@
-import { readFileSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { DEFAULT_LIMITS, ERROR_CODES, LIMITS_BEFORE_HELLO, MsgPackCodec, NdArray, StandardTypes } from "@colloquy/core";
 import { describe, expect, test } from "vitest";
 
 function page(name: string): string {
   return readFileSync(new URL(`../docs/${name}`, import.meta.url), "utf8");
 }
+
+const root = fileURLToPath(new URL("../", import.meta.url));
+const pages = [
+  "README.md",
+  ...readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" })
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => join("docs", name)),
+];
+
+describe.each(pages)("%s", (name) => {
+  const prose = readFileSync(join(root, name), "utf8").replaceAll(/^```[\s\S]*?^```/gm, "");
+
+  test("has a target for every relative link and image", () => {
+    const targets = [...prose.matchAll(/\]\(([^)\s]+)\)|(?:src|href)="([^"]+)"/g)].map(
+      (match) => match[1] ?? match[2]!,
+    );
+    const relative = targets.map((target) => target.split("#")[0]!).filter((path) => !/^(?:[a-z]+:|$)/.test(path));
+    expect(relative.filter((path) => !existsSync(join(root, name, "..", path)))).toEqual([]);
+  });
+
+  test("has no line that is a bare word in capitals, where something was to be filled in", () => {
+    expect(prose.split("\n").filter((line) => /^\s*[A-Z][A-Z_]+\s*$/.test(line))).toEqual([]);
+  });
+});
+
+/** Runs the examples of a page as files of these names; resolves with what the last one prints. */
+async function outputOf(name: string, files: readonly string[]): Promise<string> {
+  const blocks = [...page(name).matchAll(/^```ts\n([\s\S]*?)^```/gm)].map(([, code]) => code!);
+  const folder = mkdtempSync(join(root, "docs-example-"));
+  try {
+    for (const [index, file] of files.entries()) writeFileSync(join(folder, file), blocks[index]!);
+    const tsx = join(root, "node_modules/tsx/dist/cli.mjs");
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, [tsx, join(folder, files.at(-1)!)], {
+      timeout: 30_000,
+    });
+    expect(stderr).toBe("");
+    return stdout;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+describe("the examples of the guides, pasted into files, run as they stand:", () => {
+  test("a channel", async () => {
+    expect(await outputOf("guide/channels.md", ["main.ts"])).toBe("42\nRemoteError: numbers only\n");
+  }, 40_000);
+
+  test("a launched process", async () => {
+    expect(await outputOf("guide/processes.md", ["adder.ts", "main.ts"])).toBe("3\n");
+  }, 40_000);
+});
 
 describe("docs/errors.md", () => {
   const sections = page("errors.md")

@@ -2,7 +2,7 @@ import { types } from "node:util";
 import { writeByte } from "./byte-writer.ts";
 import type { ByteWriter } from "./byte-writer.ts";
 import { CLONE_BYTE, KIND } from "./clone-kinds.ts";
-import { ColloquyError, SerializationError, describeType } from "./errors.ts";
+import { ColloquyError, SerializationError, describeType, valueStep } from "./errors.ts";
 import { checkKey, isPlainArray, isPlainBytes, isPlainMap, tooDeep, within } from "./lower-lift.ts";
 import { writeArrayHead, writeBytes, writeMapHead, writeNumber, writeText } from "./msgpack-writing.ts";
 import { NdArray } from "./ndarray.ts";
@@ -169,16 +169,19 @@ export class CloneEncoder {
     if (depth <= 0) throw tooDeep();
     this.#begin(value, KIND.map);
     writeNumber(this.writer, value.size);
+    // Serializers, which are user code, may change it meanwhile.
+    const entries = Array.from(value);
     let index = 0;
+    let inKey = true;
     try {
-      // Serializers, which are user code, may change it meanwhile.
-      for (const [key, item] of Array.from(value)) {
-        this.#write(key, depth - 1);
-        this.#write(item, depth - 1);
-        index++;
+      for (; index < entries.length; index++) {
+        inKey = true;
+        this.#write(entries[index]![0], depth - 1);
+        inKey = false;
+        this.#write(entries[index]![1], depth - 1);
       }
     } catch (error) {
-      throw within(error, index);
+      throw within(error, inKey ? { key: index } : valueStep(entries[index]![0], index));
     }
   }
 

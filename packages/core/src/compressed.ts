@@ -1,4 +1,5 @@
-import type { Codec, CodecClass } from "./codec.ts";
+import { Codec } from "./codec.ts";
+import type { CodecClass } from "./codec.ts";
 import { LEAST_GAIN, seemsCompressible } from "./compressibility.ts";
 import { CompressedSegments, WholeBytes } from "./compressed-segments.ts";
 import { chunkBytes, compressionOf, packLater, unpackLater, unpackNow } from "./compression.ts";
@@ -59,10 +60,18 @@ export function compressed(codec: CodecClass, options: CompressedOptions): Codec
 }
 
 function checkedSettings(codec: CodecClass, options: CompressedOptions): Settings {
+  if ((codec as unknown) instanceof Codec) {
+    const reason = `compressed takes a class of codecs, not an instance of ${describeType(codec)}; pass the class`;
+    throw new ColloquyError("INVALID_ARGUMENT", reason);
+  }
   if (typeof codec !== "function" || typeof codec.prototype?.encodeMessage !== "function")
     throw new ColloquyError("INVALID_ARGUMENT", `compressed takes a class of codecs, not ${describeType(codec)}`);
   if ((codec.prototype as Codec).packs)
     throw new ColloquyError("INVALID_ARGUMENT", `${codec.name} compresses already; compressed takes one that doesn't`);
+  if (typeof options !== "object" || options === null) {
+    const reason = `options of compressed are ${describeType(options)}; it takes { algorithm: "deflate" } or another one`;
+    throw new ColloquyError("INVALID_ARGUMENT", reason);
+  }
   const compression = compressionOf(options.algorithm);
   const { threshold = USUAL_THRESHOLD, level = compression.levels.usual } = options;
   if (!(typeof threshold === "number" && threshold >= 0))

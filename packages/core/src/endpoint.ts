@@ -258,7 +258,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
     if (foreign?.answer === undefined) return this.destroy(foreign?.error ?? error);
     const { codec, id, knowsHello } = foreign.answer;
     this.#outbox.codec = codec;
-    if (knowsHello) this.exceptionStyle = "map";
+    if (knowsHello || this.#handler.onHelloWanted !== undefined) this.exceptionStyle = "map";
     this.#outbox.exception(id, foreign.error, true);
     void this.close(REFUSAL_GRACE_MS, foreign.error);
   }

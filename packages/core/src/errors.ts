@@ -71,8 +71,17 @@ export class ColloquyError extends Error {
   }
 }
 
-/** A key of a map or an index of an array on the way to a value. */
-export type PlaceStep = string | number;
+/**
+ * A step into a Map: to the value of a key that a message can show, else to the key or the value of the entry with this number, from 0
+ * on.
+ */
+export type EntryStep =
+  | { readonly get: string | number | boolean | null | undefined }
+  | { readonly key: number }
+  | { readonly value: number };
+
+/** A key of a plain object, an index of an array or a Set, or a step into a Map, on the way to a value. */
+export type PlaceStep = string | number | EntryStep;
 
 /**
  * A value that can't be encoded or decoded. `place` says where in the value it stands, from the outside in; the message ends
@@ -101,6 +110,13 @@ export class SerializationError extends ColloquyError {
   /** This error, one level further out. */
   within(step: PlaceStep): this {
     this.#steps.push(step);
+    return this;
+  }
+
+  /** This error where the outermost step of its place, if it has one, is another. */
+  withOutermost(change: (step: PlaceStep) => PlaceStep): this {
+    const last = this.#steps.length - 1;
+    if (last >= 0) this.#steps[last] = change(this.#steps[last]!);
     return this;
   }
 
@@ -163,7 +179,7 @@ export class RemoteError extends ColloquyError {
 const SHOWN_STEP_COUNT = 12;
 const SHOWN_KEY_LENGTH = 64;
 
-/** `["a", 0, "b c"]` becomes `a[0]["b c"]`; of a long way its two ends are shown. */
+/** `["a", 0, "b c", { get: "k" }]` becomes `a[0]["b c"].get("k")`; of a long way its two ends are shown. */
 export function formatPlace(place: readonly PlaceStep[]): string {
   if (place.length <= SHOWN_STEP_COUNT) return formatSteps(place);
   const half = SHOWN_STEP_COUNT / 2;
@@ -174,11 +190,31 @@ function formatSteps(place: readonly PlaceStep[]): string {
   let text = "";
   for (const step of place) {
     if (typeof step === "number") text += `[${step}]`;
+    else if (typeof step === "object") text += `${text === "" ? "" : "."}${formatEntry(step)}`;
     else if (step.length <= SHOWN_KEY_LENGTH && /^[A-Za-z_$][\w$]*$/.test(step))
       text += text === "" ? step : `.${step}`;
     else text += `[${quoted(step, SHOWN_KEY_LENGTH)}]`;
   }
   return text;
+}
+
+function formatEntry(step: EntryStep): string {
+  if ("key" in step) return `keys()[${step.key}]`;
+  if ("value" in step) return `values()[${step.value}]`;
+  return `get(${typeof step.get === "string" ? quoted(step.get, SHOWN_KEY_LENGTH) : String(step.get)})`;
+}
+
+/** The step to the value in a Map that has this key; it is the entry with this number. */
+export function valueStep(key: unknown, number: number): EntryStep {
+  switch (typeof key) {
+    case "string":
+    case "number":
+    case "boolean":
+    case "undefined":
+      return { get: key };
+    default:
+      return key === null ? { get: key } : { value: number };
+  }
 }
 
 /**

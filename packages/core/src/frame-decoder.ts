@@ -1,4 +1,4 @@
-import { ProtocolError } from "./errors.ts";
+import { ProtocolError, quoted } from "./errors.ts";
 import {
   ANNOUNCEMENT_BYTES,
   EXTENDED_BIT,
@@ -37,6 +37,8 @@ export class FrameDecoder {
   #extended: ExtendedFrameReader | undefined;
   /** Where the header of a piece is read to that probably comes next: no byte of the piece goes elsewhere first. */
   #probe: Buffer | undefined;
+  /** There was a frame within the limit. */
+  #begun = false;
   /** The last frame was an extended one. */
   #afterExtended = false;
   #stopped = false;
@@ -103,6 +105,7 @@ export class FrameDecoder {
   /** A frame whose header has been read and whose content starts at `start`; returns where the next one does. */
   #frame(length: number, chunk: Buffer, start: number): number {
     if (length > this.maxPayloadBytes) return this.#extendedFrame(length, chunk, start);
+    this.#begun = true;
     this.#afterExtended = false;
     const end = start + length;
     if (end <= chunk.length) {
@@ -114,8 +117,7 @@ export class FrameDecoder {
   }
 
   #extendedFrame(length: number, chunk: Buffer, start: number): number {
-    if (length < EXTENDED_BIT)
-      throw new ProtocolError(`frame of ${length} bytes; the limit is ${this.maxPayloadBytes} (maxMessageBytes)`);
+    if (length < EXTENDED_BIT) throw oversized(length, this.maxPayloadBytes, !this.#begun);
     if (this.#makeListener === undefined)
       throw new ProtocolError("extended frame from a peer that was not told to send any");
     this.#extended ??= new ExtendedFrameReader(this.#makeListener());
@@ -157,4 +159,17 @@ function readLength(bytes: Buffer, position: number): number {
   return (
     bytes[position]! * 0x100_0000 + ((bytes[position + 1]! << 16) | (bytes[position + 2]! << 8) | bytes[position + 3]!)
   );
+}
+
+/** What doesn't speak this protocol most often answers in text or TLS: as a length both are huge. */
+function oversized(length: number, limit: number, isFirst: boolean): ProtocolError {
+  const reason = `frame of ${length} bytes; the limit is ${limit} (maxMessageBytes)`;
+  const start = Buffer.alloc(HEADER_BYTES);
+  start.writeUInt32BE(length);
+  const text = start.toString("latin1");
+  const isText = /^[\t\r\n -~]+$/.test(text);
+  const isTls = (start[0] === 0x15 || start[0] === 0x16) && start[1] === 0x03;
+  if (!isFirst || !(isText || isTls)) return new ProtocolError(reason);
+  const found = isText ? `the text ${quoted(text)}` : "those of TLS";
+  return new ProtocolError(`the peer doesn't speak this protocol, its first bytes are ${found} (${reason})`);
 }

@@ -1,6 +1,6 @@
 import { BatchOverflow, ByteWriter } from "./byte-writer.ts";
-import { ColloquyError } from "./errors.ts";
 import { EXTENDED_BIT } from "./extended-frames.ts";
+import { messageTooLarge } from "./limits.ts";
 import type { WatchedOutput } from "./stall-watch.ts";
 import type { Transport } from "./transport.ts";
 
@@ -29,6 +29,7 @@ export class FrameWriter implements WatchedOutput {
   readonly writer: ByteWriter = new ByteWriter();
   /** Largest payload; the smaller of both sides' limits once the peer has told its own. */
   maxPayloadBytes: number;
+  readonly #ownMaxBytes: number;
   sentMessages = 0;
   sentBytes = 0;
   /** What the peer has confirmed of pieces. */
@@ -49,6 +50,7 @@ export class FrameWriter implements WatchedOutput {
     this.#transport = transport;
     this.#listener = listener;
     this.maxPayloadBytes = maxPayloadBytes;
+    this.#ownMaxBytes = maxPayloadBytes;
   }
 
   /** Bytes that have not left. */
@@ -148,7 +150,7 @@ export class FrameWriter implements WatchedOutput {
     const length = this.writer.position - this.writer.at(mark) - HEADER_BYTES;
     if (length <= this.maxPayloadBytes) return length;
     this.drop(mark);
-    throw tooLarge(this.maxPayloadBytes);
+    throw messageTooLarge(length, this.maxPayloadBytes, this.#ownMaxBytes);
   }
 
   /** The batch leaves at the end of the turn, or now where it is large enough. */
@@ -172,7 +174,8 @@ export class FrameWriter implements WatchedOutput {
   abort(mark: number, error: unknown): unknown {
     // Where a frame over the limit is what has failed, it is gone already, and others may have come.
     if (this.#isOpen) this.drop(mark);
-    return error instanceof BatchOverflow ? tooLarge(this.maxPayloadBytes) : error;
+    if (!(error instanceof BatchOverflow)) return error;
+    return messageTooLarge(undefined, this.maxPayloadBytes, this.#ownMaxBytes);
   }
 
   /** At the end of a turn: what is left leaves. */
@@ -208,11 +211,4 @@ export class FrameWriter implements WatchedOutput {
 
 function endTurn(frames: FrameWriter): void {
   frames.endTurn();
-}
-
-function tooLarge(limit: number): ColloquyError {
-  return new ColloquyError(
-    "RESOURCE_EXHAUSTED",
-    `message is larger than the limit of ${limit} bytes (maxMessageBytes)`,
-  );
 }

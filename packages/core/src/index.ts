@@ -26,7 +26,7 @@ export {
   quoted,
   toError,
 } from "./errors.ts";
-export type { ColloquyErrorOptions, ErrorCode, Executed, PlaceStep, RemoteErrorOptions } from "./errors.ts";
+export type { ColloquyErrorOptions, EntryStep, ErrorCode, Executed, PlaceStep, RemoteErrorOptions } from "./errors.ts";
 export { readException } from "./exception.ts";
 export type { ExceptionStyle } from "./exception.ts";
 export { codec } from "./function-codec.ts";
@@ -56,6 +56,7 @@ export type { SerializableClass } from "./serializable.ts";
 export { StructuredCloneCodec } from "./structured-clone-codec.ts";
 export { StandardTypes } from "./standard-types.ts";
 export type { PeerTypes } from "./standard-types.ts";
+export { refusalOf } from "./serializers.ts";
 export type { BuiltinTypes, Class, DecodingBudget, ExtendedValue, SerializerFactory } from "./serializers.ts";
 export { serveChannels } from "./serve-channels.ts";
 export type { ChannelServer, ServeChannelsOptions } from "./serve-channels.ts";

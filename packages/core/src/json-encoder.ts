@@ -1,7 +1,16 @@
 import { writeByte } from "./byte-writer.ts";
 import type { ByteWriter } from "./byte-writer.ts";
 import { SerializationError, describeType } from "./errors.ts";
-import { TYPE_KEY, checkKey, isPlainArray, isPlainBytes, isPlainMap, tooDeep, within } from "./lower-lift.ts";
+import {
+  TYPE_KEY,
+  checkKey,
+  isPlainArray,
+  isPlainBytes,
+  isPlainMap,
+  tooDeep,
+  within,
+  withinData,
+} from "./lower-lift.ts";
 import type { SerializerTable } from "./serializers.ts";
 
 const SHORT_TEXT_LENGTH = 64;
@@ -105,7 +114,11 @@ export class JsonEncoder {
     // The map and the pair in it are two levels.
     if (depth < 2) throw tooDeep();
     writeAscii(writer, `{"${TYPE_KEY}":[${extended.typeId},`);
-    this.write(extended.data, depth - 2);
+    try {
+      this.write(extended.data, depth - 2);
+    } catch (error) {
+      throw withinData(error, value, extended);
+    }
     writeAscii(writer, "]}");
   }
 }

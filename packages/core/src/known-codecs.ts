@@ -18,6 +18,8 @@ export type CodecOption = CodecClass | "auto";
 
 function checkedClass(option: unknown): CodecClass {
   if (typeof option === "function" && option.prototype instanceof Codec) return option as CodecClass;
+  if (option instanceof Codec)
+    throw new ColloquyError("INVALID_ARGUMENT", `codec is an instance of ${describeType(option)}; pass the class`);
   const shown = typeof option === "string" ? quoted(option) : describeType(option);
   throw new ColloquyError("INVALID_ARGUMENT", `codec is ${shown}; it takes a class, such as JsonCodec or MsgPackCodec`);
 }

@@ -75,6 +75,21 @@ export function limitsBeforeHello(limits: Limits): Limits {
   };
 }
 
+/**
+ * What fails a message over `limit`, the smaller of what its sender and its receiver have told; `own` is the sender's. `bytes` is its
+ * length, where it is known. The text is the same on both sides: a result fails at its sender, and its caller reads of it.
+ */
+export function messageTooLarge(bytes: number | undefined, limit: number, own: number): ColloquyError {
+  const size = bytes === undefined ? "message is" : `message of ${bytes} bytes is`;
+  const side = limit < own ? "its receiver" : "its sender";
+  const advice =
+    "raise limits.maxMessageBytes there; typed arrays of 32 KiB and more don't count between peers that said hello";
+  return new ColloquyError(
+    "RESOURCE_EXHAUSTED",
+    `${size} larger than the limit of ${limit} bytes of ${side} (maxMessageBytes): ${advice}`,
+  );
+}
+
 /** The longest time that a timer of the system takes; more would fire at once. */
 const LONGEST_TIMER_MS = 0x7fff_ffff;
 

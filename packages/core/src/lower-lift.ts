@@ -1,8 +1,12 @@
-import { SerializationError } from "./errors.ts";
-import type { DecodingBudget, SerializerTable } from "./serializers.ts";
+import { SerializationError, valueStep } from "./errors.ts";
+import type { EntryStep, PlaceStep } from "./errors.ts";
+import type { DecodingBudget, ExtendedValue, SerializerTable } from "./serializers.ts";
 
 /** The only key of a map that stands for a value of another type: `{"__type__": [typeId, data]}`. */
 export const TYPE_KEY = "__type__";
+
+/** Type id of Maps, whose data are keys and values by turns. */
+export const MAP_ID = -5;
 
 /** Writes values in plain terms: null, booleans, numbers, strings, bytes, arrays, maps. */
 export interface PlainRules {
@@ -37,8 +41,21 @@ export function isPlainBytes(value: object): value is Uint8Array {
 }
 
 /** The same error one level further out. */
-export function within(error: unknown, step: string | number): unknown {
+export function within(error: unknown, step: PlaceStep): unknown {
   return error instanceof SerializationError ? error.within(step) : error;
+}
+
+/** The failure of the data that a value crosses as, with the place in the value: a Map has entries, not keys and values by turns. */
+export function withinData(error: unknown, value: unknown, { typeId }: ExtendedValue): unknown {
+  if (typeId !== MAP_ID || !(error instanceof SerializationError)) return error;
+  return error.withOutermost((step) =>
+    typeof step === "number" ? entryStep(value as Map<unknown, unknown>, step) : step,
+  );
+}
+
+function entryStep(map: ReadonlyMap<unknown, unknown>, index: number): EntryStep {
+  const number = index >> 1;
+  return index % 2 === 0 ? { key: number } : valueStep([...map.keys()][number], number);
 }
 
 /** What has failed, with its place in the stack: for where it leaves the codec. */
@@ -103,7 +120,11 @@ export function lower(value: unknown, table: SerializerTable, rules: PlainRules,
   const extended = table.encode(value);
   // The map and the pair in it are two levels.
   if (depth < 2) throw tooDeep();
-  return { [TYPE_KEY]: [extended.typeId, lower(extended.data, table, rules, depth - 2)] };
+  try {
+    return { [TYPE_KEY]: [extended.typeId, lower(extended.data, table, rules, depth - 2)] };
+  } catch (error) {
+    throw withinData(error, value, extended);
+  }
 }
 
 function lowerArray(value: readonly unknown[], table: SerializerTable, rules: PlainRules, depth: number): unknown[] {

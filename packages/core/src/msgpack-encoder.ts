@@ -1,6 +1,15 @@
 import { writeByte } from "./byte-writer.ts";
 import type { ByteWriter } from "./byte-writer.ts";
-import { TYPE_KEY, checkKey, isPlainArray, isPlainBytes, isPlainMap, tooDeep, within } from "./lower-lift.ts";
+import {
+  TYPE_KEY,
+  checkKey,
+  isPlainArray,
+  isPlainBytes,
+  isPlainMap,
+  tooDeep,
+  within,
+  withinData,
+} from "./lower-lift.ts";
 import {
   SHAPE_EXTENSION,
   writeArrayHead,
@@ -122,6 +131,10 @@ export class MsgPackEncoder {
     if (depth < 2) throw tooDeep();
     writer.append(EXTENDED_HEAD);
     writeNumber(writer, extended.typeId);
-    this.write(extended.data, depth - 2);
+    try {
+      this.write(extended.data, depth - 2);
+    } catch (error) {
+      throw withinData(error, value, extended);
+    }
   }
 }

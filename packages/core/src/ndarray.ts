@@ -75,11 +75,11 @@ export class NdArray {
     const { start, end } = extentOf(shape, strides, itemBytes);
     const isWhole = given === undefined && options.offset === undefined;
     if (offset + start < 0 || offset + end > bytes.length || (isWhole && end !== bytes.length)) {
-      const layout = given === undefined ? "" : ` with the strides ${formatShape(strides)}`;
-      throw invalid(
-        `${bytes.length} bytes for an array of ${dtype.text} with the shape ${formatShape(shape)}${layout}, ` +
-          `which is from byte ${offset + start} to ${offset + end}`,
-      );
+      const array = `an array of ${dtype.text} with the shape ${formatShape(shape)}`;
+      if (isWhole) throw invalid(`${array} needs ${end} bytes, the memory has ${bytes.length}`);
+      const layout = given === undefined ? "" : ` and the strides ${formatShape(strides)}`;
+      const extent = `from byte ${offset + start} to ${offset + end}`;
+      throw invalid(`${array}${layout} is ${extent}, the memory has ${bytes.length} bytes`);
     }
     this.#dtype = dtype;
     this.#first = 0 - start;

@@ -114,7 +114,9 @@ export class SerializerTable {
     }
     const serializer = own ?? (isObject ? this.#fallback : undefined);
     if (serializer === undefined)
-      throw new SerializationError(this.builtins?.refusal(value) ?? `no serializer for ${describeType(value)}`);
+      throw new SerializationError(
+        this.builtins?.refusal(value) ?? refusalOf(value, `no serializer for ${describeType(value)}`),
+      );
     try {
       return { typeId: serializer.typeId, data: serializer.serialize(value) };
     } catch (error) {
@@ -145,6 +147,12 @@ export class SerializerTable {
       throw wrapped(`the deserializer of ${serializer.name} failed`, error);
     }
   }
+}
+
+/** Why a value isn't sent that nothing takes, and what to do: `reason` is for those of which the type says nothing better. */
+export function refusalOf(value: unknown, reason: string): string {
+  if (value instanceof Promise) return "a promise; await it first";
+  return typeof value === "object" && value !== null ? `${reason}; see extraSerializers` : reason;
 }
 
 function wrapped(reason: string, error: unknown): SerializationError {

@@ -1,6 +1,7 @@
 import type { Codec } from "./codec.ts";
 import { ENTRY_COST, SCALAR_COST } from "./decoded-cost.ts";
 import { SerializationError, describeType } from "./errors.ts";
+import { MAP_ID } from "./lower-lift.ts";
 import type { DecodingBudget } from "./serializers.ts";
 
 /** How the values of one type id cross. Their data is in terms of the codec. */
@@ -44,7 +45,7 @@ export const DATE: StandardType<Date> = {
 
 /** Keys and values by turns, in order. */
 export const MAP: StandardType<Map<unknown, unknown>> = {
-  id: -5,
+  id: MAP_ID,
   classes: [Map],
   write(map) {
     const entries: unknown[] = [];

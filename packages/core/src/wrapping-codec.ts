@@ -1,6 +1,7 @@
 import type { ByteWriter } from "./byte-writer.ts";
 import { Codec } from "./codec.ts";
-import { ColloquyError, ProtocolError, SerializationError } from "./errors.ts";
+import { ProtocolError, SerializationError } from "./errors.ts";
+import { messageTooLarge } from "./limits.ts";
 import type { Message } from "./message.ts";
 import type { Segments } from "./segments.ts";
 import type { SerializerTable } from "./serializers.ts";
@@ -162,8 +163,7 @@ export abstract class WrappingCodec extends Codec {
   #checkSent({ length }: Buffer): void {
     const limit = this.maxSentBytes;
     if (length <= limit) return;
-    const reason = `message is larger than the limit of ${limit} bytes (maxMessageBytes)`;
-    throw new ColloquyError("RESOURCE_EXHAUSTED", reason);
+    throw messageTooLarge(length, limit, this.limits.maxMessageBytes);
   }
 }
 

@@ -381,7 +381,7 @@ describe("hello between channels", () => {
     const { near, far } = channels;
     void echo(far);
     await near.send(DATE);
-    expect((await rejectionOf(near.send("x".repeat(3000)))).message).toContain("larger than the limit of 2000 bytes");
+    expect((await rejectionOf(near.send("x".repeat(3000)))).message).toContain("limit of 2000 bytes of its receiver (");
     expect(await near.send("y")).toBe("y");
   });
 
@@ -430,7 +430,9 @@ describe("hello between channels", () => {
     await using channels = await pair();
     const { near, far } = channels;
     void echo(far);
-    expect((await rejectionOf(near.send([DATE, new Stranger()]))).message).toBe("no serializer for Stranger, at [1]");
+    expect((await rejectionOf(near.send([DATE, new Stranger()]))).message).toBe(
+      "no serializer for Stranger; see extraSerializers, at [1]",
+    );
     expect((await rejectionOf(near.send(10n ** 5000n))).message).toContain("BigInt of more than 4096 digits");
     expect(await near.send("fine")).toBe("fine");
   });

@@ -286,7 +286,7 @@ describe.each([
       code: "SERIALIZATION_ERROR",
       executed: "no",
       place: [1, "when"],
-      message: "no serializer for Stranger, at [1].when",
+      message: "no serializer for Stranger; see extraSerializers, at [1].when",
     });
     expect(await other).toBe("before");
     expect(await pair.near.send("after")).toBe("after");
@@ -298,7 +298,7 @@ describe.each([
     await (await pair.far.recv()).reply([new Stranger()]);
     const error = await sent;
     expect(error).toBeInstanceOf(RemoteError);
-    expect(error.message).toContain("no serializer for Stranger, at [0]");
+    expect(error.message).toContain("no serializer for Stranger; see extraSerializers, at [0]");
     void echo(pair.far);
     expect(await pair.near.send("next")).toBe("next");
   });
@@ -774,7 +774,7 @@ describe("serveChannels", () => {
 
   it.each([
     ["a name", "msgpack", 'codec is "msgpack"; it takes a class'],
-    ["an instance", new JsonCodec(), "codec is JsonCodec; it takes a class"],
+    ["an instance", new JsonCodec(), "codec is an instance of JsonCodec; pass the class"],
     ["another class", Date, "codec is function; it takes a class"],
   ])("takes %s for no codec, on either side", async (_what, codec, text) => {
     const wrong = { code: "INVALID_ARGUMENT", message: expect.stringContaining(text) };

@@ -165,7 +165,9 @@ describe("a codec of one's own", () => {
 
   it("refuses what its types don't cover, in the words of the others", () => {
     const codec = new Plain([point]);
-    expect(thrownBy(() => codec.encode([1, { a: new Date() }])).message).toBe("no serializer for Date, at [1].a");
+    expect(thrownBy(() => codec.encode([1, { a: new Date() }])).message).toBe(
+      "no serializer for Date; see extraSerializers, at [1].a",
+    );
     expect(thrownBy(() => codec.encode({ __type__: 1 })).message).toContain("__type__");
     expect(thrownBy(() => codec.encode(["\ud800"])).message).toContain("lone surrogate");
     expect(thrownBy(() => codec.decode(Buffer.from('{"a":{"__proto__":1}}'))).message).toContain("__proto__");
@@ -240,10 +242,17 @@ describe.each([
     ]);
     expect(results[0]).toMatchObject({ status: "fulfilled", value: 1 });
     expect(results[1]).toMatchObject({
-      reason: { code: "SERIALIZATION_ERROR", place: [1], message: "no serializer for Stranger, at [1]" },
+      reason: {
+        code: "SERIALIZATION_ERROR",
+        place: [1],
+        message: "no serializer for Stranger; see extraSerializers, at [1]",
+      },
     });
     expect(results[2]).toMatchObject({
-      reason: { code: "REMOTE_ERROR", message: expect.stringContaining("no serializer for Stranger, at [0]") },
+      reason: {
+        code: "REMOTE_ERROR",
+        message: expect.stringContaining("no serializer for Stranger; see extraSerializers, at [0]"),
+      },
     });
     expect(results[3]).toMatchObject({ status: "fulfilled", value: 2 });
   });

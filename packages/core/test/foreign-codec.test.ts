@@ -66,7 +66,7 @@ describe("a client whose server speaks another codec", () => {
     async (theirs, client, own, server) => {
       const { told, seen } = await meeting(client, server);
       const text = `the server speaks ${own}, the client seems to speak ${theirs}; both take the same codec`;
-      expect(told).toMatchObject({ code: "REMOTE_ERROR", remoteName: "ProtocolError", message: text });
+      expect(told).toMatchObject({ code: "PROTOCOL_ERROR", executed: "no", message: text });
       expect(seen).toMatchObject({ code: "PROTOCOL_ERROR", message: text });
     },
   );
@@ -91,7 +91,7 @@ describe("a client whose server speaks another codec", () => {
     const right = await connectChannel(server.address);
     expect(await right.send(1)).toBe(1);
     const wrong = await connectChannel(server.address, { codec: MsgPackCodec });
-    expect(await rejectionOf(wrong.send(1))).toMatchObject({ code: "REMOTE_ERROR" });
+    expect(await rejectionOf(wrong.send(1))).toMatchObject({ code: "PROTOCOL_ERROR" });
     expect(await right.send(2)).toBe(2);
     await right.close();
   });
@@ -109,8 +109,9 @@ describe("a client whose server speaks another codec", () => {
     peer.socket.write(Buffer.concat([frame('[0,7,"a"]'), frame('[0,8,"b"]'), frame(bytes("93 00 09 01"))]));
     await until(() => payloads(peer.received).length > 0, "an answer");
     await peer.closed();
-    expect(payloads(peer.received).map(String)).toEqual([
-      '[2,7,"ProtocolError: the server speaks msgpack, the client seems to speak json; both take the same codec"]',
+    const message = "the server speaks msgpack, the client seems to speak json; both take the same codec";
+    expect(payloads(peer.received).map((payload) => JSON.parse(String(payload)))).toEqual([
+      [2, 7, { name: "ProtocolError", message, code: "PROTOCOL_ERROR", executed: "no" }],
     ]);
     expect(contents).toEqual([]);
   });

@@ -99,6 +99,20 @@ describe("FrameDecoder", () => {
     }
   });
 
+  it.each([
+    ["32323020", 'the text "220 "'],
+    ["48545450", 'the text "HTTP"'],
+    ["0d0a0d0a", String.raw`the text "\r\n\r\n"`],
+    ["15030300", "those of TLS"],
+  ])("says of %s in the place of the first header that it is %s", (header, found) => {
+    const length = bytes(header).readUInt32BE();
+    const reason = `frame of ${length} bytes; the limit is 10 (maxMessageBytes)`;
+    expect(thrownBy(() => decoded([bytes(header)], 10)).message).toBe(
+      `the peer doesn't speak this protocol, its first bytes are ${found} (${reason})`,
+    );
+    expect(thrownBy(() => decoded([bytes(`00000001 61 ${header}`)], 10)).message).toBe(reason);
+  });
+
   it("uses a new limit from the next header on", () => {
     const found: number[] = [];
     const decoder = new FrameDecoder(2, { onFrame: (_data, start, end) => void found.push(end - start) });

@@ -107,7 +107,10 @@ describe("FrameWriter", () => {
   it("drops a frame over the limit and sends those around it", async () => {
     const { sink, frames, send } = made({ limit: 100 });
     send(100, 1);
-    for (const size of [101, 20_000]) {
+    for (const [size, named] of [
+      [101, "message of 101 bytes is"],
+      [20_000, "message of 20000 bytes is"],
+    ] as const) {
       const mark = frames.begin();
       const error = thrownBy(() => {
         try {
@@ -117,7 +120,10 @@ describe("FrameWriter", () => {
         }
         frames.commit(mark);
       });
-      expect(error.message).toBe("message is larger than the limit of 100 bytes (maxMessageBytes)");
+      expect(error.message).toBe(
+        `${named} larger than the limit of 100 bytes of its sender (maxMessageBytes): raise limits.maxMessageBytes there; ` +
+          "typed arrays of 32 KiB and more don't count between peers that said hello",
+      );
     }
     send(1, 2);
     await nextTick();
@@ -204,7 +210,7 @@ describe("FrameWriter", () => {
     expect(payloads(sink.batches[0]!)).toStrictEqual([Buffer.alloc(1, 1), Buffer.alloc(2, 2)]);
     const other = frames.begin();
     frames.writer.append(Buffer.from("longer"));
-    expect(thrownBy(() => frames.lift(other)).message).toContain("5 bytes (maxMessageBytes)");
+    expect(thrownBy(() => frames.lift(other)).message).toContain("5 bytes of its sender (maxMessageBytes)");
     expect(frames.isOpen).toBe(false);
   });
 

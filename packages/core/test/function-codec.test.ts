@@ -60,7 +60,7 @@ describe("a codec from two functions", () => {
     ]);
     expect(await rejectionOf(echo.channel.send([/x/]))).toMatchObject({
       code: "SERIALIZATION_ERROR",
-      message: "no serializer for RegExp, at [0]",
+      message: "no serializer for RegExp; see extraSerializers, at [0]",
     });
     expect(await echo.channel.send("on")).toBe("on");
   });

@@ -69,7 +69,9 @@ describe("JsonCodec", () => {
     [Object("a"), "String"],
     [new (class Row extends Array {})(), "Row"],
   ])("refuses %s instead of changing it", (value, name) => {
-    expect(thrownBy(() => codec.encode([value])).message).toBe(`no serializer for ${name}, at [0]`);
+    expect(thrownBy(() => codec.encode([value])).message).toBe(
+      `no serializer for ${name}${typeof value === "object" ? "; see extraSerializers" : ""}, at [0]`,
+    );
   });
 
   it.each([

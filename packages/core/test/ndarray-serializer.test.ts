@@ -142,8 +142,16 @@ describe("ndarraySerializer", () => {
     ["no shape", { type: "|u1", data: Uint8Array.of(1) }, "shape of an array"],
     ["a shape that is none", { type: "|u1", shape: ["1"], data: Uint8Array.of(1) }, "at 0 of the shape is string"],
     ["a negative size", { type: "|u1", shape: [-1], data: Uint8Array.of(1) }, "is -1"],
-    ["too few bytes", { type: "<f8", shape: [2, 2], data: new Uint8Array(31) }, "31 bytes for an array of <f8"],
-    ["too many bytes", { type: "<f8", shape: [], data: new Uint8Array(9) }, "9 bytes for an array of <f8"],
+    [
+      "too few bytes",
+      { type: "<f8", shape: [2, 2], data: new Uint8Array(31) },
+      "an array of <f8 with the shape (2, 2) needs 32 bytes, the memory has 31",
+    ],
+    [
+      "too many bytes",
+      { type: "<f8", shape: [], data: new Uint8Array(9) },
+      "an array of <f8 with the shape () needs 8 bytes, the memory has 9",
+    ],
     ["text for bytes", { type: "|u1", shape: [1], data: "a" }, "string in place of the bytes"],
   ])("refuses %s", (_what, map, why) => {
     const peer = new MsgPackCodec([() => [Date, () => map, () => new Date()]]);

@@ -108,11 +108,13 @@ describe("a new NdArray", () => {
   it("refuses what doesn't fit the memory, and says what", () => {
     const memory = new Float64Array(6);
     expect(invalid(() => new NdArray(memory, { shape: [2, 2] }))).toBe(
-      "48 bytes for an array of <f8 with the shape (2, 2), which is from byte 0 to 32",
+      "an array of <f8 with the shape (2, 2) needs 32 bytes, the memory has 48",
     );
-    expect(invalid(() => new NdArray(memory, { shape: [7] }))).toContain("from byte 0 to 56");
-    expect(invalid(() => new NdArray(memory, { shape: [5], offset: 16 }))).toContain("from byte 16 to 56");
-    expect(invalid(() => new NdArray(memory, { shape: [2], strides: [48] }))).toContain("with the strides (48,)");
+    expect(invalid(() => new NdArray(memory, { shape: [7] }))).toContain("needs 56 bytes, the memory has 48");
+    expect(invalid(() => new NdArray(memory, { shape: [5], offset: 16 }))).toContain(
+      "is from byte 16 to 56, the memory has 48 bytes",
+    );
+    expect(invalid(() => new NdArray(memory, { shape: [2], strides: [48] }))).toContain("and the strides (48,)");
     expect(invalid(() => new NdArray(memory, { shape: [2], strides: [-8] }))).toContain("from byte -8 to 8");
     expect(invalid(() => new NdArray(memory, { shape: [0], offset: 49 }))).toContain("offset 49");
     expect(invalid(() => new NdArray(memory, { offset: -8 }))).toContain("offset -8");

@@ -50,7 +50,9 @@ describe.each([
   });
 
   it("match their own class only, not one that extends it", () => {
-    expect(thrownBy(() => crossed([new Point3(1, 2)], point)).message).toBe("no serializer for Point3, at [0]");
+    expect(thrownBy(() => crossed([new Point3(1, 2)], point)).message).toBe(
+      "no serializer for Point3; see extraSerializers, at [0]",
+    );
     const both = [new Point(1, 2), new Point3(3, 4)];
     expect(crossed(both, point, point3)).toStrictEqual(both);
     expect((crossed(both, point3, point) as object[])[1]).toBeInstanceOf(Point3);
@@ -135,7 +137,7 @@ describe.each([
   it("that return what can't be encoded fail with the place of their value", () => {
     const bad: SerializerFactory<Box> = () => [Box, () => [{ when: new Date() }], () => new Box(1)];
     const error = thrownBy(() => crossed([0, new Box(1)], bad));
-    expect(error.message).toContain("no serializer for Date, at [1]");
+    expect(error.message).toContain("no serializer for Date; see extraSerializers, at [1]");
   });
 
   it("refuse maps that look like extended values", () => {

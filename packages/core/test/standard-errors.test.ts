@@ -162,7 +162,9 @@ describe.each([
         cause: { message: "not now" },
       });
     const error = Object.assign(new Error("x"), { socket: new Stranger() });
-    expect(thrownBy(() => crossed([error])).message).toBe("no serializer for Stranger, at [0].fields.socket");
+    expect(thrownBy(() => crossed([error])).message).toBe(
+      "no serializer for Stranger; see extraSerializers, at [0].fields.socket",
+    );
     const shadowed = Object.defineProperty(new Error("x"), "__proto__", { value: { polluted: 1 }, enumerable: true });
     expect(crossed(shadowed).polluted).toBeUndefined();
     const marked = Object.assign(new Error("x"), { __type__: [0, 1] });

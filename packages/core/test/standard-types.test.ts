@@ -4,6 +4,7 @@ import { JsonCodec } from "../src/json-codec.ts";
 import { MsgPackCodec } from "../src/msgpack-codec.ts";
 import type { SerializerFactory } from "../src/serializers.ts";
 import { StandardTypes } from "../src/standard-types.ts";
+import { StructuredCloneCodec } from "../src/structured-clone-codec.ts";
 import { Stranger, builtins, bytes, expectSame, greeted, hex, thrownBy } from "./support.ts";
 
 /** `{"__type__": [` in MsgPack. */
@@ -187,7 +188,9 @@ describe.each([
       new Frame(new ArrayBuffer(1)),
     ];
     for (const value of values)
-      expect(thrownBy(() => crossed([value])).message).toBe(`no serializer for ${value.constructor.name}, at [0]`);
+      expect(thrownBy(() => crossed([value])).message).toBe(
+        `no serializer for ${value.constructor.name}; see extraSerializers, at [0]`,
+      );
     const registry: SerializerFactory<Registry> = () => [
       Registry,
       (value) => new Map(value),
@@ -208,12 +211,14 @@ describe.each([
     const given = Float64Array.of(1);
     structuredClone(given, { transfer: [given.buffer] });
     expect(thrownBy(() => crossed([given])).message).toMatch(/^Float64Array can't be read: .*detached.*, at \[0\]$/);
-    expect(thrownBy(() => crossed(new SharedArrayBuffer(1))).message).toBe("no serializer for SharedArrayBuffer");
+    expect(thrownBy(() => crossed(new SharedArrayBuffer(1))).message).toBe(
+      "no serializer for SharedArrayBuffer; see extraSerializers",
+    );
   });
 
   it("are the ones of this realm", () => {
     const date: unknown = runInContext("new Date(0)", createContext());
-    expect(thrownBy(() => crossed(date)).message).toBe("no serializer for Date");
+    expect(thrownBy(() => crossed(date)).message).toBe("no serializer for Date; see extraSerializers");
   });
 
   it("give way to a serializer of the user's", () => {
@@ -233,14 +238,53 @@ describe.each([
     ]);
   });
 
+  it.each<[string, unknown, string]>([
+    [
+      "a text",
+      new Map<unknown, unknown>([
+        ["k", { p: 1 }],
+        ["l m", { p: new Stranger() }],
+      ]),
+      'get("l m").p',
+    ],
+    ["a number", new Map([[7, [new Stranger()]]]), "get(7)[0]"],
+    ["null, below another Map", new Map([["a", new Map([[null, new Stranger()]])]]), 'get("a").get(null)'],
+    [
+      "an object",
+      new Map<object, unknown>([
+        [{}, 1],
+        [{}, new Stranger()],
+      ]),
+      "values()[1]",
+    ],
+    [
+      "what can't be sent",
+      new Map<unknown, number>([
+        [1, 1],
+        [[new Stranger()], 2],
+      ]),
+      "keys()[1][0]",
+    ],
+  ])("name a value in a Map by its key: %s", (_key, map, place) => {
+    const codecs = [crossed, (value: unknown) => new StructuredCloneCodec().encode(value)];
+    for (const write of codecs) {
+      expect(thrownBy(() => write(map)).message).toBe(`no serializer for Stranger; see extraSerializers, at ${place}`);
+      expect(thrownBy(() => write([1, { map }])).message).toBe(
+        `no serializer for Stranger; see extraSerializers, at [1].map.${place}`,
+      );
+    }
+  });
+
   it("refuse with the place what stands in them and can't be sent", () => {
     const value = { a: [new Map([["key", new Set([new Stranger()])]])] };
     expect(thrownBy(() => crossed(value))).toMatchObject({
-      message: "no serializer for Stranger, at a[0][1][0]",
-      place: ["a", 0, 1, 0],
+      message: 'no serializer for Stranger; see extraSerializers, at a[0].get("key")[0]',
+      place: ["a", 0, { get: "key" }, 0],
     });
     for (const unknown of [/x/, new WeakMap(), Promise.resolve(), Symbol.iterator, () => 1])
-      expect(thrownBy(() => crossed([unknown])).message).toMatch(/^no serializer for \w+, at \[0\]$/);
+      expect(thrownBy(() => crossed([unknown])).message).toMatch(
+        /^(?:no serializer for \w+(?:; see extraSerializers)?|a promise; await it first), at \[0\]$/,
+      );
   });
 
   it("count as levels of depth, and end a cycle", () => {
@@ -356,7 +400,9 @@ describe("the built-in types towards a plain peer", () => {
           typeof value === "object",
         );
       }
-      expect(thrownBy(() => codec.encode(new Stranger())).message).toBe("no serializer for Stranger");
+      expect(thrownBy(() => codec.encode(new Stranger())).message).toBe(
+        "no serializer for Stranger; see extraSerializers",
+      );
     }
   });
 
@@ -387,7 +433,9 @@ describe("the built-in types towards a plain peer", () => {
 
 describe("the built-in types of a codec that belongs to no connection", () => {
   it("aren't there", () => {
-    expect(thrownBy(() => new JsonCodec().encode([new Date(0)])).message).toBe("no serializer for Date, at [0]");
+    expect(thrownBy(() => new JsonCodec().encode([new Date(0)])).message).toBe(
+      "no serializer for Date; see extraSerializers, at [0]",
+    );
     expect(thrownBy(() => new MsgPackCodec().decode(bytes(`${TYPE} fc 00`))).message).toBe(
       "built-in type -4 outside of a connection",
     );

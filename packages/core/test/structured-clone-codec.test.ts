@@ -208,16 +208,28 @@ describe("StructuredCloneCodec", () => {
   it.each([
     ["a function", () => {}, "no serializer for function"],
     ["a symbol", Symbol.iterator, "symbol has no form in this codec"],
-    ["an instance of a class", new Point(1, 2), "no serializer for Point"],
-    ["an instance of a class that extends Map", new (class Table extends Map {})(), "no serializer for Table"],
-    ["an instance of a class that extends Array", new (class List extends Array {})(), "no serializer for List"],
-    ["a RegExp", /x/, "no serializer for RegExp"],
-    ["a WeakMap", new WeakMap(), "no serializer for WeakMap"],
-    ["a promise", Promise.resolve(), "no serializer for Promise"],
-    ["a boxed number", Object(1) as object, "no serializer for Number"],
-    ["shared memory", new SharedArrayBuffer(1), "no serializer for SharedArrayBuffer"],
-    ["a Proxy", new Proxy({}, {}), "a Proxy can't be carried: no serializer for Object"],
-    ["a Proxy of an array", new Proxy([], {}), "a Proxy can't be carried: no serializer for Array"],
+    ["an instance of a class", new Point(1, 2), "no serializer for Point; see extraSerializers"],
+    [
+      "an instance of a class that extends Map",
+      new (class Table extends Map {})(),
+      "no serializer for Table; see extraSerializers",
+    ],
+    [
+      "an instance of a class that extends Array",
+      new (class List extends Array {})(),
+      "no serializer for List; see extraSerializers",
+    ],
+    ["a RegExp", /x/, "no serializer for RegExp; see extraSerializers"],
+    ["a WeakMap", new WeakMap(), "no serializer for WeakMap; see extraSerializers"],
+    ["a promise", Promise.resolve(), "a promise; await it first"],
+    ["a boxed number", Object(1) as object, "no serializer for Number; see extraSerializers"],
+    ["shared memory", new SharedArrayBuffer(1), "no serializer for SharedArrayBuffer; see extraSerializers"],
+    ["a Proxy", new Proxy({}, {}), "a Proxy can't be carried: no serializer for Object; see extraSerializers"],
+    [
+      "a Proxy of an array",
+      new Proxy([], {}),
+      "a Proxy can't be carried: no serializer for Array; see extraSerializers",
+    ],
     [
       "a map with __type__",
       { __type__: 1 },
@@ -235,7 +247,7 @@ describe("StructuredCloneCodec", () => {
     expect(error).toMatchObject({ code: "SERIALIZATION_ERROR" });
     expect(error.message).toBe(message.includes(", at ") ? message : `${message}, at list[1]`);
     expect(thrownBy(() => codec.encode(new Map([["a", new Set([value])]]))).place).toEqual(
-      message.includes("__") ? [0, 0, message.split("list[1].")[1]] : [0, 0],
+      message.includes("__") ? [{ get: "a" }, 0, message.split("list[1].")[1]] : [{ get: "a" }, 0],
     );
   });
 

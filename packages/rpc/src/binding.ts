@@ -1,4 +1,4 @@
-import { SerializationError, StandardTypes, describeType, toError } from "@colloquy/core";
+import { SerializationError, StandardTypes, describeType, refusalOf, toError } from "@colloquy/core";
 import type { BuiltinTypes, Codec, DecodingBudget, ExtendedValue } from "@colloquy/core";
 import type { Exports } from "./exports.ts";
 import { placeContext } from "./arguments.ts";
@@ -115,8 +115,8 @@ export class ReferenceBinding implements BuiltinTypes {
       throw new SerializationError("function: a plain peer takes services only, this one said no hello");
     }
     if (!isService(value)) {
-      const reason = `${describeType(value)} is no service and has no serializer; see extraSerializers`;
-      throw new SerializationError(this.refusal(value) ?? reason);
+      const reason = `${describeType(value)} is no service and has no serializer`;
+      throw new SerializationError(this.refusal(value) ?? refusalOf(value, reason));
     }
     // The search below the root is long for what isn't there.
     const path = this.#exports.has(value) ? undefined : this.#router.pathOf(value);

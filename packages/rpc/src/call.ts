@@ -50,7 +50,7 @@ export class Call implements PendingCall {
 /** The content of a request is `[path, args, kwargs]`; its caller thinks in arguments. */
 function atArgument(error: SerializationError, path: string): SerializationError {
   const [part, which, ...place] = error.place;
-  if (which === undefined || (part !== 1 && part !== 2)) return error;
+  if (which === undefined || typeof which === "object" || (part !== 1 && part !== 2)) return error;
   const argument = typeof which === "number" ? `argument ${which + 1}` : `argument ${quoted(which)}`;
   const cause = error.cause === undefined ? {} : { cause: error.cause };
   return new SerializationError(`${argument} of ${quoted(path)}: ${error.reason}`, { ...cause, place });

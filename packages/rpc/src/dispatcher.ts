@@ -172,7 +172,7 @@ export class Dispatcher {
  */
 export function readRequest(content: unknown, limits: Limits): RequestContent {
   if (!Array.isArray(content) || content.length < 3 || content.length > 4)
-    throw invalid("a request is [path, args, kwargs]");
+    throw invalid("a request is [path, args, kwargs]: this side serves methods, the peer seems to use a channel");
   const [path, args, kwargs] = content as [unknown, unknown, unknown];
   if (typeof path !== "string") throw invalid("the path of a request is no string");
   if (!Array.isArray(args)) throw invalid("the arguments of a request are no array");

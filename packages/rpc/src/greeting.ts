@@ -2,6 +2,8 @@ import {
   ColloquyError,
   HELLO_PATH,
   NO_KWARGS,
+  ProtocolError,
+  describeType,
   limitsBeforeHello,
   makeHello,
   readException,
@@ -67,6 +69,7 @@ export class Greeting {
           id: -1,
           onResult: (answer) => {
             try {
+              if (!isMap(answer) || !("protocol" in answer)) throw notGreeted(this.#endpoint.remoteAddress, answer);
               this.#release(readHello(answer, own, "server"));
               resolve();
             } catch (error) {
@@ -80,12 +83,11 @@ export class Greeting {
             resolve();
           },
           onFailure: (error) => {
+            if (error.code !== "CONNECTION_LOST") return reject(error);
             const hint = `no answer to hello: the peer may speak another codec than ${own.codec}, want TLS, or have refused; its log may tell`;
-            reject(
-              error.code === "CONNECTION_LOST"
-                ? new ColloquyError("UNAVAILABLE", `${error.message} (${hint})`, { cause: error })
-                : error,
-            );
+            // What came instead says more.
+            const reason = error.cause instanceof ProtocolError ? error.message : `${error.message} (${hint})`;
+            reject(new ColloquyError("UNAVAILABLE", reason, { cause: error }));
           },
         };
         this.#endpoint.request(call, [HELLO_PATH, [own], NO_KWARGS], true);
@@ -100,6 +102,8 @@ export class Greeting {
   receive(id: number, content: unknown, codec: Codec): boolean {
     if (!Array.isArray(content) || content[0] !== HELLO_PATH) {
       this.#release(undefined);
+      // What sends on a channel is no plain peer: it is to learn that nothing has run.
+      if (content !== undefined && !isCall(content)) this.#endpoint.exceptionStyle = "map";
       return false;
     }
     const own = this.#ownHello(codec);
@@ -151,6 +155,17 @@ export class Greeting {
   }
 }
 
-function isMap(content: unknown): boolean {
+/** What a peer with a method of that name, or with no methods at all, makes of hello. */
+function notGreeted(address: string, answer: unknown): ProtocolError {
+  const reason = `${address} answers hello with ${describeType(answer)} that is no hello`;
+  return new ProtocolError(`${reason}: it may serve channels (use connectChannel)`, { executed: "no" });
+}
+
+/** `[path, args, kwargs]`, as far as it tells a call from anything else. */
+function isCall(content: unknown): boolean {
+  return Array.isArray(content) && content.length >= 3 && typeof content[0] === "string";
+}
+
+function isMap(content: unknown): content is object {
   return typeof content === "object" && content !== null && !Array.isArray(content);
 }

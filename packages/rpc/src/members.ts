@@ -30,7 +30,10 @@ export function isService(value: unknown): value is object {
  */
 export function checkServable(root: unknown): asserts root is object {
   if (!isService(root) || !hasMembers(root)) {
-    throw new ColloquyError("INVALID_ARGUMENT", `${describeType(root)} is no service: nothing in it is exposed`);
+    throw new ColloquyError(
+      "INVALID_ARGUMENT",
+      `${describeType(root)} is no service: nothing in it is exposed; use @expose or service({ ... })`,
+    );
   }
   for (const name of levelsOf(root).flatMap((level) => [...listedNames(level)])) {
     if (name in root) continue;
@@ -213,7 +216,7 @@ function notExposed(name: string): ColloquyError {
 function missing(names: readonly string[], index: number): never {
   const name = names[index]!;
   const path = names.slice(0, index).join("/");
-  const where = path === "" ? '"", the root service' : quoted(path);
+  const where = path === "" ? "the root service" : quoted(path);
   throw new ColloquyError("NOT_FOUND", `name ${quoted(name)} not found in ${where}`);
 }
 

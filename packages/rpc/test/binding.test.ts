@@ -457,11 +457,16 @@ describe("what is neither a value nor exposed", () => {
     }
     for (const thing of [new Plain(), new WeakMap(), Symbol("x"), Promise.resolve(1), /x/]) {
       const error = await failureOf(link.remote.keep({ thing }));
-      const type = typeof thing === "symbol" ? "symbol" : thing.constructor.name;
+      const type =
+        typeof thing === "symbol"
+          ? "symbol"
+          : thing instanceof Promise
+            ? "a promise; await it first"
+            : thing.constructor.name;
       expect(error.message).toContain(`argument 1 of "keep": `);
       expect(error.message).toContain(type);
       expect(error.message).toMatch(
-        /no service and has no serializer; see extraSerializers, at thing$|no serializer for symbol, at thing$/,
+        /no service and has no serializer; see extraSerializers, at thing$|no serializer for symbol, at thing$|a promise; await it first, at thing$/,
       );
       expect(error["place"]).toEqual(["thing"]);
     }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { JsonCodec, MsgPackCodec, connectChannel } from "@colloquy/core";
+import { JsonCodec, MsgPackCodec, connectChannel, serveChannels } from "@colloquy/core";
 import type { SerializerFactory } from "@colloquy/core";
 import { Service, connect, expose, serve, service } from "../src/index.ts";
 import type { Connection } from "../src/index.ts";
@@ -190,6 +190,46 @@ describe("a hello that doesn't fit", () => {
       await wire.closed;
     },
   );
+
+  test.each([
+    ["an array", ["$/hello", [{}], {}], "Array"],
+    ["a map of its own", { ok: true }, "Object"],
+    ["nothing", null, "null"],
+  ])("answered with %s makes connect say what the peer may be", async (_what, answer, type) => {
+    await using server = await serveChannels(newAddress(), async (channel) => {
+      for await (const request of channel) await request.reply(answer);
+    });
+    expect(await failureOf(connect(server.address))).toMatchObject({
+      code: "PROTOCOL_ERROR",
+      executed: "no",
+      message: `${server.address} answers hello with ${type} that is no hello: it may serve channels (use connectChannel)`,
+    });
+  });
+
+  test.each([[{ x: 1 }], ["text"], [[1, 2, 3]]])(
+    "said by no channel, %j, has it learn that methods are served and that nothing ran",
+    async (content) => {
+      await using server = await serve(newAddress(), adder);
+      await using channel = await connectChannel(server.address);
+      const error = await failureOf(channel.send(content));
+      expect(error).toMatchObject({ code: "INVALID_ARGUMENT", executed: "no" });
+      if (!Array.isArray(content))
+        expect(error.message).toBe(
+          "a request is [path, args, kwargs]: this side serves methods, the peer seems to use a channel",
+        );
+    },
+  );
+
+  test("of what speaks another protocol is named by its first bytes", async () => {
+    await using server = await wireServer();
+    const connecting = connect(server.address);
+    const wire = await server.accepted();
+    wire.write(Buffer.from("HTTP/1.1 400 Bad Request"));
+    const error = await failureOf(connecting);
+    expect(error).toMatchObject({ code: "UNAVAILABLE" });
+    expect(error.message).toContain(`the peer doesn't speak this protocol, its first bytes are the text "HTTP" (`);
+    expect(error.message).not.toContain("TLS");
+  });
 
   test("refused with a map makes connect reject with its code", async () => {
     await using server = await wireServer();

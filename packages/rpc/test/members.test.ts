@@ -204,7 +204,9 @@ describe("checkServable", () => {
     "refuses %o, in which nothing is exposed",
     (root) => {
       expect(() => checkServable(root)).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
-      expect(() => checkServable(root)).toThrow("is no service: nothing in it is exposed");
+      expect(() => checkServable(root)).toThrow(
+        "is no service: nothing in it is exposed; use @expose or service({ ... })",
+      );
     },
   );
 
@@ -268,10 +270,10 @@ describe("memberOf", () => {
   });
 
   test.each([
-    ["none", "", "NOT_FOUND", 'name "none" not found in "", the root service'],
+    ["none", "", "NOT_FOUND", 'name "none" not found in the root service'],
     ["none", "a/b", "NOT_FOUND", 'name "none" not found in "a/b"'],
     ["off", "", "NOT_EXPOSED", '"off" is not exposed; @expose or expose() makes it callable'],
-    ["constructor", "", "NOT_FOUND", 'name "constructor" not found in "", the root service'],
+    ["constructor", "", "NOT_FOUND", 'name "constructor" not found in the root service'],
   ])("says of %j in %j: %s", (name, path, code, message) => {
     expect(() => memberOf(new Lamp(), path === "" ? [name] : [path, name], path === "" ? 0 : 1)).toThrow(
       expect.objectContaining({ code, message }),

@@ -71,9 +71,7 @@ describe.each([
       message: "too far",
       remoteStack: "RangeError: too far",
     });
-    expect((await failureOf(channel.send(["none", [], {}]))).message).toBe(
-      'name "none" not found in "", the root service',
-    );
+    expect((await failureOf(channel.send(["none", [], {}]))).message).toBe('name "none" not found in the root service');
   });
 
   test("gets services as paths: those under the root by their own, others by number", async () => {

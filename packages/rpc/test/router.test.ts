@@ -38,15 +38,15 @@ describe("Router.resolve", () => {
   });
 
   test.each([
-    ["none", "NOT_FOUND", 'name "none" not found in "", the root service'],
+    ["none", "NOT_FOUND", 'name "none" not found in the root service'],
     ["leaf/none", "NOT_FOUND", 'name "none" not found in "leaf"'],
     ["map/inner/none", "NOT_FOUND", 'name "none" not found in "map/inner"'],
-    ["none/a/b", "NOT_FOUND", 'name "none" not found in "", the root service'],
+    ["none/a/b", "NOT_FOUND", 'name "none" not found in the root service'],
     ["top/a/b", "NOT_FOUND", 'name "a/b" not found in "top"'],
     ["hidden", "NOT_EXPOSED", '"hidden" is not exposed; @expose or expose() makes it callable'],
     ["leaf/secret", "NOT_EXPOSED", '"secret" is not exposed; @expose or expose() makes it callable'],
-    ["constructor", "NOT_FOUND", 'name "constructor" not found in "", the root service'],
-    ["a\u202eb\n", "NOT_FOUND", String.raw`name "a\u202eb\n" not found in "", the root service`],
+    ["constructor", "NOT_FOUND", 'name "constructor" not found in the root service'],
+    ["a\u202eb\n", "NOT_FOUND", String.raw`name "a\u202eb\n" not found in the root service`],
   ])("says of %j: %s", (path, code, message) => {
     expect(() => routed(new Root()).resolve(path)).toThrow(expect.objectContaining({ code, message, executed: "no" }));
   });

@@ -162,7 +162,9 @@ describe("services and functions in values of the built-in types", () => {
       ["bad", new Stranger()],
     ]);
     const error = await failureOf(link.remote.keep(bad));
-    expect(error.message).toContain("Stranger is no service and has no serializer; see extraSerializers, at [3]");
+    expect(error.message).toContain(
+      'Stranger is no service and has no serializer; see extraSerializers, at get("bad")',
+    );
     expect(link.client.stats().exportedReferences).toBe(0);
   });
 
