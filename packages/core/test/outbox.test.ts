@@ -9,6 +9,7 @@ import type { PendingCall } from "../src/pending.ts";
 import { StandardTypes } from "../src/standard-types.ts";
 import { readFrames } from "./segment-support.ts";
 import { HandTransport } from "./sending-support.ts";
+import { thrownBy } from "./support.ts";
 
 const LARGE = 40_000;
 const HUGE = 5_000_000;
@@ -102,8 +103,15 @@ describe("Outbox", () => {
   it("refuses notifications where too many large values wait", () => {
     const limited = new Sending({ maxPendingCount: 3 });
     limited.transport.keeps = true;
-    const accepted = Array.from({ length: 5 }, () => limited.outbox.notify(new Uint8Array(LARGE)));
-    expect(accepted).toStrictEqual([true, true, true, false, false]);
+    for (let count = 0; count < 3; count++) expect(limited.outbox.notify(new Uint8Array(LARGE))).toBe(true);
+    expect(thrownBy(() => limited.outbox.notify(new Uint8Array(LARGE)))).toMatchObject({
+      code: "RESOURCE_EXHAUSTED",
+      message: "3 notifications with large values are on their way (maxPendingCount)",
+    });
+    // Others go on; so do large ones once these have left.
+    expect(limited.outbox.notify("small")).toBe(true);
+    for (let count = 0; count < 4; count++) limited.transport.leave();
+    expect(limited.outbox.notify(new Uint8Array(LARGE))).toBe(true);
   });
 
   it("says when the memory of what waits to be encoded is the caller's again, too", async () => {
