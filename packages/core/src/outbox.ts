@@ -97,6 +97,10 @@ export class Outbox implements FrameWriterListener, MessageWriterListener, Outgo
     this.#messages.exceptionStyle = style;
   }
 
+  get maxNotificationCount(): number {
+    return this.#limits.maxPendingCount;
+  }
+
   get sentMessages(): number {
     return this.frames.sentMessages + (this.#segments?.sentMessages ?? 0);
   }
@@ -211,8 +215,8 @@ export class Outbox implements FrameWriterListener, MessageWriterListener, Outgo
    * @throws ColloquyError where it can't be encoded.
    */
   notify(content: unknown): boolean {
-    if (this.#waiting.length + (this.#segments?.size ?? 0) >= this.#limits.maxPendingCount) return false;
     if (this.#mustWait) {
+      if (this.#waiting.length >= this.#limits.maxPendingCount) return false;
       this.#wait(NOTIFICATION, 0, content, undefined);
       return true;
     }
@@ -285,12 +289,11 @@ export class Outbox implements FrameWriterListener, MessageWriterListener, Outgo
     this.#stall?.stop();
     this.frames.close();
     // What isn't complete at the peer was never carried out.
-    const calls = (this.#segments?.close() ?? []).map((id) => this.#pending.take(id));
+    const begun = (this.#segments?.close() ?? []).map((id) => this.#pending.take(id));
     const encoded = this.#messages.close();
-    if (encoded !== undefined) calls.push(encoded);
-    calls.push(...this.#waiting.clear());
+    const waiting = this.#waiting.clear();
     this.#flushing?.check();
-    return calls;
+    return [...begun, ...(encoded === undefined ? [] : [encoded]), ...waiting];
   }
 
   get #congested(): boolean {

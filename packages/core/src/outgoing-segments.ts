@@ -28,6 +28,8 @@ export interface SegmentPacker {
 export interface OutgoingSegmentsListener {
   /** What the peer takes in all at a time; messages beyond wait until earlier ones are released. */
   readonly maxSegmentBytes: number;
+  /** How many notifications may be on their way: calls and answers are counted elsewhere. */
+  readonly maxNotificationCount: number;
   /** A message will never be complete at the peer, which forgets it. */
   onWithdrawn(message: Pick<OutgoingMessage, "type" | "id">, error: ColloquyError): void;
   /** Pieces wait for the peer. */
@@ -52,6 +54,7 @@ export class OutgoingSegments implements SegmentReceipts, WatchedOutput {
   readonly #answers = new Map<number, Shipment>();
   /** A peer may use an id again before it has got the answer. */
   #answerCount = 0;
+  #notificationCount = 0;
   readonly #unannounced = new Queue<Shipment>();
   /** Those that are announced, by turns. */
   readonly #turns = new Queue<Shipment>();
@@ -106,21 +109,28 @@ export class OutgoingSegments implements SegmentReceipts, WatchedOutput {
   /**
    * A message with segments that can be sent.
    *
-   * @throws ColloquyError `RESOURCE_EXHAUSTED` where the peer would not take it.
+   * @throws ColloquyError `RESOURCE_EXHAUSTED` where the peer would not take it, and for one notification too many.
    */
   prepare(message: OutgoingMessage): Shipment {
     const shipment = new Shipment(message);
-    const { maxSegmentBytes } = this.#listener;
-    if (shipment.segmentBytes <= maxSegmentBytes) return shipment;
-    const reason = `binary values of ${shipment.segmentBytes} bytes in one message`;
-    throw new ColloquyError("RESOURCE_EXHAUSTED", `${reason}; the limit is ${maxSegmentBytes} (maxSegmentBytes)`);
+    const { maxSegmentBytes, maxNotificationCount } = this.#listener;
+    if (shipment.segmentBytes > maxSegmentBytes) {
+      const reason = `binary values of ${shipment.segmentBytes} bytes in one message`;
+      throw new ColloquyError("RESOURCE_EXHAUSTED", `${reason}; the limit is ${maxSegmentBytes} (maxSegmentBytes)`);
+    }
+    if (shipment.type === NOTIFICATION && this.#notificationCount >= maxNotificationCount) {
+      const reason = `${maxNotificationCount} notifications with large values are on their way (maxPendingCount)`;
+      throw new ColloquyError("RESOURCE_EXHAUSTED", reason);
+    }
+    return shipment;
   }
 
   /** Sends a message with its segments, behind those before it as far as they have been announced. */
   send(shipment: Shipment, packer: SegmentPacker | undefined): void {
     this.#shipments.add(shipment);
     if (shipment.type === REQUEST) this.#requests.set(shipment.id, shipment);
-    else if (shipment.type !== NOTIFICATION) {
+    else if (shipment.type === NOTIFICATION) this.#notificationCount++;
+    else {
       this.#answers.set(shipment.id, shipment);
       this.#answerCount++;
     }
@@ -289,10 +299,10 @@ export class OutgoingSegments implements SegmentReceipts, WatchedOutput {
 
   #forget(shipment: Shipment): void {
     const { type, id } = shipment;
-    if (type === NOTIFICATION) return;
     const byId = type === REQUEST ? this.#requests : this.#answers;
-    if (byId.get(id) === shipment) byId.delete(id);
-    if (type !== REQUEST) this.#answerCount--;
+    if (type === NOTIFICATION) this.#notificationCount--;
+    else if (byId.get(id) === shipment) byId.delete(id);
+    if (type !== REQUEST && type !== NOTIFICATION) this.#answerCount--;
   }
 }
 

@@ -57,6 +57,7 @@ export class HandTransport implements Transport {
 /** Outgoing segments over a transport by hand, and what they tell, in words. */
 export class Sender implements OutgoingSegmentsListener, FrameWriterListener {
   maxSegmentBytes = Infinity;
+  maxNotificationCount = 100;
   now = 0;
   readonly transport = new HandTransport();
   readonly frames = new FrameWriter(this.transport, 0x7fff_ffff, this);

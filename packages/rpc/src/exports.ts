@@ -99,6 +99,8 @@ export class Exports {
   }
 
   #drop(entry: ExportEntry, count: number): void {
+    // A peer may have released more than it has got.
+    if (this.#byId.get(entry.id) !== entry) return;
     entry.count -= count;
     if (entry.count > 0) return;
     this.#byId.delete(entry.id);

@@ -47,6 +47,37 @@ describe("Exports", () => {
     expect(table.size).toBe(0);
   });
 
+  test("takes back what a message has counted that is withdrawn after it was encoded", () => {
+    const table = new Exports(10);
+    const [a, b] = [{}, {}];
+    expect(table.undo()).toBeUndefined();
+    table.add(a);
+    table.add(b);
+    const undo = table.undo()!;
+    table.settle(true);
+    expect(table.undo()).toBeUndefined();
+    sent(table, a);
+    undo();
+    expect([table.size, table.has(a), table.has(b)]).toEqual([1, true, false]);
+    table.release(1, 1);
+    expect(table.size).toBe(0);
+  });
+
+  test("leaves a thing alone that was handed out anew, whatever was released before it had come", () => {
+    const table = new Exports(10);
+    const a = {};
+    table.add(a);
+    const undo = table.undo()!;
+    table.settle(true);
+    table.release(1, 1);
+    expect(sent(table, a)).toEqual([2]);
+    undo();
+    expect([table.size, table.has(a)]).toEqual([1, true]);
+    table.clear();
+    undo();
+    expect(table.size).toBe(0);
+  });
+
   test.each([1, 2, 10])("takes %i things and refuses the next", async (limit) => {
     const table = new Exports(limit);
     const things = Array.from({ length: limit }, () => ({}));

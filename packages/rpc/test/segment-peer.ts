@@ -29,16 +29,17 @@ export class SegmentPeer implements TransportReceiver, AsyncDisposable {
     return peer;
   }
 
-  /** A server made by hand with its first client, to which it has said hello. */
+  /** A server made by hand with its first client, to which it has said hello, with frames directly behind. */
   static async serving(
     fields: object = {},
+    ...behind: readonly unknown[]
   ): Promise<{ readonly address: string; readonly accepted: Promise<SegmentPeer>; close(): Promise<void> }> {
     let accept!: (peer: SegmentPeer) => void;
     const accepted = new Promise<SegmentPeer>((resolve) => (accept = resolve));
     const onTransport = async (transport: Transport): Promise<void> => {
       const peer = new SegmentPeer(transport);
       await peer.message();
-      peer.send([1, 0, { protocol: 1, segments: true, ...fields }]);
+      peer.send([1, 0, { protocol: 1, segments: true, ...fields }], ...behind);
       accept(peer);
     };
     const listener = await listenTransport(newAddress(), (transport) => void onTransport(transport), {

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
-import { MsgPackCodec } from "@colloquy/core";
+import { Codec, MsgPackCodec } from "@colloquy/core";
 import { announcement, piece, receipt, release } from "../../core/test/segment-support.ts";
 import type { SentFrame } from "../../core/test/segment-support.ts";
 import { Service, connect, expose, notify, serve, withOptions } from "../src/index.ts";
@@ -336,6 +336,42 @@ describe("a peer", () => {
     const [, , [path, args]] = (await wire.message()) as [number, number, [string, unknown[]]];
     expect(path).toBe("put");
     expect(JSON.stringify(args)).toContain(Buffer.alloc(LARGE).toString("base64").slice(0, 100));
+  });
+
+  test.each(["auto", "aiomas"] as const)(
+    "that says no hello may send no extended frames, dialect %s",
+    async (dialect) => {
+      const server = await serve(TCP, new Store(), { dialect });
+      closers.push(() => server.close({ graceMs: 0 }));
+      for (const first of [[], [[0, 0, ["echo", [1], {}]]]]) {
+        await using wire = await SegmentPeer.connect(server.address);
+        wire.send(...first, receipt(0));
+        await wire.closed();
+      }
+    },
+  );
+
+  test("may send them directly behind its hello, also where that takes a while to decode", async () => {
+    class Slow extends Codec {
+      override encode(value: unknown): Uint8Array {
+        return Buffer.from(JSON.stringify(this.serialize(value)));
+      }
+      override async decode(bytes: Uint8Array): Promise<unknown> {
+        await turns(3);
+        return this.deserialize(JSON.parse(Buffer.from(bytes).toString()));
+      }
+    }
+    const payload = JSON.stringify([0, 0, ["put", ["at once", { __type__: [-10, ["Uint8Array", 0]] }], {}]]);
+    const behind = [announcement(0, [3], payload), piece(0, 0, Buffer.from("abc")), [0, 1, ["put", ["then", 0], {}]]];
+    const server = await SegmentPeer.serving({}, ...behind);
+    closers.push(() => server.close());
+    const store = new Store();
+    await using connection = await connect(server.address, { codec: Slow, service: store });
+    const wire = await server.accepted;
+    expect(await wire.message()).toStrictEqual([1, 0, 3]);
+    expect((await wire.message())[1]).toBe(1);
+    expect(store.log).toStrictEqual(["at once", "then"]);
+    connection.destroy();
   });
 
   test("is told of what has come, and that it is decoded", async () => {
