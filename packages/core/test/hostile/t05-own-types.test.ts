@@ -20,7 +20,6 @@ const types: readonly SerializerFactory[] = [
     Throwing,
     () => 0,
     (data: unknown) => {
-      // oxlint-disable-next-line typescript/only-throw-error -- code of others throws whatever it likes
       throw data === "nothing" ? undefined : new Error(`no ${JSON.stringify(data)}`);
     },
   ],
@@ -28,7 +27,7 @@ const types: readonly SerializerFactory[] = [
     Endless,
     () => 0,
     function recurse(data: unknown): Endless {
-      return [recurse(data)];
+      return recurse([data]);
     },
   ],
 ];
