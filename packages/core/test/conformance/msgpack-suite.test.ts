@@ -1,4 +1,4 @@
-import { createRequire } from "node:module";
+import suites from "msgpack-test-suite" with { type: "json" };
 import { describe, expect, it } from "vitest";
 import { MsgPackCodec } from "../../src/msgpack-codec.ts";
 import { StandardTypes } from "../../src/standard-types.ts";
@@ -12,7 +12,7 @@ interface Case {
   readonly binary?: string;
 }
 
-const suite = createRequire(import.meta.url)("msgpack-test-suite") as Readonly<Record<string, readonly Case[]>>;
+const suite = suites as Readonly<Record<string, readonly Case[]>>;
 const page = section("MsgPack");
 const codec = new MsgPackCodec();
 
