@@ -9,13 +9,21 @@ import { arrayOn } from "./ndarray-serializer.ts";
 import type { NdArray } from "./ndarray.ts";
 import type { Segments } from "./segments.ts";
 import type { SerializerTable } from "./serializers.ts";
-import { completeError, newError, readError } from "./standard-errors.ts";
+import { ERROR_COST, completeError, newError, readError } from "./standard-errors.ts";
 import { NDARRAY_COST } from "./standard-arrays.ts";
-import { TYPED_ARRAYS } from "./standard-bytes.ts";
-import { HASHED_ENTRY_COST, readBigInt, readUrl } from "./standard-values.ts";
+import { BYTES_COST, TYPED_ARRAYS } from "./standard-bytes.ts";
+import {
+  BIGINT_COST,
+  COLLECTION_COST,
+  DATE_COST,
+  HASHED_ENTRY_COST,
+  URL_COST,
+  readBigInt,
+  readUrl,
+} from "./standard-values.ts";
 
-/** What objects take in memory, measured. */
-const COSTS = { date: 128, bytes: 256, view: 384, collection: 192, url: 256, error: 640 } as const;
+/** Short bytes as a value: memory and time. */
+const SHORT_BYTES_COST = 256;
 
 /** In the place of what is made once its data is there, and of a hole in an array. */
 const UNFINISHED = Symbol("unfinished");
@@ -89,7 +97,7 @@ export class CloneDecoder {
       case 0xc4:
       case 0xc5:
       case 0xc6:
-        return this.#made(reader.bytes(reader.unsigned(1 << (head - 0xc4))), COSTS.bytes);
+        return this.#made(reader.bytes(reader.unsigned(1 << (head - 0xc4))), SHORT_BYTES_COST);
       case 0xdc:
       case 0xdd:
         return this.#array(reader.unsigned(2 << (head - 0xdc)), depth);
@@ -112,23 +120,24 @@ export class CloneDecoder {
       case KIND.hole:
         return HOLE;
       case KIND.date:
-        return this.#made(new Date(this.#number("the time of a Date")), COSTS.date);
+        return this.#made(new Date(this.#number("the time of a Date")), DATE_COST);
       case KIND.map:
         return this.#entries(depth);
       case KIND.set:
         return this.#members(depth);
       case KIND.bigint:
+        this.#reader.spend(BIGINT_COST);
         return readBigInt(this.#text());
       case KIND.error:
         return this.#error(depth);
       case KIND.url:
-        return this.#made(readUrl(this.#text()), COSTS.url);
+        return this.#made(readUrl(this.#text()), URL_COST);
       case KIND.typedArray:
         return this.#typedArray();
       case KIND.buffer:
-        return this.#made(this.#bytes(1).buffer, COSTS.view);
+        return this.#made(this.#bytes(1).buffer, BYTES_COST);
       case KIND.view:
-        return this.#made(new DataView(this.#bytes(1).buffer), COSTS.view);
+        return this.#made(new DataView(this.#bytes(1).buffer), BYTES_COST);
       case KIND.ndarray:
         return this.#made(this.#ndArray(), NDARRAY_COST);
       default:
@@ -201,7 +210,7 @@ export class CloneDecoder {
     if (depth <= 0) throw tooDeep();
     const count = this.#reader.checkCount(this.#number("the size of a Map"), 2, "keys and values");
     this.#reader.spend(count * HASHED_ENTRY_COST);
-    const result = this.#made(new Map<unknown, unknown>(), COSTS.collection);
+    const result = this.#made(new Map<unknown, unknown>(), COLLECTION_COST);
     let index = 0;
     try {
       for (; index < count; index++) result.set(this.read(depth - 1), this.read(depth - 1));
@@ -215,7 +224,7 @@ export class CloneDecoder {
     if (depth <= 0) throw tooDeep();
     const count = this.#reader.checkCount(this.#number("the size of a Set"), 1, "values");
     this.#reader.spend(count * HASHED_ENTRY_COST);
-    const result = this.#made(new Set<unknown>(), COSTS.collection);
+    const result = this.#made(new Set<unknown>(), COLLECTION_COST);
     let index = 0;
     try {
       for (; index < count; index++) result.add(this.read(depth - 1));
@@ -234,7 +243,7 @@ export class CloneDecoder {
       this.#objects[place] = whole;
       return whole;
     }
-    const error = this.#made(newError(name, message, gathers === true), COSTS.error);
+    const error = this.#made(newError(name, message, gathers === true), ERROR_COST);
     completeError(error, this.#errorParts(depth));
     return error;
   }
@@ -261,7 +270,7 @@ export class CloneDecoder {
     const type = TYPED_ARRAYS[number];
     if (type === undefined) throw new SerializationError(`structured clone with the unknown typed array ${number}`);
     const { buffer } = this.#bytes(type.BYTES_PER_ELEMENT);
-    return this.#made(new type(buffer, 0, buffer.byteLength / type.BYTES_PER_ELEMENT), COSTS.view);
+    return this.#made(new type(buffer, 0, buffer.byteLength / type.BYTES_PER_ELEMENT), BYTES_COST);
   }
 
   #ndArray(): NdArray {

@@ -5,7 +5,7 @@ import { arrayOf } from "./standard-values.ts";
 import type { StandardType } from "./standard-values.ts";
 
 /** What an array takes beyond the data that it is made of. */
-export const NDARRAY_COST = 512;
+export const NDARRAY_COST = 4096;
 
 /** Its dtype, shape, order, and the bytes of its elements. */
 export const NDARRAY: StandardType<NdArray> = {

@@ -4,8 +4,8 @@ import type { DecodingBudget } from "./serializers.ts";
 import { arrayOf, malformed } from "./standard-values.ts";
 import type { StandardType } from "./standard-values.ts";
 
-/** What bytes are to the engine beside their memory: three objects. */
-const BYTES_COST = 256;
+/** What bytes are to the engine beside their memory: three objects, and the time that it takes to make them. */
+export const BYTES_COST = 2048;
 
 interface TypedArrayClass {
   readonly prototype: object;

@@ -15,7 +15,8 @@ import type { DecodingBudget } from "./serializers.ts";
 import { malformed } from "./standard-values.ts";
 import type { StandardType } from "./standard-values.ts";
 
-const ERROR_COST = 320;
+/** Less memory than that, but time: a message of nothing else must be refused soon. */
+export const ERROR_COST = 8192;
 const CLASSES: ReadonlyMap<string, ErrorConstructor> = new Map(
   [Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError].map((type) => [type.name, type]),
 );

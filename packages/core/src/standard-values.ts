@@ -15,9 +15,11 @@ export interface StandardType<T> {
   read(data: unknown, codec: Codec, budget: DecodingBudget): unknown;
 }
 
-const DATE_COST = 96;
-const URL_COST = 320;
-const COLLECTION_COST = 192;
+/** What takes longer to make than its memory tells counts with its time: a message of nothing else must be refused soon. */
+export const URL_COST = 4096;
+export const BIGINT_COST = 512;
+export const DATE_COST = 128;
+export const COLLECTION_COST = 192;
 /** What an entry of a Map or Set takes beyond its place in an array. */
 export const HASHED_ENTRY_COST: number = 2 * ENTRY_COST;
 
@@ -78,7 +80,10 @@ export const BIGINT: StandardType<bigint> = {
   id: -7,
   classes: [],
   write: (value) => digitsOf(value),
-  read: (data) => readBigInt(data),
+  read(data, _codec, budget) {
+    budget.spend(BIGINT_COST);
+    return readBigInt(data);
+  },
 };
 
 /** @throws SerializationError for one that takes long to read. */

@@ -33,7 +33,7 @@ function fits(payload: Buffer, cost: number): boolean {
 /** The least cost that is allowed for a message of so many values; one that is large has costs of its own. */
 function costOf(count: number): number {
   const payload = payloadOf(count);
-  let [low, high] = [1, 2 ** 27];
+  let [low, high] = [1, 2 ** 28];
   while (high - low > count) {
     const middle = Math.floor((low + high) / 2);
     if (fits(payload, middle)) high = middle;
