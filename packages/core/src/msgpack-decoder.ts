@@ -6,7 +6,7 @@ import type { Limits } from "./limits.ts";
 import { TYPE_KEY, checkDecodedEntry, checkKey, tooDeep, within } from "./lower-lift.ts";
 import type { SerializerTable } from "./serializers.ts";
 import { checkMsgPack, mayBeCostly } from "./msgpack-check.ts";
-import { readSigned64, readUnsigned64 } from "./msgpack-reading.ts";
+import { forgetMemory, readFloat32, readFloat64, readSigned64, readUnsigned64 } from "./msgpack-reading.ts";
 import { SHAPE_EXTENSION } from "./msgpack-writing.ts";
 import type { Shapes } from "./shapes.ts";
 import { readUtf8 } from "./utf8.ts";
@@ -14,15 +14,10 @@ import { readUtf8 } from "./utf8.ts";
 const NO_BYTES = Buffer.alloc(0);
 /** What all connections read again and again: names of methods, keys, words. */
 const texts = new KeyCache();
-const NO_VIEW = new DataView(new ArrayBuffer(0));
-/** Larger messages have memory of their own, which must not be kept. */
-const LARGEST_VIEWED_BYTES = 65_536;
 /** Engines make tables of arrays that are longer from the start. */
 const LONGEST_PRESET_LENGTH = 2 ** 24;
 /** Shorter ones are made as literals. */
 const LITERAL_ARRAY_LENGTH = 3;
-/** On the memory of the message that was read last: mostly what all sockets read into. */
-let view: DataView = NO_VIEW;
 
 /**
  * Reads MsgPack in place. A declared count is held against the bytes that are left before anything is made for it; depth
@@ -99,7 +94,7 @@ export class MsgPackDecoder {
   /** Lets go of the bytes: an idle connection keeps no message. */
   close(): void {
     this.#bytes = NO_BYTES;
-    if (view.byteLength > LARGEST_VIEWED_BYTES) view = NO_VIEW;
+    forgetMemory();
   }
 
   /** Length of an array that starts here, or -1 where none starts. For message headers. */
@@ -121,9 +116,9 @@ export class MsgPackDecoder {
       case 0xc6:
         return this.#binary(this.#unsigned(1 << (head - 0xc4)));
       case 0xca:
-        return this.#float32();
+        return readFloat32(this.#bytes, this.#advance(4));
       case 0xcb:
-        return this.#float64();
+        return readFloat64(this.#bytes, this.#advance(8));
       case 0xcc:
         return this.#byte();
       case 0xcd:
@@ -165,7 +160,8 @@ export class MsgPackDecoder {
   }
 
   #elements(count: number, depth: number): unknown[] {
-    const result = new Array<unknown>(Math.min(count, LONGEST_PRESET_LENGTH));
+    const result: unknown[] = [];
+    result.length = Math.min(count, LONGEST_PRESET_LENGTH);
     let index = 0;
     try {
       for (; index < count; index++) result[index] = this.read(depth);
@@ -281,23 +277,6 @@ export class MsgPackDecoder {
     let value = bytes[start]!;
     for (let index = 1; index < size; index++) value = (value << 8) | bytes[start + index]!;
     return value >>> 0;
-  }
-
-  /** A view of the message's memory, and `position` in it. */
-  #viewed(size: number): number {
-    const { buffer, byteOffset } = this.#bytes;
-    if (view.buffer !== buffer) view = new DataView(buffer);
-    return this.#advance(size) + byteOffset;
-  }
-
-  #float32(): number {
-    const place = this.#viewed(4);
-    return view.getFloat32(place);
-  }
-
-  #float64(): number {
-    const place = this.#viewed(8);
-    return view.getFloat64(place);
   }
 
   #byte(): number {

@@ -1,3 +1,24 @@
+const NO_VIEW = new DataView(new ArrayBuffer(0));
+/** Larger messages have memory of their own, which must not be kept. */
+const LARGEST_VIEWED_BYTES = 65_536;
+/** On the memory of the message that was read last: mostly what all sockets read into. */
+let view: DataView = NO_VIEW;
+
+export function readFloat32(bytes: Buffer, start: number): number {
+  if (view.buffer !== bytes.buffer) view = new DataView(bytes.buffer);
+  return view.getFloat32(start + bytes.byteOffset);
+}
+
+export function readFloat64(bytes: Buffer, start: number): number {
+  if (view.buffer !== bytes.buffer) view = new DataView(bytes.buffer);
+  return view.getFloat64(start + bytes.byteOffset);
+}
+
+/** A message has been read: what is large isn't kept for its numbers. */
+export function forgetMemory(): void {
+  if (view.byteLength > LARGEST_VIEWED_BYTES) view = NO_VIEW;
+}
+
 /** An unsigned integer of 8 bytes; a bigint where a number would lose digits. */
 export function readUnsigned64(bytes: Buffer, start: number): number | bigint {
   const high = bytes.readUInt32BE(start);
