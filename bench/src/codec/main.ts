@@ -4,6 +4,7 @@ import { chosenNames, positiveInteger, positiveNumber } from "../numeric-options
 import { writeResult } from "../result-writer.ts";
 import { Subprocess } from "../subprocess.ts";
 import type { CodecAnswer, CodecQuestion } from "./cell.ts";
+import { checksReport } from "./checks.ts";
 import { codecs, yardstick } from "./codecs.ts";
 import { codecReport, summarizeCodecs, type CodecCell } from "./report.ts";
 import { samples, type Sample } from "./samples.ts";
@@ -105,6 +106,7 @@ export async function run(args: readonly string[]): Promise<number> {
   else {
     const summaries = summarizeCodecs(cells, options.samples, options.codecs, yardstick);
     process.stdout.write(codecReport(summaries, options.samples, yardstick));
+    process.stdout.write(`\n${checksReport(cells)}`);
     const { rounds, timing } = options;
     const described = options.samples.map(({ name, title }) => ({ name, title }));
     const content = { versions, run: { rounds, ...timing, yardstick }, samples: described, codecs: summaries, cells };

@@ -20,6 +20,11 @@ export const samples: readonly Sample[] = [
     title: 'a small request, `[0, id, ["add", [3, 4], {}]]`',
     make: () => [0, 1234, ["add", [3, 4], {}]],
   },
+  {
+    name: "agent-request",
+    title: 'a small request to an agent, `[0, 17, ["agents/0/add", [3, 4], {}]]`',
+    make: () => [0, 17, ["agents/0/add", [3, 4], {}]],
+  },
   { name: "payload", title: "the object of W3, 931 bytes in MsgPack", make: samplePayload },
   {
     name: "floats",

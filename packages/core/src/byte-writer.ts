@@ -3,9 +3,7 @@ import { leaseSlab, returnSlab } from "./slabs.ts";
 import type { Slab } from "./slabs.ts";
 
 const NO_BYTES: Buffer<ArrayBuffer> = Buffer.allocUnsafeSlow(0);
-const LARGEST_EMBEDDED_BYTES = 64;
-/** Node's pool has no room for more. */
-const LARGEST_POOLED_BYTES = Buffer.poolSize >>> 1;
+const FEW_BYTES = 64;
 const NO_VIEW = new DataView(NO_BYTES.buffer);
 
 /** A message that has outgrown `maxBatchBytes`. */
@@ -58,15 +56,15 @@ export class ByteWriter {
     this.position += bytes.length;
   }
 
-  /** A copy of the batch, which is dropped. */
-  takeCopy(): Uint8Array {
+  /** A copy of what was written after `mark`. */
+  copyFrom(mark: number): Buffer {
     const { bytes, position } = this;
-    const start = this.#start;
+    const start = this.#start + mark;
     const length = position - start;
-    const copy = emptyBytes(length);
-    if (length > LARGEST_EMBEDDED_BYTES) copy.set(bytes.subarray(start, position));
+    const copy = Buffer.allocUnsafe(length);
+    // A call into native code takes longer than to copy few bytes.
+    if (length > FEW_BYTES) bytes.copy(copy, 0, start, position);
     else for (let index = 0; index < length; index++) copy[index] = bytes[start + index]!;
-    this.#letGo();
     return copy;
   }
 
@@ -106,13 +104,6 @@ export class ByteWriter {
     this.#start = slab.used;
     this.position = slab.used + batchBytes;
   }
-}
-
-/** Memory is made with the object itself for so few bytes, and taken from a pool for more; what is large has its own. */
-function emptyBytes(length: number): Uint8Array {
-  if (length <= LARGEST_EMBEDDED_BYTES || length > LARGEST_POOLED_BYTES) return new Uint8Array(length);
-  const pooled = Buffer.allocUnsafe(length);
-  return new Uint8Array(pooled.buffer, pooled.byteOffset, length);
 }
 
 /** Appends one byte. */

@@ -194,20 +194,20 @@ export abstract class Codec {
   }
 }
 
-/** The bytes of one value, written in place by an encoder of its own. */
-export function encodeAlone(
-  makeEncoder: (writer: ByteWriter) => { write(value: unknown, depth: number): void },
-  value: unknown,
-  depth: number,
-): Uint8Array {
-  const writer = new ByteWriter();
+/** For values that are encoded by themselves. It holds memory while that is done only. */
+const alone = new ByteWriter();
+
+/** What `write` has written, in memory of its own. It may encode others meanwhile. */
+export function encodeAlone(write: (writer: ByteWriter) => void): Uint8Array {
+  const mark = alone.mark();
   try {
-    makeEncoder(writer).write(value, depth);
+    write(alone);
+    return alone.copyFrom(mark);
   } catch (error) {
-    writer.rewind(0);
     throw located(error);
+  } finally {
+    alone.rewind(mark);
   }
-  return writer.takeCopy();
 }
 
 /** `error` with its place relative to the content, not to `[type, id, content]`. */

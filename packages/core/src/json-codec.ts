@@ -4,7 +4,7 @@ import { CostBudget } from "./decoded-cost.ts";
 import { ProtocolError, SerializationError, quoted } from "./errors.ts";
 import { checkJson, mayBeCostly, mayBeDeep, mayHaveMeaning } from "./json-check.ts";
 import { JsonEncoder, writeJsonNumber } from "./json-encoder.ts";
-import { explained, lift, located } from "./lower-lift.ts";
+import { checkDepth, explained, lift, located } from "./lower-lift.ts";
 import { readMessage, setHeader } from "./message.ts";
 import type { Message } from "./message.ts";
 import { asBuffer, readUtf8 } from "./utf8.ts";
@@ -26,8 +26,13 @@ export class JsonCodec extends Codec {
   }
 
   override encode(value: unknown): Uint8Array {
-    const makeEncoder = (writer: ByteWriter): JsonEncoder => new JsonEncoder(this.table, writer);
-    return this.segments.apart(() => encodeAlone(makeEncoder, value, this.limits.maxDepth));
+    const encoder = this.#encoder;
+    return this.segments.apart(() =>
+      encodeAlone((writer) => {
+        encoder.writer = writer;
+        encoder.write(value, this.limits.maxDepth);
+      }),
+    );
   }
 
   override decode(bytes: Uint8Array): unknown {
@@ -79,16 +84,14 @@ export class JsonCodec extends Codec {
   #parse(bytes: Buffer, start: number, end: number, outerDepth: number): unknown {
     const depth = this.limits.maxDepth + outerDepth;
     const { maxDecodedCost } = this.limits;
-    let cost = 0;
-    let text: string | undefined;
-    // A small message is mostly known to be within the bounds without a look at each byte.
-    if (!mayBeCostly(end - start, maxDecodedCost)) text = readUtf8(bytes, start, end);
-    if (text === undefined || mayBeDeep(text, depth)) {
-      cost = checkJson(bytes, start, end, depth, maxDecodedCost);
-      text ??= readUtf8(bytes, start, end);
-    }
+    const isLarge = mayBeCostly(end - start, maxDecodedCost);
+    const cost = isLarge ? checkJson(bytes, start, end, depth, maxDecodedCost) : 0;
+    const text = readUtf8(bytes, start, end);
     const plain = parseJson(text);
-    return mayHaveMeaning(text) ? lift(plain, this.table, depth, new CostBudget(maxDecodedCost - cost)) : plain;
+    if (mayHaveMeaning(text)) return lift(plain, this.table, depth, new CostBudget(maxDecodedCost - cost));
+    // Engines parse any depth; what is small takes little memory at it.
+    if (!isLarge && mayBeDeep(text, depth)) checkDepth(plain, depth);
+    return plain;
   }
 
   #failContent(bytes: Buffer, start: number, end: number, message: Message, error: SerializationError): void {
@@ -102,7 +105,7 @@ export class JsonCodec extends Codec {
 
 function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return JSON.parse(text) as unknown;
   } catch (error) {
     const reason = quoted((error as SyntaxError).message).slice(1, -1);
     throw new SerializationError(`not JSON: ${reason}`, { cause: error });

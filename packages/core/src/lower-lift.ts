@@ -138,6 +138,14 @@ export function tooDeep(): SerializationError {
   return new SerializationError("nested deeper than the limit (maxDepth), or cyclic");
 }
 
+/** @throws SerializationError for a tree of plain values that has more levels. */
+export function checkDepth(plain: unknown, depth: number): void {
+  if (typeof plain !== "object" || plain === null) return;
+  if (depth <= 0) throw tooDeep();
+  const values: readonly unknown[] = Array.isArray(plain) ? plain : Object.values(plain);
+  for (const value of values) if (typeof value === "object") checkDepth(value, depth - 1);
+}
+
 /**
  * The values that a tree of plain values stands for. Arrays and maps are changed in place. What built-in types take beyond their
  * data is spent from the budget.

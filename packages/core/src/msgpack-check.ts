@@ -15,6 +15,8 @@ import { SHAPE_EXTENSION } from "./msgpack-writing.ts";
 /** Maps that are made key by key are tables from about this many keys on. */
 const LONGEST_SHARED_LIST = 16;
 
+/** What one byte costs at most, but for keys that are indices: two of them are bytes of no length. */
+const MOST_COST_OF_BYTE = 128;
 /** No decoder gets deeper with the stack that engines have. */
 const DEEPEST = 10_000;
 
@@ -55,6 +57,11 @@ describe(0xd5, 0xd8, REFUSED, SIZES, () => 0);
 describe(0xd9, 0xdb, TEXT, LENGTH_BYTES, (index) => 1 << index);
 describe(0xdc, 0xdd, ARRAY, LENGTH_BYTES, (index) => 2 << index);
 describe(0xde, 0xdf, MAP, LENGTH_BYTES, (index) => 2 << index);
+
+/** True where MsgPack of so many bytes may cost more than `maxCost`. Keys that are indices are left to the decoder. */
+export function mayBeCostly(byteCount: number, maxCost: number): boolean {
+  return byteCount * MOST_COST_OF_BYTE > maxCost;
+}
 
 /**
  * Bounds depth, memory and declared counts of one value in MsgPack before anything is made of it, in one pass over its heads
@@ -103,7 +110,7 @@ export function checkMsgPack(bytes: Buffer, start: number, end: number, maxDepth
     if (next > end) throw new SerializationError("MsgPack ends in the middle of a value");
     if (isKey && kind === TEXT) cost += keys.add(depth, position, next) - typeKeyCost(bytes, position, next, left);
     else if (isKey || kind === REFUSED || (kind === SHAPE && bytes[position] !== SHAPE_EXTENSION)) return cost;
-    else if (kind < ARRAY) cost += kind === SHAPE ? left * (ENTRY_COST - SCALAR_COST) : scalarCost(kind, size);
+    else if (kind < ARRAY) cost += kind === SHAPE ? shapeCost(left) : scalarCost(kind, size);
     else {
       if (depth >= deepest) throw tooDeep();
       outer[depth++] = isMap ? ~left : left;
@@ -135,6 +142,11 @@ function scalarCost(kind: number, size: number): number {
   if (kind === TEXT) return TEXT_COST + size;
   if (kind === BINARY) return bytesCost(size);
   return size >= 4 ? NUMBER_COST : 0;
+}
+
+/** What a map of a shape costs beyond the array that it is written as: `count` values are to come. */
+function shapeCost(count: number): number {
+  return count * ENTRY_COST - (count + 1) * SCALAR_COST;
 }
 
 /** The key of an extended value gives back what was counted for its map, which isn't made: `left` values are to come. */

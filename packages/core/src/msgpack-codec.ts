@@ -11,6 +11,8 @@ import { Shapes } from "./shapes.ts";
 import { asBuffer } from "./utf8.ts";
 
 const NOWHERE = new ByteWriter();
+/** None are ever agreed on. */
+const NO_SHAPES = new Shapes();
 
 /**
  * Standard MsgPack: `str` for text, `bin` for `Uint8Array` and `Buffer` (both arrive as `Uint8Array` on memory of its own).
@@ -19,6 +21,8 @@ const NOWHERE = new ByteWriter();
 export class MsgPackCodec extends Codec {
   override readonly shapes: Shapes = new Shapes();
   readonly #encoder: MsgPackEncoder = new MsgPackEncoder(this.table, this.shapes, NOWHERE);
+  /** What leaves a connection has no shapes in it. */
+  #alone: MsgPackEncoder | undefined;
   readonly #decoder: MsgPackDecoder = new MsgPackDecoder(this.table, this.shapes);
 
   override get name(): string {
@@ -26,9 +30,13 @@ export class MsgPackCodec extends Codec {
   }
 
   override encode(value: unknown): Uint8Array {
-    // What leaves a connection has no shapes in it.
-    const makeEncoder = (writer: ByteWriter): MsgPackEncoder => new MsgPackEncoder(this.table, new Shapes(), writer);
-    return this.segments.apart(() => encodeAlone(makeEncoder, value, this.limits.maxDepth));
+    const encoder = (this.#alone ??= new MsgPackEncoder(this.table, NO_SHAPES, NOWHERE));
+    return this.segments.apart(() =>
+      encodeAlone((writer) => {
+        encoder.writer = writer;
+        encoder.write(value, this.limits.maxDepth);
+      }),
+    );
   }
 
   override decode(bytes: Uint8Array): unknown {

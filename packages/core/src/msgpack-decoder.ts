@@ -1,12 +1,12 @@
-import { CONTAINER_COST, ENTRY_COST, SCALAR_COST, TEXT_COST, bytesCost, tooCostly } from "./decoded-cost.ts";
+import { tooCostly } from "./decoded-cost.ts";
 import { SerializationError } from "./errors.ts";
 import { indexKeyCost, indexOfKey } from "./index-key-cost.ts";
 import { KeyCache } from "./key-cache.ts";
 import type { Limits } from "./limits.ts";
 import { TYPE_KEY, checkDecodedEntry, checkKey, tooDeep, within } from "./lower-lift.ts";
 import type { SerializerTable } from "./serializers.ts";
-import { checkMsgPack } from "./msgpack-check.ts";
-import { readSigned64, readUnsigned64 } from "./msgpack-reading.ts";
+import { checkMsgPack, mayBeCostly } from "./msgpack-check.ts";
+import { forgetLarge, readFloat32, readFloat64, readSigned64, readUnsigned64 } from "./msgpack-reading.ts";
 import { SHAPE_EXTENSION } from "./msgpack-writing.ts";
 import type { Shapes } from "./shapes.ts";
 import { readUtf8 } from "./utf8.ts";
@@ -14,19 +14,10 @@ import { readUtf8 } from "./utf8.ts";
 const NO_BYTES = Buffer.alloc(0);
 /** What all connections read again and again: names of methods, keys, words. */
 const texts = new KeyCache();
-const NO_VIEW = new DataView(new ArrayBuffer(0));
-/** Larger messages have memory of their own, which must not be kept. */
-const LARGEST_VIEWED_BYTES = 65_536;
-/** What is smaller can't take much memory, and is bounded while it is read. */
-const LEAST_CHECKED_BYTES = 65_536;
-/** Longer arrays grow as their elements come. */
-const LONGEST_PRESET_LENGTH = 1024;
-/** The same where it was checked that all are there; engines make tables of longer ones. */
-const LONGEST_CHECKED_LENGTH = 2 ** 24;
+/** Engines make tables of arrays that are longer from the start. */
+const LONGEST_PRESET_LENGTH = 2 ** 24;
 /** Shorter ones are made as literals. */
 const LITERAL_ARRAY_LENGTH = 3;
-/** On the memory of the message that was read last: mostly what all sockets read into. */
-let view: DataView = NO_VIEW;
 
 /**
  * Reads MsgPack in place. A declared count is held against the bytes that are left before anything is made for it; depth
@@ -38,6 +29,8 @@ export class MsgPackDecoder {
   #bytes: Buffer = NO_BYTES;
   #position = 0;
   #end = 0;
+  /** What may be declared and spent yet. */
+  #undeclared = 0;
   #budget = 0;
   #isChecked = false;
 
@@ -56,17 +49,19 @@ export class MsgPackDecoder {
     this.#bytes = bytes;
     this.#position = start;
     this.#end = end;
+    this.#undeclared = end - start;
     this.#budget = limits.maxDecodedCost;
     this.#isChecked = false;
   }
 
   /**
-   * Reads the one value that is left, of at most `depth` levels. A large one is checked as a whole before anything is made of it.
+   * Reads the one value that is left, of at most `depth` levels. One that may take more memory than is allowed is checked as a whole
+   * before anything is made of it.
    *
    * @throws SerializationError with the place in the value; also where bytes are left.
    */
   readLast(depth: number): unknown {
-    if (this.#end - this.#position > LEAST_CHECKED_BYTES) {
+    if (mayBeCostly(this.#end - this.#position, this.#budget)) {
       this.#budget -= checkMsgPack(this.#bytes, this.#position, this.#end, depth, this.#budget);
       this.#isChecked = true;
     }
@@ -99,7 +94,7 @@ export class MsgPackDecoder {
   /** Lets go of the bytes: an idle connection keeps no message. */
   close(): void {
     this.#bytes = NO_BYTES;
-    if (view.byteLength > LARGEST_VIEWED_BYTES) view = NO_VIEW;
+    forgetLarge();
   }
 
   /** Length of an array that starts here, or -1 where none starts. For message headers. */
@@ -121,9 +116,9 @@ export class MsgPackDecoder {
       case 0xc6:
         return this.#binary(this.#unsigned(1 << (head - 0xc4)));
       case 0xca:
-        return this.#float32();
+        return readFloat32(this.#bytes, this.#advance(4));
       case 0xcb:
-        return this.#float64();
+        return readFloat64(this.#bytes, this.#advance(8));
       case 0xcc:
         return this.#byte();
       case 0xcd:
@@ -158,16 +153,14 @@ export class MsgPackDecoder {
 
   #array(count: number, depth: number): unknown {
     if (depth <= 0) throw tooDeep();
-    this.#expect(count, "elements");
+    this.#declare(count, "elements");
     if (count > 1 && this.#bytes[this.#position] === 0xd4 && this.#bytes[this.#position + 1] === SHAPE_EXTENSION)
       return this.#shaped(count - 1, depth);
-    this.#charge(CONTAINER_COST + count * SCALAR_COST);
     return count <= LITERAL_ARRAY_LENGTH ? this.#fewElements(count, depth - 1) : this.#elements(count, depth - 1);
   }
 
   #elements(count: number, depth: number): unknown[] {
-    const longest = this.#isChecked ? LONGEST_CHECKED_LENGTH : LONGEST_PRESET_LENGTH;
-    const result = new Array<unknown>(Math.min(count, longest));
+    const result = Array<unknown>(Math.min(count, LONGEST_PRESET_LENGTH));
     let index = 0;
     try {
       for (; index < count; index++) result[index] = this.read(depth);
@@ -198,14 +191,12 @@ export class MsgPackDecoder {
   #shaped(keyCount: number, depth: number): object {
     const id = this.#bytes[this.#advance(3) + 2]!;
     const read = this.#shapes.reader(id, keyCount);
-    this.#charge(CONTAINER_COST + keyCount * ENTRY_COST);
     return read(this, depth - 1);
   }
 
   #map(count: number, depth: number): unknown {
     if (depth <= 0) throw tooDeep();
-    this.#expect(count * 2, "keys and values");
-    this.#charge(CONTAINER_COST + count * ENTRY_COST);
+    this.#declare(count * 2, "keys and values");
     const result: Record<string, unknown> = {};
     let key: string | undefined;
     let highestIndex = -1;
@@ -215,7 +206,7 @@ export class MsgPackDecoder {
         key = this.#key();
         const index = indexOfKey(key);
         if (index > highestIndex) {
-          this.#charge(indexKeyCost(index, highestIndex));
+          if (!this.#isChecked) this.spend(indexKeyCost(index, highestIndex));
           highestIndex = index;
         }
         if (key.charCodeAt(0) === 95) {
@@ -239,7 +230,6 @@ export class MsgPackDecoder {
     else if (head >= 0xd9 && head <= 0xdb) length = this.#unsigned(1 << (head - 0xd9));
     else throw new SerializationError("a key of a map is no string");
     this.#expect(length, "bytes");
-    this.#charge(length);
     const start = this.#position;
     this.#position += length;
     return texts.read(this.#bytes, start, length) ?? readUtf8(this.#bytes, start, start + length);
@@ -253,7 +243,7 @@ export class MsgPackDecoder {
     const data = this.read(depth - 1);
     // A deserializer may decode with this codec on its own account.
     const [bytes, position, end] = [this.#bytes, this.#position, this.#end];
-    const [budget, isChecked] = [this.#budget, this.#isChecked];
+    const [undeclared, budget, isChecked] = [this.#undeclared, this.#budget, this.#isChecked];
     if (typeof typeId === "number" && typeId < 0) return this.#table.decode(typeId, data, this);
     const value = this.#table.decode(typeId, data, this);
     this.#bytes = bytes;
@@ -261,12 +251,12 @@ export class MsgPackDecoder {
     this.#end = end;
     this.#budget = budget;
     this.#isChecked = isChecked;
+    this.#undeclared = undeclared;
     return value;
   }
 
   #text(length: number): string {
     this.#expect(length, "bytes");
-    this.#charge(TEXT_COST + length);
     const start = this.#position;
     this.#position += length;
     return texts.read(this.#bytes, start, length) ?? readUtf8(this.#bytes, start, start + length);
@@ -274,7 +264,6 @@ export class MsgPackDecoder {
 
   #binary(length: number): Uint8Array {
     const start = this.#advance(length);
-    this.#charge(bytesCost(length));
     const result = new Uint8Array(length);
     result.set(this.#bytes.subarray(start, start + length));
     return result;
@@ -287,23 +276,6 @@ export class MsgPackDecoder {
     let value = bytes[start]!;
     for (let index = 1; index < size; index++) value = (value << 8) | bytes[start + index]!;
     return value >>> 0;
-  }
-
-  /** A view of the message's memory, and `position` in it. */
-  #viewed(size: number): number {
-    const { buffer, byteOffset } = this.#bytes;
-    if (view.buffer !== buffer) view = new DataView(buffer);
-    return this.#advance(size) + byteOffset;
-  }
-
-  #float32(): number {
-    const place = this.#viewed(4);
-    return view.getFloat32(place);
-  }
-
-  #float64(): number {
-    const place = this.#viewed(8);
-    return view.getFloat64(place);
   }
 
   #byte(): number {
@@ -323,12 +295,14 @@ export class MsgPackDecoder {
     if (count > left) throw new SerializationError(`MsgPack declares ${count} ${what}, ${left} bytes are left`);
   }
 
-  #charge(cost: number): void {
-    // What was checked has been counted.
-    if (!this.#isChecked) this.spend(cost);
+  /** Each declared value has a byte of its own: all that is declared in a message isn't more than it has. */
+  #declare(count: number, what: string): void {
+    this.#expect(count, what);
+    this.#undeclared -= count;
+    if (this.#undeclared < 0) throw new SerializationError(`MsgPack declares more ${what} than there are bytes`);
   }
 
-  /** For built-in types. */
+  /** For built-in types, whose cost beyond their data is counted as they are made. */
   spend(cost: number): void {
     this.#budget -= cost;
     if (this.#budget < 0) throw tooCostly();

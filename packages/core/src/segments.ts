@@ -36,6 +36,7 @@ export class Segments {
   /** What `action` encodes or decodes is no part of a message: it stands for itself. */
   apart<T>(action: () => T): T {
     const [isEncoding, received] = [this.#isEncoding, this.#received];
+    if (!isEncoding && received === NONE) return action();
     this.#isEncoding = false;
     this.#received = NONE;
     try {

@@ -32,11 +32,10 @@ export class StructuredCloneCodec extends Codec {
 
   override encode(value: unknown): Uint8Array {
     // What leaves a connection has its bytes in it.
-    const makeEncoder = (writer: ByteWriter): CloneEncoder => {
+    return encodeAlone((writer) => {
       writeByte(writer, CLONE_BYTE);
-      return new CloneEncoder(this.table, new Segments(), writer);
-    };
-    return encodeAlone(makeEncoder, value, this.limits.maxDepth);
+      new CloneEncoder(this.table, new Segments(), writer).write(value, this.limits.maxDepth);
+    });
   }
 
   override decode(bytes: Uint8Array): unknown {

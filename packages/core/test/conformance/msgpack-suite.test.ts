@@ -12,7 +12,8 @@ interface Case {
   readonly binary?: string;
 }
 
-const suite = createRequire(import.meta.url)("msgpack-test-suite") as Readonly<Record<string, readonly Case[]>>;
+const require = createRequire(import.meta.url);
+const suite = require("msgpack-test-suite") as Readonly<Record<string, readonly Case[]>>;
 const page = section("MsgPack");
 const codec = new MsgPackCodec();
 
@@ -25,10 +26,11 @@ const cases = Object.entries(suite).flatMap(([file, list]) =>
   })),
 );
 
-function valueOf({ msgpack: _, ...named }: Case): unknown {
+function valueOf(named: Case): unknown {
   if (named.binary !== undefined) return new Uint8Array(bytes(named.binary.replaceAll("-", "")));
   if (named.number === undefined && named.bignum !== undefined) return BigInt(named.bignum);
-  return Object.values(named)[0];
+  const [, value] = Object.entries(named).find(([key]) => key !== "msgpack")!;
+  return value;
 }
 
 const refusedFiles = [...page.matchAll(/^\| `([\w.-]+)` +\| refused +\|/gm)].map(([, file]) => file!);

@@ -89,7 +89,7 @@ describe("JSON against the engine", () => {
 
   it("refuses what JSON.parse refuses, and nothing else", () => {
     const damaged = fc
-      .tuple(value, choices, fc.nat(), fc.constantFrom(...'[]{}",:\\0-.eu \n\u0001x'))
+      .tuple(value, choices, fc.nat(), fc.constantFrom(...'[]{}",:\\0-.eu \n\u0001x'.split("")))
       .map(([given, choose, at, char]) => {
         const text = anyStyle([given], choose);
         const place = at % text.length;

@@ -67,7 +67,7 @@ function head(length: number, fix: number, fixLimit: number, heads: readonly num
 function numberOfAnyWidth(given: number, choose: Choose): Buffer {
   const double = Buffer.alloc(9, 0xcb);
   double.writeDoubleBE(given, 1);
-  const forms = [double];
+  const forms: Buffer[] = [double];
   if (Object.is(Math.fround(given), given)) {
     const single = Buffer.alloc(5, 0xca);
     single.writeFloatBE(given, 1);

@@ -20,15 +20,14 @@ const types: readonly SerializerFactory[] = [
     Throwing,
     () => 0,
     (data: unknown) => {
-      // oxlint-disable-next-line typescript/only-throw-error -- code of others throws whatever it likes
       throw data === "nothing" ? undefined : new Error(`no ${JSON.stringify(data)}`);
     },
   ],
   () => [
     Endless,
     () => 0,
-    function recurse(data: unknown): Endless {
-      return [recurse(data)];
+    function recurse(): Endless {
+      return [recurse()];
     },
   ],
 ];

@@ -56,12 +56,14 @@ describe("T8: lengths and counts far above the data", () => {
     // Beside other values at each level.
     const maps = nested("df 00001000 a16b c0 a16c", 60_000);
     for (const [payload, reason] of [
-      [large, /^MsgPack declares 1966079 elements, 1000290 bytes are left/],
-      [small, /^MsgPack ends in the middle|declares/],
-      [maps, /^MsgPack declares|no string/],
+      [large, /^MsgPack declares more elements than there are bytes/],
+      [small, /^MsgPack declares more elements than there are bytes/],
+      [maps, /^MsgPack declares more|no string/],
+      [nested("dd 00f00000", 16_000_000), /^MsgPack declares 3\d+ elements, 1\d+ bytes are left/],
     ] as const) {
       const grown = grownBytes(() => expect(thrownBy(() => codec.decode(payload)).message).toMatch(reason));
-      expect(grown).toBeLessThan(4_000_000);
+      // The first of them can have its place: eight times the bytes that are there.
+      expect(grown).toBeLessThan(10_000_000);
     }
   });
 
