@@ -193,4 +193,21 @@ describe("a codec that fails", () => {
     const codec = new JsonCodec();
     expect(memoryAfter(() => thrownBy(() => codec.encode(["x", new Map()])))).toBe(SLAB_BYTES);
   });
+
+  it("copies what was written after a mark, of any length, and goes on", () => {
+    const writer = new ByteWriter();
+    for (const length of [0, 1, 63, 64, 65, 5000, 100_000]) {
+      const before = Buffer.from([1, 2, 3]);
+      writer.append(before);
+      const mark = writer.mark();
+      const written = Buffer.from(Array.from({ length }, (_, index) => index & 0xff));
+      writer.append(written);
+      const copy = writer.copyFrom(mark);
+      expect(copy.equals(written)).toBe(true);
+      writer.rewind(mark);
+      writer.append(Buffer.alloc(length, 0xee));
+      expect(copy.equals(written)).toBe(true);
+      expect(Buffer.from(writer.take()).subarray(0, 3).equals(before)).toBe(true);
+    }
+  });
 });
