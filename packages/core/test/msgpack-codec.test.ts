@@ -326,7 +326,8 @@ describe("MsgPackCodec against other implementations", () => {
     fc.assert(
       fc.property(withoutMinusZero, (given) => {
         expectSame(codec.decode(oracleEncode(given)), given);
-        expectSame(oracleDecode(codec.encode(given)), given);
+        // The oracle makes slices of what it is given, and of its kind.
+        expectSame(oracleDecode(Uint8Array.from(codec.encode(given))), given);
       }),
       { numRuns: 500 },
     );
