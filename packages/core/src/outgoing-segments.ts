@@ -15,7 +15,7 @@ import type { WatchedOutput } from "./stall-watch.ts";
 /** Small messages leave between two pieces. */
 const PIECE_BYTES = 2_097_152;
 /** While they do. */
-const SHARED_PIECE_BYTES = 32_768;
+const SHARED_PIECE_BYTES = 65_536;
 /** Output that waits beyond this is no place for receipts: they wait, too, as one. */
 const MOST_BEFORE_RECEIPTS = 2 * PIECE_BYTES;
 

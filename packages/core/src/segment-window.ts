@@ -4,7 +4,7 @@ const KIBIBYTE = 1024;
 /** What may wait on the way beyond what the path itself holds, so that it never runs dry. */
 const WAITING_BYTES = 16384 * KIBIBYTE;
 /** The same while small messages leave, too: they wait behind it. */
-const SHARED_WAITING_BYTES = 64 * KIBIBYTE;
+const SHARED_WAITING_BYTES = 128 * KIBIBYTE;
 const SHARED_MS = 100;
 const LARGEST_BYTES = 65_536 * KIBIBYTE;
 /** Round trips up to this many times the shortest one show that nothing waits. */

@@ -5,7 +5,7 @@ import { SegmentWindow } from "../src/segment-window.ts";
 const KIBIBYTE = 1024;
 const MEBIBYTE = 1024 * KIBIBYTE;
 const INITIAL = 16 * MEBIBYTE;
-const SHARED = 64 * KIBIBYTE;
+const SHARED = 128 * KIBIBYTE;
 const LARGEST = 64 * MEBIBYTE;
 
 let now: number;
