@@ -123,7 +123,7 @@ describe("extended frames", () => {
         rooms += log.rooms.length;
         expect(log.lines).toStrictEqual(expectedLines(data));
       }),
-      { numRuns: 300 },
+      { numRuns: 600 },
     );
     expect(rooms).toBeGreaterThan(200);
   });

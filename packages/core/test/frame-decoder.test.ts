@@ -257,7 +257,7 @@ describe("FrameDecoder with room for a transport", () => {
         expect(reader.found.every((payload, index) => payload.equals(frames[index]!.subarray(4)))).toBe(true);
         expect(reader.decoder.pendingBytes).toBe(0);
       }),
-      { numRuns: 200 },
+      { numRuns: 400 },
     );
     expect(rooms).toBeGreaterThan(200);
   });

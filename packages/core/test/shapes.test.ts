@@ -267,7 +267,7 @@ describe("shapes of maps", () => {
           link.close();
         },
       ),
-      { numRuns: 150 },
+      { numRuns: 300 },
     );
     expect(used).toBeGreaterThan(100);
     expect(compiledCount).toBeGreaterThan(10);
