@@ -5,6 +5,7 @@ import { readException } from "./exception.ts";
 import { CHANNEL_HELLO_PATH, NO_KWARGS, makeChannelHello, readHello } from "./hello.ts";
 import type { Hello, PeerTraits } from "./hello.ts";
 import { timerMs } from "./limits.ts";
+import { isMap } from "./lower-lift.ts";
 import type { PendingCall } from "./pending.ts";
 import { StandardTypes } from "./standard-types.ts";
 
@@ -147,8 +148,4 @@ export function isHello(content: unknown): content is [string, [unknown], object
     content[1].length === 1 &&
     isMap(content[1][0])
   );
-}
-
-function isMap(content: unknown): content is Readonly<Record<string, unknown>> {
-  return typeof content === "object" && content !== null && !Array.isArray(content);
 }

@@ -4,7 +4,7 @@ import { CONTAINER_COST, ENTRY_COST, SCALAR_COST } from "./decoded-cost.ts";
 import { SerializationError } from "./errors.ts";
 import { indexKeyCost, indexOfKey } from "./index-key-cost.ts";
 import type { Limits } from "./limits.ts";
-import { checkDecodedEntry, checkKey, tooDeep, within } from "./lower-lift.ts";
+import { checkDecodedEntry, checkKey, isMap, tooDeep, within } from "./lower-lift.ts";
 import { arrayOn } from "./ndarray-serializer.ts";
 import type { NdArray } from "./ndarray.ts";
 import type { Segments } from "./segments.ts";
@@ -248,9 +248,9 @@ export class CloneDecoder {
     return error;
   }
 
-  #errorParts(depth: number): Record<string, unknown> {
+  #errorParts(depth: number): Readonly<Record<string, unknown>> {
     const parts = this.#read(depth);
-    if (typeof parts === "object" && parts !== null && !Array.isArray(parts)) return parts as Record<string, unknown>;
+    if (isMap(parts)) return parts;
     throw new SerializationError("malformed Error in a structured clone: no map");
   }
 

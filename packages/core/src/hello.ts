@@ -1,6 +1,7 @@
 import type { Codec } from "./codec.ts";
 import { ColloquyError, quoted } from "./errors.ts";
 import type { Limits } from "./limits.ts";
+import { isMap } from "./lower-lift.ts";
 import { MAX_SHAPE_COUNT } from "./shapes.ts";
 
 export const HELLO_PATH = "$/hello";
@@ -81,10 +82,8 @@ export type HelloSide = "client" | "server" | "asking" | "asked";
  * @throws ColloquyError `PROTOCOL_ERROR` for one that is malformed, of another version, or that doesn't fit ours.
  */
 export function readHello(received: unknown, own: Hello, from: HelloSide): PeerTraits {
-  if (typeof received !== "object" || received === null || Array.isArray(received)) {
-    throw new ColloquyError("PROTOCOL_ERROR", "hello is no map");
-  }
-  const hello = received as Partial<Record<keyof Hello, unknown>>;
+  if (!isMap(received)) throw new ColloquyError("PROTOCOL_ERROR", "hello is no map");
+  const hello: Partial<Record<keyof Hello, unknown>> = received;
   if (hello.protocol !== PROTOCOL_VERSION) {
     const version = typeof hello.protocol === "number" ? hello.protocol : "no number";
     throw new ColloquyError(

@@ -27,6 +27,11 @@ export function isPlainMap(value: object): boolean {
   );
 }
 
+/** True for what a map of a peer is once it is decoded; also for other objects that are no array. */
+export function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
 /** True for arrays, also those of another realm; false for instances of classes that extend Array. */
 export function isPlainArray(value: unknown): value is unknown[] {
   if (!Array.isArray(value)) return false;

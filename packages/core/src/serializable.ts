@@ -1,4 +1,5 @@
 import { ColloquyError } from "./errors.ts";
+import { isMap } from "./lower-lift.ts";
 import type { Class } from "./serializers.ts";
 
 type Triple<T> = readonly [
@@ -30,9 +31,7 @@ export function serializable<C extends Class>(
     target,
     (value) => ({ ...(value as Record<string, unknown>) }),
     (data) => {
-      if (typeof data !== "object" || data === null || Array.isArray(data)) {
-        throw new ColloquyError("INVALID_ARGUMENT", `the fields of ${target.name} are no map`);
-      }
+      if (!isMap(data)) throw new ColloquyError("INVALID_ARGUMENT", `the fields of ${target.name} are no map`);
       const instance = Object.create(prototype) as Record<string, unknown>;
       for (const [name, value] of Object.entries(data)) {
         Object.defineProperty(instance, name, { value, writable: true, enumerable: true, configurable: true });

@@ -10,7 +10,7 @@ import {
 } from "./errors.ts";
 import type { ErrorCode, Executed } from "./errors.ts";
 import { MAX_CAUSE_DEPTH, messageText, nameText } from "./exception.ts";
-import { checkDecodedEntry } from "./lower-lift.ts";
+import { checkDecodedEntry, isMap } from "./lower-lift.ts";
 import type { DecodingBudget } from "./serializers.ts";
 import { malformed } from "./standard-values.ts";
 import type { StandardType } from "./standard-values.ts";
@@ -184,10 +184,6 @@ function colloquyError(name: string, message: string, fields: Fields): ColloquyE
     default:
       return undefined;
   }
-}
-
-function isMap(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** Assigning would call setters that are inherited. */

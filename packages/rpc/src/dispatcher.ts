@@ -1,4 +1,4 @@
-import { ColloquyError } from "@colloquy/core";
+import { ColloquyError, isMap } from "@colloquy/core";
 import type { Endpoint, Limits } from "@colloquy/core";
 import type { CallContext } from "./context.ts";
 import type { Exports } from "./exports.ts";
@@ -179,8 +179,7 @@ export function readRequest(content: unknown, limits: Limits): RequestContent {
   if (args.length > limits.maxArgumentCount) {
     throw invalid(`${args.length} arguments; the limit is ${limits.maxArgumentCount} (maxArgumentCount)`);
   }
-  if (typeof kwargs !== "object" || kwargs === null || Array.isArray(kwargs))
-    throw invalid("the keyword arguments are no map");
+  if (!isMap(kwargs)) throw invalid("the keyword arguments are no map");
   return content as unknown as RequestContent;
 }
 

@@ -4,6 +4,7 @@ import {
   NO_KWARGS,
   ProtocolError,
   describeType,
+  isMap,
   limitsBeforeHello,
   makeHello,
   readException,
@@ -164,8 +165,4 @@ function notGreeted(address: string, answer: unknown): ProtocolError {
 /** `[path, args, kwargs]`, as far as it tells a call from anything else. */
 function isCall(content: unknown): boolean {
   return Array.isArray(content) && content.length >= 3 && typeof content[0] === "string";
-}
-
-function isMap(content: unknown): content is object {
-  return typeof content === "object" && content !== null && !Array.isArray(content);
 }
