@@ -90,7 +90,7 @@ export abstract class Codec {
    * @throws ColloquyError `INVALID_ARGUMENT` for a type that has one already.
    */
   addSerializer<T>(type: Class<T>, serialize: (value: T) => unknown, deserialize: (data: never) => T): void {
-    this.table.add(type, serialize, deserialize);
+    this.table.add(type, { serialize, deserialize });
   }
 
   /** Sets the types with negative ids. */

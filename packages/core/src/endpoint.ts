@@ -46,7 +46,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
     this.#handler = handler;
     this.#pending = new PendingCalls(limits.maxPendingCount);
     this.#outbox = new Outbox(transport, this.#pending, limits, this, handler);
-    this.#inbox = new Inbox(transport, codec, limits.maxMessageBytes, this);
+    this.#inbox = new Inbox(transport, codec, limits, this.#outbox, this);
     if (typeof codec === "function") this.#outbox.hold();
     else this.#outbox.codec = codec;
   }
@@ -92,7 +92,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
 
   /** This side takes segments from now on, as it has said. */
   takeSegments(): void {
-    this.#inbox.takeSegments(this.limits, () => this.#outbox.segments);
+    this.#inbox.takeSegments();
   }
 
   /** The peer takes segments, so many bytes at a time. */

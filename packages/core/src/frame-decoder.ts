@@ -11,12 +11,19 @@ import type { ExtendedFrameListener } from "./extended-frames.ts";
 import { FrameBody } from "./frame-body.ts";
 
 const HEADER_BYTES = 4;
+/** Frames of most connections lie within their chunks: never opened. */
+const NO_BODY = new FrameBody();
 /** What a message with segments has beyond its payload. */
 const LARGEST_ANNOUNCEMENT_BYTES = MESSAGE_HEAD_BYTES + MAX_SEGMENT_COUNT * ANNOUNCEMENT_BYTES;
 
 export interface FrameListener {
   /** Takes a payload, `bytes[start..end)`. The bytes are valid during the call only. */
   onFrame(bytes: Buffer, start: number, end: number): void;
+}
+
+export interface ExtendedFrameHost {
+  /** Makes what takes extended frames, when the first one comes. */
+  extendedFrames(): ExtendedFrameListener;
 }
 
 /**
@@ -31,9 +38,9 @@ export class FrameDecoder {
   /** Bytes of a header that is incomplete, and their value so far. */
   #headerFilled = 0;
   #header = 0;
-  readonly #body: FrameBody = new FrameBody();
-  /** Makes what takes extended frames, where they are allowed, for the first one. */
-  #makeListener: (() => ExtendedFrameListener) | undefined;
+  #body: FrameBody = NO_BODY;
+  /** Where extended frames are allowed. */
+  #host: ExtendedFrameHost | undefined;
   #extended: ExtendedFrameReader | undefined;
   /** Where the header of a piece is read to that probably comes next: no byte of the piece goes elsewhere first. */
   #probe: Buffer | undefined;
@@ -48,9 +55,9 @@ export class FrameDecoder {
     this.#listener = listener;
   }
 
-  /** Takes extended frames from now on; `makeListener` is called when the first one comes. */
-  takeExtended(makeListener: () => ExtendedFrameListener): void {
-    this.#makeListener = makeListener;
+  /** Takes extended frames from now on. */
+  takeExtended(host: ExtendedFrameHost): void {
+    this.#host = host;
   }
 
   /** Bytes of a frame that has begun and is not complete. */
@@ -112,15 +119,15 @@ export class FrameDecoder {
       this.#listener.onFrame(chunk, start, end);
       return end;
     }
+    if (this.#body === NO_BODY) this.#body = new FrameBody();
     this.#body.begin(length);
     return this.#body.append(chunk, start);
   }
 
   #extendedFrame(length: number, chunk: Buffer, start: number): number {
     if (length < EXTENDED_BIT) throw oversized(length, this.maxPayloadBytes, !this.#begun);
-    if (this.#makeListener === undefined)
-      throw new ProtocolError("extended frame from a peer that was not told to send any");
-    this.#extended ??= new ExtendedFrameReader(this.#makeListener());
+    if (this.#host === undefined) throw new ProtocolError("extended frame from a peer that was not told to send any");
+    this.#extended ??= new ExtendedFrameReader(this.#host.extendedFrames());
     this.#extended.begin(length - EXTENDED_BIT);
     this.#afterExtended = true;
     return this.#extended.read(chunk, start, this.maxPayloadBytes + LARGEST_ANNOUNCEMENT_BYTES);

@@ -53,7 +53,9 @@ export function makeChannelHello(codec: Codec, limits: Limits): Hello {
 
 /** JSON has no form of Infinity; what isn't stated has no limit. */
 function stated(limits: Readonly<Record<string, number>>): Record<string, number> {
-  return Object.fromEntries(Object.entries(limits).filter(([, limit]) => limit !== Infinity));
+  const finite: Record<string, number> = {};
+  for (const name of Object.keys(limits)) if (limits[name] !== Infinity) finite[name] = limits[name]!;
+  return finite;
 }
 
 /** A definition is five levels deep and may have 64 keys. */

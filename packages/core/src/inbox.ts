@@ -1,7 +1,7 @@
 import type { Codec, CodecChooser } from "./codec.ts";
 import { ColloquyError, ProtocolError, SerializationError, toError } from "./errors.ts";
 import { FrameDecoder } from "./frame-decoder.ts";
-import type { FrameListener } from "./frame-decoder.ts";
+import type { ExtendedFrameHost, FrameListener } from "./frame-decoder.ts";
 import { IncomingSegments } from "./incoming-segments.ts";
 import type { SegmentListener, SegmentReceipts, SegmentedMessage } from "./incoming-segments.ts";
 import type { Limits } from "./limits.ts";
@@ -22,6 +22,11 @@ export interface InboxListener {
   onBroken(error: ColloquyError): void;
 }
 
+/** What confirms segments that have come; made when it is asked for. */
+export interface ReceiptSource {
+  readonly segments: SegmentReceipts;
+}
+
 /** A payload that waits to be decoded. */
 interface UndecodedMessage {
   readonly payload: Buffer;
@@ -32,11 +37,13 @@ interface UndecodedMessage {
 const NONE: never[] = [];
 
 /** What one endpoint receives: chunks become frames, frames become messages, in order. */
-export class Inbox implements FrameListener, SegmentListener {
+export class Inbox implements FrameListener, ExtendedFrameHost, SegmentListener {
   readonly frames: FrameDecoder;
   receivedMessages = 0;
   receivedBytes = 0;
   readonly #transport: Transport;
+  readonly #limits: Limits;
+  readonly #receipts: ReceiptSource;
   readonly #listener: InboxListener;
   /** Payloads that came while a codec was decoding one in a promise. */
   #undecoded: Queue<UndecodedMessage> | undefined;
@@ -49,10 +56,18 @@ export class Inbox implements FrameListener, SegmentListener {
   #segments: IncomingSegments | undefined;
   #stopped = false;
 
-  constructor(transport: Transport, codec: Codec | CodecChooser, maxPayloadBytes: number, listener: InboxListener) {
+  constructor(
+    transport: Transport,
+    codec: Codec | CodecChooser,
+    limits: Limits,
+    receipts: ReceiptSource,
+    listener: InboxListener,
+  ) {
     this.#transport = transport;
+    this.#limits = limits;
+    this.#receipts = receipts;
     this.#listener = listener;
-    this.frames = new FrameDecoder(maxPayloadBytes, this);
+    this.frames = new FrameDecoder(limits.maxMessageBytes, this);
     if (typeof codec === "function") this.#choose = codec;
     else this.#codec = codec;
   }
@@ -62,9 +77,13 @@ export class Inbox implements FrameListener, SegmentListener {
     return !this.#stopped && (this.#mustWait || this.#unpackingCount > 0);
   }
 
-  /** Takes messages with segments from now on; `receipts` is asked for when the first one comes. */
-  takeSegments(limits: Limits, receipts: () => SegmentReceipts): void {
-    this.frames.takeExtended(() => (this.#segments = new IncomingSegments(limits, this, receipts())));
+  /** Takes messages with segments from now on. */
+  takeSegments(): void {
+    this.frames.takeExtended(this);
+  }
+
+  extendedFrames(): IncomingSegments {
+    return (this.#segments = new IncomingSegments(this.#limits, this, this.#receipts.segments));
   }
 
   /** There is room in the output again. */

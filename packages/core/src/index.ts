@@ -58,7 +58,14 @@ export { StructuredCloneCodec } from "./structured-clone-codec.ts";
 export { StandardTypes } from "./standard-types.ts";
 export type { PeerTypes } from "./standard-types.ts";
 export { refusalOf } from "./serializers.ts";
-export type { BuiltinTypes, Class, DecodingBudget, ExtendedValue, SerializerFactory } from "./serializers.ts";
+export type {
+  BuiltinTypes,
+  Class,
+  Conversion,
+  DecodingBudget,
+  ExtendedValue,
+  SerializerFactory,
+} from "./serializers.ts";
 export { serveChannels } from "./serve-channels.ts";
 export type { ChannelServer, ServeChannelsOptions } from "./serve-channels.ts";
 export type { TlsOptions } from "./tls-options.ts";

@@ -65,14 +65,21 @@ export const LIMITS_BEFORE_HELLO: Pick<Limits, "maxMessageBytes" | "maxDecodedCo
   maxDepth: 16,
 });
 
+/** One object for all connections of the same limits. */
+const beforeHello = new WeakMap<Limits, Limits>();
+
 /** `limits` for the time before hello is done. */
 export function limitsBeforeHello(limits: Limits): Limits {
-  return {
+  const known = beforeHello.get(limits);
+  if (known !== undefined) return known;
+  const smaller: Limits = Object.freeze({
     ...limits,
     maxMessageBytes: Math.min(limits.maxMessageBytes, LIMITS_BEFORE_HELLO.maxMessageBytes),
     maxDecodedCost: Math.min(limits.maxDecodedCost, LIMITS_BEFORE_HELLO.maxDecodedCost),
     maxDepth: Math.min(limits.maxDepth, LIMITS_BEFORE_HELLO.maxDepth),
-  };
+  });
+  beforeHello.set(limits, smaller);
+  return smaller;
 }
 
 /**

@@ -18,7 +18,7 @@ import type { OutgoingMessage } from "./shipment.ts";
 import { StallWatch } from "./stall-watch.ts";
 import type { WatchedOutput } from "./stall-watch.ts";
 import type { Transport } from "./transport.ts";
-import { WaitingMessages } from "./waiting-messages.ts";
+import { NO_MESSAGES } from "./waiting-messages.ts";
 import type { WaitingMessage } from "./waiting-messages.ts";
 
 const REFUSALS_PER_SLOT = 8;
@@ -49,7 +49,7 @@ export class Outbox implements FrameWriterListener, MessageWriterListener, Outgo
   readonly #limits: Limits;
   readonly #listener: OutboxListener;
   readonly #handler: EndpointHandler;
-  readonly #waiting = new WaitingMessages();
+  #waiting = NO_MESSAGES;
   #segments: OutgoingSegments | undefined;
   /** Those who wait until what waits is encoded. */
   #flushing: Conditions | undefined;
@@ -152,7 +152,7 @@ export class Outbox implements FrameWriterListener, MessageWriterListener, Outgo
 
   postpone(message: WaitingMessage): boolean {
     if (this.#handler.onHelloWanted?.() !== true) return false;
-    this.#waiting.putBack(message);
+    this.#waiting = this.#waiting.putBack(message);
     return true;
   }
 
@@ -199,13 +199,11 @@ export class Outbox implements FrameWriterListener, MessageWriterListener, Outgo
 
   /** Sends a request, or keeps it until it can be sent. The outcome, a failure to encode too, reaches `call`. */
   request(call: PendingCall, content: unknown, urgent: boolean): void {
-    if (this.#mustWait && !(urgent && !this.#messages.busy)) {
+    if (this.#mustWait(urgent)) {
       if (this.#waiting.length < this.#limits.maxPendingCount) this.#wait(REQUEST, 0, content, call);
       else call.onFailure(new ColloquyError("RESOURCE_EXHAUSTED", "too many calls wait to be sent (maxPendingCount)"));
-    } else if (this.#pending.full) {
-      const reason = `${this.#limits.maxPendingCount} calls wait for an answer already (maxPendingCount)`;
-      call.onFailure(new ColloquyError("RESOURCE_EXHAUSTED", reason));
-    } else this.#messages.write(REQUEST, this.#pending.peekId(), content, call);
+    } else if (this.#pending.full) call.onFailure(this.#pending.refusal());
+    else this.#messages.write(REQUEST, this.#pending.peekId(), content, call);
   }
 
   /**
@@ -215,7 +213,7 @@ export class Outbox implements FrameWriterListener, MessageWriterListener, Outgo
    * @throws ColloquyError where it can't be encoded.
    */
   notify(content: unknown): boolean {
-    if (this.#mustWait) {
+    if (this.#mustWait()) {
       if (this.#waiting.length >= this.#limits.maxPendingCount) return false;
       this.#wait(NOTIFICATION, 0, content, undefined);
       return true;
@@ -227,24 +225,24 @@ export class Outbox implements FrameWriterListener, MessageWriterListener, Outgo
 
   /** Sends a notification that must not wait. False: it would have to, or it can't be encoded. */
   notifyNow(content: unknown): boolean {
-    return !this.#mustWait && this.#messages.write(NOTIFICATION, 0, content, undefined) === undefined;
+    return !this.#mustWait() && this.#messages.write(NOTIFICATION, 0, content, undefined) === undefined;
   }
 
   /** Sends a result; where it can't be encoded, an exception that says so. */
   result(id: number, value: unknown, urgent = false): void {
-    if (this.#mustWait && !(urgent && !this.#messages.busy)) this.#wait(RESULT, id, value, undefined);
+    if (this.#mustWait(urgent)) this.#wait(RESULT, id, value, undefined);
     else this.#messages.write(RESULT, id, value, undefined);
   }
 
   exception(id: number, error: unknown, urgent = false): void {
     const content = writeException(error, this.#messages.exceptionStyle);
-    if (this.#mustWait && !(urgent && !this.#messages.busy)) this.#wait(EXCEPTION, id, content, undefined);
+    if (this.#mustWait(urgent)) this.#wait(EXCEPTION, id, content, undefined);
     else this.#messages.write(EXCEPTION, id, content, undefined);
   }
 
   /** Takes back a request that has not left. */
   abandon(call: PendingCall): void {
-    this.#waiting.abandon(call);
+    this.#waiting = this.#waiting.abandon(call);
   }
 
   /** Takes back a request whose segments have not all left. False: it has left. */
@@ -303,12 +301,13 @@ export class Outbox implements FrameWriterListener, MessageWriterListener, Outgo
     );
   }
 
-  get #mustWait(): boolean {
-    return this.#messages.busy || this.#holdCount > 0 || this.#waiting.length > 0 || this.#congested;
+  #mustWait(urgent = false): boolean {
+    if (urgent || this.#messages.busy) return this.#messages.busy;
+    return this.#holdCount > 0 || this.#waiting.length > 0 || this.#congested;
   }
 
   #wait(type: number, id: number, content: unknown, call: PendingCall | undefined): void {
-    this.#waiting.push({ type, id, content, call });
+    this.#waiting = this.#waiting.push({ type, id, content, call });
     if (type !== RESULT && type !== EXCEPTION) return;
     // What is refused is answered, too: a peer that never reads is cut off at some point.
     if (this.#waiting.answerCount > this.#limits.maxRunningCount * REFUSALS_PER_SLOT) {

@@ -1,7 +1,7 @@
 import { ColloquyError, ProtocolError } from "./errors.ts";
 import { LARGEST_ID } from "./message.ts";
 
-const FIRST_SLOT_COUNT = 8;
+const FIRST_SLOT_COUNT = 4;
 
 /** A call that waits for its answer. Exactly one of the two functions is called, once. */
 export interface PendingCall {
@@ -26,6 +26,9 @@ function ignore(): void {}
 
 /** Few connections have any. */
 const NONE: Map<number, PendingCall> = new Map();
+/** Many connections never make a call: never written, since a call that comes makes larger ones. */
+const NO_SLOTS: (PendingCall | undefined)[] = [];
+const NO_IDS: number[] = [];
 
 /**
  * The calls of one channel that wait, by message id. Slots in an array: ids count up, so a slot is the low bits of an id. A
@@ -34,9 +37,9 @@ const NONE: Map<number, PendingCall> = new Map();
 export class PendingCalls {
   /** Answers to calls that were given up. */
   lateCount = 0;
-  #slots: (PendingCall | undefined)[] = emptySlots(FIRST_SLOT_COUNT);
+  #slots = NO_SLOTS;
   /** Ids of the calls in the slots. */
-  #ids: number[] = Array.from<number>({ length: FIRST_SLOT_COUNT }).fill(0);
+  #ids = NO_IDS;
   #old: Map<number, PendingCall> = NONE;
   readonly #maxCount: number;
   /** Where counting goes on. */
@@ -64,6 +67,12 @@ export class PendingCalls {
     return this.#count >= this.#maxCount;
   }
 
+  /** What a call fails with while `full`. */
+  refusal(): ColloquyError {
+    const reason = `${this.#maxCount} calls wait for an answer already (maxPendingCount)`;
+    return new ColloquyError("RESOURCE_EXHAUSTED", reason);
+  }
+
   /** The id that the next call gets. */
   peekId(): number {
     if (this.#old.size > 0) while (this.#old.has(this.nextId)) this.nextId = following(this.nextId);
@@ -76,12 +85,7 @@ export class PendingCalls {
    * @throws ColloquyError `RESOURCE_EXHAUSTED` over the limit.
    */
   add(call: PendingCall): void {
-    if (this.full) {
-      throw new ColloquyError(
-        "RESOURCE_EXHAUSTED",
-        `${this.#maxCount} calls wait for an answer already (maxPendingCount)`,
-      );
-    }
+    if (this.full) throw this.refusal();
     const id = this.peekId();
     if (this.#count >= this.#slots.length) this.#grow();
     const slot = id & (this.#slots.length - 1);
@@ -146,7 +150,8 @@ export class PendingCalls {
   drain(): PendingCall[] {
     const calls = [...this.#old.values(), ...this.#slots.filter((call) => call !== undefined)];
     this.#old = NONE;
-    this.#slots = emptySlots(FIRST_SLOT_COUNT);
+    this.#slots = NO_SLOTS;
+    this.#ids = NO_IDS;
     this.#count = 0;
     this.#givenUpCount = 0;
     return calls;
@@ -166,8 +171,9 @@ export class PendingCalls {
   #grow(): void {
     const before = this.#slots;
     const idsBefore = this.#ids;
-    this.#slots = emptySlots(before.length * 2);
-    this.#ids = Array.from<number>({ length: before.length * 2 }).fill(0);
+    const length = Math.max(before.length * 2, FIRST_SLOT_COUNT);
+    this.#slots = Array.from<PendingCall | undefined>({ length }).fill(undefined);
+    this.#ids = Array.from<number>({ length }).fill(0);
     for (const [slot, call] of before.entries()) {
       if (call === undefined) continue;
       const id = idsBefore[slot]!;
@@ -179,10 +185,6 @@ export class PendingCalls {
       } else this.#setAside(id, call);
     }
   }
-}
-
-function emptySlots(count: number): (PendingCall | undefined)[] {
-  return Array.from<PendingCall | undefined>({ length: count }).fill(undefined);
 }
 
 function following(id: number): number {

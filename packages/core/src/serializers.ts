@@ -18,11 +18,16 @@ export type SerializerFactory<T = any> = () => readonly [
   deserialize: (data: any) => T,
 ];
 
+/** How the values of one type cross. */
+export interface Conversion {
+  serialize(value: unknown): unknown;
+  deserialize(data: unknown): unknown;
+}
+
 interface Serializer {
   readonly typeId: number;
   readonly name: string;
-  readonly serialize: (value: unknown) => unknown;
-  readonly deserialize: (data: unknown) => unknown;
+  readonly conversion: Conversion;
 }
 
 /** A value as it crosses: the number of its type, and its data in terms of the codec. */
@@ -62,7 +67,8 @@ export class SerializerTable {
     return this.#byId.map((serializer) => serializer.name);
   }
 
-  add(type: Class, serialize: (value: never) => unknown, deserialize: (data: never) => unknown): void {
+  add(type: Class, conversion: Conversion): void {
+    const { serialize, deserialize } = conversion as Record<keyof Conversion, unknown>;
     if (typeof type !== "function" || typeof serialize !== "function" || typeof deserialize !== "function") {
       throw new ColloquyError(
         "INVALID_ARGUMENT",
@@ -74,13 +80,9 @@ export class SerializerTable {
     if (isFallback ? this.#fallback !== undefined : this.has(prototype)) {
       throw new ColloquyError("INVALID_ARGUMENT", `there is already a serializer for type "${type.name}"`);
     }
-    const serializer: Serializer = {
-      typeId: this.#byId.length,
-      name: type.name,
-      serialize: serialize as (value: unknown) => unknown,
-      deserialize: deserialize as (data: unknown) => unknown,
-    };
-    this.#byId = [...this.#byId, serializer];
+    const serializer: Serializer = { typeId: this.#byId.length, name: type.name, conversion };
+    // An array of one element takes a literal only: one that grows has room for sixteen more.
+    this.#byId = this.#byId.length === 0 ? [serializer] : [...this.#byId, serializer];
     if (isFallback) this.#fallback = serializer;
     else (this.#byPrototype ??= new Map()).set(prototype, serializer);
   }
@@ -118,7 +120,7 @@ export class SerializerTable {
         this.builtins?.refusal(value) ?? refusalOf(value, `no serializer for ${describeType(value)}`),
       );
     try {
-      return { typeId: serializer.typeId, data: serializer.serialize(value) };
+      return { typeId: serializer.typeId, data: serializer.conversion.serialize(value) };
     } catch (error) {
       throw wrapped(`the serializer of ${serializer.name} failed for ${describeType(value)}`, error);
     }
@@ -142,7 +144,7 @@ export class SerializerTable {
       );
     }
     try {
-      return serializer.deserialize(data);
+      return serializer.conversion.deserialize(data);
     } catch (error) {
       throw wrapped(`the deserializer of ${serializer.name} failed`, error);
     }

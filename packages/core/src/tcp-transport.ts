@@ -25,7 +25,6 @@ class SocketTransport implements Transport {
   readonly #socket: net.Socket;
   readonly #reader: ReadSocket["reader"];
   #receiver: TransportReceiver | undefined;
-  #error: Error | undefined;
   #ended = false;
   /** A `write` has returned false, and `onDrain` is to follow. */
   #full = false;
@@ -44,7 +43,7 @@ class SocketTransport implements Transport {
     this.#reader = reader;
     this.remoteAddress = remoteAddress;
     socket.setNoDelay(true);
-    socket.on("error", (error) => (this.#error = error));
+    socket.on("error", ignore);
   }
 
   get queuedBytes(): number {
@@ -126,7 +125,7 @@ class SocketTransport implements Transport {
     this.#reader.finish();
     const receiver = this.#receiver;
     this.#receiver = undefined;
-    receiver?.onClose(this.#error);
+    receiver?.onClose(this.#socket.errored ?? undefined);
   }
 }
 

@@ -11,7 +11,10 @@ export interface WaitingMessage {
   readonly call: PendingCall | undefined;
 }
 
-/** Messages of one connection that wait for room in its output, in order. */
+/**
+ * Messages of one connection that wait for room in its output, in order. What adds to them returns them: `NO_MESSAGES`, which all
+ * connections share, stays empty.
+ */
 export class WaitingMessages {
   readonly #queue = new Queue<WaitingMessage>();
   /** One that was taken and could not be sent yet: it is still the first. */
@@ -35,16 +38,20 @@ export class WaitingMessages {
     return this.#takenCount;
   }
 
-  push(message: WaitingMessage): void {
+  push(message: WaitingMessage): WaitingMessages {
+    if (this === NO_MESSAGES) return new WaitingMessages().push(message);
     this.#queue.push(message);
     if (isAnswer(message)) this.#answerCount++;
+    return this;
   }
 
   /** Puts a message before all others. */
-  putBack(message: WaitingMessage): void {
+  putBack(message: WaitingMessage): WaitingMessages {
+    if (this === NO_MESSAGES) return new WaitingMessages().putBack(message);
     this.#first = message;
     this.#takenCount--;
     if (isAnswer(message)) this.#answerCount++;
+    return this;
   }
 
   shift(): WaitingMessage | undefined {
@@ -57,8 +64,10 @@ export class WaitingMessages {
   }
 
   /** Takes back a request that has not left. */
-  abandon(call: PendingCall): void {
+  abandon(call: PendingCall): WaitingMessages {
+    if (this === NO_MESSAGES) return new WaitingMessages().abandon(call);
     (this.#abandoned ??= new WeakSet()).add(call);
+    return this;
   }
 
   isAbandoned(call: PendingCall): boolean {
@@ -74,6 +83,9 @@ export class WaitingMessages {
     return calls;
   }
 }
+
+/** Messages of most connections never wait. */
+export const NO_MESSAGES: WaitingMessages = new WaitingMessages();
 
 function isAnswer({ type }: WaitingMessage): boolean {
   return type === RESULT || type === EXCEPTION;

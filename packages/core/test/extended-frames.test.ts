@@ -207,15 +207,17 @@ describe("extended frames that are refused", () => {
   it("after a stop, in the middle of a chunk and of a piece", () => {
     const lines: string[] = [];
     const decoder = new FrameDecoder(1000, { onFrame: () => void lines.push("frame") });
-    decoder.takeExtended(() => ({
-      onExtended: () => {
-        lines.push("extended");
-        decoder.stop();
-      },
-      onPiece: (_handle, _index, length) => Buffer.alloc(length),
-      onPieceBytes: () => void lines.push("bytes"),
-      onPieceRead: () => void lines.push("piece"),
-    }));
+    decoder.takeExtended({
+      extendedFrames: () => ({
+        onExtended: () => {
+          lines.push("extended");
+          decoder.stop();
+        },
+        onPiece: (_handle, _index, length) => Buffer.alloc(length),
+        onPieceBytes: () => void lines.push("bytes"),
+        onPieceRead: () => void lines.push("piece"),
+      }),
+    });
     decoder.push(piece(0, 0, striped(10)).subarray(0, 15));
     expect(decoder.pendingBytes).toBe(15);
     decoder.push(Buffer.concat([piece(0, 0, striped(10)).subarray(15), receipt(1), receipt(2), frame("x")]));
@@ -233,15 +235,17 @@ describe("a piece", () => {
     const found: string[] = [];
     let place = Buffer.alloc(0);
     const decoder = new FrameDecoder(1000, { onFrame: () => {} });
-    decoder.takeExtended(() => ({
-      onExtended: () => {},
-      onPiece: (handle, index, length) => {
-        found.push(`${handle} ${index} ${length}`);
-        return (place = Buffer.alloc(length));
-      },
-      onPieceBytes: (count) => void found.push(`+${count}`),
-      onPieceRead: () => void found.push(hex(place)),
-    }));
+    decoder.takeExtended({
+      extendedFrames: () => ({
+        onExtended: () => {},
+        onPiece: (handle, index, length) => {
+          found.push(`${handle} ${index} ${length}`);
+          return (place = Buffer.alloc(length));
+        },
+        onPieceBytes: (count) => void found.push(`+${count}`),
+        onPieceRead: () => void found.push(hex(place)),
+      }),
+    });
     const chunk = Buffer.alloc(7);
     const data = piece(0xffff_ffff, 3, bytes("010203040506"));
     for (let at = 0; at < data.length; at += 7) {

@@ -32,7 +32,7 @@ class Receiver implements SegmentReceipts {
       this,
     );
     this.decoder = new FrameDecoder(all.maxMessageBytes, { onFrame: () => {} });
-    this.decoder.takeExtended(() => this.segments);
+    this.decoder.takeExtended({ extendedFrames: () => this.segments });
   }
 
   push(...frames: readonly Uint8Array[]): void {

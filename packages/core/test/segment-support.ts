@@ -123,12 +123,14 @@ export class FrameLog {
     this.decoder = new FrameDecoder(maxPayloadBytes, {
       onFrame: (bytes, start, end) => void lines.push(`frame ${bytes.toString("hex", start, end)}`),
     });
-    this.decoder.takeExtended(() => ({
-      onExtended: (kind, bytes, start, end) => void lines.push(`${kind} ${bytes.toString("hex", start, end)}`),
-      onPiece: (_handle, _index, length) => (this.#place = Buffer.alloc(length)),
-      onPieceBytes: () => {},
-      onPieceRead: (handle, index) => void lines.push(`piece ${handle} ${index} ${this.#place.toString("hex")}`),
-    }));
+    this.decoder.takeExtended({
+      extendedFrames: () => ({
+        onExtended: (kind, bytes, start, end) => void lines.push(`${kind} ${bytes.toString("hex", start, end)}`),
+        onPiece: (_handle, _index, length) => (this.#place = Buffer.alloc(length)),
+        onPieceBytes: () => {},
+        onPieceRead: (handle, index) => void lines.push(`piece ${handle} ${index} ${this.#place.toString("hex")}`),
+      }),
+    });
   }
 
   /** What a transport does: reads up to `count` bytes into the room, or into memory that it uses again. */

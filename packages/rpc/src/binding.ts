@@ -1,5 +1,5 @@
 import { SerializationError, StandardTypes, describeType, refusalOf, toError } from "@colloquy/core";
-import type { BuiltinTypes, Codec, DecodingBudget, ExtendedValue } from "@colloquy/core";
+import type { BuiltinTypes, Codec, Conversion, DecodingBudget, ExtendedValue } from "@colloquy/core";
 import type { Exports } from "./exports.ts";
 import { placeContext } from "./arguments.ts";
 import type { CallContext } from "./context.ts";
@@ -28,7 +28,7 @@ export interface BoundConnection extends Caller {
  * arrives as the original; one of a third peer is forwarded. This is the codec's `Object` fallback, and its built-in types, those
  * of JavaScript among them.
  */
-export class ReferenceBinding implements BuiltinTypes {
+export class ReferenceBinding implements BuiltinTypes, Conversion {
   readonly #connection: BoundConnection;
   readonly #router: Router;
   readonly #exports: Exports;
@@ -44,11 +44,7 @@ export class ReferenceBinding implements BuiltinTypes {
 
   /** Adds the fallback: the last type id of the codec. The peer is plain until it has said hello. */
   attach(codec: Codec): void {
-    codec.addSerializer(
-      Object,
-      (value: object) => this.#servicePath(value),
-      (path: unknown) => this.#proxyOf(path),
-    );
+    codec.table.add(Object, this);
     this.#standard = new StandardTypes(codec, "plain");
     codec.setBuiltins(this);
   }
@@ -105,7 +101,8 @@ export class ReferenceBinding implements BuiltinTypes {
     }
   }
 
-  #servicePath(value: object): string {
+  /** The path of a service. */
+  serialize(value: object): string {
     const node = nodeOf(value);
     if (node !== undefined) {
       if (this.#connection.isHome(node)) throw new SerializationError("a plain peer can't get its own service back");
@@ -123,7 +120,8 @@ export class ReferenceBinding implements BuiltinTypes {
     return path ?? referencePath(this.#exports.add(value));
   }
 
-  #proxyOf(path: unknown): object {
+  /** A proxy for the service at a path. */
+  deserialize(path: unknown): object {
     if (typeof path !== "string") throw new SerializationError("a service is no path");
     const reference = parseReferencePath(path);
     if (reference !== undefined && reference.rest === "") return this.#imports.receive(reference.id, false);

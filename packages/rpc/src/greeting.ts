@@ -65,34 +65,10 @@ export class Greeting {
     // As it says. Its answer may be decoded later than what follows comes.
     this.#endpoint.takeSegments();
     try {
-      await new Promise<void>((resolve, reject) => {
-        const call: PendingCall = {
-          id: -1,
-          onResult: (answer) => {
-            try {
-              if (!isMap(answer) || !("protocol" in answer)) throw notGreeted(this.#endpoint.remoteAddress, answer);
-              this.#release(readHello(answer, own, "server"));
-              resolve();
-            } catch (error) {
-              reject(error);
-            }
-          },
-          onException: (content) => {
-            // A peer that knows hello refuses it with a map; anything else comes from one that doesn't.
-            if (isMap(content)) return reject(readException(content));
-            this.#release(undefined);
-            resolve();
-          },
-          onFailure: (error) => {
-            if (error.code !== "CONNECTION_LOST") return reject(error);
-            const hint = `no answer to hello: the peer may speak another codec than ${own.codec}, want TLS, or have refused; its log may tell`;
-            // What came instead says more.
-            const reason = error.cause instanceof ProtocolError ? error.message : `${error.message} (${hint})`;
-            reject(new ColloquyError("UNAVAILABLE", reason, { cause: error }));
-          },
-        };
-        this.#endpoint.request(call, [HELLO_PATH, [own], NO_KWARGS], true);
-      });
+      const greeted = (traits: PeerTraits | undefined): void => this.#release(traits);
+      const call = new HelloCall(this.#endpoint.remoteAddress, own, greeted);
+      this.#endpoint.request(call, [HELLO_PATH, [own], NO_KWARGS], true);
+      await call.answered;
     } finally {
       this.#asking = false;
       this.#stopTimer();
@@ -153,6 +129,53 @@ export class Greeting {
       this.#endpoint.sendSegments(traits.maxSegmentBytes);
     }
     this.#listener.onGreeted(traits);
+  }
+}
+
+/** Hello of this side, while its answer is awaited. */
+class HelloCall implements PendingCall {
+  id = -1;
+  /** Rejects where the peer refuses, or where the two sides don't fit. */
+  readonly answered: Promise<void>;
+  readonly #address: string;
+  readonly #own: Hello;
+  readonly #greeted: (traits: PeerTraits | undefined) => void;
+  #resolve!: () => void;
+  #reject!: (reason: unknown) => void;
+
+  constructor(address: string, own: Hello, greeted: (traits: PeerTraits | undefined) => void) {
+    this.#address = address;
+    this.#own = own;
+    this.#greeted = greeted;
+    this.answered = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  onResult(answer: unknown): void {
+    try {
+      if (!isMap(answer) || !("protocol" in answer)) throw notGreeted(this.#address, answer);
+      this.#greeted(readHello(answer, this.#own, "server"));
+      this.#resolve();
+    } catch (error) {
+      this.#reject(error);
+    }
+  }
+
+  onException(content: unknown): void {
+    // A peer that knows hello refuses it with a map; anything else comes from one that doesn't.
+    if (isMap(content)) return this.#reject(readException(content));
+    this.#greeted(undefined);
+    this.#resolve();
+  }
+
+  onFailure(error: ColloquyError): void {
+    if (error.code !== "CONNECTION_LOST") return this.#reject(error);
+    const hint = `no answer to hello: the peer may speak another codec than ${this.#own.codec}, want TLS, or have refused; its log may tell`;
+    // What came instead says more.
+    const reason = error.cause instanceof ProtocolError ? error.message : `${error.message} (${hint})`;
+    this.#reject(new ColloquyError("UNAVAILABLE", reason, { cause: error }));
   }
 }
 

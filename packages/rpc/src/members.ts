@@ -35,12 +35,14 @@ export function checkServable(root: unknown): asserts root is object {
       `${describeType(root)} is no service: nothing in it is exposed; use @expose or service({ ... })`,
     );
   }
-  for (const name of levelsOf(root).flatMap((level) => [...listedNames(level)])) {
-    if (name in root) continue;
-    throw new ColloquyError(
-      "INVALID_ARGUMENT",
-      `${describeType(root)}.exposed lists ${quoted(name)}, which it doesn't have`,
-    );
+  for (const level of levelsOf(root)) {
+    for (const name of listedNames(level)) {
+      if (name in root) continue;
+      throw new ColloquyError(
+        "INVALID_ARGUMENT",
+        `${describeType(root)}.exposed lists ${quoted(name)}, which it doesn't have`,
+      );
+    }
   }
 }
 
@@ -193,9 +195,13 @@ function addLevel(level: object, table: Map<string, TableEntry>, seen: Set<strin
   for (const name of listed) if (!seen.has(name)) table.set(name, { read: {} });
 }
 
-function listedNames(level: object): Set<string> {
-  const constructor: unknown = Object.getOwnPropertyDescriptor(level, "constructor")?.value;
-  if (typeof constructor !== "function" || !Object.hasOwn(constructor, "exposed")) return new Set();
+/** Most classes list none. */
+const NO_NAMES: ReadonlySet<string> = new Set();
+
+function listedNames(level: object): ReadonlySet<string> {
+  if (!Object.hasOwn(level, "constructor")) return NO_NAMES;
+  const { constructor } = level;
+  if (typeof constructor !== "function" || !Object.hasOwn(constructor, "exposed")) return NO_NAMES;
   const names: unknown = (constructor as { exposed?: unknown }).exposed;
   return new Set(Array.isArray(names) ? names.filter((name) => typeof name === "string") : []);
 }

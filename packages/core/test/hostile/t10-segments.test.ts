@@ -179,7 +179,7 @@ describe("T10: pieces of one byte", () => {
         },
       );
       const decoder = new FrameDecoder(1000, { onFrame: () => {} });
-      decoder.takeExtended(() => segments);
+      decoder.takeExtended({ extendedFrames: () => segments });
       decoder.push(announcement(1, [size]));
       const chunk = Buffer.concat(Array.from({ length: 1000 }, () => piece(1, 0, striped(1))));
       const copy = vi.spyOn(Buffer.prototype, "copy");
