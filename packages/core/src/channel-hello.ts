@@ -128,13 +128,12 @@ export class ChannelHello {
     this.#endpoint.unhold();
   }
 
-  #extend({ maxMessageBytes, maxSegmentBytes }: PeerTraits): void {
+  #extend({ maxMessageBytes, maxSegmentBytes, receiptBytes }: PeerTraits): void {
     const endpoint = this.#endpoint;
     this.#types.peer = "standard";
     endpoint.maxSentBytes = maxMessageBytes;
     endpoint.exceptionStyle = "map";
-    endpoint.codec!.segments.support = "none";
-    endpoint.sendSegments(maxSegmentBytes);
+    endpoint.sendSegments(maxSegmentBytes, receiptBytes);
   }
 }
 

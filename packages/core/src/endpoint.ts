@@ -55,7 +55,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
     return this.#transport.remoteAddress;
   }
 
-  /** Undefined until the first message where the codec follows from it. */
+  /** Undefined until the first message where it follows from that. */
   get codec(): Codec | undefined {
     return this.#outbox.codec;
   }
@@ -95,10 +95,11 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
     this.#inbox.takeSegments();
   }
 
-  /** The peer takes segments, so many bytes at a time. */
-  sendSegments(maxSentBytes: number): void {
+  /** The peer takes segments, so many bytes at a time; 0: none. It tells what has come each time it is `receiptBytes`. */
+  sendSegments(maxSentBytes: number, receiptBytes: number): void {
     this.#outbox.maxSegmentBytes = Math.min(maxSentBytes, this.limits.maxSegmentBytes);
-    if (maxSentBytes > 0) this.codec!.segments.support = "segments";
+    this.#outbox.receiptBytes = receiptBytes;
+    this.codec!.segments.support = maxSentBytes > 0 ? "segments" : "none";
   }
 
   /** Resolves when the memory of all binary values sent so far is the caller's again. */
@@ -233,8 +234,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
   }
 
   onClose(error: Error | undefined): void {
-    const reason =
-      error === undefined ? undefined : new ColloquyError("CONNECTION_LOST", error.message, { cause: error });
+    const reason = error && new ColloquyError("CONNECTION_LOST", error.message, { cause: error });
     if (!this.#inbox.busy) return this.#finish(reason);
     void this.#finishRead(reason);
   }

@@ -3,6 +3,8 @@ import { FrameBody } from "./frame-body.ts";
 
 /** Set in the length of an extended frame, `docs/protocol.md` section 8. */
 export const EXTENDED_BIT = 0x8000_0000;
+/** A receiver tells what has come when a piece ends and so much has come since it last did; it may say in hello that it does so earlier. */
+export const MOST_RECEIPT_BYTES = 65_536;
 /** The first byte of an extended frame. */
 export const SEGMENTED_MESSAGE = 1;
 export const PIECE = 2;

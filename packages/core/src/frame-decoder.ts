@@ -1,7 +1,6 @@
 import { ProtocolError, quoted } from "./errors.ts";
 import {
   ANNOUNCEMENT_BYTES,
-  EXTENDED_BIT,
   ExtendedFrameReader,
   MAX_SEGMENT_COUNT,
   MESSAGE_HEAD_BYTES,
@@ -11,6 +10,8 @@ import type { ExtendedFrameListener } from "./extended-frames.ts";
 import { FrameBody } from "./frame-body.ts";
 
 const HEADER_BYTES = 4;
+/** All of a header but the bit of extended frames. */
+const LENGTH_BITS = 0x7fff_ffff;
 /** Frames of most connections lie within their chunks: never opened. */
 const NO_BODY = new FrameBody();
 /** What a message with segments has beyond its payload. */
@@ -84,8 +85,7 @@ export class FrameDecoder {
     let position =
       this.#body.isOpen || this.#headerFilled > 0 || this.#extended?.isOpen === true ? this.#continue(chunk) : 0;
     while (!this.#stopped && end - position >= HEADER_BYTES) {
-      const length = readLength(chunk, position);
-      position = this.#frame(length, chunk, position + HEADER_BYTES);
+      position = this.#frame(readHeader(chunk, position), chunk, position + HEADER_BYTES);
     }
     if (!this.#stopped) this.#keepHeader(chunk, position, end);
   }
@@ -110,25 +110,25 @@ export class FrameDecoder {
   }
 
   /** A frame whose header has been read and whose content starts at `start`; returns where the next one does. */
-  #frame(length: number, chunk: Buffer, start: number): number {
-    if (length > this.maxPayloadBytes) return this.#extendedFrame(length, chunk, start);
+  #frame(header: number, chunk: Buffer, start: number): number {
+    if (header < 0) return this.#extendedFrame(header & LENGTH_BITS, chunk, start);
+    if (header > this.maxPayloadBytes) throw oversized(header, this.maxPayloadBytes, !this.#begun);
     this.#begun = true;
     this.#afterExtended = false;
-    const end = start + length;
+    const end = start + header;
     if (end <= chunk.length) {
       this.#listener.onFrame(chunk, start, end);
       return end;
     }
     if (this.#body === NO_BODY) this.#body = new FrameBody();
-    this.#body.begin(length);
+    this.#body.begin(header);
     return this.#body.append(chunk, start);
   }
 
   #extendedFrame(length: number, chunk: Buffer, start: number): number {
-    if (length < EXTENDED_BIT) throw oversized(length, this.maxPayloadBytes, !this.#begun);
     if (this.#host === undefined) throw new ProtocolError("extended frame from a peer that was not told to send any");
     this.#extended ??= new ExtendedFrameReader(this.#host.extendedFrames());
-    this.#extended.begin(length - EXTENDED_BIT);
+    this.#extended.begin(length);
     this.#afterExtended = true;
     return this.#extended.read(chunk, start, this.maxPayloadBytes + LARGEST_ANNOUNCEMENT_BYTES);
   }
@@ -151,7 +151,7 @@ export class FrameDecoder {
 
   #keepHeader(chunk: Buffer, start: number, end: number): void {
     for (let index = start; index < end; index++) {
-      this.#header = (this.#headerFilled === 0 ? 0 : this.#header * 256) + chunk[index]!;
+      this.#header = (this.#header << 8) | chunk[index]!;
       this.#headerFilled++;
     }
   }
@@ -162,10 +162,13 @@ export class FrameDecoder {
   }
 }
 
-function readLength(bytes: Buffer, position: number): number {
-  return (
-    bytes[position]! * 0x100_0000 + ((bytes[position + 1]! << 16) | (bytes[position + 2]! << 8) | bytes[position + 3]!)
-  );
+/**
+ * The header of a frame as a signed number, which engines keep as a small integer: the length of its payload, or below 0 for an
+ * extended frame, whose length is in the lower 31 bits.
+ */
+function readHeader(bytes: Buffer, position: number): number {
+  const high = (bytes[position]! << 24) | (bytes[position + 1]! << 16);
+  return high | (bytes[position + 2]! << 8) | bytes[position + 3]!;
 }
 
 /** What doesn't speak this protocol most often answers in text or TLS: as a length both are huge. */

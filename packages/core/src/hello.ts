@@ -1,6 +1,8 @@
 import type { Codec } from "./codec.ts";
 import { ColloquyError, quoted } from "./errors.ts";
 import type { Limits } from "./limits.ts";
+import { MOST_RECEIPT_BYTES } from "./extended-frames.ts";
+import { RECEIPT_BYTES } from "./incoming-segments.ts";
 import { isMap } from "./lower-lift.ts";
 import { MAX_SHAPE_COUNT } from "./shapes.ts";
 
@@ -23,6 +25,8 @@ export interface Hello {
   readonly serializers: readonly string[];
   readonly limits: Readonly<Record<string, number>>;
   readonly segments: boolean;
+  /** Bytes of pieces after which this side sends a receipt. */
+  readonly receiptBytes: number;
   /** How many shapes of maps this side takes. */
   readonly shapes: number;
   /** Name of the root that this side serves on all its connections: a proxy from one of them goes home over another. */
@@ -40,6 +44,7 @@ export function makeHello(codec: Codec, limits: Limits, serializers: readonly st
     serializers,
     limits: stated({ maxMessageBytes, maxReferenceCount, maxSegmentBytes }),
     segments: true,
+    receiptBytes: RECEIPT_BYTES,
     shapes: codec.shapes !== undefined && takesDefinitions(limits) ? MAX_SHAPE_COUNT : 0,
   };
 }
@@ -70,6 +75,8 @@ export interface PeerTraits {
   readonly maxReferenceCount: number;
   /** How many bytes of segments it takes at a time; 0 where it takes none. */
   readonly maxSegmentBytes: number;
+  /** Bytes of pieces after which it sends a receipt. */
+  readonly receiptBytes: number;
   readonly root: string | undefined;
   /** How many shapes of maps it takes; 0 where it knows none. */
   readonly shapeCount: number;
@@ -101,6 +108,7 @@ export function readHello(received: unknown, own: Hello, from: HelloSide): PeerT
     maxMessageBytes: readLimit(hello.limits, "maxMessageBytes"),
     maxReferenceCount: readLimit(hello.limits, "maxReferenceCount"),
     maxSegmentBytes: hello.segments === true ? readLimit(hello.limits, "maxSegmentBytes") : 0,
+    receiptBytes: readReceiptBytes(hello.receiptBytes),
     shapeCount: typeof hello.shapes === "number" ? hello.shapes : 0,
     root: typeof hello.root === "string" ? hello.root.slice(0, 64) : undefined,
   };
@@ -135,6 +143,10 @@ function checkSerializers(theirs: unknown, ours: readonly string[], from: HelloS
     "PROTOCOL_ERROR",
     `the two sides have different serializers: ${lists}; both add the same in the same order`,
   );
+}
+
+function readReceiptBytes(value: unknown): number {
+  return typeof value === "number" && value > 0 ? Math.min(value, MOST_RECEIPT_BYTES) : MOST_RECEIPT_BYTES;
 }
 
 /** Control messages of the protocol have to fit. */

@@ -14,8 +14,8 @@ import type { Limits } from "./limits.ts";
 
 const HANDLE_BYTES = 4;
 const COUNT_BYTES = 4;
-/** The sender is told of what has come when a piece is complete and it is so much, */
-const RECEIPT_BYTES = 65_536;
+/** The sender is told of what has come when a piece is complete and it is so much, as this side says in hello, */
+export const RECEIPT_BYTES = 16_384;
 /** and within one when it is so much: it has to see that something moves. */
 const RECEIPT_BYTES_WITHIN = 262_144;
 const LARGEST_RECEIPT = 0xffff_ffff;

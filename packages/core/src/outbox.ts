@@ -5,6 +5,7 @@ import type { EndpointHandler } from "./endpoint-handler.ts";
 import { ColloquyError } from "./errors.ts";
 import { writeException } from "./exception.ts";
 import type { ExceptionStyle } from "./exception.ts";
+import { MOST_RECEIPT_BYTES } from "./extended-frames.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import type { FrameWriterListener } from "./frame-writer.ts";
 import type { Limits } from "./limits.ts";
@@ -42,7 +43,7 @@ export class Outbox implements FrameWriterListener, MessageWriterListener, Outgo
   readonly frames: FrameWriter;
   /** What the peer takes of segments at a time. */
   maxSegmentBytes = 0;
-  /** Made when output waits for the first time. */
+  receiptBytes: number = MOST_RECEIPT_BYTES;
   #stall: StallWatch | undefined;
   readonly #messages: MessageWriter;
   readonly #pending: PendingCalls;

@@ -15,7 +15,7 @@ import type { WatchedOutput } from "./stall-watch.ts";
 /** Small messages leave between two pieces. */
 const PIECE_BYTES = 2_097_152;
 /** While they do. */
-const SHARED_PIECE_BYTES = 65_536;
+const SHARED_PIECE_BYTES = 16_384;
 /** Output that waits beyond this is no place for receipts: they wait, too, as one. */
 const MOST_BEFORE_RECEIPTS = 2 * PIECE_BYTES;
 
@@ -28,6 +28,8 @@ export interface SegmentPacker {
 export interface OutgoingSegmentsListener {
   /** What the peer takes in all at a time; messages beyond wait until earlier ones are released. */
   readonly maxSegmentBytes: number;
+  /** The peer tells what has come each time it is so much: no less may be under way. */
+  readonly receiptBytes: number;
   /** How many notifications may be on their way: calls and answers are counted elsewhere. */
   readonly maxNotificationCount: number;
   /** A message will never be complete at the peer, which forgets it. */
@@ -245,7 +247,7 @@ export class OutgoingSegments implements SegmentReceipts, WatchedOutput {
   #watchMessages(): void {
     if (this.#frames.sentMessages === this.#seenMessages) return;
     this.#seenMessages = this.#frames.sentMessages;
-    this.#window.share();
+    this.#window.share(this.#listener.receiptBytes);
   }
 
   /** What was written before goes first, announcements above all. Then the transport has nothing. */

@@ -4,8 +4,10 @@ const KIBIBYTE = 1024;
 /** What may wait on the way beyond what the path itself holds, so that it never runs dry. */
 const WAITING_BYTES = 16384 * KIBIBYTE;
 /** The same while small messages leave, too: they wait behind it. */
-const SHARED_WAITING_BYTES = 128 * KIBIBYTE;
+const SHARED_WAITING_BYTES = 16 * KIBIBYTE;
 const SHARED_MS = 100;
+/** Then a path of so short a round trip counts as one that holds nothing: what it takes is the time of the processes. */
+const QUICK_MS = 0.1;
 const LARGEST_BYTES = 65_536 * KIBIBYTE;
 /** Round trips up to this many times the shortest one show that nothing waits. */
 const UNDISTURBED = 1.25;
@@ -36,6 +38,8 @@ export class SegmentWindow {
   /** Bytes sent in all when the size that was set last is full: what is sent before finds less before it than it makes wait. */
   #fullAtBytes = 0;
   #sharedUntil = 0;
+  /** What waits on the way until then. */
+  #sharedBytes = SHARED_WAITING_BYTES;
   /** The size to go on with when the shortest round trip has been measured again; 0 where it isn't being measured. */
   #sizeAfter = 0;
 
@@ -54,10 +58,7 @@ export class SegmentWindow {
 
   /** Small messages have left a moment ago. */
   get isShared(): boolean {
-    if (this.#sharedUntil > 0 && this.#now() >= this.#sharedUntil) {
-      this.#sharedUntil = 0;
-      this.#restart(Math.max(this.#size, WAITING_BYTES));
-    }
+    this.#look();
     return this.#sharedUntil > 0;
   }
 
@@ -67,12 +68,14 @@ export class SegmentWindow {
   }
 
   get isOpen(): boolean {
+    this.#look();
     return this.bytesUnderWay < this.#size;
   }
 
-  /** Small messages leave beside the segments. */
-  share(): void {
-    if (!this.isShared) this.#restart(SHARED_WAITING_BYTES);
+  /** Small messages leave beside the segments, of which `leastBytes` at least must be under way. */
+  share(leastBytes: number): void {
+    this.#sharedBytes = Math.max(leastBytes, SHARED_WAITING_BYTES);
+    if (!this.isShared) this.#restart(this.#sharedBytes);
     this.#sharedUntil = this.#now() + SHARED_MS;
   }
 
@@ -95,6 +98,13 @@ export class SegmentWindow {
     return true;
   }
 
+  /** Whether small messages still leave. */
+  #look(): void {
+    if (this.#sharedUntil === 0 || this.#now() < this.#sharedUntil) return;
+    this.#sharedUntil = 0;
+    this.#restart(Math.max(this.#size, WAITING_BYTES));
+  }
+
   #learn({ sentBytes, timeMs }: SentMark, isFull: boolean): void {
     const now = this.#now();
     const elapsed = now - timeMs;
@@ -109,12 +119,11 @@ export class SegmentWindow {
       return;
     }
     if (sentBytes < this.#fullAtBytes || !isFull) return;
-    const waiting = this.isShared ? SHARED_WAITING_BYTES : WAITING_BYTES;
-    const held =
-      elapsed <= this.#shortestMs * UNDISTURBED
-        ? this.#size * GROWTH
-        : (this.#size * this.#shortestMs) / elapsed + waiting;
-    this.#resize(Math.min(Math.max(held, waiting), LARGEST_BYTES));
+    const waiting = this.isShared ? this.#sharedBytes : WAITING_BYTES;
+    const pathMs = this.isShared ? Math.max(0, this.#shortestMs - QUICK_MS) : this.#shortestMs;
+    const isUndisturbed = pathMs > 0 && elapsed <= this.#shortestMs * UNDISTURBED;
+    const size = isUndisturbed ? this.#size * GROWTH : (this.#size * pathMs) / elapsed + waiting;
+    this.#resize(Math.min(Math.max(size, waiting), LARGEST_BYTES));
   }
 
   #measured(): void {

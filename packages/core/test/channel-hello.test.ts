@@ -60,6 +60,7 @@ const HELLO = {
   serializers: [],
   limits: { maxMessageBytes: 16_777_216, maxSegmentBytes: 536_870_912 },
   segments: true,
+  receiptBytes: 16_384,
   shapes: 0,
 };
 

@@ -174,12 +174,12 @@ function sentBy(
 }
 
 describe("receipts", () => {
-  it("go out once a piece is complete and 64 KiB have come since the last one", () => {
+  it("go out once a piece is complete and 16 KiB have come since the last one", () => {
     receiver.push(announcement(1, [1_000_000]));
-    receiver.push(piece(1, 0, striped(65_535)));
+    receiver.push(piece(1, 0, striped(16_383)));
     expect(receiver.taken()).toStrictEqual([]);
-    receiver.push(piece(1, 0, striped(1)), piece(1, 0, striped(65_536)), piece(1, 0, striped(100_000)));
-    expect(receiver.taken()).toStrictEqual(["receipt 65536", "receipt 65536", "receipt 100000"]);
+    receiver.push(piece(1, 0, striped(1)), piece(1, 0, striped(16_384)), piece(1, 0, striped(100_000)));
+    expect(receiver.taken()).toStrictEqual(["receipt 16384", "receipt 16384", "receipt 100000"]);
   });
 
   it("go out within a large piece, too, so that its sender sees it move", () => {

@@ -6,7 +6,7 @@ import { Sender } from "./sending-support.ts";
 import { bytes, hex, thrownBy } from "./support.ts";
 
 const PIECE = 2_097_152;
-const SMALL_PIECE = 65_536;
+const SMALL_PIECE = 16_384;
 const WINDOW = 16 * 1_048_576;
 const TAKEN_AWAY =
   "INVALID_ARGUMENT a binary value was detached or has shrunk before it was sent; flushed() tells when it has been";

@@ -5,7 +5,7 @@ import { SegmentWindow } from "../src/segment-window.ts";
 const KIBIBYTE = 1024;
 const MEBIBYTE = 1024 * KIBIBYTE;
 const INITIAL = 16 * MEBIBYTE;
-const SHARED = 128 * KIBIBYTE;
+const SHARED = 16 * KIBIBYTE;
 const LARGEST = 64 * MEBIBYTE;
 
 let now: number;
@@ -109,12 +109,44 @@ describe("SegmentWindow", () => {
     expect(window.size).toBeGreaterThan(40_000_000);
   });
 
+  it("is no smaller then than what the peer confirms at a time", () => {
+    window.share(65_536);
+    expect(window.size).toBe(65_536);
+    window.onSent(65_535);
+    expect(window.isOpen).toBe(true);
+    window.onSent(1);
+    expect(window.isOpen).toBe(false);
+    // It is open again when that is over, also where nothing is confirmed.
+    now += 100;
+    expect(window.isOpen).toBe(true);
+  });
+
+  it("stays small then where the path is quick, and grows where it holds something", () => {
+    for (const [delayMs, largest] of [
+      [0.05, SHARED],
+      [40, LARGEST],
+    ] as const) {
+      window = new SegmentWindow(() => now);
+      const path = new Path(delayMs);
+      path.pieceBytes = SHARED;
+      path.bytesPerMs = 1_000_000;
+      let most = 0;
+      for (let turn = 0; turn < 50; turn++) {
+        window.share(1);
+        path.run(50);
+        most = Math.max(most, window.size);
+      }
+      if (largest === SHARED) expect(most).toBe(SHARED);
+      else expect(most).toBeGreaterThan(8 * MEBIBYTE);
+    }
+  });
+
   it("is small while small messages leave, and as it was a while after", () => {
-    window.share();
+    window.share(1);
     expect([window.isShared, window.size]).toStrictEqual([true, SHARED]);
     now += 99;
     expect(window.isShared).toBe(true);
-    window.share();
+    window.share(1);
     now += 99;
     expect([window.isShared, window.size]).toStrictEqual([true, SHARED]);
     now += 1;
@@ -125,16 +157,16 @@ describe("SegmentWindow", () => {
     const path = new Path(10);
     path.run(500);
     path.pieceBytes = 64 * KIBIBYTE;
-    window.share();
+    window.share(1);
     // What waits from before is gone after 160 ms.
     for (let count = 0; count < 40; count++) {
       path.run(10);
-      window.share();
+      window.share(1);
     }
     let most = 0;
     for (let count = 0; count < 400; count++) {
       most = Math.max(most, path.run(10));
-      window.share();
+      window.share(1);
     }
     // Growing it overshoots; what waits stays below what the path holds.
     expect(most).toBeLessThan(1_000_000);

@@ -58,6 +58,7 @@ export class HandTransport implements Transport {
 export class Sender implements OutgoingSegmentsListener, FrameWriterListener {
   maxSegmentBytes = Infinity;
   maxNotificationCount = 100;
+  receiptBytes = 1;
   now = 0;
   readonly transport = new HandTransport();
   readonly frames = new FrameWriter(this.transport, 0x7fff_ffff, this);

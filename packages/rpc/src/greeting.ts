@@ -126,7 +126,7 @@ export class Greeting {
     if (traits !== undefined) {
       this.#endpoint.maxSentBytes = traits.maxMessageBytes;
       this.#endpoint.takeSegments();
-      this.#endpoint.sendSegments(traits.maxSegmentBytes);
+      this.#endpoint.sendSegments(traits.maxSegmentBytes, traits.receiptBytes);
     }
     this.#listener.onGreeted(traits);
   }

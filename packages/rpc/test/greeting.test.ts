@@ -39,6 +39,7 @@ describe("hello on the wire", () => {
             serializers: [],
             limits: { maxMessageBytes: 1000, maxReferenceCount: 7, maxSegmentBytes: 512 * 1024 * 1024 },
             segments: true,
+            receiptBytes: 16_384,
             shapes: 0,
           },
         ],
@@ -69,6 +70,7 @@ describe("hello on the wire", () => {
       serializers: ["Point", "Size"],
       limits: { maxMessageBytes: 16 * 1024 * 1024, maxReferenceCount: 10_000, maxSegmentBytes: 512 * 1024 * 1024 },
       segments: true,
+      receiptBytes: 16_384,
     });
   });
 
