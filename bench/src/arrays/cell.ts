@@ -1,8 +1,9 @@
 // The program of a child process: it offers an array, or fetches it.
 import { MsgPackCodec } from "@colloquy/core";
-import { connect, serve, Service, expose, type Connection } from "@colloquy/rpc";
+import { connect, serve, type Connection } from "@colloquy/rpc";
 import { quantile } from "../statistics.ts";
 import { answerQuestions } from "../subprocess.ts";
+import { ArraySource } from "./array-source.ts";
 import { receiveCopied, receiveInPlace, serveBytes } from "./bare-transfer.ts";
 import { checksumOf, makeArray, type Kind } from "./samples.ts";
 
@@ -36,24 +37,7 @@ export interface Latency {
   readonly p99: number;
 }
 
-class Source extends Service {
-  readonly #array: Float64Array;
-
-  constructor(array: Float64Array) {
-    super();
-    this.#array = array;
-  }
-
-  @expose fetch(): Float64Array {
-    return this.#array;
-  }
-
-  @expose add(a: number, b: number): number {
-    return a + b;
-  }
-}
-
-let connection: Connection<Source> | undefined;
+let connection: Connection<ArraySource> | undefined;
 let offer: Offer | undefined;
 
 answerQuestions(async (question: ArraysQuestion) => {
@@ -62,7 +46,7 @@ answerQuestions(async (question: ArraysQuestion) => {
       return offerArray(makeArray(question.sample, question.bytes));
     case "connect":
       offer = question.offer;
-      connection = await connect<Source>(offer.address, { codec: MsgPackCodec });
+      connection = await connect<ArraySource>(offer.address, { codec: MsgPackCodec });
       return connection.remote.add(1, 2);
     case "fetch":
       return transfer(question.way);
@@ -74,7 +58,7 @@ answerQuestions(async (question: ArraysQuestion) => {
 });
 
 async function offerArray(array: Float64Array): Promise<Offer> {
-  const server = await serve("tcp://127.0.0.1:0", new Source(array), { codec: MsgPackCodec });
+  const server = await serve("tcp://127.0.0.1:0", new ArraySource(array), { codec: MsgPackCodec });
   const port = await serveBytes(new Uint8Array(array.buffer));
   return { address: server.address, port, bytes: array.byteLength, checksum: checksumOf(array) };
 }

@@ -1,6 +1,7 @@
 // The program of a child process: one codec alone, or one side of a transfer of an array.
 import { isDeepStrictEqual } from "node:util";
-import { connect, expose, serve, Service, type Connection } from "@colloquy/rpc";
+import { connect, serve, type Connection } from "@colloquy/rpc";
+import { ArraySource } from "../arrays/array-source.ts";
 import { checksumOf, makeArray, type Kind } from "../arrays/samples.ts";
 import { answerQuestions } from "../subprocess.ts";
 import { codecKinds } from "./kinds.ts";
@@ -31,20 +32,7 @@ export interface Fetched {
   readonly wireBytes: number;
 }
 
-class Source extends Service {
-  readonly #array: Float64Array;
-
-  constructor(array: Float64Array) {
-    super();
-    this.#array = array;
-  }
-
-  @expose fetch(): Float64Array {
-    return this.#array;
-  }
-}
-
-let connection: Connection<Source> | undefined;
+let connection: Connection<ArraySource> | undefined;
 let checksum = 0;
 
 answerQuestions(async (question: CodecsQuestion) => {
@@ -53,12 +41,12 @@ answerQuestions(async (question: CodecsQuestion) => {
       return alone(question);
     case "offer": {
       const array = makeArray(question.sample, question.bytes);
-      const server = await serve("tcp://127.0.0.1:0", new Source(array), { codec: kindOf(question.codec) });
+      const server = await serve("tcp://127.0.0.1:0", new ArraySource(array), { codec: kindOf(question.codec) });
       return { address: server.address, checksum: checksumOf(array) };
     }
     case "connect":
       ({ checksum } = question.offer);
-      connection = await connect<Source>(question.offer.address, { codec: kindOf(question.codec) });
+      connection = await connect<ArraySource>(question.offer.address, { codec: kindOf(question.codec) });
       return undefined;
     case "fetch":
       return fetchArray(question.times);

@@ -1,6 +1,8 @@
 import { ProtocolError } from "./errors.ts";
 import { FrameBody } from "./frame-body.ts";
 
+/** The length in front of each frame. */
+export const HEADER_BYTES = 4;
 /** Set in the length of an extended frame, `docs/protocol.md` section 8. */
 export const EXTENDED_BIT = 0x8000_0000;
 /** A receiver tells what has come when a piece ends and so much has come since it last did; it may say in hello that it does so earlier. */

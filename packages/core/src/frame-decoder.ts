@@ -2,6 +2,7 @@ import { ProtocolError, quoted } from "./errors.ts";
 import {
   ANNOUNCEMENT_BYTES,
   ExtendedFrameReader,
+  HEADER_BYTES,
   MAX_SEGMENT_COUNT,
   MESSAGE_HEAD_BYTES,
   PIECE_HEAD_BYTES,
@@ -9,7 +10,6 @@ import {
 import type { ExtendedFrameListener } from "./extended-frames.ts";
 import { FrameBody } from "./frame-body.ts";
 
-const HEADER_BYTES = 4;
 /** All of a header but the bit of extended frames. */
 const LENGTH_BITS = 0x7fff_ffff;
 /** Frames of most connections lie within their chunks: never opened. */

@@ -1,10 +1,9 @@
 import { BatchOverflow, ByteWriter } from "./byte-writer.ts";
-import { EXTENDED_BIT } from "./extended-frames.ts";
+import { EXTENDED_BIT, HEADER_BYTES } from "./extended-frames.ts";
 import { messageTooLarge } from "./limits.ts";
 import type { WatchedOutput } from "./stall-watch.ts";
 import type { Transport } from "./transport.ts";
 
-const HEADER_BYTES = 4;
 const NO_BYTES: Uint8Array = new Uint8Array();
 const NONE: (() => void)[] = [];
 /**

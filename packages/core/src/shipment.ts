@@ -2,6 +2,7 @@ import { Deferred } from "./deferred.ts";
 import {
   ANNOUNCEMENT_BYTES,
   EXTENDED_BIT,
+  HEADER_BYTES,
   MESSAGE_HEAD_BYTES,
   PIECE,
   PIECE_HEAD_BYTES,
@@ -12,7 +13,6 @@ import {
 import type { FrameWriter } from "./frame-writer.ts";
 import type { SentSegment } from "./segments.ts";
 
-const HEADER_BYTES = 4;
 const NO_BYTES: Uint8Array = new Uint8Array();
 const NONE: never[] = [];
 
