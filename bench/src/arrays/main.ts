@@ -41,6 +41,8 @@ interface Round {
   readonly beyond: { readonly sender: number; readonly receiver: number };
   readonly idle: Latency;
   readonly beside: Latency;
+  /** Once the engine has compiled what the first array has used. */
+  readonly besideSecond: Latency;
 }
 
 function readOptions(args: readonly string[]): Options | undefined {
@@ -105,14 +107,15 @@ async function oneRound({ largeMib, besideMib }: Options, round: number): Promis
     transfers[way] = done.transfer;
     if (way === "colloquy") ({ beyond } = done);
   }
-  const [idle, beside] = await between(besideMib, async (_sender, receiver, ask) => {
+  const [idle, beside, besideSecond] = await between(besideMib, async (_sender, receiver, ask) => {
     await ask(receiver, { kind: "small", seconds: idleSeconds, isFetching: false });
     return [
       await ask<Latency>(receiver, { kind: "small", seconds: idleSeconds, isFetching: false }),
       await ask<Latency>(receiver, { kind: "small", seconds: 0, isFetching: true }),
+      await ask<Latency>(receiver, { kind: "small", seconds: 0, isFetching: true }),
     ] as const;
   });
-  return { transfers: transfers as Record<Way, Transfer>, beyond, idle, beside };
+  return { transfers: transfers as Record<Way, Transfer>, beyond, idle, beside, besideSecond };
 }
 
 function report(rounds: readonly Round[], { largeMib, besideMib }: Options): string {
@@ -130,6 +133,7 @@ function report(rounds: readonly Round[], { largeMib, besideMib }: Options): str
     [`small calls beside ${besideMib} MiB, p50, us`, spread(({ beside }) => beside.p50)],
     [`small calls beside ${besideMib} MiB, p99, us`, spread(({ beside }) => beside.p99)],
     ["p99 beside by idle", spread(({ idle, beside }) => beside.p99 / idle.p99)],
+    ["the same, beside a second array", spread(({ idle, besideSecond }) => besideSecond.p99 / idle.p99)],
   ];
   return markdownTable(["", "median (min..max)"], rows);
 }
