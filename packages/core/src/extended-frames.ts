@@ -20,6 +20,8 @@ export const MESSAGE_HEAD_BYTES = 9;
 /** What each segment of a message is announced with: its length, and its raw length where the codec has packed it. */
 export const ANNOUNCEMENT_BYTES = 16;
 export const MAX_SEGMENT_COUNT = 1024;
+/** What a message with segments has beyond its payload. */
+const LARGEST_ANNOUNCEMENT_BYTES = MESSAGE_HEAD_BYTES + MAX_SEGMENT_COUNT * ANNOUNCEMENT_BYTES;
 /** Kind and number: all of a withdrawal, a receipt and a release. */
 const SHORT_FRAME_BYTES = 5;
 /** What each segment counts towards the limit beside its bytes, for what is kept of it. */
@@ -109,7 +111,7 @@ export class ExtendedFrameReader {
   }
 
   /**
-   * Goes on with the frame at `chunk[start]`; returns where it ends, or the chunk. `maxBytes` bounds messages.
+   * Goes on with the frame at `chunk[start]`; returns where it ends, or the chunk. `maxBytes` bounds payloads.
    *
    * @throws ProtocolError for an unknown kind, and for a length that its kind doesn't have.
    */
@@ -159,9 +161,10 @@ export class ExtendedFrameReader {
         this.#expectsPiece = length - PIECE_HEAD_BYTES >= LEAST_BYTES_IN_PLACE;
         break;
       case SEGMENTED_MESSAGE:
-        if (length > maxBytes)
-          throw new ProtocolError(`message with segments of ${length} bytes; at most ${maxBytes} (maxMessageBytes)`);
-        break;
+        if (length - LARGEST_ANNOUNCEMENT_BYTES <= maxBytes) break;
+        throw new ProtocolError(
+          `message with segments of ${length} bytes; its payload has at most ${maxBytes} (maxMessageBytes)`,
+        );
       case WITHDRAWAL:
       case RECEIPT:
       case RELEASE:

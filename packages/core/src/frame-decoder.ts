@@ -1,12 +1,5 @@
 import { ProtocolError, quoted } from "./errors.ts";
-import {
-  ANNOUNCEMENT_BYTES,
-  ExtendedFrameReader,
-  HEADER_BYTES,
-  MAX_SEGMENT_COUNT,
-  MESSAGE_HEAD_BYTES,
-  PIECE_HEAD_BYTES,
-} from "./extended-frames.ts";
+import { ExtendedFrameReader, HEADER_BYTES, PIECE_HEAD_BYTES } from "./extended-frames.ts";
 import type { ExtendedFrameListener } from "./extended-frames.ts";
 import { FrameBody } from "./frame-body.ts";
 
@@ -14,8 +7,6 @@ import { FrameBody } from "./frame-body.ts";
 const LENGTH_BITS = 0x7fff_ffff;
 /** Frames of most connections lie within their chunks: never opened. */
 const NO_BODY = new FrameBody();
-/** What a message with segments has beyond its payload. */
-const LARGEST_ANNOUNCEMENT_BYTES = MESSAGE_HEAD_BYTES + MAX_SEGMENT_COUNT * ANNOUNCEMENT_BYTES;
 
 export interface FrameListener {
   /** Takes a payload, `bytes[start..end)`. The bytes are valid during the call only. */
@@ -130,13 +121,12 @@ export class FrameDecoder {
     this.#extended ??= new ExtendedFrameReader(this.#host.extendedFrames());
     this.#extended.begin(length);
     this.#afterExtended = true;
-    return this.#extended.read(chunk, start, this.maxPayloadBytes + LARGEST_ANNOUNCEMENT_BYTES);
+    return this.#extended.read(chunk, start, this.maxPayloadBytes);
   }
 
   /** Goes on with the frame that has begun; returns where the rest of the chunk starts. */
   #continue(chunk: Buffer): number {
-    if (this.#extended?.isOpen === true)
-      return this.#extended.read(chunk, 0, this.maxPayloadBytes + LARGEST_ANNOUNCEMENT_BYTES);
+    if (this.#extended?.isOpen === true) return this.#extended.read(chunk, 0, this.maxPayloadBytes);
     if (this.#body.isOpen) {
       const position = this.#body.append(chunk, 0);
       if (this.#body.isComplete) this.#finish();

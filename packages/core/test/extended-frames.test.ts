@@ -185,7 +185,7 @@ describe("extended frames that are refused", () => {
     ["80000006 03", "extended frame of kind 3 with 6 bytes; it has 5"],
     ["80000009 04", "extended frame of kind 4 with 9 bytes; it has 5"],
     ["ffffffff 05", "extended frame of kind 5 with 2147483647 bytes; it has 5"],
-    ["80004072 01", "message with segments of 16498 bytes; at most 16493 (maxMessageBytes)"],
+    ["80004072 01", "message with segments of 16498 bytes; its payload has at most 100 (maxMessageBytes)"],
   ])("%s: %s, as soon as that is there", (given, message) => {
     const data = bytes(given);
     const log = new FrameLog(100);
