@@ -1,6 +1,6 @@
 import { CONTAINER_COST, JSON_ELEMENT_COST, TEXT_COST, tooCostly } from "./decoded-cost.ts";
 import { SerializationError } from "./errors.ts";
-import { KeyLists } from "./key-lists.ts";
+import { KeyLists, LAST_DIGIT, NO_KEYS, hashKey } from "./key-lists.ts";
 import { tooDeep } from "./lower-lift.ts";
 
 const SPACE = 0x20;
@@ -13,6 +13,13 @@ const ARRAY_CLOSE = 0x5d;
 const MAP_OPEN = 0x7b;
 const MAP_CLOSE = 0x7d;
 
+/** The bytes that mean something outside of texts, each by itself; 0 for others. */
+const PLAIN = 0;
+const KINDS = new Uint8Array(256);
+for (const byte of [QUOTE, COMMA, ARRAY_OPEN, ARRAY_CLOSE, MAP_OPEN, MAP_CLOSE]) KINDS[byte] = byte;
+
+/** Of one call. */
+const BYTES_AT_ONCE = 512;
 const SHORT_TEXT_BYTES = 48;
 /** `JSON.parse` makes maps of more keys as tables. */
 const LONGEST_SHARED_LIST = 127;
@@ -53,42 +60,118 @@ export function mayHaveMeaning(text: string): boolean {
  * @throws SerializationError
  */
 export function checkJson(bytes: Buffer, start: number, end: number, maxDepth: number, maxCost: number): number {
-  const keys = new KeyLists(bytes, LONGEST_SHARED_LIST);
-  const texts = new Texts(bytes, end);
-  let depth = 0;
-  // The text itself.
-  let cost = end - start;
-  for (let index = start; index < end; index++) {
-    switch (bytes[index]) {
-      case QUOTE: {
+  const pass = new JsonPass(bytes, start, end, maxDepth, maxCost);
+  while (pass.isGoing) pass.goOn();
+  return pass.cost;
+}
+
+class JsonPass {
+  cost: number;
+  readonly #bytes: Buffer;
+  readonly #end: number;
+  readonly #maxDepth: number;
+  readonly #maxCost: number;
+  readonly #keys: KeyLists;
+  readonly #texts: Texts;
+  #position: number;
+  #depth = 0;
+  /** Those among the first entries of the last map. */
+  #commas = 0;
+
+  constructor(bytes: Buffer, start: number, end: number, maxDepth: number, maxCost: number) {
+    this.#bytes = bytes;
+    this.#position = start;
+    this.#end = end;
+    this.#maxDepth = maxDepth;
+    this.#maxCost = maxCost;
+    this.#keys = new KeyLists(bytes, LONGEST_SHARED_LIST);
+    this.#texts = new Texts(bytes, end);
+    // The text itself.
+    this.cost = end - start;
+  }
+
+  get isGoing(): boolean {
+    if (this.#position < this.#end) return true;
+    if (this.#depth > 0) throw unbalanced();
+    return false;
+  }
+
+  /**
+   * Passes over some more of it. Engines get better code for a function that is called again and again than for a loop that
+   * they are in, and sooner.
+   *
+   * @throws SerializationError
+   */
+  goOn(): void {
+    const bytes = this.#bytes;
+    const end = this.#end;
+    const keys = this.#keys;
+    let index = this.#position;
+    let depth = this.#depth;
+    let cost = this.cost;
+    const pause = Math.min(index + BYTES_AT_ONCE, end);
+    for (; index < pause; index++) {
+      const kind = KINDS[bytes[index]!]!;
+      if (kind === PLAIN) continue;
+      if (kind === COMMA) cost += JSON_ELEMENT_COST;
+      else if (kind === QUOTE) {
         const first = index + 1;
-        index = texts.endFrom(first);
+        index = this.#texts.endFrom(first);
         cost += isKey(bytes, index + 1, end) ? keys.add(depth, first, index) : TEXT_COST + index - first;
-        break;
-      }
-      case ARRAY_OPEN:
-      case MAP_OPEN:
-        if (++depth > maxDepth) throw tooDeep();
-        cost += CONTAINER_COST;
-        keys.open(depth);
-        break;
-      case MAP_CLOSE:
+      } else if (kind === ARRAY_CLOSE) {
+        if (--depth < 0) throw unbalanced();
+      } else if (kind === MAP_CLOSE) {
         if (depth === 0) throw unbalanced();
         cost += keys.close(depth--);
-        break;
-      case ARRAY_CLOSE:
-        if (--depth < 0) throw unbalanced();
-        break;
-      case COMMA:
-        cost += JSON_ELEMENT_COST;
-        break;
-      default:
-        continue;
+      } else {
+        if (++depth > this.#maxDepth) throw tooDeep();
+        cost += CONTAINER_COST;
+        if (kind === ARRAY_OPEN) keys.open(depth, NO_KEYS, 0, 0);
+        else {
+          index = this.#firstEntries(index + 1, depth) - 1;
+          cost += this.#commas * JSON_ELEMENT_COST;
+        }
+      }
+      if (cost > this.#maxCost) throw tooCostly();
     }
-    if (cost > maxCost) throw tooCostly();
+    this.#position = index;
+    this.#depth = depth;
+    this.cost = cost;
   }
-  if (depth > 0) throw unbalanced();
-  return cost;
+
+  /**
+   * Passes over the entries of a new map, as long as their keys are short and their values aren't texts, arrays or maps, in one
+   * go. Returns where it is then.
+   */
+  #firstEntries(start: number, depth: number): number {
+    const bytes = this.#bytes;
+    const end = this.#end;
+    const most = start + BYTES_AT_ONCE;
+    let place = start;
+    let hash = NO_KEYS;
+    let count = 0;
+    let keyBytes = 0;
+    let commas = 0;
+    while (place < most && bytes[place] === QUOTE) {
+      const first = place + 1;
+      if (bytes[first]! <= LAST_DIGIT && bytes[first] !== QUOTE) break;
+      const last = Math.min(first + SHORT_TEXT_BYTES, end - 1);
+      let next = first;
+      while (next < last && bytes[next] !== QUOTE && bytes[next] !== BACKSLASH) next++;
+      if (next >= last || bytes[next] !== QUOTE || bytes[next + 1] !== COLON) break;
+      hash = hashKey(hash, bytes, first, next);
+      count++;
+      keyBytes += next - first;
+      place = next + 2;
+      while (place < end && KINDS[bytes[place]!] === PLAIN) place++;
+      if (place >= end || bytes[place] !== COMMA) break;
+      commas++;
+      place++;
+    }
+    this.#keys.open(depth, hash, count, keyBytes);
+    this.#commas = commas;
+    return place;
+  }
 }
 
 /** True where a colon follows. */

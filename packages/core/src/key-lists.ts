@@ -3,21 +3,31 @@ import { indexKeyCost, indexOfKeyBytes } from "./index-key-cost.ts";
 
 /** Lists that are told from new ones; what comes beyond counts as new. */
 const MAX_KNOWN_COUNT = 4096;
+/** What is left of a hash is a place among twice as many. */
+const PLACE_SHIFT = 19;
 /** Engines make a list anew for each key that is added to it. */
 const SQUARE_COST = 5;
 const LONGEST_SQUARED = 64;
-/** Of the process: nobody can make lists that look the same. */
-const START = Math.trunc(Math.random() * 0x4000_0000);
+/** Hash of no keys. Of the process: nobody can make lists that look the same. */
+export const NO_KEYS: number = Math.trunc(Math.random() * 0x4000_0000);
 const FACTOR = 0x0100_0193 ^ (Math.trunc(Math.random() * 0x1_0000) << 1);
 
-/** What is kept for each depth: of the keys so far their hash, their count, what they cost where they are new; the hash before. */
+/** What is kept for each depth: of the keys so far their hash, their count, their bytes; the hash before. */
 const HASH = 0;
 const COUNT = 1;
-const NEW_COST = 2;
+const KEY_BYTES = 2;
 const BEFORE = 3;
 const FIELD_COUNT = 4;
 const FIRST_DEPTH = 96;
-const LAST_DIGIT = 0x39;
+/** Keys that start with a byte beyond are no indices. */
+export const LAST_DIGIT = 0x39;
+
+/** The hash of the keys that have `hash`, and of another one behind them. */
+export function hashKey(hash: number, bytes: Uint8Array, start: number, end: number): number {
+  let result = hash;
+  for (let index = start; index < end; index++) result = Math.imul(result ^ bytes[index]!, FACTOR);
+  return Math.imul(result ^ 0x100, FACTOR);
+}
 
 /**
  * What the keys of the maps in one large message cost. Maps that have the keys of an earlier one, in the same order, share with it
@@ -27,7 +37,9 @@ const LAST_DIGIT = 0x39;
 export class KeyLists {
   readonly #bytes: Uint8Array;
   readonly #longestShared: number;
-  readonly #known = new Set<number>();
+  /** The hashes of those that came, 0 where there is none. */
+  readonly #known = new Int32Array(2 * MAX_KNOWN_COUNT);
+  #knownCount = 0;
   #fields = new Int32Array(FIELD_COUNT * FIRST_DEPTH);
   /** By depth, the highest key that is an index; undefined where there was none yet. */
   #highest: number[] | undefined;
@@ -38,26 +50,25 @@ export class KeyLists {
     this.#longestShared = longestShared;
   }
 
-  /** A map starts at this depth. */
-  open(depth: number): void {
+  /** A map starts at this depth. The keys that were read ahead have this hash, count, and sum of bytes. */
+  open(depth: number, hash: number, count: number, keyBytes: number): void {
     const first = FIELD_COUNT * depth;
     if (first >= this.#fields.length) this.#deepen();
     const fields = this.#fields;
-    fields[first + HASH] = START;
-    fields[first + COUNT] = 0;
-    fields[first + NEW_COST] = 0;
+    fields[first + HASH] = hash;
+    fields[first + COUNT] = count;
+    fields[first + KEY_BYTES] = keyBytes;
     if (this.#highest !== undefined) this.#highest[depth] = -1;
   }
 
   /** Its next key is `bytes[start..end)`. Returns what it costs in any case: the gap before a key that is an index. */
   add(depth: number, start: number, end: number): number {
-    const [bytes, fields] = [this.#bytes, this.#fields];
+    const bytes = this.#bytes;
+    const fields = this.#fields;
     const first = FIELD_COUNT * depth;
-    let hash = fields[first + HASH]!;
-    for (let index = start; index < end; index++) hash = Math.imul(hash ^ bytes[index]!, FACTOR);
-    fields[first + HASH] = Math.imul(hash ^ 0x100, FACTOR);
+    fields[first + HASH] = hashKey(fields[first + HASH]!, bytes, start, end);
     fields[first + COUNT]!++;
-    fields[first + NEW_COST]! += NEW_KEY_COST + end - start;
+    fields[first + KEY_BYTES]! += end - start;
     return start < end && bytes[start]! <= LAST_DIGIT ? this.#addIndex(depth, start, end) : 0;
   }
 
@@ -71,12 +82,20 @@ export class KeyLists {
     if (hash === fields[first + BEFORE] || this.#isKnown(hash)) return isTable ? count * TABLE_ENTRY_COST : 0;
     fields[first + BEFORE] = hash;
     const squared = Math.min(count, this.#longestShared, LONGEST_SQUARED);
-    return fields[first + NEW_COST]! + SQUARE_COST * squared * squared;
+    return count * NEW_KEY_COST + fields[first + KEY_BYTES]! + SQUARE_COST * squared * squared;
   }
 
   #isKnown(hash: number): boolean {
-    if (this.#known.has(hash)) return true;
-    if (this.#known.size < MAX_KNOWN_COUNT) this.#known.add(hash);
+    const known = this.#known;
+    let place = hash >>> PLACE_SHIFT;
+    for (let found = known[place]!; found !== 0; found = known[place]!) {
+      if (found === hash) return true;
+      place = (place + 1) % known.length;
+    }
+    if (this.#knownCount < MAX_KNOWN_COUNT) {
+      known[place] = hash;
+      this.#knownCount++;
+    }
     return false;
   }
 

@@ -8,7 +8,7 @@ import {
   tooCostly,
 } from "./decoded-cost.ts";
 import { SerializationError } from "./errors.ts";
-import { KeyLists } from "./key-lists.ts";
+import { KeyLists, NO_KEYS, hashKey } from "./key-lists.ts";
 import { TYPE_KEY, tooDeep } from "./lower-lift.ts";
 import { SHAPE_EXTENSION } from "./msgpack-writing.ts";
 
@@ -19,15 +19,17 @@ const LONGEST_SHARED_LIST = 16;
 const MOST_COST_OF_BYTE = 128;
 /** No decoder gets deeper with the stack that engines have. */
 const DEEPEST = 10_000;
+/** Of one call. */
+const BYTES_AT_ONCE = 512;
 
 const SCALAR = 0;
 const TEXT = 1;
 const BINARY = 2;
 const SHAPE = 3;
-const ARRAY = 4;
-const MAP = 5;
 /** Extension types and the unused 0xc1. */
-const REFUSED = 6;
+const REFUSED = 4;
+const ARRAY = 5;
+const MAP = 6;
 
 /** What each first byte is. */
 const KINDS = new Uint8Array(256);
@@ -58,6 +60,19 @@ describe(0xd9, 0xdb, TEXT, LENGTH_BYTES, (index) => 1 << index);
 describe(0xdc, 0xdd, ARRAY, LENGTH_BYTES, (index) => 2 << index);
 describe(0xde, 0xdf, MAP, LENGTH_BYTES, (index) => 2 << index);
 
+/** How many bytes a scalar or a short text has with its head; 0 for others. */
+const STEPS = new Uint8Array(256);
+/** What these cost, and arrays and maps without what is in them. */
+const COSTS = new Uint8Array(256);
+
+for (let head = 0; head < 256; head++) {
+  const [kind, size] = [KINDS[head]!, SIZES[head]!];
+  if (LENGTH_BYTES[head] === 0 && (kind === SCALAR || kind === TEXT)) {
+    STEPS[head] = 1 + size;
+    COSTS[head] = scalarCost(kind, size);
+  } else if (kind >= ARRAY) COSTS[head] = CONTAINER_COST + (LENGTH_BYTES[head] === 0 ? size * SCALAR_COST : 0);
+}
+
 /** True where MsgPack of so many bytes may cost more than `maxCost`. Keys that are indices are left to the decoder. */
 export function mayBeCostly(byteCount: number, maxCost: number): boolean {
   return byteCount * MOST_COST_OF_BYTE > maxCost;
@@ -71,64 +86,199 @@ export function mayBeCostly(byteCount: number, maxCost: number): boolean {
  * @throws SerializationError
  */
 export function checkMsgPack(bytes: Buffer, start: number, end: number, maxDepth: number, maxCost: number): number {
-  const keys = new KeyLists(bytes, LONGEST_SHARED_LIST);
-  const deepest = Math.min(maxDepth, DEEPEST);
+  const pass = new MsgPackPass(bytes, start, end, maxDepth, maxCost);
+  while (!pass.isOver) pass.goOn();
+  return pass.cost;
+}
+
+class MsgPackPass {
+  cost = 0;
+  isOver = false;
+  readonly #bytes: Buffer;
+  readonly #end: number;
+  readonly #maxCost: number;
+  readonly #deepest: number;
+  readonly #keys: KeyLists;
   /** What the outer arrays and maps still declare: of maps the complement, which is negative. */
-  const outer = new Int32Array(deepest + 1);
-  let [depth, owed] = [0, 0];
+  readonly #outer: Int32Array;
+  #position: number;
+  #depth = 0;
+  /** The sum of that. */
+  #owed = 0;
   /** Elements, keys and values of the innermost one that haven't come. */
-  let left = 1;
-  let isMap = false;
-  let position = start;
-  let cost = 0;
-  while (cost <= maxCost) {
-    if (left === 0) {
-      if (depth === 0) return cost;
-      if (isMap) cost += keys.close(depth);
-      const rest = outer[--depth]!;
-      isMap = rest < 0;
-      left = isMap ? ~rest : rest;
-      owed -= left;
-      continue;
-    }
-    if (!isMap) {
-      const last = Math.min(position + left, end);
-      for (; position < last && isSmallInteger(bytes[position]!); position++) left--;
-      if (left === 0) continue;
-    }
-    const isKey = isMap && (left & 1) === 0;
-    left--;
-    const head = bytes[position++]!;
-    const kind = KINDS[head]!;
-    let size = SIZES[head]!;
-    const lengthBytes = LENGTH_BYTES[head]!;
-    if (lengthBytes > 0) {
-      size = unsigned(bytes, position, lengthBytes);
-      position += lengthBytes;
-    }
-    const next = kind < ARRAY ? position + size : position;
-    if (next > end) throw new SerializationError("MsgPack ends in the middle of a value");
-    if (isKey && kind === TEXT) cost += keys.add(depth, position, next) - typeKeyCost(bytes, position, next, left);
-    else if (isKey || kind === REFUSED || (kind === SHAPE && bytes[position] !== SHAPE_EXTENSION)) return cost;
-    else if (kind < ARRAY) cost += kind === SHAPE ? shapeCost(left) : scalarCost(kind, size);
-    else {
-      if (depth >= deepest) throw tooDeep();
-      outer[depth++] = isMap ? ~left : left;
-      owed += left;
-      isMap = kind === MAP;
-      left = isMap ? 2 * size : size;
-      if (owed + left > end - next) throw overdrawn(owed + left, isMap, end - next);
-      if (isMap) keys.open(depth);
-      cost += CONTAINER_COST + size * SCALAR_COST;
-    }
-    position = next;
+  #left = 1;
+  #isMap = false;
+  /** What was passed over last costs. */
+  #more = 0;
+
+  constructor(bytes: Buffer, start: number, end: number, maxDepth: number, maxCost: number) {
+    this.#bytes = bytes;
+    this.#position = start;
+    this.#end = end;
+    this.#maxCost = maxCost;
+    this.#deepest = Math.min(maxDepth, DEEPEST);
+    this.#outer = new Int32Array(this.#deepest + 1);
+    this.#keys = new KeyLists(bytes, LONGEST_SHARED_LIST);
   }
-  throw tooCostly();
+
+  /**
+   * Passes over some more of it. Engines get better code for a function that is called again and again than for a loop that
+   * they are in, and sooner.
+   *
+   * @throws SerializationError
+   */
+  goOn(): void {
+    const bytes = this.#bytes;
+    const end = this.#end;
+    let position = this.#position;
+    let left = this.#left;
+    let isMap = this.#isMap;
+    let cost = this.cost;
+    const pause = Math.min(position + BYTES_AT_ONCE, end);
+    while (cost <= this.#maxCost) {
+      if (left === 0) {
+        if (position > end) throw cutOff();
+        if (this.#depth === 0) return this.#finish(cost);
+        if (isMap) cost += this.#keys.close(this.#depth);
+        const rest = this.#outer[--this.#depth]!;
+        isMap = rest < 0;
+        left = isMap ? ~rest : rest;
+        this.#owed -= left;
+        continue;
+      }
+      if (position >= pause) break;
+      let head = bytes[position]!;
+      if (!isMap && isSmallInteger(head)) {
+        for (; left > 0 && position < pause && isSmallInteger(bytes[position]!); position++) left--;
+        continue;
+      }
+      if (isMap && (left & 1) === 0) {
+        position = this.#key(position, left--);
+        if (position < 0) return this.#finish(cost);
+        cost += this.#more;
+        head = bytes[position]!;
+      }
+      left--;
+      if (STEPS[head]! > 0) position += STEPS[head]!;
+      else if (KINDS[head]! >= ARRAY) {
+        const size = sizeAt(bytes, position, head);
+        position += 1 + LENGTH_BYTES[head]!;
+        if (LENGTH_BYTES[head]! > 0) cost += size * SCALAR_COST;
+        this.#leave(position, left, isMap);
+        isMap = KINDS[head] === MAP;
+        left = isMap ? 2 * size : size;
+        if (this.#owed + left > end - position) throw overdrawn(this.#owed + left, isMap, end - position);
+        if (isMap) {
+          left = this.#firstEntries(position, left);
+          position = this.#position;
+          cost += this.#more;
+        }
+      } else {
+        position = this.#long(position, head, left);
+        if (position < 0) return this.#finish(cost);
+        cost += this.#more;
+      }
+      cost += COSTS[head]!;
+    }
+    if (cost > this.#maxCost) throw tooCostly();
+    if (left > end - position) throw cutOff();
+    this.#position = position;
+    this.#left = left;
+    this.#isMap = isMap;
+    this.cost = cost;
+  }
+
+  /**
+   * Passes over the entries of a new map, as long as their keys and values are short, in one go. Returns how many keys and values
+   * are left.
+   */
+  #firstEntries(start: number, count: number): number {
+    const bytes = this.#bytes;
+    const end = this.#end;
+    const most = start + BYTES_AT_ONCE;
+    let left = count;
+    let position = start;
+    let hash = NO_KEYS;
+    let cost = 0;
+    let keyBytes = 0;
+    while (left > 0 && position < most) {
+      const head = bytes[position]!;
+      const first = position + 1;
+      const next = first + (head & 0x1f);
+      if (head < 0xa0 || head > 0xbf || next >= end || (next > first && mayBeSpecial(bytes[first]!))) break;
+      hash = hashKey(hash, bytes, first, next);
+      keyBytes += next - first;
+      const value = bytes[next]!;
+      const step = STEPS[value]!;
+      left--;
+      position = next + step;
+      if (step === 0) break;
+      cost += COSTS[value]!;
+      left--;
+    }
+    this.#keys.open(this.#depth, hash, (count - left + 1) >> 1, keyBytes);
+    this.#position = position;
+    this.#more = cost;
+    return left;
+  }
+
+  /** For one that starts inside of an array or map of which `left` elements or keys and values are to come. */
+  #leave(position: number, left: number, isMap: boolean): void {
+    if (position > this.#end) throw cutOff();
+    if (this.#depth >= this.#deepest) throw tooDeep();
+    this.#outer[this.#depth++] = isMap ? ~left : left;
+    this.#owed += left;
+  }
+
+  /** Passes over a key where `left` keys and values are to come. Returns where it ends, and -1 where it is no string. */
+  #key(position: number, left: number): number {
+    const bytes = this.#bytes;
+    const head = bytes[position]!;
+    const first = position + 1 + LENGTH_BYTES[head]!;
+    const next = first + sizeAt(bytes, position, head);
+    if (next >= this.#end) throw cutOff();
+    if (KINDS[head] !== TEXT) return -1;
+    this.#more = this.#keys.add(this.#depth, first, next) - typeKeyCost(bytes, first, next, left);
+    return next;
+  }
+
+  /** Passes over a text or bytes with a length, or the head of a map of a shape. Returns where it ends, and -1 for anything else. */
+  #long(position: number, head: number, left: number): number {
+    const kind = KINDS[head]!;
+    if (kind === SHAPE && this.#bytes[position + 1] === SHAPE_EXTENSION) {
+      this.#more = shapeCost(left);
+      return position + 3;
+    }
+    if (kind !== TEXT && kind !== BINARY) return -1;
+    const size = sizeAt(this.#bytes, position, head);
+    this.#more = scalarCost(kind, size);
+    return position + 1 + LENGTH_BYTES[head]! + size;
+  }
+
+  #finish(cost: number): void {
+    this.cost = cost;
+    this.isOver = true;
+  }
+}
+
+function cutOff(): SerializationError {
+  return new SerializationError("MsgPack ends in the middle of a value");
 }
 
 /** One that is its own head. */
 function isSmallInteger(head: number): boolean {
   return head < 0x80 || head >= 0xe0;
+}
+
+/** True where a key with this first byte may be an index or `__type__`. */
+function mayBeSpecial(first: number): boolean {
+  return first <= 0x39 || first === 0x5f;
+}
+
+/** The length or count of what starts with this head, or how many bytes a scalar has behind it. */
+function sizeAt(bytes: Buffer, position: number, head: number): number {
+  const lengthBytes = LENGTH_BYTES[head]!;
+  return lengthBytes === 0 ? SIZES[head]! : unsigned(bytes, position + 1, lengthBytes);
 }
 
 /** An unsigned integer of 1, 2 or 4 bytes. */
@@ -149,9 +299,9 @@ function shapeCost(count: number): number {
   return count * ENTRY_COST - (count + 1) * SCALAR_COST;
 }
 
-/** The key of an extended value gives back what was counted for its map, which isn't made: `left` values are to come. */
+/** The key of an extended value gives back what was counted for its map, which isn't made: `left` keys and values are to come. */
 function typeKeyCost(bytes: Buffer, start: number, end: number, left: number): number {
-  if (left !== 1 || end - start !== TYPE_KEY.length) return 0;
+  if (left !== 2 || end - start !== TYPE_KEY.length) return 0;
   for (let index = 0; index < TYPE_KEY.length; index++)
     if (bytes[start + index] !== TYPE_KEY.charCodeAt(index)) return 0;
   return CONTAINER_COST + SCALAR_COST;

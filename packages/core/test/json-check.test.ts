@@ -114,6 +114,14 @@ describe("checkJson", () => {
     );
   });
 
+  it("tells them of what takes several calls", () => {
+    const wide = `{${Array.from({ length: 400 }, (_, index) => `"k${index}":${index}`).join(",")}}`;
+    fc.assert(
+      fc.property(soup, (given) => expectAgreement(`[${wide},${`${given},`.repeat(40)}"${"x".repeat(600)}",${wide}]`)),
+      { numRuns: 300 },
+    );
+  });
+
   it("takes nothing for a part of the payload that stands before or behind it", () => {
     const other = fc.constantFrom(
       "",

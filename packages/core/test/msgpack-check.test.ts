@@ -64,6 +64,23 @@ describe("checkMsgPack", () => {
     );
   });
 
+  it("tells them of what takes several calls", () => {
+    const long = fc
+      .array(value, { minLength: 1, maxLength: 5 })
+      .map((items) => Array.from({ length: 40 }, () => items));
+    const wide = Object.fromEntries(Array.from({ length: 400 }, (_, index) => [`k${index}`, index]));
+    fc.assert(
+      fc.property(long, (items) => {
+        const given = [items, wide, items, "x".repeat(600), wide];
+        const cost = naiveCost(given) + naiveKeyCost(given);
+        const encoded = codec.encode(given);
+        expect(check(encoded, depthOf(given), cost)).toBe(cost);
+        expect(thrownBy(() => check(encoded.subarray(0, -1))).message).toContain("ends in the middle");
+      }),
+      { numRuns: 100 },
+    );
+  });
+
   it("passes over heads of any width", () => {
     fc.assert(
       fc.property(many, choices, (given, choose) => {
