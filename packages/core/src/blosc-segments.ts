@@ -1,10 +1,9 @@
 import { BloscReader } from "./blosc-reader.ts";
 import { BloscWriter } from "./blosc-writer.ts";
-import type { Codec } from "./codec.ts";
 import { seemsCompressible } from "./compressibility.ts";
 import { SerializationError } from "./errors.ts";
 import { memoryIsGone } from "./segments.ts";
-import type { SentSegment } from "./segments.ts";
+import type { SegmentPacker, SentSegment } from "./segments.ts";
 import { nextTurn } from "./turns.ts";
 import { asBuffer } from "./utf8.ts";
 
@@ -13,7 +12,7 @@ export const BLOSC_TURN_BYTES = 262_144;
 const LARGEST_BYTES = 0x7fff_ffff - 0x10_0000;
 
 /** Packs segments into Blosc containers with the size of their elements, and unpacks them. */
-export const BLOSC_SEGMENTS: NonNullable<Codec["packer"]> = {
+export const BLOSC_SEGMENTS: SegmentPacker = {
   async packSegment({ bytes, itemBytes }: SentSegment): Promise<Uint8Array | undefined> {
     if (bytes.length === 0) throw memoryIsGone();
     if (bytes.length > LARGEST_BYTES || !seemsCompressible(bytes, itemBytes, false)) return undefined;

@@ -7,8 +7,8 @@ import { lift, located, lower } from "./lower-lift.ts";
 import type { PlainRules } from "./lower-lift.ts";
 import { readMessage } from "./message.ts";
 import type { Message } from "./message.ts";
-import type { SegmentPacker } from "./outgoing-segments.ts";
 import { HelloWanted, Segments } from "./segments.ts";
+import type { SegmentPacker } from "./segments.ts";
 import { SerializerTable } from "./serializers.ts";
 import type { Shapes } from "./shapes.ts";
 import type { BuiltinTypes, Class, SerializerFactory } from "./serializers.ts";
@@ -20,12 +20,6 @@ export type CodecClass = new (serializers?: Iterable<SerializerFactory>) => Code
 
 /** Makes the codec of a connection from the first byte of its first payload (-1: the payload is empty). */
 export type CodecChooser = (firstByte: number) => Codec;
-
-/** Undoes what a `SegmentPacker` has done. */
-export interface SegmentUnpacker {
-  /** `rawLength` bytes. Rejects with `SERIALIZATION_ERROR` where they aren't what `packed` holds. */
-  unpackSegment(packed: Uint8Array, rawLength: number): Promise<Buffer>;
-}
 
 /**
  * Turns values into bytes and back. A codec of one's own extends this class and has two methods, which call `serialize` and
@@ -46,7 +40,7 @@ export abstract class Codec {
   /** @internal Large binary values of the message that is encoded or decoded. */
   readonly segments: Segments = new Segments();
   /** @internal Makes segments smaller for the wire; undefined: they cross as they are. */
-  readonly packer: (SegmentPacker & SegmentUnpacker) | undefined = undefined;
+  readonly packer: SegmentPacker | undefined = undefined;
   /** @internal Bytes of a message, once it is unpacked, that the peer takes. */
   maxSentBytes: number = Infinity;
   #liftedFrom: unknown;

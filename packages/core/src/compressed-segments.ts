@@ -1,11 +1,10 @@
 import { shuffleBytes, unshuffleBytes } from "./byte-shuffle.ts";
-import type { Codec } from "./codec.ts";
 import { LEAST_GAIN, seemsCompressible } from "./compressibility.ts";
 import { chunkBytes, packLater, unpackLater } from "./compression.ts";
 import type { Compression, UnpackedBytes } from "./compression.ts";
 import { SerializationError } from "./errors.ts";
 import { memoryIsGone } from "./segments.ts";
-import type { SentSegment } from "./segments.ts";
+import type { SegmentPacker, SentSegment } from "./segments.ts";
 
 /** Elements are shuffled within blocks of so many bytes, or a little less where they don't divide it. */
 const BLOCK_BYTES = 131_072;
@@ -17,7 +16,7 @@ function blockBytesOf(itemBytes: number): number {
 }
 
 /** Segments behind one byte, the size of their elements, which are shuffled by it. `docs/protocol.md` section 3. */
-export class CompressedSegments implements NonNullable<Codec["packer"]> {
+export class CompressedSegments implements SegmentPacker {
   readonly #compression: Compression;
   readonly #level: number;
 

@@ -6,6 +6,7 @@ import { chunkBytes, compressionOf, packLater, unpackLater, unpackNow } from "./
 import type { Compression, CompressionAlgorithm } from "./compression.ts";
 import { ColloquyError, SerializationError, describeType } from "./errors.ts";
 import type { SerializerFactory } from "./serializers.ts";
+import type { SegmentPacker } from "./segments.ts";
 import { WrappingCodec } from "./wrapping-codec.ts";
 import type { Packing } from "./wrapping-codec.ts";
 
@@ -85,7 +86,7 @@ function checkedSettings(codec: CodecClass, options: CompressedOptions): Setting
 }
 
 class CompressedCodec extends WrappingCodec {
-  override readonly packer: NonNullable<Codec["packer"]>;
+  override readonly packer: SegmentPacker;
   readonly #settings: Settings;
   readonly #name: string;
   readonly #text: () => string;

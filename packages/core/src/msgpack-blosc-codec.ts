@@ -12,8 +12,8 @@ import { BLOSC_SEGMENTS, packBlosc, unpackBlosc } from "./blosc-segments.ts";
 import { BLOSC_BLOCK_BYTES, BloscWriter } from "./blosc-writer.ts";
 import { seemsCompressible } from "./compressibility.ts";
 import { MsgPackCodec } from "./msgpack-codec.ts";
-import type { Codec } from "./codec.ts";
 import type { SerializerFactory } from "./serializers.ts";
+import type { SegmentPacker } from "./segments.ts";
 import { WrappingCodec } from "./wrapping-codec.ts";
 import type { Packing } from "./wrapping-codec.ts";
 
@@ -33,7 +33,7 @@ const ITEM_BYTES = 1;
  * Up to 128 KiB `encode` and `decode` work at once; larger messages take some turns of the event loop and are promises.
  */
 export class MsgPackBloscCodec extends WrappingCodec {
-  override readonly packer: NonNullable<Codec["packer"]> = BLOSC_SEGMENTS;
+  override readonly packer: SegmentPacker = BLOSC_SEGMENTS;
 
   constructor(serializers: Iterable<SerializerFactory> = []) {
     super(new MsgPackCodec(serializers), BLOSC_HEADER_BYTES, LEAST_PACKED_BYTES);

@@ -7,7 +7,7 @@ import { NOTIFICATION, REQUEST } from "./message.ts";
 import { Queue } from "./queue.ts";
 import { SegmentWindow } from "./segment-window.ts";
 import { memoryIsGone } from "./segments.ts";
-import type { SentSegment } from "./segments.ts";
+import type { SegmentPacker } from "./segments.ts";
 import { Shipment } from "./shipment.ts";
 import type { OutgoingMessage } from "./shipment.ts";
 import type { WatchedOutput } from "./stall-watch.ts";
@@ -18,12 +18,6 @@ const PIECE_BYTES = 2_097_152;
 const SHARED_PIECE_BYTES = 16_384;
 /** Output that waits beyond this is no place for receipts: they wait, too, as one. */
 const MOST_BEFORE_RECEIPTS = 2 * PIECE_BYTES;
-
-/** Makes segments smaller for the wire, where the codec does that. */
-export interface SegmentPacker {
-  /** What crosses in place of the bytes, or undefined where they cross as they are. */
-  packSegment(segment: SentSegment): Promise<Uint8Array | undefined>;
-}
 
 export interface OutgoingSegmentsListener {
   /** What the peer takes in all at a time; messages beyond wait until earlier ones are released. */
@@ -128,7 +122,7 @@ export class OutgoingSegments implements SegmentReceipts, WatchedOutput {
   }
 
   /** Sends a message with its segments, behind those before it as far as they have been announced. */
-  send(shipment: Shipment, packer: SegmentPacker | undefined): void {
+  send(shipment: Shipment, packer: Pick<SegmentPacker, "packSegment"> | undefined): void {
     this.#shipments.add(shipment);
     if (shipment.type === REQUEST) this.#requests.set(shipment.id, shipment);
     else if (shipment.type === NOTIFICATION) this.#notificationCount++;
@@ -203,7 +197,7 @@ export class OutgoingSegments implements SegmentReceipts, WatchedOutput {
     this.#announceNext();
   }
 
-  async #pack(shipment: Shipment, packer: SegmentPacker): Promise<void> {
+  async #pack(shipment: Shipment, packer: Pick<SegmentPacker, "packSegment">): Promise<void> {
     const packed: (Uint8Array | undefined)[] = [];
     try {
       for (const segment of shipment.segments) {

@@ -12,6 +12,14 @@ export interface SentSegment {
   readonly itemBytes: number;
 }
 
+/** Makes segments smaller for the wire, and back. */
+export interface SegmentPacker {
+  /** What crosses in place of the bytes, or undefined where they cross as they are. */
+  packSegment(segment: SentSegment): Promise<Uint8Array | undefined>;
+  /** `rawLength` bytes. Rejects with `SERIALIZATION_ERROR` where they aren't what `packed` holds. */
+  unpackSegment(packed: Uint8Array, rawLength: number): Promise<Buffer>;
+}
+
 /** What the peer takes beside messages: nothing, segments, or it has to be asked first. */
 export type SegmentSupport = "none" | "segments" | "unknown";
 

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { NOTIFICATION, REQUEST, RESULT } from "../src/message.ts";
-import type { SegmentPacker } from "../src/outgoing-segments.ts";
+import type { SegmentPacker } from "../src/segments.ts";
 import { resizable, striped } from "./segment-support.ts";
 import { Sender } from "./sending-support.ts";
 import { bytes, hex, thrownBy } from "./support.ts";
@@ -439,7 +439,7 @@ describe("the end", () => {
 });
 
 describe("a packer", () => {
-  const half: SegmentPacker = {
+  const half: Pick<SegmentPacker, "packSegment"> = {
     packSegment: async ({ bytes }) => (bytes.length % 2 === 0 ? bytes.subarray(bytes.length / 2) : undefined),
   };
   const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -482,7 +482,7 @@ describe("a packer", () => {
 
   it("stops where the message is taken back meanwhile, or the memory is taken away", async () => {
     let count = 0;
-    const slow: SegmentPacker = {
+    const slow: Pick<SegmentPacker, "packSegment"> = {
       packSegment: async () => {
         count++;
         await turn();

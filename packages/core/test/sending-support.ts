@@ -2,7 +2,8 @@ import { FrameWriter } from "../src/frame-writer.ts";
 import type { FrameWriterListener } from "../src/frame-writer.ts";
 import type { ColloquyError } from "../src/errors.ts";
 import { OutgoingSegments } from "../src/outgoing-segments.ts";
-import type { OutgoingSegmentsListener, SegmentPacker } from "../src/outgoing-segments.ts";
+import type { OutgoingSegmentsListener } from "../src/outgoing-segments.ts";
+import type { SegmentPacker } from "../src/segments.ts";
 import type { OutgoingMessage } from "../src/shipment.ts";
 import type { Transport } from "../src/transport.ts";
 import { readFrames } from "./segment-support.ts";
@@ -73,7 +74,7 @@ export class Sender implements OutgoingSegmentsListener, FrameWriterListener {
   }
 
   /** Sends a message with these segments. */
-  send(type: number, id: number, segments: readonly Uint8Array[], packer?: SegmentPacker): void {
+  send(type: number, id: number, segments: readonly Uint8Array[], packer?: Pick<SegmentPacker, "packSegment">): void {
     this.segments.send(this.segments.prepare(this.message(type, id, segments)), packer);
   }
 
