@@ -58,7 +58,6 @@ export class ChannelHello {
       this.#heard = true;
       const traits = readHello(content[1][0], own, "asking");
       this.#types.expected = true;
-      endpoint.takeSegments();
       endpoint.reply(id, own, true);
       this.#extend(traits);
     } catch (error) {
@@ -128,12 +127,9 @@ export class ChannelHello {
     this.#endpoint.unhold();
   }
 
-  #extend({ maxMessageBytes, maxSegmentBytes, receiptBytes }: PeerTraits): void {
-    const endpoint = this.#endpoint;
+  #extend(traits: PeerTraits): void {
     this.#types.peer = "standard";
-    endpoint.maxSentBytes = maxMessageBytes;
-    endpoint.exceptionStyle = "map";
-    endpoint.sendSegments(maxSegmentBytes, receiptBytes);
+    this.#endpoint.extend(traits);
   }
 }
 

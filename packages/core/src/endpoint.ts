@@ -5,6 +5,7 @@ import { ColloquyError, ProtocolError } from "./errors.ts";
 import type { Executed } from "./errors.ts";
 import type { ExceptionStyle } from "./exception.ts";
 import { readForeignStart } from "./foreign-codec.ts";
+import type { PeerTraits } from "./hello.ts";
 import { Inbox } from "./inbox.ts";
 import type { InboxListener } from "./inbox.ts";
 import { AUTO_NAMES } from "./known-codecs.ts";
@@ -85,21 +86,19 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
     if (this.codec !== undefined) this.codec.limits = limits;
   }
 
-  /** The largest payload that the peer takes. */
-  set maxSentBytes(bytes: number) {
-    this.#outbox.frames.maxPayloadBytes = Math.min(bytes, this.limits.maxMessageBytes);
-  }
-
   /** This side takes segments from now on, as it has said. */
   takeSegments(): void {
     this.#inbox.takeSegments();
   }
 
-  /** The peer takes segments, so many bytes at a time; 0: none. It tells what has come each time it is `receiptBytes`. */
-  sendSegments(maxSentBytes: number, receiptBytes: number): void {
-    this.#outbox.maxSegmentBytes = Math.min(maxSentBytes, this.limits.maxSegmentBytes);
+  /** The peer has said hello: it takes exceptions as maps, and what its traits say. */
+  extend({ maxMessageBytes, maxSegmentBytes, receiptBytes }: PeerTraits): void {
+    this.takeSegments();
+    this.exceptionStyle = "map";
+    this.#outbox.frames.maxPayloadBytes = Math.min(maxMessageBytes, this.limits.maxMessageBytes);
+    this.#outbox.maxSegmentBytes = Math.min(maxSegmentBytes, this.limits.maxSegmentBytes);
     this.#outbox.receiptBytes = receiptBytes;
-    this.codec!.segments.support = maxSentBytes > 0 ? "segments" : "none";
+    this.codec!.segments.support = maxSegmentBytes > 0 ? "segments" : "none";
   }
 
   /** Resolves when the memory of all binary values sent so far is the caller's again. */
@@ -107,7 +106,6 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
     return this.#outbox.flushed();
   }
 
-  /** Starts to read. */
   open(): void {
     this.#transport.open(this);
   }
@@ -139,7 +137,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
     }
     const hasLeft = !this.#outbox.withdraw(id);
     if (hasLeft) this.#pending.giveUp(id);
-    else this.#pending.take(id);
+    else this.#pending.remove(id);
     this.#conditions.check();
     return hasLeft ? id : -1;
   }
@@ -268,6 +266,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
     message.content = undefined;
     if (type === REQUEST) this.#onRequest(id, content, error);
     else if (type === RESULT || type === EXCEPTION) {
+      if (this.#outbox.isUnsent(id)) throw new ProtocolError(`answer to request ${id} before all of it was sent`);
       this.#pending.answer(id, type === RESULT, content, error);
       this.#conditions.check();
     } else this.#handler.onNotification(content, error);
@@ -293,7 +292,8 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
   }
 
   get #isQuiet(): boolean {
-    return this.#ended || (this.#pending.liveCount === 0 && !this.isServing && this.#outbox.idle);
+    if (this.#ended) return true;
+    return this.#pending.liveCount === 0 && !this.isServing && this.#outbox.idle && !this.#inbox.busy;
   }
 
   #lost(error: ColloquyError | undefined, executed: Executed): ColloquyError {

@@ -179,6 +179,7 @@ export class Inbox implements FrameListener, ExtendedFrameHost, SegmentListener 
     const codec = this.#codec!;
     codec.segments.open(segments);
     if (segmented !== undefined) this.#segments!.release(segmented);
+    if (this.#stopped) return codec.segments.close();
     this.#decode(payload, 0, payload.length);
     if (!this.#decoding) codec.segments.close();
   }
@@ -196,7 +197,8 @@ export class Inbox implements FrameListener, ExtendedFrameHost, SegmentListener 
       if (this.receivedMessages === 1) return this.#failStart(bytes.subarray(start, end), error);
       throw error;
     }
-    if (decoded === undefined) return this.#listener.onMessage(this.#message);
+    // A deserializer may have ended the connection.
+    if (decoded === undefined) return this.#stopped ? undefined : this.#listener.onMessage(this.#message);
     if (this.receivedMessages > 1) return this.#waitFor(decoded);
     const first = Buffer.from(bytes.subarray(start, end));
     this.#waitFor(decoded.catch((error: unknown) => this.#failStart(first, error)));

@@ -1,5 +1,6 @@
 import type { Codec } from "./codec.ts";
 import { failureOf, resultLost } from "./encoding-failures.ts";
+import type { EndpointHandler } from "./endpoint-handler.ts";
 import { ColloquyError } from "./errors.ts";
 import { writeException } from "./exception.ts";
 import type { ExceptionStyle } from "./exception.ts";
@@ -17,18 +18,12 @@ const LAST_RESORT = "SerializationError: the exception could not be encoded";
 export interface MessageWriterListener {
   /** What sends the segments of messages that have any. */
   readonly segments: OutgoingSegments;
-  /** Takes back the references of the message that was just encoded. */
-  heldReferences(): (() => void) | undefined;
-  /** How the encoding of each message has ended. */
-  onEncoded(succeeded: boolean): void;
   /** The next message can be written. */
   onNext(): void;
   /** Whether the caller has given a call up that has not left. */
   isAbandoned(call: PendingCall): boolean;
   /** The peer has to be asked first. True: it is, and the message waits for the answer. */
   postpone(message: WaitingMessage): boolean;
-  /** A notification could not be encoded, which was found out later. */
-  onLostNotification(error: ColloquyError): void;
   /** Not even an exception can be encoded. */
   onBroken(error: ColloquyError): void;
 }
@@ -39,13 +34,15 @@ export class MessageWriter {
   exceptionStyle: ExceptionStyle = "text";
   readonly #frames: FrameWriter;
   readonly #pending: PendingCalls;
+  readonly #handler: EndpointHandler;
   readonly #listener: MessageWriterListener;
   #busy = false;
   /** The call whose request a codec encodes in a promise. */
   #encodedLater: PendingCall | undefined;
   #closed = false;
 
-  constructor(frames: FrameWriter, pending: PendingCalls, listener: MessageWriterListener) {
+  constructor(frames: FrameWriter, pending: PendingCalls, handler: EndpointHandler, listener: MessageWriterListener) {
+    this.#handler = handler;
     this.#frames = frames;
     this.#pending = pending;
     this.#listener = listener;
@@ -120,14 +117,13 @@ export class MessageWriter {
         // The close has settled the call.
         if (this.#closed) return;
         const failure = this.#failed(error, message);
-        if (failure !== undefined && type === NOTIFICATION) this.#listener.onLostNotification(failure);
+        if (failure !== undefined && type === NOTIFICATION) this.#handler.onLostNotification(failure);
       });
   }
 
   #commit(mark: number, type: number, id: number, call: PendingCall | undefined): void {
     // A serializer may end the connection, or give the call up.
-    if (call !== undefined && this.#closed)
-      throw new ColloquyError("CONNECTION_LOST", "the connection ended while the call was encoded");
+    if (this.#closed) throw new ColloquyError("CONNECTION_LOST", "the connection ended while the message was encoded");
     if (call !== undefined && this.#listener.isAbandoned(call))
       throw new ColloquyError("CANCELLED", "the call was given up");
     const sent = this.codec!.segments.take();
@@ -139,7 +135,7 @@ export class MessageWriter {
   /** A message with segments leaves with them, by itself. */
   #ship(mark: number, type: number, id: number, call: PendingCall | undefined, segments: readonly SentSegment[]): void {
     const outgoing = this.#listener.segments;
-    const takeBack = this.#listener.heldReferences();
+    const takeBack = this.#handler.heldReferences?.();
     const shipment = outgoing.prepare({ type, id, payload: this.#frames.lift(mark), segments, takeBack });
     // First: what is sent may fail at once.
     if (call !== undefined) this.#pending.add(call);
@@ -148,7 +144,7 @@ export class MessageWriter {
 
   #succeeded(): void {
     this.#busy = false;
-    this.#listener.onEncoded(true);
+    this.#handler.onEncoded?.(true);
     this.#listener.onNext();
   }
 
@@ -157,7 +153,7 @@ export class MessageWriter {
     const { type, id, content, call } = message;
     this.#busy = false;
     this.codec!.segments.take();
-    this.#listener.onEncoded(false);
+    this.#handler.onEncoded?.(false);
     if (thrown instanceof HelloWanted && !this.#closed && this.#listener.postpone(message)) return undefined;
     const error = failureOf(thrown);
     if (call !== undefined) {

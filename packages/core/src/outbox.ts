@@ -66,7 +66,7 @@ export class Outbox implements FrameWriterListener, MessageWriterListener, Outgo
     handler: EndpointHandler,
   ) {
     this.frames = new FrameWriter(transport, limits.maxMessageBytes, this);
-    this.#messages = new MessageWriter(this.frames, pending, this);
+    this.#messages = new MessageWriter(this.frames, pending, handler, this);
     this.#pending = pending;
     this.#limits = limits;
     this.#listener = listener;
@@ -137,14 +137,6 @@ export class Outbox implements FrameWriterListener, MessageWriterListener, Outgo
     await this.#segments?.flushed();
   }
 
-  onEncoded(succeeded: boolean): void {
-    this.#handler.onEncoded?.(succeeded);
-  }
-
-  heldReferences(): (() => void) | undefined {
-    return this.#handler.heldReferences?.();
-  }
-
   onNext(): void {
     this.#flushing?.check();
     if (this.#waiting.length > 0) this.sendWaiting();
@@ -159,10 +151,6 @@ export class Outbox implements FrameWriterListener, MessageWriterListener, Outgo
 
   isAbandoned(call: PendingCall): boolean {
     return this.#waiting.isAbandoned(call);
-  }
-
-  onLostNotification(error: ColloquyError): void {
-    this.#handler.onLostNotification(error);
   }
 
   onBroken(error: ColloquyError): void {
@@ -182,8 +170,8 @@ export class Outbox implements FrameWriterListener, MessageWriterListener, Outgo
   }
 
   onWithdrawn({ type, id }: Pick<OutgoingMessage, "type" | "id">, error: ColloquyError): void {
-    if (type === REQUEST) this.#pending.take(id).onFailure(error);
-    else if (type === NOTIFICATION) this.onLostNotification(error);
+    if (type === REQUEST) this.#pending.remove(id)?.onFailure(error);
+    else if (type === NOTIFICATION) this.#handler.onLostNotification(error);
     else this.exception(id, resultLost(error));
     this.onSegmentsSent();
   }
@@ -241,6 +229,11 @@ export class Outbox implements FrameWriterListener, MessageWriterListener, Outgo
     else this.#messages.write(EXCEPTION, id, content, undefined);
   }
 
+  /** A request whose segments have not all left. */
+  isUnsent(id: number): boolean {
+    return this.#segments?.isUnsent(id) === true;
+  }
+
   /** Takes back a request that has not left. */
   abandon(call: PendingCall): void {
     this.#waiting = this.#waiting.abandon(call);
@@ -275,7 +268,7 @@ export class Outbox implements FrameWriterListener, MessageWriterListener, Outgo
         continue;
       }
       const failure = this.#messages.write(type, id, content, call);
-      if (failure !== undefined && type === NOTIFICATION) this.onLostNotification(failure);
+      if (failure !== undefined && type === NOTIFICATION) this.#handler.onLostNotification(failure);
     }
     this.#sending = false;
     this.#flushing?.check();
@@ -288,7 +281,7 @@ export class Outbox implements FrameWriterListener, MessageWriterListener, Outgo
     this.#stall?.stop();
     this.frames.close();
     // What isn't complete at the peer was never carried out.
-    const begun = (this.#segments?.close() ?? []).map((id) => this.#pending.take(id));
+    const begun = (this.#segments?.close() ?? []).flatMap((id) => this.#pending.remove(id) ?? []);
     const encoded = this.#messages.close();
     const waiting = this.#waiting.clear();
     this.#flushing?.check();

@@ -134,6 +134,11 @@ export class OutgoingSegments implements SegmentReceipts, WatchedOutput {
     else void this.#pack(shipment, packer);
   }
 
+  /** A request of this id has not left in full. */
+  isUnsent(id: number): boolean {
+    return this.#requests.get(id)?.isSent === false;
+  }
+
   /** Takes a request or an answer back that isn't complete. False: it is, or there is none of that id. */
   withdraw(type: number, id: number): boolean {
     const shipment = (type === REQUEST ? this.#requests : this.#answers).get(id);

@@ -104,6 +104,13 @@ export class PendingCalls {
    * @throws ProtocolError for an id that waits for none.
    */
   take(id: number): PendingCall {
+    const call = this.remove(id);
+    if (call === undefined) throw new ProtocolError(`answer to request ${id}, which waits for none`);
+    return call;
+  }
+
+  /** Removes a call of this side's own accord; undefined where it isn't there any more. */
+  remove(id: number): PendingCall | undefined {
     const slot = id & (this.#slots.length - 1);
     const call = this.#slots[slot];
     if (call !== undefined && this.#ids[slot] === id) {
@@ -111,7 +118,7 @@ export class PendingCalls {
       return this.#taken(call);
     }
     const old = this.#old.get(id);
-    if (old === undefined) throw new ProtocolError(`answer to request ${id}, which waits for none`);
+    if (old === undefined) return undefined;
     this.#old.delete(id);
     return this.#taken(old);
   }

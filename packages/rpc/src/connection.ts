@@ -247,7 +247,6 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     this.#incoming.extend();
     this.#peerRoot = traits.root;
     if (traits.maxReferenceCount !== Infinity) this.#imports.maxCount = traits.maxReferenceCount;
-    this.#endpoint.exceptionStyle = "map";
     this.#binding.extend();
     this.#incoming.shareShapes(traits.shapeCount);
   }

@@ -123,11 +123,7 @@ export class Greeting {
     this.#done = true;
     // A peer that calls before it answers hello is plain; its answer is still due in time.
     if (!this.#asking) this.#stopTimer();
-    if (traits !== undefined) {
-      this.#endpoint.maxSentBytes = traits.maxMessageBytes;
-      this.#endpoint.takeSegments();
-      this.#endpoint.sendSegments(traits.maxSegmentBytes, traits.receiptBytes);
-    }
+    if (traits !== undefined) this.#endpoint.extend(traits);
     this.#listener.onGreeted(traits);
   }
 }

@@ -200,6 +200,47 @@ describe("T10: pieces of one byte", () => {
   });
 });
 
+describe("T18: an answer to a call of which not all has come", () => {
+  /** A channel that sends the array to a peer, which reads no more than the announcement. */
+  async function begun(server: RawServer) {
+    const large = new Float64Array(8 * 1_048_576);
+    const channel = await connectChannel(server.address);
+    await until(() => server.peers.length === 1);
+    const [peer] = server.peers as [RawPeer];
+    const call = rejectionOf(channel.send(large));
+    peer.socket.write(json([1, 0, { protocol: 1, segments: true }]));
+    await until(() => framesOf(peer).some(({ kind }) => kind === 1));
+    peer.socket.pause();
+    return { large, channel, peer, call };
+  }
+
+  it.each([
+    ["a result", [1, 1, null]],
+    ["an exception", [2, 1, "no"]],
+  ])("ends the connection, and settles everything: %s", async (_what, answer) => {
+    await using server = await RawServer.listen();
+    const { channel, peer, call } = await begun(server);
+    const other = rejectionOf(channel.send("other"));
+    peer.socket.write(json(answer));
+    const reason = "answer to request 1 before all of it was sent";
+    expect(await call).toMatchObject({ code: "CONNECTION_LOST", executed: "no" });
+    expect(await other).toMatchObject({ code: "CONNECTION_LOST", executed: "no" });
+    expect(await channel.closed).toMatchObject({ code: "PROTOCOL_ERROR", message: reason });
+    await channel.flushed();
+  });
+
+  it("does no harm where the peer hangs up at once, or the memory is taken away", async () => {
+    await using server = await RawServer.listen();
+    const { large, channel, peer, call } = await begun(server);
+    peer.socket.write(json([1, 1, null]));
+    peer.socket.destroy();
+    structuredClone(large, { transfer: [large.buffer] });
+    expect(await call).toMatchObject({ code: "CONNECTION_LOST" });
+    await channel.closed;
+    await channel.flushed();
+  });
+});
+
 describe("T20: a peer in the middle of a large value", () => {
   const large = new Uint8Array(64 * 1_048_576);
 
