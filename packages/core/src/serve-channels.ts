@@ -42,9 +42,10 @@ export async function serveChannels(
   const limits = resolveLimits(options.limits);
   const channels = new Set<Channel>();
   const serializers = [...(options.extraSerializers ?? [])];
-  const makeCodec = (): ReturnType<typeof codecFor> => codecFor(options.codec ?? JsonCodec, serializers);
+  const option = options.codec ?? JsonCodec;
+  const makeCodec = (): ReturnType<typeof codecFor> => codecFor(option, serializers);
   // What is wrong with the serializers is said now.
-  makeCodec();
+  codecFor(option === "auto" ? JsonCodec : option, serializers);
   const onTransport = (transport: Transport): void => {
     const channel = channelOn(transport, makeCodec, limits);
     if (channel === undefined) return;
