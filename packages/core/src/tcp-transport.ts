@@ -146,7 +146,7 @@ export async function connectSocket(
   const secure = options.tls !== undefined;
   const host = address.kind === "tcp" ? address.host : undefined;
   const read = secure
-    ? byEvents(usable(() => tls.connect({ ...tlsClientOptions(options.tls, host), ...extra })))
+    ? byEvents(usable(() => tls.connect({ ...tlsClientOptions(options.tls, host, tls.checkServerIdentity), ...extra })))
     : connectRead(extra);
   const { socket } = read;
   return new Promise((resolve, reject) => {

@@ -25,15 +25,22 @@ export interface TlsOptions {
 
 const MIN_VERSION = "TLSv1.2" as const;
 
+/** `tls.checkServerIdentity`. */
+type NameCheck = (name: string, certificate: never) => Error | undefined;
+
 /** Options of `tls.connect`. */
-export function tlsClientOptions(options: TlsOptions | undefined, host: string | undefined): object {
+export function tlsClientOptions(
+  options: TlsOptions | undefined,
+  host: string | undefined,
+  checkName: NameCheck,
+): object {
   const anonymous = options?.cert === undefined && options?.key === undefined;
   const given = checked(options, anonymous ? ["ca"] : ["ca", "cert", "key"]);
   return {
     ...credentials(given),
     minVersion: MIN_VERSION,
     rejectUnauthorized: given.dangerouslyAllowUnverifiedServers !== true,
-    ...serverName(given.serverName ?? host),
+    ...(given.serverName === undefined ? hostName(host) : serverName(given.serverName, checkName)),
   };
 }
 
@@ -50,10 +57,18 @@ function credentials(options: TlsOptions): object {
   return { ca: options.ca, ...own, ...passphrase };
 }
 
-/** An IP address is no server name; Node checks it against the certificate all the same. */
-function serverName(name: string | undefined): object {
-  if (name === undefined) return {};
-  return /^[\d.]+$|:/.test(name) ? { host: name } : { servername: name };
+/** An IP address is no server name, and Node checks the host that it connects to instead. */
+function serverName(name: string, checkName: NameCheck): object {
+  if (!isIp(name)) return { servername: name };
+  return { checkServerIdentity: (_host: string, certificate: never) => checkName(name, certificate) };
+}
+
+function hostName(host: string | undefined): object {
+  return host === undefined || isIp(host) ? {} : { servername: host };
+}
+
+function isIp(name: string): boolean {
+  return /^[\d.]+$|:/.test(name);
 }
 
 function checked(options: TlsOptions | undefined, names: readonly ("ca" | "cert" | "key")[]): TlsOptions {

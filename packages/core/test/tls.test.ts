@@ -144,6 +144,20 @@ describe("TLS", () => {
     expect(await rejectionOf(wrongName)).toMatchObject({ cause: { code: "ERR_TLS_CERT_ALTNAME_INVALID" } });
   });
 
+  it("holds a server's certificate against an IP address that is given as its name", async () => {
+    await using near = await serveChannels(TCP, echo, { tls: serverTls });
+    for (const serverName of ["10.9.8.7", "fe80::1"]) {
+      const wrong = connectChannel(near.address, { tls: { ...clientTls, serverName } });
+      expect(await rejectionOf(wrong)).toMatchObject({ cause: { code: "ERR_TLS_CERT_ALTNAME_INVALID" } });
+    }
+    await using far = await serveChannels(TCP, echo, { tls: await authority.issue("10.9.8.7") });
+    for (const address of [far.address, far.address.replace("127.0.0.1", "localhost")]) {
+      const channel = await connectChannel(address, { tls: { ...clientTls, serverName: "10.9.8.7" } });
+      expect(await channel.send(1)).toBe(1);
+      await channel.close();
+    }
+  });
+
   it("refuses a client that speaks no TLS, and others go on", async () => {
     await using server = await serveChannels(TCP, echo, { tls: serverTls });
     const socket = net.connect(portOf(server.address), "127.0.0.1");
