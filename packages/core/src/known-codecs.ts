@@ -5,14 +5,10 @@ import { JsonCodec } from "./json-codec.ts";
 import { MsgPackBloscCodec } from "./msgpack-blosc-codec.ts";
 import { MsgPackCodec } from "./msgpack-codec.ts";
 import type { SerializerFactory } from "./serializers.ts";
-import { warn } from "./warn.ts";
 
-/** By the first byte of a message. */
-const AUTO_CODECS: ReadonlyMap<number, CodecClass> = new Map<number, CodecClass>([
-  [0x5b, JsonCodec],
-  [0x93, MsgPackCodec],
-  [0x02, MsgPackBloscCodec],
-]);
+const FIRST_JSON_BYTE = 0x5b;
+const FIRST_MSGPACK_BYTE = 0x93;
+const FIRST_BLOSC_BYTE = 0x02;
 
 /** What a server with the codec `"auto"` takes. */
 export const AUTO_NAMES = "json, msgpack or msgpack-blosc";
@@ -55,15 +51,10 @@ export function codecFor(option: CodecOption, serializers: Iterable<SerializerFa
   checkFactories(factories);
   if (option !== "auto") return new (checkedClass(option))(factories);
   return (firstByte) => {
-    const known = AUTO_CODECS.get(firstByte);
-    if (known === undefined) throw new ProtocolError(`the first byte, ${firstByte}, is none of JSON, MsgPack or Blosc`);
-    try {
-      return new known(factories);
-    } catch (error) {
-      // Serializer factories are user code: one that throws costs this connection, and its peer learns nothing of it.
-      warn("no codec for a connection", error);
-      throw error;
-    }
+    if (firstByte === FIRST_JSON_BYTE) return new JsonCodec(factories);
+    if (firstByte === FIRST_MSGPACK_BYTE) return new MsgPackCodec(factories);
+    if (firstByte === FIRST_BLOSC_BYTE) return new MsgPackBloscCodec(factories);
+    throw new ProtocolError(`the first byte, ${firstByte}, is none of JSON, MsgPack or Blosc`);
   };
 }
 

@@ -42,10 +42,9 @@ export async function serveChannels(
   const limits = resolveLimits(options.limits);
   const channels = new Set<Channel>();
   const serializers = [...(options.extraSerializers ?? [])];
-  const option = options.codec ?? JsonCodec;
-  const makeCodec = (): ReturnType<typeof codecFor> => codecFor(option, serializers);
+  const makeCodec = (): ReturnType<typeof codecFor> => codecFor(options.codec ?? JsonCodec, serializers);
   // What is wrong with the serializers is said now.
-  codecFor(option === "auto" ? JsonCodec : option, serializers);
+  makeCodec();
   const onTransport = (transport: Transport): void => {
     const channel = channelOn(transport, makeCodec, limits);
     if (channel === undefined) return;
