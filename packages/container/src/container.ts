@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { ColloquyError, JsonCodec, codecFor, quoted, resolveLimits, warn } from "@colloquy/core";
+import { ColloquyError, JsonCodec, quoted, resolveLimits, warn } from "@colloquy/core";
 import type { CodecOption, Limits, SerializerFactory, TlsOptions } from "@colloquy/core";
 import { RemoteNode, connect, expose, serve, service, serviceProxy } from "@colloquy/rpc";
 import type { Connection, Dialect, MethodFailureListener, Remote, Server } from "@colloquy/rpc";
@@ -237,9 +237,7 @@ async function setUp(address: string, options: ContainerOptions): Promise<Contai
   const rootName = randomUUID();
   const extraSerializers = [dateSerializer, ...(options.extraSerializers ?? [])];
   const { codec = JsonCodec, tls, limits, dialect, onMethodFailure } = options;
-  // Here, and not on each connection, is where the author learns of serializers that don't go together.
   const ownCodec = codec === "auto" ? JsonCodec : codec;
-  codecFor(ownCodec, extraSerializers);
   const common = { extraSerializers, tls, limits, dialect, rootName, onMethodFailure };
   const server = await serve(address, root, { ...common, codec, advertise: options.advertise });
   const remotes = new RemoteContainers((base, open) =>

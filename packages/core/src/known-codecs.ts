@@ -36,26 +36,43 @@ function checkFactories(serializers: Iterable<unknown>): void {
 }
 
 /**
- * Checks the options of a server, which makes no codec before somebody connects.
+ * Checks the options of a server, which makes no codec before somebody connects. The factories are called: what is wrong with the
+ * serializers is said now, with "auto", too.
  *
- * @throws ColloquyError `INVALID_ARGUMENT` for what is no class of codecs, and for serializers that are no functions.
+ * @throws ColloquyError `INVALID_ARGUMENT`, or what a factory throws.
  */
 export function checkCodecOption(option: CodecOption, serializers: Iterable<SerializerFactory>): void {
-  checkFactories(serializers);
-  if (option !== "auto") checkedClass(option);
+  codecFor(option === "auto" ? JsonCodec : option, serializers, ignore);
 }
 
-/** The codec of one connection, or what makes it once the first byte is there. */
-export function codecFor(option: CodecOption, serializers: Iterable<SerializerFactory>): Codec | CodecChooser {
+/**
+ * The codec of one connection of a server, or what makes it once the first byte is there: it ends the connection where a factory
+ * throws then, and tells `onFailure`.
+ */
+export function codecFor(
+  option: CodecOption,
+  serializers: Iterable<SerializerFactory>,
+  onFailure: (error: unknown) => void,
+): Codec | CodecChooser {
   const factories = [...serializers];
   checkFactories(factories);
   if (option !== "auto") return new (checkedClass(option))(factories);
   return (firstByte) => {
-    if (firstByte === FIRST_JSON_BYTE) return new JsonCodec(factories);
-    if (firstByte === FIRST_MSGPACK_BYTE) return new MsgPackCodec(factories);
-    if (firstByte === FIRST_BLOSC_BYTE) return new MsgPackBloscCodec(factories);
-    throw new ProtocolError(`the first byte, ${firstByte}, is none of JSON, MsgPack or Blosc`);
+    const type = classOf(firstByte);
+    try {
+      return new type(factories);
+    } catch (error) {
+      onFailure(error);
+      throw error;
+    }
   };
+}
+
+function classOf(firstByte: number): CodecClass {
+  if (firstByte === FIRST_JSON_BYTE) return JsonCodec;
+  if (firstByte === FIRST_MSGPACK_BYTE) return MsgPackCodec;
+  if (firstByte === FIRST_BLOSC_BYTE) return MsgPackBloscCodec;
+  throw new ProtocolError(`the first byte, ${firstByte}, is none of JSON, MsgPack or Blosc`);
 }
 
 /** The codec of a side that connects: it speaks first, so it has to know. */
@@ -66,5 +83,7 @@ export function connectingCodec(
   if ((option as CodecOption) === "auto") {
     throw new ColloquyError("INVALID_ARGUMENT", 'codec "auto" is for servers; the side that connects takes a class');
   }
-  return codecFor(option ?? JsonCodec, serializers ?? []) as Codec;
+  return codecFor(option ?? JsonCodec, serializers ?? [], ignore) as Codec;
 }
+
+function ignore(): void {}

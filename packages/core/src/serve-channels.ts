@@ -2,10 +2,11 @@ import { Channel } from "./channel.ts";
 import type { ChannelOptions } from "./connect-channel.ts";
 import { ColloquyError } from "./errors.ts";
 import { JsonCodec } from "./json-codec.ts";
-import { codecFor } from "./known-codecs.ts";
+import { checkCodecOption, codecFor } from "./known-codecs.ts";
 import type { CodecOption } from "./known-codecs.ts";
 import { resolveLimits } from "./limits.ts";
 import type { Limits } from "./limits.ts";
+import type { SerializerFactory } from "./serializers.ts";
 import type { Listener, Transport } from "./transport.ts";
 import { listenTransport } from "./transports.ts";
 import type { ListenOptions } from "./transports.ts";
@@ -42,11 +43,10 @@ export async function serveChannels(
   const limits = resolveLimits(options.limits);
   const channels = new Set<Channel>();
   const serializers = [...(options.extraSerializers ?? [])];
-  const makeCodec = (): ReturnType<typeof codecFor> => codecFor(options.codec ?? JsonCodec, serializers);
-  // What is wrong with the serializers is said now.
-  makeCodec();
+  const { codec = JsonCodec } = options;
+  checkCodecOption(codec, serializers);
   const onTransport = (transport: Transport): void => {
-    const channel = channelOn(transport, makeCodec, limits);
+    const channel = channelOn(transport, codec, serializers, limits);
     if (channel === undefined) return;
     channels.add(channel);
     void channel.closed.then(() => channels.delete(channel));
@@ -88,14 +88,16 @@ async function serveOne(
 /** Serializer factories are user code: one that throws costs this connection, not the process. */
 function channelOn(
   transport: Transport,
-  makeCodec: () => ReturnType<typeof codecFor>,
+  codec: CodecOption,
+  serializers: readonly SerializerFactory[],
   limits: Limits,
 ): Channel | undefined {
+  const failed = (error: unknown): void => warn(`no channel for ${transport.remoteAddress}`, error);
   try {
-    return new Channel(transport, makeCodec(), limits);
+    return new Channel(transport, codecFor(codec, serializers, failed), limits);
   } catch (error) {
     transport.destroy();
-    warn(`no channel for ${transport.remoteAddress}`, error);
+    failed(error);
     return undefined;
   }
 }

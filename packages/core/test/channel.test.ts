@@ -694,29 +694,35 @@ describe("serveChannels", () => {
 
   it("refuses serializers that are wrong when it is called", async () => {
     const twice = () => [Date, String, (text: string) => new Date(text)] as never;
-    expect(await rejectionOf(serveChannels(TCP, echo, { extraSerializers: [twice, twice] }))).toMatchObject({
-      code: "INVALID_ARGUMENT",
-    });
+    for (const codec of [undefined, "auto"] as const) {
+      expect(await rejectionOf(serveChannels(TCP, echo, { codec, extraSerializers: [twice, twice] }))).toMatchObject({
+        code: "INVALID_ARGUMENT",
+      });
+    }
     expect(await rejectionOf(connectChannel(TCP, { extraSerializers: [twice, twice] }))).toMatchObject({
       code: "INVALID_ARGUMENT",
     });
   });
 
-  it("survives a serializer factory that fails for one connection", async () => {
-    vi.spyOn(process, "emitWarning").mockImplementation(() => {});
-    let count = 0;
-    const moody = () => {
-      if (++count === 2) throw new Error("not today");
-      return [Date, String, (text: string) => new Date(text)] as never;
-    };
-    await using server = await serveChannels(TCP, echo, { extraSerializers: [moody] });
-    expect(await rejectionOf((await connectChannel(server.address)).send(1))).toMatchObject({
-      code: "CONNECTION_LOST",
-    });
-    const channel = await connectChannel(server.address);
-    expect(await channel.send(1)).toBe(1);
-    await channel.close();
-  });
+  it.each([JsonCodec, "auto"] as const)(
+    "survives a serializer factory that fails for one connection, %o",
+    async (codec) => {
+      const warn = vi.spyOn(process, "emitWarning").mockImplementation(() => {});
+      let count = 0;
+      const moody = () => {
+        if (++count === 2) throw new Error("not today");
+        return [Date, String, (text: string) => new Date(text)] as never;
+      };
+      await using server = await serveChannels(TCP, echo, { codec, extraSerializers: [moody] });
+      expect(await rejectionOf((await connectChannel(server.address)).send(1))).toMatchObject({
+        code: "CONNECTION_LOST",
+      });
+      expect(warn.mock.calls).toEqual([[expect.stringMatching(/^no channel for [^]*not today/), "ColloquyWarning"]]);
+      const channel = await connectChannel(server.address);
+      expect(await channel.send(1)).toBe(1);
+      await channel.close();
+    },
+  );
 
   it("closes its channels when it is closed, and accepts no more", async () => {
     const server = await serveChannels(TCP, echo);

@@ -44,7 +44,7 @@ export interface Server extends AsyncDisposable {
 /**
  * Serves one service to all clients, or what the factory makes for each.
  *
- * Rejects with `INVALID_ARGUMENT` where the service has nothing exposed, or for a malformed address, and `UNAVAILABLE` where the
+ * Rejects with `INVALID_ARGUMENT` where the service has nothing exposed, for serializers that are wrong or a malformed address, and `UNAVAILABLE` where the
  * address can't be had.
  */
 export async function serve(
@@ -61,8 +61,9 @@ export async function serve(
   const { dialect = "auto", rootName = typeof root === "function" ? undefined : randomUUID() } = options;
   const onTransport = (transport: Transport): void => {
     let connection: Connection;
+    const failed = (error: unknown): void => warn(`no connection for ${transport.remoteAddress}`, error);
     try {
-      const codec = codecFor(codecOption, serializers);
+      const codec = codecFor(codecOption, serializers, failed);
       connection = new Connection({
         transport,
         codec,
@@ -74,7 +75,7 @@ export async function serve(
     } catch (error) {
       // Serializer factories are user code: one that throws costs this connection, not the process.
       transport.destroy();
-      warn(`no connection for ${transport.remoteAddress}`, error);
+      failed(error);
       return;
     }
     connections.add(connection);

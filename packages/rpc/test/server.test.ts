@@ -199,16 +199,22 @@ describe("a factory", () => {
 });
 
 describe("what a user's code throws", () => {
-  test.each(["local", "tcp"])("in a serializer factory costs that connection, not the process, %s", async (kind) => {
-    let broken = true;
+  test.each([
+    ["local", JsonCodec],
+    ["local", "auto"],
+    ["tcp", JsonCodec],
+  ] as const)("in a serializer factory costs that connection, not the process, %s, %o", async (kind, codec) => {
+    let broken = false;
     const factory = () => {
       if (broken) throw new Error("broken factory");
       return [Date, (d: Date) => d.getTime(), (n: number) => new Date(n)] as const;
     };
     const warnings = await warningsDuring(async () => {
       const address = kind === "tcp" ? "tcp://127.0.0.1:0" : newAddress();
-      await using server = await serve(address, root, { extraSerializers: [factory as never] });
+      await using server = await serve(address, root, { codec, extraSerializers: [factory as never] });
+      broken = true;
       await using wire = await WirePeer.connect(server.address);
+      if (codec === "auto") wire.send([0, 0, ["add", [1, 2], {}]]);
       await wire.closed;
       broken = false;
       await using connection = await connect<typeof root>(server.address, { extraSerializers: [factory as never] });
@@ -216,6 +222,21 @@ describe("what a user's code throws", () => {
     });
     expectWarning(warnings, "no connection for ", "broken factory");
   });
+
+  test.each([JsonCodec, "auto"] as const)(
+    "in a serializer factory at first is what `serve` rejects with, %o",
+    async (codec) => {
+      const twice = () => [Date, Number, (time: number) => new Date(time)] as never;
+      const broken = () => {
+        throw new Error("broken factory");
+      };
+      await expect(serve(newAddress(), root, { codec, extraSerializers: [broken] })).rejects.toThrow("broken factory");
+      await expect(serve(newAddress(), root, { codec, extraSerializers: [twice, twice] })).rejects.toMatchObject({
+        code: "INVALID_ARGUMENT",
+        message: 'there is already a serializer for type "Date"',
+      });
+    },
+  );
 
   test("in `onError` or `onConnection` doesn't end the process", async () => {
     const warnings = await warningsDuring(async () => {
