@@ -1,22 +1,12 @@
-import type { Codec, CodecClass } from "./codec.ts";
+import type { Codec } from "./codec.ts";
 import { PACKED_HEADS, PLAIN_HEAD, compressed } from "./compressed.ts";
 import { ProtocolError } from "./errors.ts";
 import { HELLO_PATH } from "./hello.ts";
-import { JsonCodec } from "./json-codec.ts";
+import { BY_FIRST_BYTE } from "./known-codecs.ts";
 import { limitsBeforeHello } from "./limits.ts";
 import type { Limits } from "./limits.ts";
 import { REQUEST } from "./message.ts";
 import type { Message } from "./message.ts";
-import { MsgPackBloscCodec } from "./msgpack-blosc-codec.ts";
-import { MsgPackCodec } from "./msgpack-codec.ts";
-import { StructuredCloneCodec } from "./structured-clone-codec.ts";
-
-const BY_FIRST_BYTE: ReadonlyMap<number, CodecClass> = new Map<number, CodecClass>([
-  [0x5b, JsonCodec],
-  [0x93, MsgPackCodec],
-  [0x02, MsgPackBloscCodec],
-  [0xc1, StructuredCloneCodec],
-]);
 
 /** The first message of a peer that speaks another codec than this side. */
 export interface ForeignStart {

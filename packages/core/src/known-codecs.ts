@@ -1,3 +1,5 @@
+import { BLOSC_VERSION } from "./blosc-header.ts";
+import { CLONE_BYTE } from "./clone-kinds.ts";
 import { Codec } from "./codec.ts";
 import type { CodecChooser, CodecClass } from "./codec.ts";
 import { ColloquyError, ProtocolError, describeType, quoted } from "./errors.ts";
@@ -5,12 +7,18 @@ import { JsonCodec } from "./json-codec.ts";
 import { MsgPackBloscCodec } from "./msgpack-blosc-codec.ts";
 import { MsgPackCodec } from "./msgpack-codec.ts";
 import type { SerializerFactory } from "./serializers.ts";
+import { StructuredCloneCodec } from "./structured-clone-codec.ts";
 
-const FIRST_JSON_BYTE = 0x5b;
-const FIRST_MSGPACK_BYTE = 0x93;
-const FIRST_BLOSC_BYTE = 0x02;
+/** What each codec's messages begin with. */
+export const BY_FIRST_BYTE: ReadonlyMap<number, CodecClass> = new Map<number, CodecClass>([
+  [0x5b, JsonCodec],
+  [0x93, MsgPackCodec],
+  [BLOSC_VERSION, MsgPackBloscCodec],
+  [CLONE_BYTE, StructuredCloneCodec],
+]);
 
 /** What a server with the codec `"auto"` takes. */
+const AUTO: readonly CodecClass[] = [JsonCodec, MsgPackCodec, MsgPackBloscCodec];
 export const AUTO_NAMES = "json, msgpack or msgpack-blosc";
 
 /** A class of codecs, or `"auto"` on a server: what the first message of each connection shows. */
@@ -69,9 +77,8 @@ export function codecFor(
 }
 
 function classOf(firstByte: number): CodecClass {
-  if (firstByte === FIRST_JSON_BYTE) return JsonCodec;
-  if (firstByte === FIRST_MSGPACK_BYTE) return MsgPackCodec;
-  if (firstByte === FIRST_BLOSC_BYTE) return MsgPackBloscCodec;
+  const type = BY_FIRST_BYTE.get(firstByte);
+  if (type !== undefined && AUTO.includes(type)) return type;
   throw new ProtocolError(`the first byte, ${firstByte}, is none of JSON, MsgPack or Blosc`);
 }
 
