@@ -1,5 +1,5 @@
 import { SerializationError } from "./errors.ts";
-import { copyLiterals, copyMatch } from "./match-copy.ts";
+import { copyLiterals, copyMatch, endOfLength, sumOfLength } from "./match-copy.ts";
 
 /** A control byte below starts literals; from it on, a match. */
 const LEAST_MATCH_CONTROL = 32;
@@ -39,7 +39,8 @@ export function decompressBloscLz(
     let length = control >> 5;
     if (length === LONG) {
       const longer = endOfLength(source, position, end);
-      length += (longer - position - 1) * 255 + source[longer - 1]!;
+      if (longer < 0) throw malformed();
+      length += sumOfLength(source, position, longer);
       position = longer;
     }
     length += LEAST_MATCH_LENGTH - 1;
@@ -55,14 +56,6 @@ export function decompressBloscLz(
     filled = copyMatch(target, filled, offset, length);
   }
   if (filled !== to) throw malformed();
-}
-
-/** The bytes of a length end with the first that isn't 255. */
-function endOfLength(source: Uint8Array, start: number, end: number): number {
-  let position = start;
-  while (position < end && source[position] === 255) position++;
-  if (position >= end) throw malformed();
-  return position + 1;
 }
 
 function malformed(): SerializationError {

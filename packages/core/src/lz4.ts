@@ -1,5 +1,5 @@
 import { SerializationError } from "./errors.ts";
-import { copyLiterals, copyMatch } from "./match-copy.ts";
+import { copyLiterals, copyMatch, endOfLength, sumOfLength } from "./match-copy.ts";
 
 const HASH_BITS = 12;
 const HASH_FACTOR = -1_640_531_535;
@@ -125,6 +125,7 @@ export function decompressLz4(
     let literals = token >> 4;
     if (literals === LONG) {
       const longer = endOfLength(source, position, end);
+      if (longer < 0) throw malformed();
       literals += sumOfLength(source, position, longer);
       position = longer;
     }
@@ -141,6 +142,7 @@ export function decompressLz4(
     let length = (token & LONG) + LEAST_MATCH_LENGTH;
     if (length === LONG + LEAST_MATCH_LENGTH) {
       const longer = endOfLength(source, position, end);
+      if (longer < 0) throw malformed();
       length += sumOfLength(source, position, longer);
       position = longer;
     }
@@ -148,18 +150,6 @@ export function decompressLz4(
     filled = copyMatch(target, filled, offset, length);
   }
   throw malformed();
-}
-
-/** The bytes of a length end with the first that isn't 255. */
-function endOfLength(source: Uint8Array, start: number, end: number): number {
-  let position = start;
-  while (position < end && source[position] === 255) position++;
-  if (position >= end) throw malformed();
-  return position + 1;
-}
-
-function sumOfLength(source: Uint8Array, start: number, end: number): number {
-  return (end - start - 1) * 255 + source[end - 1]!;
 }
 
 function malformed(): SerializationError {

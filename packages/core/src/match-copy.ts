@@ -34,3 +34,15 @@ export function copyLiterals(
   else for (let index = 0; index < length; index++) target[position + index] = source[start + index]!;
   return position + length;
 }
+
+/** Where a length ends whose bytes follow its token: with the first that isn't 255. -1: it goes on beyond `end`. */
+export function endOfLength(source: Uint8Array, start: number, end: number): number {
+  let position = start;
+  while (position < end && source[position] === 255) position++;
+  return position < end ? position + 1 : -1;
+}
+
+/** The length that ends at `end`. */
+export function sumOfLength(source: Uint8Array, start: number, end: number): number {
+  return (end - start - 1) * 255 + source[end - 1]!;
+}
