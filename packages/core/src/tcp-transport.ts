@@ -245,16 +245,13 @@ async function listen(server: net.Server, address: SocketAddress, options: Liste
       });
     });
   try {
-    await attempt();
-  } catch (error) {
-    if (
-      address.kind === "ipc" &&
-      (error as NodeJS.ErrnoException).code === "EADDRINUSE" &&
-      (await isStale(address.path))
-    ) {
+    await attempt().catch(async (error: NodeJS.ErrnoException) => {
+      const isTaken = address.kind === "ipc" && error.code === "EADDRINUSE";
+      if (!isTaken || !(await isStale(address.path))) throw error;
       unlinkSync(address.path);
-      return attempt();
-    }
+      await attempt();
+    });
+  } catch (error) {
     const reason = (error as Error).message;
     throw new ColloquyError("UNAVAILABLE", `can't listen on ${formatAddress(address)}: ${reason}`, { cause: error });
   }

@@ -1,10 +1,11 @@
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import fs, { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Channel } from "../src/channel.ts";
 import { parseAddress } from "../src/address.ts";
 import { connectChannel } from "../src/connect-channel.ts";
@@ -296,6 +297,26 @@ describe("Unix sockets", () => {
     const channel = await connectChannel(server.address);
     expect(await channel.send(1)).toBe(1);
     await channel.close();
+  });
+
+  it.each([
+    ["can't be removed", { code: "EACCES" }],
+    ["is there again", { code: "EADDRINUSE" }],
+  ])("say that the file of a process that has died %s", async (_what, cause) => {
+    const path = `${folder}/stale`;
+    await leaveStaleSocket(path);
+    const unlink = vi.spyOn(fs, "unlinkSync").mockImplementation(() => {
+      if (cause.code === "EACCES") throw Object.assign(new Error("permission denied"), cause);
+    });
+    syncBuiltinESMExports();
+    try {
+      const error = await rejectionOf(serveChannels(`ipc://[${path}]`, echo));
+      expect(error).toMatchObject({ name: "ColloquyError", code: "UNAVAILABLE", cause });
+      expect(error.message).toContain(`can't listen on ipc://[${path}]: `);
+    } finally {
+      unlink.mockRestore();
+      syncBuiltinESMExports();
+    }
   });
 
   it("leave a server alone that is alive", async () => {
