@@ -237,10 +237,6 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
     void this.#finishRead(reason);
   }
 
-  onRead(): void {
-    this.#conditions.check();
-  }
-
   onCodec(codec: Codec): void {
     this.#outbox.codec = codec;
     codec.limits = this.#messageLimits;
@@ -292,8 +288,8 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
   }
 
   get #isQuiet(): boolean {
-    if (this.#ended) return true;
-    return this.#pending.liveCount === 0 && !this.isServing && this.#outbox.idle && !this.#inbox.busy;
+    const isAwaited = this.#pending.liveCount > 0 || this.isServing;
+    return this.#ended || (!isAwaited && !this.#inbox.busy && this.#outbox.idle);
   }
 
   #lost(error: ColloquyError | undefined, executed: Executed): ColloquyError {

@@ -14,8 +14,8 @@ export interface InboxListener {
   onMessage(message: Message): void;
   /** The codec follows from the first payload: this is it. */
   onCodec(codec: Codec): void;
-  /** All that came while a message was being decoded has been read. */
-  onRead(): void;
+  /** What took a while to decode has been read, and what came meanwhile. */
+  onIdle(): void;
   /** The first payload isn't one of this side's codec; nothing more is read. */
   onUnreadableStart(payload: Buffer, error: ProtocolError): void;
   /** Nothing more can be read. */
@@ -163,7 +163,7 @@ export class Inbox implements FrameListener, ExtendedFrameHost, SegmentListener 
     try {
       // Without its segments the header is still read, so that the other side learns of the failure.
       this.#decodeSegmented({ payload, segmented, segments: unpacked });
-      this.#listener.onRead();
+      this.#listener.onIdle();
     } catch (error) {
       this.#break(error);
     }
@@ -234,7 +234,7 @@ export class Inbox implements FrameListener, ExtendedFrameHost, SegmentListener 
         }
         if (this.#decoding || this.#stopped) return;
         this.#transport.resume();
-        this.#listener.onRead();
+        this.#listener.onIdle();
       })
       .catch((error: unknown) => this.#break(error));
   }

@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
 import type { Channel, Request } from "../src/channel.ts";
+import { Codec } from "../src/codec.ts";
 import { connectChannel } from "../src/connect-channel.ts";
 import type { ConnectChannelOptions } from "../src/connect-channel.ts";
 import { ColloquyError, RemoteError } from "../src/errors.ts";
@@ -38,6 +39,18 @@ async function pairOver(address: string, options: ConnectChannelOptions & ServeC
 
 const LOCAL = "local://test";
 const TCP = "tcp://127.0.0.1:0";
+
+/** Decodes what comes once it is let. */
+class Slow extends Codec {
+  static until: Promise<void>;
+  override encode(value: unknown): Uint8Array {
+    return Buffer.from(JSON.stringify(this.serialize(value)));
+  }
+  override async decode(data: Uint8Array): Promise<unknown> {
+    await Slow.until;
+    return this.deserialize(JSON.parse(Buffer.from(data).toString()));
+  }
+}
 
 async function echo(channel: Channel): Promise<void> {
   for await (const request of channel) await request.reply(request.content);
@@ -179,6 +192,19 @@ describe.each([
     expect(await pair.near.closed).toBeUndefined();
     expect(await pair.far.closed).toBeUndefined();
     expect(await rejectionOf(pair.near.send("after"))).toMatchObject({ code: "CONNECTION_LOST", executed: "no" });
+  });
+
+  it("refuses in close a request that has come and is being decoded", async () => {
+    await using pair = await pairOver(address, { codec: Slow });
+    let go!: () => void;
+    Slow.until = new Promise((resolve) => (go = resolve));
+    const call = rejectionOf(pair.near.send("late"));
+    await until(() => pair.far.stats().receivedMessages === 1);
+    const closing = pair.far.close();
+    go();
+    await closing;
+    expect((await call).message).toContain("this side of the connection is closing");
+    expect(await pair.near.closed).toBeUndefined();
   });
 
   it("closes after the grace time when calls don't finish", async () => {
