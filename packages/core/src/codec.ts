@@ -44,8 +44,9 @@ export abstract class Codec {
   /** @internal Bytes of a message, once it is unpacked, that the peer takes. */
   maxSentBytes: number = Infinity;
   #liftedFrom: unknown;
-  /** 1 for the codec of a channel: `[type, id, content]` itself doesn't count as depth. */
-  #messageDepth = 0;
+  /** 1 while a message is encoded, or decoded: `[type, id, content]` itself doesn't count as depth. */
+  #encodedDepth = 0;
+  #decodedDepth = 0;
 
   constructor(serializers: Iterable<SerializerFactory> = []) {
     for (const factory of serializers) this.addSerializer(...factory());
@@ -106,7 +107,7 @@ export abstract class Codec {
   /** `value` in terms of null, booleans, numbers, strings, bytes, arrays and plain objects. */
   protected serialize(value: unknown): unknown {
     try {
-      return lower(value, this.table, ALL_PLAIN, this.limits.maxDepth + this.#messageDepth);
+      return lower(value, this.table, ALL_PLAIN, this.limits.maxDepth + this.#encodedDepth);
     } catch (error) {
       throw located(error);
     }
@@ -114,12 +115,14 @@ export abstract class Codec {
 
   /** The value that a result of `serialize` stands for; `plain` is changed in place. */
   protected deserialize(plain: unknown): unknown {
-    this.#liftedFrom = plain;
     try {
       const budget = new CostBudget(this.limits.maxDecodedCost);
-      return lift(plain, this.table, this.limits.maxDepth + this.#messageDepth, budget);
+      return lift(plain, this.table, this.limits.maxDepth + this.#decodedDepth, budget);
     } catch (error) {
       throw located(error);
+    } finally {
+      // A deserializer may decode with this codec: the outermost is the last.
+      this.#liftedFrom = plain;
     }
   }
 
@@ -129,12 +132,23 @@ export abstract class Codec {
    * @internal
    */
   encodeMessage(writer: ByteWriter, type: number, id: number, content: unknown): void | Promise<Uint8Array> {
-    this.#messageDepth = 1;
-    const bytes = this.#messageOnly(() => this.encode([type, id, content]));
-    if (bytes instanceof Uint8Array) return writer.append(bytes);
-    return bytes.catch((error: unknown) => {
+    this.#encodedDepth = 1;
+    let bytes: unknown;
+    try {
+      bytes = this.encode([type, id, content]);
+    } catch (error) {
       throw withoutMessagePlace(error);
-    });
+    } finally {
+      if (!(bytes instanceof Promise)) this.#encodedDepth = 0;
+    }
+    if (!(bytes instanceof Promise)) return writer.append(checkedBytes(bytes, this.name));
+    const settled = (): void => void (this.#encodedDepth = 0);
+    return bytes.finally(settled).then(
+      (ready: unknown) => checkedBytes(ready, this.name),
+      (error: unknown) => {
+        throw withoutMessagePlace(error);
+      },
+    );
   }
 
   /**
@@ -145,16 +159,18 @@ export abstract class Codec {
    */
   decodeMessage(bytes: Buffer, start: number, end: number, message: Message): void | Promise<void> {
     this.#liftedFrom = undefined;
-    this.#messageDepth = 1;
+    this.#decodedDepth = 1;
     try {
       // A codec may keep them for as long as it decodes; a socket reads into the same memory again.
       const decoded = this.decode(Buffer.from(bytes.subarray(start, end)));
       if (!(decoded instanceof Promise)) {
+        this.#decodedDepth = 0;
         this.#liftedFrom = undefined;
         return readMessage(decoded, message);
       }
       return decoded.then(
         (ready) => {
+          this.#decodedDepth = 0;
           this.#liftedFrom = undefined;
           readMessage(ready, message);
         },
@@ -168,6 +184,7 @@ export abstract class Codec {
   /** After a failure in `deserialize` the header of the message is there all the same. */
   #readHeaderOf(error: unknown, message: Message): void {
     const plain = this.#liftedFrom;
+    this.#decodedDepth = 0;
     this.#liftedFrom = undefined;
     if (error instanceof ProtocolError) throw error;
     if (!(error instanceof SerializationError)) {
@@ -178,14 +195,12 @@ export abstract class Codec {
     readMessage([plain[0], plain[1], undefined], message);
     message.error = withoutMessagePlace(error) as SerializationError;
   }
+}
 
-  #messageOnly<T>(encode: () => T): T {
-    try {
-      return encode();
-    } catch (error) {
-      throw withoutMessagePlace(error);
-    }
-  }
+/** What `encode` of a codec of one's own has returned. @throws SerializationError for anything but bytes. */
+export function checkedBytes(encoded: unknown, name: string): Uint8Array {
+  if (encoded instanceof Uint8Array) return encoded;
+  throw new SerializationError(`encode of codec "${name}" gave ${describeType(encoded)} in place of a Uint8Array`);
 }
 
 /** For values that are encoded by themselves. It holds memory while that is done only. */

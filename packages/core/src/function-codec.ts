@@ -1,6 +1,6 @@
-import { Codec } from "./codec.ts";
+import { Codec, checkedBytes } from "./codec.ts";
 import type { CodecClass } from "./codec.ts";
-import { ColloquyError, SerializationError, describeType } from "./errors.ts";
+import { ColloquyError, describeType } from "./errors.ts";
 import type { SerializerFactory } from "./serializers.ts";
 import { asBuffer } from "./utf8.ts";
 
@@ -61,19 +61,14 @@ class FunctionCodec extends Codec {
   override encode(value: unknown): Uint8Array | Promise<Uint8Array> {
     const encode = this.#encode;
     const bytes: unknown = encode(this.serialize(value));
-    return bytes instanceof Promise ? bytes.then((ready) => this.#checked(ready)) : this.#checked(bytes);
+    return bytes instanceof Promise
+      ? bytes.then((ready) => checkedBytes(ready, this.#name))
+      : checkedBytes(bytes, this.#name);
   }
 
   override decode(bytes: Uint8Array): unknown {
     const decode = this.#decode;
     const plain = decode(asBuffer(bytes));
     return plain instanceof Promise ? plain.then((ready) => this.deserialize(ready)) : this.deserialize(plain);
-  }
-
-  #checked(bytes: unknown): Uint8Array {
-    if (bytes instanceof Uint8Array) return bytes;
-    throw new SerializationError(
-      `encode of codec "${this.#name}" gave ${describeType(bytes)} in place of a Uint8Array`,
-    );
   }
 }

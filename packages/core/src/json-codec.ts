@@ -20,13 +20,15 @@ const HEADER = /^\s*\[\s*([0-3])\s*,\s*(\d{1,10})\s*,/;
  */
 export class JsonCodec extends Codec {
   readonly #encoder: JsonEncoder = new JsonEncoder(this.table, NOWHERE);
+  /** A getter of what is sent may encode with this codec. */
+  #alone: JsonEncoder | undefined;
 
   override get name(): string {
     return "json";
   }
 
   override encode(value: unknown): Uint8Array {
-    const encoder = this.#encoder;
+    const encoder = (this.#alone ??= new JsonEncoder(this.table, NOWHERE));
     return this.segments.apart(() =>
       encodeAlone((writer) => {
         encoder.writer = writer;

@@ -133,7 +133,7 @@ export class PendingCalls {
     if (call === GIVEN_UP) this.lateCount++;
     else if (error !== undefined) {
       const reason = `the answer can't be decoded: ${error.message}`;
-      call.onFailure(new ColloquyError(error.code, reason, { cause: error, executed: "yes" }));
+      call.onFailure(new ColloquyError(error.code, reason, { cause: error, executed: isResult ? "yes" : "unknown" }));
     } else if (isResult) call.onResult(content);
     else call.onException(content);
   }
