@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { ColloquyError, JsonCodec, quoted, resolveLimits, warn } from "@colloquy/core";
+import { ColloquyError, JsonCodec, factoriesOf, quoted, resolveLimits, warn } from "@colloquy/core";
 import type { CodecOption, Limits, SerializerFactory, TlsOptions } from "@colloquy/core";
 import { RemoteNode, connect, expose, serve, service, serviceProxy } from "@colloquy/rpc";
 import type { Connection, Dialect, MethodFailureListener, Remote, Server } from "@colloquy/rpc";
@@ -235,7 +235,7 @@ async function setUp(address: string, options: ContainerOptions): Promise<Contai
   const agents = new AgentTable();
   const root = service({ validate_aid: expose((id: unknown) => className(agents, id)), agents });
   const rootName = randomUUID();
-  const extraSerializers = [dateSerializer, ...(options.extraSerializers ?? [])];
+  const extraSerializers = [dateSerializer, ...factoriesOf(options.extraSerializers)];
   const { codec = JsonCodec, tls, limits, dialect, onMethodFailure } = options;
   const ownCodec = codec === "auto" ? JsonCodec : codec;
   const common = { extraSerializers, tls, limits, dialect, rootName, onMethodFailure };

@@ -131,6 +131,11 @@ describe("different serializers", () => {
     const made = newContainer(newAddress(), { extraSerializers: [dates] });
     await expect(made).rejects.toThrow(/DateTime/);
   });
+
+  it("that are no list are refused by create", async () => {
+    const made = newContainer(newAddress(), { extraSerializers: 5 as never });
+    await expect(made).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+  });
 });
 
 describe.each([

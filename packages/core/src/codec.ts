@@ -9,7 +9,7 @@ import { readMessage } from "./message.ts";
 import type { Message } from "./message.ts";
 import { HelloWanted, Segments } from "./segments.ts";
 import type { SegmentPacker } from "./segments.ts";
-import { SerializerTable } from "./serializers.ts";
+import { SerializerTable, tripleOf } from "./serializers.ts";
 import type { Shapes } from "./shapes.ts";
 import type { BuiltinTypes, Class, SerializerFactory } from "./serializers.ts";
 
@@ -49,7 +49,8 @@ export abstract class Codec {
   #decodedDepth = 0;
 
   constructor(serializers: Iterable<SerializerFactory> = []) {
-    for (const factory of serializers) this.addSerializer(...factory());
+    let number = 0;
+    for (const factory of serializers) this.addSerializer(...tripleOf(factory, number++));
   }
 
   /** Bytes for a value, or a promise of them. */

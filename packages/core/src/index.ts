@@ -34,7 +34,7 @@ export type { CodecFunctions } from "./function-codec.ts";
 export { HELLO_PATH, NO_KWARGS, makeHello, readHello } from "./hello.ts";
 export type { Dialect, Hello, HelloSide, PeerTraits } from "./hello.ts";
 export { JsonCodec } from "./json-codec.ts";
-export { checkCodecOption, codecFor, connectingCodec } from "./known-codecs.ts";
+export { checkCodecOption, codecFor, connectingCodec, factoriesOf } from "./known-codecs.ts";
 export type { CodecOption } from "./known-codecs.ts";
 export { DEFAULT_LIMITS, LIMITS_BEFORE_HELLO, limitsBeforeHello, resolveLimits, timerMs } from "./limits.ts";
 export type { Limits } from "./limits.ts";

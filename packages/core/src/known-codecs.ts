@@ -32,6 +32,22 @@ function checkedClass(option: unknown): CodecClass {
   throw new ColloquyError("INVALID_ARGUMENT", `codec is ${shown}; it takes a class, such as JsonCodec or MsgPackCodec`);
 }
 
+/**
+ * The serializers of an option, which may be a generator.
+ *
+ * @throws ColloquyError `INVALID_ARGUMENT` where they are none.
+ */
+export function factoriesOf(option: Iterable<SerializerFactory> | undefined): readonly SerializerFactory[] {
+  const given: unknown = option ?? [];
+  if (typeof (given as Partial<Iterable<unknown>>)[Symbol.iterator] !== "function") {
+    const reason = `extraSerializers is ${describeType(given)}; it takes an array of functions`;
+    throw new ColloquyError("INVALID_ARGUMENT", reason);
+  }
+  const factories = [...(given as Iterable<SerializerFactory>)];
+  checkFactories(factories);
+  return factories;
+}
+
 function checkFactories(serializers: Iterable<unknown>): void {
   for (const factory of serializers) {
     if (typeof factory === "function") continue;
@@ -49,8 +65,8 @@ function checkFactories(serializers: Iterable<unknown>): void {
  *
  * @throws ColloquyError `INVALID_ARGUMENT`, or what a factory throws.
  */
-export function checkCodecOption(option: CodecOption, serializers: Iterable<SerializerFactory>): void {
-  codecFor(option === "auto" ? JsonCodec : option, serializers, ignore);
+export function checkCodecOption(option: CodecOption, factories: readonly SerializerFactory[]): void {
+  codecFor(option === "auto" ? JsonCodec : option, factories, ignore);
 }
 
 /**
@@ -59,11 +75,9 @@ export function checkCodecOption(option: CodecOption, serializers: Iterable<Seri
  */
 export function codecFor(
   option: CodecOption,
-  serializers: Iterable<SerializerFactory>,
+  factories: readonly SerializerFactory[],
   onFailure: (error: unknown) => void,
 ): Codec | CodecChooser {
-  const factories = [...serializers];
-  checkFactories(factories);
   if (option !== "auto") return new (checkedClass(option))(factories);
   return (firstByte) => {
     const type = classOf(firstByte);
@@ -90,7 +104,7 @@ export function connectingCodec(
   if ((option as CodecOption) === "auto") {
     throw new ColloquyError("INVALID_ARGUMENT", 'codec "auto" is for servers; the side that connects takes a class');
   }
-  return codecFor(option ?? JsonCodec, serializers ?? [], ignore) as Codec;
+  return codecFor(option ?? JsonCodec, factoriesOf(serializers), ignore) as Codec;
 }
 
 function ignore(): void {}

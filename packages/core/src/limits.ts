@@ -1,4 +1,4 @@
-import { ColloquyError } from "./errors.ts";
+import { ColloquyError, describeType } from "./errors.ts";
 
 /** Limits of one connection. All are on by default; `docs/limits.md` lists them. */
 export interface Limits {
@@ -111,10 +111,13 @@ export const MAX_FRAME_BYTES = 0x7fff_ffff;
 /**
  * The defaults with `changes` over them.
  *
- * @throws ColloquyError `INVALID_ARGUMENT` for an unknown name or a value that is no positive number; `maxMessageBytes` is at most 2^31-1,
+ * @throws ColloquyError `INVALID_ARGUMENT` for what is no object, an unknown name or a value that is no positive number; `maxMessageBytes` is at most 2^31-1,
  * `maxDepth` at most 1,000.
  */
 export function resolveLimits(changes: Partial<Limits> = {}): Limits {
+  const given: unknown = changes;
+  if (typeof given !== "object" || given === null || Array.isArray(given))
+    throw new ColloquyError("INVALID_ARGUMENT", `limits is ${describeType(given)}; it takes an object of numbers`);
   const entries = Object.entries(changes);
   // One object for all connections that change nothing.
   if (entries.length === 0) return DEFAULT_LIMITS;

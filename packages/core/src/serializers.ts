@@ -151,6 +151,14 @@ export class SerializerTable {
   }
 }
 
+/** What a factory makes; `number` is its place. @throws ColloquyError `INVALID_ARGUMENT` where that is no triple. */
+export function tripleOf(factory: SerializerFactory, number: number): ReturnType<SerializerFactory> {
+  const made: unknown = factory();
+  if (Array.isArray(made)) return made as unknown as ReturnType<SerializerFactory>;
+  const reason = `serializer ${number} returns ${describeType(made)} instead of [type, serialize, deserialize]`;
+  throw new ColloquyError("INVALID_ARGUMENT", reason);
+}
+
 /** Why a value isn't sent that nothing takes, and what to do: `reason` is for those of which the type says nothing better. */
 export function refusalOf(value: unknown, reason: string): string {
   if (value instanceof Promise) return "a promise; await it first";

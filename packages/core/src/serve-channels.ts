@@ -2,7 +2,7 @@ import { Channel } from "./channel.ts";
 import type { ChannelOptions } from "./connect-channel.ts";
 import { ColloquyError } from "./errors.ts";
 import { JsonCodec } from "./json-codec.ts";
-import { checkCodecOption, codecFor } from "./known-codecs.ts";
+import { checkCodecOption, codecFor, factoriesOf } from "./known-codecs.ts";
 import type { CodecOption } from "./known-codecs.ts";
 import { resolveLimits } from "./limits.ts";
 import type { Limits } from "./limits.ts";
@@ -42,7 +42,7 @@ export async function serveChannels(
 ): Promise<ChannelServer> {
   const limits = resolveLimits(options.limits);
   const channels = new Set<Channel>();
-  const serializers = [...(options.extraSerializers ?? [])];
+  const serializers = factoriesOf(options.extraSerializers);
   const { codec = JsonCodec } = options;
   checkCodecOption(codec, serializers);
   const onTransport = (transport: Transport): void => {

@@ -7,9 +7,10 @@ import { ColloquyError, RemoteError } from "../src/errors.ts";
 import { JsonCodec } from "../src/json-codec.ts";
 import { LocalNetwork } from "../src/local-transport.ts";
 import { MsgPackCodec } from "../src/msgpack-codec.ts";
+import type { SerializerFactory } from "../src/serializers.ts";
 import { serveChannels } from "../src/serve-channels.ts";
 import type { ChannelServer, ServeChannelsOptions } from "../src/serve-channels.ts";
-import { RawPeer, RawServer, Stranger, bytes, frame, hex, rejectionOf, until } from "./support.ts";
+import { RawPeer, RawServer, Stranger, bytes, frame, hex, rejectionOf, thrownBy, until } from "./support.ts";
 
 interface Pair extends AsyncDisposable {
   readonly server: ChannelServer;
@@ -828,5 +829,26 @@ describe("serveChannels", () => {
     expect(await rejectionOf(serveChannels(TCP, echo, options))).toMatchObject(wrong);
     expect(await rejectionOf(serveChannels(TCP, echo, { ...options, codec: "auto" }))).toMatchObject(wrong);
     expect(await rejectionOf(connectChannel(TCP, options))).toMatchObject(wrong);
+  });
+
+  it.each([5, true, {}, () => []])("takes %o for no list of serializers", async (wrong) => {
+    const text = expect.stringMatching(/^extraSerializers is \w+; it takes an array of functions$/);
+    for (const codec of [undefined, "auto"] as const) {
+      const attempt = serveChannels(TCP, echo, { codec, extraSerializers: wrong as never });
+      expect(await rejectionOf(attempt)).toMatchObject({ code: "INVALID_ARGUMENT", message: text });
+    }
+    const attempt = connectChannel(TCP, { extraSerializers: wrong as never });
+    expect(await rejectionOf(attempt)).toMatchObject({ code: "INVALID_ARGUMENT", message: text });
+  });
+
+  it.each([3, null, undefined, {}, Promise.resolve([])])("says which factory returns %o", async (made) => {
+    const date: SerializerFactory<Date> = () => [Date, Number, (time: number) => new Date(time)];
+    const extraSerializers = [date, (() => made) as never];
+    const wrong = {
+      code: "INVALID_ARGUMENT",
+      message: expect.stringMatching(/^serializer 1 returns \w+ instead of \[/),
+    };
+    expect(await rejectionOf(connectChannel(TCP, { extraSerializers }))).toMatchObject(wrong);
+    expect(thrownBy(() => new JsonCodec(extraSerializers))).toMatchObject(wrong);
   });
 });

@@ -230,6 +230,11 @@ describe("resolveLimits", () => {
     }
   });
 
+  it.each([null, "x", 5, [], () => 5])("takes no %o", (wrong) => {
+    const text = expect.stringContaining("; it takes an object of numbers");
+    expect(thrownBy(() => resolveLimits(wrong as never))).toMatchObject({ code: "INVALID_ARGUMENT", message: text });
+  });
+
   it("takes at most 1,000 levels", () => {
     expect(resolveLimits({ maxDepth: 1000 }).maxDepth).toBe(1000);
     for (const maxDepth of [1001, Infinity])

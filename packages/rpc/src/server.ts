@@ -4,6 +4,7 @@ import {
   JsonCodec,
   checkCodecOption,
   codecFor,
+  factoriesOf,
   listenTransport,
   resolveLimits,
   warn,
@@ -54,7 +55,7 @@ export async function serve(
 ): Promise<Server> {
   checkRoot(root);
   const limits = resolveLimits(options.limits);
-  const serializers = [...(options.extraSerializers ?? [])];
+  const serializers = factoriesOf(options.extraSerializers);
   const { codec: codecOption = JsonCodec } = options;
   checkCodecOption(codecOption, serializers);
   const connections = new Set<Connection>();

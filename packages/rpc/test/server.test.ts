@@ -231,6 +231,9 @@ describe("what a user's code throws", () => {
         throw new Error("broken factory");
       };
       await expect(serve(newAddress(), root, { codec, extraSerializers: [broken] })).rejects.toThrow("broken factory");
+      await expect(serve(newAddress(), root, { codec, extraSerializers: 5 as never })).rejects.toMatchObject({
+        code: "INVALID_ARGUMENT",
+      });
       await expect(serve(newAddress(), root, { codec, extraSerializers: [twice, twice] })).rejects.toMatchObject({
         code: "INVALID_ARGUMENT",
         message: 'there is already a serializer for type "Date"',
