@@ -1,6 +1,6 @@
 import type { Codec } from "./codec.ts";
 import type { Endpoint } from "./endpoint.ts";
-import { ColloquyError } from "./errors.ts";
+import { ColloquyError, SerializationError } from "./errors.ts";
 import { readException } from "./exception.ts";
 import { CHANNEL_HELLO_PATH, NO_KWARGS, makeChannelHello, readHello } from "./hello.ts";
 import type { Hello, PeerTraits } from "./hello.ts";
@@ -96,12 +96,20 @@ export class ChannelHello {
           this.#endpoint.destroy(new ColloquyError(error.code, error.message));
         else this.#settle(undefined);
       },
-      onFailure: ({ code }) => {
-        if (code === "RESOURCE_EXHAUSTED") this.#release();
+      onFailure: (error) => {
+        if (error.code === "RESOURCE_EXHAUSTED") this.#release();
+        else if (error.code === "SERIALIZATION_ERROR" && call.id < 0) this.#failAsking(error);
         else this.#settle(undefined);
       },
     };
     return call;
+  }
+
+  /** What waits for hello is to fail with what it has failed with: it is encoded again, but not before it waits. */
+  #failAsking(error: ColloquyError): void {
+    const reason = error instanceof SerializationError ? error.reason : error.message;
+    this.#types.whyPlain = `it takes hello, which this side can't send: ${reason}`;
+    queueMicrotask(() => this.#settle(undefined));
   }
 
   /** A peer that is silent is plain. Should it answer later, nobody waits for it. */

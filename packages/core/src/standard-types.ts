@@ -37,6 +37,8 @@ export class StandardTypes implements BuiltinTypes {
   peer: PeerTypes;
   /** This side has said hello: the peer may send them. */
   expected = false;
+  /** Why a peer that is plain takes none. */
+  whyPlain = "the peer said no hello, so it takes no built-in types";
   readonly #codec: Codec;
 
   constructor(codec: Codec, peer: PeerTypes) {
@@ -66,7 +68,7 @@ export class StandardTypes implements BuiltinTypes {
   refusal(value: unknown): string | undefined {
     if (this.peer !== "plain" || (value !== undefined && typeOf(value) === undefined)) return undefined;
     const advice = typeof value === "object" ? "; a serializer in extraSerializers carries it" : "";
-    return `${describeType(value)}: the peer said no hello, so it takes no built-in types${advice}`;
+    return `${describeType(value)}: ${this.whyPlain}${advice}`;
   }
 
   decode(typeId: number, data: unknown, budget: DecodingBudget): unknown {

@@ -71,6 +71,25 @@ describe.each([
 ])("hello between channels in %s", (_name, codec) => {
   const value = new Map<unknown, unknown>([["when", [DATE, undefined, 5n]]]);
 
+  it("that this side can't encode is named where such a value is sent", async () => {
+    await using channels = await pair({ codec, limits: { maxDepth: 2 } }, { codec });
+    const { near, far } = channels;
+    void echo(far);
+    const refused = {
+      code: "SERIALIZATION_ERROR",
+      message: expect.stringMatching(/^Date: it takes hello, which this side can't send: nested deeper .*maxDepth/),
+    };
+    const [first, plain, second] = [rejectionOf(near.send(DATE)), near.send("plain"), rejectionOf(near.send(DATE))];
+    expect(await first).toMatchObject(refused);
+    expect(await plain).toBe("plain");
+    expect(await second).toMatchObject(refused);
+    expect(await rejectionOf(near.send(DATE))).toMatchObject(refused);
+    await using others = await pair({ codec, limits: { maxDepth: 2 } }, { codec });
+    const lost = rejectionOf(others.near.send(DATE));
+    others.near.destroy();
+    expect(await lost).toMatchObject({ code: "CONNECTION_LOST", executed: "no" });
+  });
+
   it("is said by the client when it has such a value, and by none of the two again", async () => {
     await using channels = await pair({ codec });
     const { near, far } = channels;
