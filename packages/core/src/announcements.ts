@@ -1,9 +1,8 @@
 import { ProtocolError } from "./errors.ts";
 import { fits } from "./extended-frames.ts";
 import type { FrameWriter } from "./frame-writer.ts";
+import { following } from "./message.ts";
 import type { Shipment } from "./shipment.ts";
-
-const LARGEST_HANDLE = 0xffff_ffff;
 
 /** The messages with segments that the peer of one connection knows of and has not released, by handle. */
 export class Announcements {
@@ -42,8 +41,4 @@ export class Announcements {
     this.#shipments.delete(handle);
     this.#countedBytes -= segmentBytes + bytesBeside;
   }
-}
-
-function following(handle: number): number {
-  return handle === LARGEST_HANDLE ? 0 : handle + 1;
 }

@@ -135,9 +135,10 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
       this.#outbox.abandon(call);
       return -1;
     }
-    const hasLeft = !this.#outbox.withdraw(id);
+    const hasLeft = !this.#outbox.isUnsent(id);
+    // What a withdrawal makes room for is sent at once, and may end the connection: the call is no more by then.
     if (hasLeft) this.#pending.giveUp(id);
-    else this.#pending.remove(id);
+    else if (this.#pending.remove(id) !== undefined) this.#outbox.withdraw(id);
     this.#conditions.check();
     return hasLeft ? id : -1;
   }

@@ -10,6 +10,11 @@ export const NOTIFICATION = 3;
 /** Ids are unsigned 32-bit integers. */
 export const LARGEST_ID = 0xffff_ffff;
 
+/** The id, or handle, after this one: they go round. */
+export function following(id: number): number {
+  return id === LARGEST_ID ? 0 : id + 1;
+}
+
 /** `[type, id, content]` as a codec reads it. One object is used again for every message of a channel. */
 export interface Message {
   type: number;

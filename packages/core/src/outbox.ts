@@ -239,9 +239,9 @@ export class Outbox implements FrameWriterListener, MessageWriterListener, Outgo
     this.#waiting = this.#waiting.abandon(call);
   }
 
-  /** Takes back a request whose segments have not all left. False: it has left. */
-  withdraw(id: number): boolean {
-    return this.#segments?.withdraw(REQUEST, id) === true;
+  /** Takes back a request that is unsent. */
+  withdraw(id: number): void {
+    this.#segments?.withdraw(REQUEST, id);
   }
 
   /** An answer isn't wanted any more: where it is large, and on its way, the rest of it stays here. */

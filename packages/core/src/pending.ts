@@ -1,5 +1,5 @@
 import { ColloquyError, ProtocolError } from "./errors.ts";
-import { LARGEST_ID } from "./message.ts";
+import { following } from "./message.ts";
 
 const FIRST_SLOT_COUNT = 4;
 
@@ -192,8 +192,4 @@ export class PendingCalls {
       } else this.#setAside(id, call);
     }
   }
-}
-
-function following(id: number): number {
-  return id === LARGEST_ID ? 0 : id + 1;
 }

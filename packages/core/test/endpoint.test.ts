@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { Codec } from "../src/codec.ts";
 import type { CodecClass } from "../src/codec.ts";
 import { Endpoint } from "../src/endpoint.ts";
@@ -12,7 +12,8 @@ import { MsgPackCodec } from "../src/msgpack-codec.ts";
 import type { PendingCall } from "../src/pending.ts";
 import { shapeFunctions } from "../src/shape-functions.ts";
 import type { Transport } from "../src/transport.ts";
-import { thrownBy, until } from "./support.ts";
+import { HandTransport } from "./sending-support.ts";
+import { greeted, thrownBy, until } from "./support.ts";
 
 /** A call that records its one outcome. */
 class Call implements PendingCall {
@@ -169,6 +170,33 @@ describe("Endpoint", () => {
     await until(() => near.endpoint.stats().lateAnswers === 1);
     expect(call.outcomes).toStrictEqual([]);
     expect(near.ends).toStrictEqual([]);
+  });
+
+  it("has forgotten a call that is given up before its withdrawal leaves, which may end the connection", () => {
+    const transport = new HandTransport();
+    transport.keeps = true;
+    const side = new Side(transport, greeted(new MsgPackCodec()), {});
+    side.endpoint.extend({
+      software: "by hand",
+      maxMessageBytes: Infinity,
+      maxReferenceCount: 1,
+      maxSegmentBytes: 1e9,
+      receiptBytes: 1,
+      shapeCount: 0,
+      root: undefined,
+    });
+    const [call, next] = [new Call(), new Call()];
+    side.endpoint.request(call, new Uint8Array(5_000_000));
+    side.endpoint.request(next, new Uint8Array(5_000_000));
+    transport.leave();
+    const write = vi.spyOn(transport, "write").mockImplementation(() => {
+      side.endpoint.destroy();
+      return true;
+    });
+    expect(side.endpoint.giveUp(call)).toBe(-1);
+    expect(write).toHaveBeenCalled();
+    expect(side.ends).toHaveLength(1);
+    expect([call.outcomes, next.outcomes]).toStrictEqual([[], [["failure", "CONNECTION_LOST", "no"]]]);
   });
 
   it("never sends a call that was given up while it waited, or while it was being encoded", async () => {
