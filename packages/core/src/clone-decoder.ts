@@ -1,6 +1,6 @@
 import { CLONE_BYTE, KIND } from "./clone-kinds.ts";
 import { CloneReader } from "./clone-reader.ts";
-import { CONTAINER_COST, ENTRY_COST, SCALAR_COST } from "./decoded-cost.ts";
+import { SCALAR_COST } from "./decoded-cost.ts";
 import { SerializationError } from "./errors.ts";
 import { indexKeyCost, indexOfKey } from "./index-key-cost.ts";
 import type { Limits } from "./limits.ts";
@@ -22,8 +22,8 @@ import {
   readUrl,
 } from "./standard-values.ts";
 
-/** Short bytes as a value: memory and time. */
-const SHORT_BYTES_COST = 256;
+/** Engines make tables of arrays that are longer from the start. */
+const LONGEST_PRESET_LENGTH = 2 ** 24;
 
 /** In the place of what is made once its data is there, and of a hole in an array. */
 const UNFINISHED = Symbol("unfinished");
@@ -39,6 +39,8 @@ export class CloneDecoder {
   readonly #reader = new CloneReader();
   /** In the order of their numbers. */
   #objects: unknown[] = [];
+  /** True where keys that are indices have been counted. */
+  #isChecked = false;
 
   constructor(table: SerializerTable, segments: Segments) {
     this.#table = table;
@@ -48,6 +50,7 @@ export class CloneDecoder {
   open(bytes: Buffer, start: number, end: number, limits: Limits): void {
     this.#reader.open(bytes, start, end, limits);
     this.#objects = [];
+    this.#isChecked = false;
   }
 
   /** The clone starts with its byte, and with the head of an array of `length` elements where that is given. */
@@ -66,8 +69,17 @@ export class CloneDecoder {
     return value;
   }
 
-  finish(): void {
+  /**
+   * Reads the one value that is left, of at most `depth` levels. One that may take more memory than is allowed is checked as a whole
+   * before anything is made of it.
+   *
+   * @throws SerializationError with the place in the value; also where bytes are left.
+   */
+  readLast(depth: number): unknown {
+    this.#isChecked = this.#reader.check(depth);
+    const value = this.read(depth);
     this.#reader.finish();
+    return value;
   }
 
   /** Lets go of everything. */
@@ -97,7 +109,7 @@ export class CloneDecoder {
       case 0xc4:
       case 0xc5:
       case 0xc6:
-        return this.#made(reader.bytes(reader.unsigned(1 << (head - 0xc4))), SHORT_BYTES_COST);
+        return this.#made(reader.bytes(reader.unsigned(1 << (head - 0xc4))));
       case 0xdc:
       case 0xdd:
         return this.#array(reader.unsigned(2 << (head - 0xdc)), depth);
@@ -145,9 +157,9 @@ export class CloneDecoder {
     }
   }
 
-  /** An object gets its number before what is in it. */
-  #made<T>(object: T, cost: number): T {
-    this.#reader.spend(cost);
+  /** An object gets its number before what is in it. `cost` is that of kinds: what MsgPack has, too, the check counts. */
+  #made<T>(object: T, cost = 0): T {
+    if (cost > 0) this.#reader.spend(cost);
     this.#objects.push(object);
     return object;
   }
@@ -157,21 +169,20 @@ export class CloneDecoder {
     const object = this.#objects[number];
     if (object === undefined) throw new SerializationError(`reference to object ${number}, which hasn't come`);
     if (object === UNFINISHED) throw new SerializationError(`reference to object ${number} from within its own data`);
-    this.#reader.spend(SCALAR_COST);
     return object;
   }
 
   #array(declared: number, depth: number): unknown[] {
     if (depth <= 0) throw tooDeep();
-    const count = this.#reader.checkCount(declared, 1, "elements");
-    this.#reader.spend(count * SCALAR_COST);
-    const result = this.#made<unknown[]>([], CONTAINER_COST);
+    const count = this.#reader.declare(declared, 1, "elements");
+    // An empty array that grows has room for seventeen.
+    const result = this.#made(Array<unknown>(Math.min(count, LONGEST_PRESET_LENGTH)));
     let index = 0;
     try {
       for (; index < count; index++) {
         const item = this.#read(depth - 1);
-        if (item === HOLE) result.length++;
-        else result.push(item);
+        if (item !== HOLE) result[index] = item;
+        else if (index >= result.length) result.length = index + 1;
       }
     } catch (error) {
       throw within(error, index);
@@ -181,9 +192,8 @@ export class CloneDecoder {
 
   #map(declared: number, depth: number): Record<string, unknown> {
     if (depth <= 0) throw tooDeep();
-    const count = this.#reader.checkCount(declared, 2, "keys and values");
-    this.#reader.spend(count * ENTRY_COST);
-    const result = this.#made<Record<string, unknown>>({}, CONTAINER_COST);
+    const count = this.#reader.declare(declared, 2, "keys and values");
+    const result = this.#made<Record<string, unknown>>({});
     let key: string | undefined;
     let highestIndex = -1;
     try {
@@ -192,7 +202,7 @@ export class CloneDecoder {
         key = this.#text();
         const index = indexOfKey(key);
         if (index > highestIndex) {
-          this.#reader.spend(indexKeyCost(index, highestIndex));
+          if (!this.#isChecked) this.#reader.spend(indexKeyCost(index, highestIndex));
           highestIndex = index;
         }
         checkKey(key);
@@ -208,7 +218,7 @@ export class CloneDecoder {
 
   #entries(depth: number): Map<unknown, unknown> {
     if (depth <= 0) throw tooDeep();
-    const count = this.#reader.checkCount(this.#number("the size of a Map"), 2, "keys and values");
+    const count = this.#reader.declare(this.#number("the size of a Map"), 2, "keys and values");
     this.#reader.spend(count * HASHED_ENTRY_COST);
     const result = this.#made(new Map<unknown, unknown>(), COLLECTION_COST);
     let index = 0;
@@ -222,7 +232,7 @@ export class CloneDecoder {
 
   #members(depth: number): Set<unknown> {
     if (depth <= 0) throw tooDeep();
-    const count = this.#reader.checkCount(this.#number("the size of a Set"), 1, "values");
+    const count = this.#reader.declare(this.#number("the size of a Set"), 1, "values");
     this.#reader.spend(count * HASHED_ENTRY_COST);
     const result = this.#made(new Set<unknown>(), COLLECTION_COST);
     let index = 0;
@@ -236,14 +246,16 @@ export class CloneDecoder {
 
   #error(depth: number): Error {
     if (depth <= 0) throw tooDeep();
-    const [name, message, gathers] = [this.#text(), this.#text(), this.#read(0)];
-    if (gathers === null) {
+    const [name, message, gathers] = [this.#text(), this.#text(), this.#reader.byte()];
+    if (gathers !== 0xc0 && gathers !== 0xc2 && gathers !== 0xc3)
+      throw new SerializationError("malformed Error in a structured clone: neither null nor a boolean");
+    if (gathers === 0xc0) {
       const place = this.#objects.push(UNFINISHED) - 1;
       const whole = readError({ ...this.#errorParts(depth), name, message }, this.#reader);
       this.#objects[place] = whole;
       return whole;
     }
-    const error = this.#made(newError(name, message, gathers === true), ERROR_COST);
+    const error = this.#made(newError(name, message, gathers === 0xc3), ERROR_COST);
     completeError(error, this.#errorParts(depth));
     return error;
   }
@@ -275,7 +287,7 @@ export class CloneDecoder {
 
   #ndArray(): NdArray {
     const [dtype, order] = [this.#text(), this.#text()];
-    const count = this.#reader.checkCount(this.#number("the number of dimensions"), 1, "dimensions");
+    const count = this.#reader.declare(this.#number("the number of dimensions"), 1, "dimensions");
     this.#reader.spend(count * SCALAR_COST);
     const shape = Array.from({ length: count }, () => this.#number("the size of a dimension"));
     return arrayOn(this.#bytes(1), dtype, shape, order);

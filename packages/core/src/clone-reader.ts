@@ -1,6 +1,7 @@
-import { TEXT_COST } from "./decoded-cost.ts";
+import { checkClone } from "./clone-check.ts";
 import { SerializationError } from "./errors.ts";
 import type { Limits } from "./limits.ts";
+import { mayBeCostly } from "./msgpack-check.ts";
 import type { DecodingBudget } from "./serializers.ts";
 import { readUtf8 } from "./utf8.ts";
 
@@ -11,6 +12,8 @@ export class CloneReader implements DecodingBudget {
   #bytes: Buffer = NO_BYTES;
   #position = 0;
   #end = 0;
+  /** What may be declared and spent yet. */
+  #undeclared = 0;
   #budget = 0;
 
   /** Starts with `bytes[start..end)`. The bytes are read during the calls that follow and not kept. */
@@ -18,7 +21,15 @@ export class CloneReader implements DecodingBudget {
     this.#bytes = bytes;
     this.#position = start;
     this.#end = end;
+    this.#undeclared = end - start;
     this.#budget = limits.maxDecodedCost;
+  }
+
+  /** Checks what is left as a whole where it may take more memory than is allowed. True where it does so. */
+  check(maxDepth: number): boolean {
+    if (!mayBeCostly(this.#end - this.#position, this.#budget)) return false;
+    this.#budget -= checkClone(this.#bytes, this.#position, this.#end, maxDepth, this.#budget);
+    return true;
   }
 
   close(): void {
@@ -55,10 +66,18 @@ export class CloneReader implements DecodingBudget {
     throw new SerializationError(`structured clone declares ${count} ${what}, ${left} bytes are left`);
   }
 
+  /** A count of values: each has a byte of its own, so all that is declared in a message isn't more than it has. */
+  declare(count: number, leastBytes: number, what: string): number {
+    this.checkCount(count, leastBytes, what);
+    this.#undeclared -= count * leastBytes;
+    if (this.#undeclared < 0)
+      throw new SerializationError(`structured clone declares more ${what} than there are bytes`);
+    return count;
+  }
+
   /** A copy of the next bytes, in memory of their own. */
   bytes(length: number): Uint8Array<ArrayBuffer> {
     this.checkCount(length, 1, "bytes");
-    this.spend(length);
     const start = this.#advance(length);
     const result = new Uint8Array(length);
     result.set(this.#bytes.subarray(start, start + length));
@@ -67,7 +86,6 @@ export class CloneReader implements DecodingBudget {
 
   text(length: number): string {
     this.checkCount(length, 1, "bytes");
-    this.spend(TEXT_COST + length);
     const start = this.#advance(length);
     return readUtf8(this.#bytes, start, start + length);
   }

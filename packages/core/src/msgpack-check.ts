@@ -1,15 +1,21 @@
-import {
-  CONTAINER_COST,
-  ENTRY_COST,
-  NUMBER_COST,
-  SCALAR_COST,
-  TEXT_COST,
-  bytesCost,
-  tooCostly,
-} from "./decoded-cost.ts";
+import { CONTAINER_COST, ENTRY_COST, SCALAR_COST, tooCostly } from "./decoded-cost.ts";
 import { SerializationError } from "./errors.ts";
 import { KeyLists, NO_KEYS, hashKey } from "./key-lists.ts";
 import { TYPE_KEY, tooDeep } from "./lower-lift.ts";
+import {
+  ARRAY,
+  BINARY,
+  COSTS,
+  KINDS,
+  LENGTH_BYTES,
+  MAP,
+  SHAPE,
+  STEPS,
+  TEXT,
+  isSmallInteger,
+  scalarCost,
+  sizeAt,
+} from "./msgpack-heads.ts";
 import { SHAPE_EXTENSION } from "./msgpack-writing.ts";
 
 /** Maps that are made key by key are tables from about this many keys on. */
@@ -19,59 +25,10 @@ const LONGEST_SHARED_LIST = 16;
 const MOST_COST_OF_BYTE = 128;
 /** No decoder gets deeper with the stack that engines have. */
 const DEEPEST = 10_000;
+/** In front of what a format has beyond MsgPack. */
+const UNUSED = 0xc1;
 /** Of one call. */
 const BYTES_AT_ONCE = 512;
-
-const SCALAR = 0;
-const TEXT = 1;
-const BINARY = 2;
-const SHAPE = 3;
-/** Extension types and the unused 0xc1. */
-const REFUSED = 4;
-const ARRAY = 5;
-const MAP = 6;
-
-/** What each first byte is. */
-const KINDS = new Uint8Array(256);
-/** The length or count in it, or how many bytes a scalar has behind it. */
-const SIZES = new Uint8Array(256);
-/** How many bytes the length or count takes that stands behind it. */
-const LENGTH_BYTES = new Uint8Array(256);
-
-function describe(first: number, last: number, kind: number, sizes: Uint8Array, size: (index: number) => number): void {
-  for (let head = first; head <= last; head++) {
-    KINDS[head] = kind;
-    sizes[head] = size(head - first);
-  }
-}
-
-describe(0x80, 0x8f, MAP, SIZES, (index) => index);
-describe(0x90, 0x9f, ARRAY, SIZES, (index) => index);
-describe(0xa0, 0xbf, TEXT, SIZES, (index) => index);
-describe(0xc1, 0xc1, REFUSED, SIZES, () => 0);
-describe(0xc4, 0xc6, BINARY, LENGTH_BYTES, (index) => 1 << index);
-describe(0xc7, 0xc9, REFUSED, SIZES, () => 0);
-describe(0xca, 0xcb, SCALAR, SIZES, (index) => 4 << index);
-describe(0xcc, 0xcf, SCALAR, SIZES, (index) => 1 << index);
-describe(0xd0, 0xd3, SCALAR, SIZES, (index) => 1 << index);
-describe(0xd4, 0xd4, SHAPE, SIZES, () => 2);
-describe(0xd5, 0xd8, REFUSED, SIZES, () => 0);
-describe(0xd9, 0xdb, TEXT, LENGTH_BYTES, (index) => 1 << index);
-describe(0xdc, 0xdd, ARRAY, LENGTH_BYTES, (index) => 2 << index);
-describe(0xde, 0xdf, MAP, LENGTH_BYTES, (index) => 2 << index);
-
-/** How many bytes a scalar or a short text has with its head; 0 for others. */
-const STEPS = new Uint8Array(256);
-/** What these cost, and arrays and maps without what is in them. */
-const COSTS = new Uint8Array(256);
-
-for (let head = 0; head < 256; head++) {
-  const [kind, size] = [KINDS[head]!, SIZES[head]!];
-  if (LENGTH_BYTES[head] === 0 && (kind === SCALAR || kind === TEXT)) {
-    STEPS[head] = 1 + size;
-    COSTS[head] = scalarCost(kind, size);
-  } else if (kind >= ARRAY) COSTS[head] = CONTAINER_COST + (LENGTH_BYTES[head] === 0 ? size * SCALAR_COST : 0);
-}
 
 /** True where MsgPack of so many bytes may cost more than `maxCost`. Keys that are indices are left to the decoder. */
 export function mayBeCostly(byteCount: number, maxCost: number): boolean {
@@ -86,12 +43,36 @@ export function mayBeCostly(byteCount: number, maxCost: number): boolean {
  * @throws SerializationError
  */
 export function checkMsgPack(bytes: Buffer, start: number, end: number, maxDepth: number, maxCost: number): number {
-  const pass = new MsgPackPass(bytes, start, end, maxDepth, maxCost);
+  return passOver(bytes, start, end, maxDepth, maxCost, undefined);
+}
+
+/** What a format has beyond MsgPack: values behind the byte that MsgPack doesn't use. */
+export interface Extension {
+  /** What the value that was passed over last costs. */
+  readonly cost: number;
+  /** How many values are in it; -1 where it is none that has any. */
+  readonly count: number;
+  /** Passes over one that starts here, as far as these. Returns where that ends, and -1 where the decoder refuses it. */
+  pass(bytes: Buffer, position: number, end: number): number;
+}
+
+/** The same for a format that has more than MsgPack. */
+export function passOver(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  maxDepth: number,
+  maxCost: number,
+  extension: Extension | undefined,
+): number {
+  const pass = new MsgPackPass(bytes, start, end, maxDepth, maxCost, extension);
   while (!pass.isOver) pass.goOn();
   return pass.cost;
 }
 
 class MsgPackPass {
+  /** Engines forget the code for objects of a class when none is left. */
+  static readonly kept: object = new MsgPackPass(Buffer.alloc(0), 0, 0, 1, 0, undefined);
   cost = 0;
   isOver = false;
   readonly #bytes: Buffer;
@@ -99,6 +80,7 @@ class MsgPackPass {
   readonly #maxCost: number;
   readonly #deepest: number;
   readonly #keys: KeyLists;
+  readonly #extension: Extension | undefined;
   /** What the outer arrays and maps still declare: of maps the complement, which is negative. */
   readonly #outer: Int32Array;
   #position: number;
@@ -110,12 +92,22 @@ class MsgPackPass {
   #isMap = false;
   /** What was passed over last costs. */
   #more = 0;
+  /** How many values follow in it where it is of the extension, or -1. */
+  #count = -1;
 
-  constructor(bytes: Buffer, start: number, end: number, maxDepth: number, maxCost: number) {
+  constructor(
+    bytes: Buffer,
+    start: number,
+    end: number,
+    maxDepth: number,
+    maxCost: number,
+    extension: Extension | undefined,
+  ) {
     this.#bytes = bytes;
     this.#position = start;
     this.#end = end;
     this.#maxCost = maxCost;
+    this.#extension = extension;
     this.#deepest = Math.min(maxDepth, DEEPEST);
     this.#outer = new Int32Array(this.#deepest + 1);
     this.#keys = new KeyLists(bytes, LONGEST_SHARED_LIST);
@@ -164,10 +156,9 @@ class MsgPackPass {
         const size = sizeAt(bytes, position, head);
         position += 1 + LENGTH_BYTES[head]!;
         if (LENGTH_BYTES[head]! > 0) cost += size * SCALAR_COST;
-        this.#leave(position, left, isMap);
-        isMap = KINDS[head] === MAP;
-        left = isMap ? 2 * size : size;
-        if (this.#owed + left > end - position) throw overdrawn(this.#owed + left, isMap, end - position);
+        const isMapInside = KINDS[head] === MAP;
+        left = this.#enter(position, left, isMap, isMapInside ? 2 * size : size, isMapInside);
+        isMap = isMapInside;
         if (isMap) {
           left = this.#firstEntries(position, left);
           position = this.#position;
@@ -177,11 +168,19 @@ class MsgPackPass {
         position = this.#long(position, head, left);
         if (position < 0) return this.#finish(cost);
         cost += this.#more;
+        if (head === UNUSED && this.#count >= 0) {
+          left = this.#enter(position, left, isMap, this.#count, false);
+          isMap = false;
+        }
       }
       cost += COSTS[head]!;
     }
+    this.#pause(position, left, isMap, cost);
+  }
+
+  #pause(position: number, left: number, isMap: boolean, cost: number): void {
     if (cost > this.#maxCost) throw tooCostly();
-    if (left > end - position) throw cutOff();
+    if (left > this.#end - position) throw cutOff();
     this.#position = position;
     this.#left = left;
     this.#isMap = isMap;
@@ -222,12 +221,18 @@ class MsgPackPass {
     return left;
   }
 
-  /** For one that starts inside of an array or map of which `left` elements or keys and values are to come. */
-  #leave(position: number, left: number, isMap: boolean): void {
+  /**
+   * For one of so many elements, or keys and values, that starts inside of an array or map of which `left` are to come. Returns that
+   * count.
+   */
+  #enter(position: number, left: number, isMap: boolean, count: number, isMapInside: boolean): number {
     if (position > this.#end) throw cutOff();
     if (this.#depth >= this.#deepest) throw tooDeep();
     this.#outer[this.#depth++] = isMap ? ~left : left;
     this.#owed += left;
+    const bytesLeft = this.#end - position;
+    if (this.#owed + count > bytesLeft) throw overdrawn(this.#owed + count, isMapInside, bytesLeft);
+    return count;
   }
 
   /** Passes over a key where `left` keys and values are to come. Returns where it ends, and -1 where it is no string. */
@@ -242,9 +247,10 @@ class MsgPackPass {
     return next;
   }
 
-  /** Passes over a text or bytes with a length, or the head of a map of a shape. Returns where it ends, and -1 for anything else. */
+  /** Passes over a text or bytes with a length, or the head of a map of a shape or of a value of the extension. Returns where it ends, and -1 for anything else. */
   #long(position: number, head: number, left: number): number {
     const kind = KINDS[head]!;
+    if (head === UNUSED) return this.#extended(position);
     if (kind === SHAPE && this.#bytes[position + 1] === SHAPE_EXTENSION) {
       this.#more = shapeCost(left);
       return position + 3;
@@ -253,6 +259,16 @@ class MsgPackPass {
     const size = sizeAt(this.#bytes, position, head);
     this.#more = scalarCost(kind, size);
     return position + 1 + LENGTH_BYTES[head]! + size;
+  }
+
+  /** Passes over a value of the extension as far as the values in it. Returns where that ends, or -1. */
+  #extended(start: number): number {
+    const extension = this.#extension;
+    if (extension === undefined) return -1;
+    const position = extension.pass(this.#bytes, start + 1, this.#end);
+    this.#more = extension.cost;
+    this.#count = extension.count;
+    return position;
   }
 
   #finish(cost: number): void {
@@ -265,33 +281,9 @@ function cutOff(): SerializationError {
   return new SerializationError("MsgPack ends in the middle of a value");
 }
 
-/** One that is its own head. */
-function isSmallInteger(head: number): boolean {
-  return head < 0x80 || head >= 0xe0;
-}
-
 /** True where a key with this first byte may be an index or `__type__`. */
 function mayBeSpecial(first: number): boolean {
   return first <= 0x39 || first === 0x5f;
-}
-
-/** The length or count of what starts with this head, or how many bytes a scalar has behind it. */
-function sizeAt(bytes: Buffer, position: number, head: number): number {
-  const lengthBytes = LENGTH_BYTES[head]!;
-  return lengthBytes === 0 ? SIZES[head]! : unsigned(bytes, position + 1, lengthBytes);
-}
-
-/** An unsigned integer of 1, 2 or 4 bytes. */
-function unsigned(bytes: Buffer, start: number, size: number): number {
-  let value = bytes[start]!;
-  for (let index = 1; index < size; index++) value = (value << 8) | bytes[start + index]!;
-  return value >>> 0;
-}
-
-function scalarCost(kind: number, size: number): number {
-  if (kind === TEXT) return TEXT_COST + size;
-  if (kind === BINARY) return bytesCost(size);
-  return size >= 4 ? NUMBER_COST : 0;
 }
 
 /** What a map of a shape costs beyond the array that it is written as: `count` values are to come. */

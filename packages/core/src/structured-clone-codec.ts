@@ -44,9 +44,7 @@ export class StructuredCloneCodec extends Codec {
     decoder.open(buffer, 0, buffer.length, this.limits);
     try {
       if (!decoder.readStart()) throw new SerializationError("no structured clone");
-      const value = decoder.read(this.limits.maxDepth);
-      decoder.finish();
-      return value;
+      return decoder.readLast(this.limits.maxDepth);
     } catch (error) {
       throw located(error);
     }
@@ -66,8 +64,7 @@ export class StructuredCloneCodec extends Codec {
     decoder.open(bytes, start, end, this.limits);
     try {
       readHeader(decoder, message);
-      message.content = decoder.read(this.limits.maxDepth);
-      decoder.finish();
+      message.content = decoder.readLast(this.limits.maxDepth);
       message.error = undefined;
     } catch (error) {
       if (!(error instanceof SerializationError)) throw error;

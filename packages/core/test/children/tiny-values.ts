@@ -1,11 +1,13 @@
 // What messages of many tiny values take. `accepted <format> <shape>`: as many as cost just what is allowed by default; `refused
 // <format> <shape> ...`: 16 MiB of each, one after the other. Run by `hostile/t09-measured.test.ts`.
 import { readFileSync, writeFileSync } from "node:fs";
-import { DEFAULT_LIMITS, JsonCodec, MsgPackCodec } from "../../src/index.ts";
+import { DEFAULT_LIMITS, JsonCodec, MsgPackCodec, StructuredCloneCodec } from "../../src/index.ts";
+import { checkClone } from "../../src/clone-check.ts";
 import { checkJson } from "../../src/json-check.ts";
+import type { Codec } from "../../src/codec.ts";
 import { checkMsgPack } from "../../src/msgpack-check.ts";
 
-/** One value, by its number: JSON, and MsgPack in hex. */
+/** One value, by its number: JSON, and MsgPack or a structured clone in hex. */
 type Unit = readonly [json: (index: number) => string, msgpack: (index: number) => string];
 
 const hex = (text: string): string => (0xa0 + text.length).toString(16) + Buffer.from(text).toString("hex");
@@ -81,6 +83,18 @@ const SHAPES: Readonly<Record<string, Unit>> = {
   "integers of 64 bits": same("9007199254740993", "cfffffffffffffffff"),
   "large exponents": same("1e300", "cb7e37e43c8800759c"),
   "small integers": same("1", "01"),
+  Maps: same("null", "c10500"),
+  "Maps with an entry": same("null", "c105010000"),
+  Sets: same("null", "c10600"),
+  Dates: same("null", "c10400"),
+  errors: same("null", "c108a0a0c280"),
+  "errors of this library": same("null", "c108a0a0c080"),
+  URLs: same("null", "c109a3613a62"),
+  BigInts: same("null", "c107a131"),
+  "typed arrays": same("null", "c10a08c400"),
+  views: same("null", "c10cc400"),
+  instances: same("null", "c102009101"),
+  references: same("null", "c10000"),
 };
 
 const PAYLOAD_BYTES = DEFAULT_LIMITS.maxMessageBytes;
@@ -90,7 +104,8 @@ const [task = "", format = "", ...shapes] = process.argv.slice(2);
 function payloadOf(unit: Unit, count: number): { payload: Buffer; count: number } {
   const [json, msgpack] = unit;
   const bytes = Buffer.alloc(PAYLOAD_BYTES);
-  let position = format === "json" ? bytes.write("[") : 5;
+  const start = format === "clone" ? 1 : 0;
+  let position = format === "json" ? bytes.write("[") : start + 5;
   let made = 0;
   const most = count === 0 ? Infinity : count;
   for (; made < most && position + 1000 < bytes.length; made++) {
@@ -99,20 +114,30 @@ function payloadOf(unit: Unit, count: number): { payload: Buffer; count: number 
   }
   if (format === "json") position += bytes.write("]", position);
   else {
-    bytes[0] = 0xdd;
-    bytes.writeUInt32BE(made, 1);
+    if (start > 0) bytes[0] = 0xc1;
+    bytes[start] = 0xdd;
+    bytes.writeUInt32BE(made, start + 1);
   }
   return { payload: bytes.subarray(0, position), count: made };
 }
 
+/** Of structured clones without what the decoder counts: instances have no cost of their own. */
 function cost(payload: Buffer): number {
-  return format === "json"
-    ? checkJson(payload, 0, payload.length, 64, Infinity)
-    : checkMsgPack(payload, 0, payload.length, 64, Infinity);
+  const { length } = payload;
+  if (format === "json") return checkJson(payload, 0, length, 64, Infinity);
+  return format === "clone"
+    ? checkClone(payload, 1, length, 64, Infinity)
+    : checkMsgPack(payload, 0, length, 64, Infinity);
 }
 
+const CODECS: Readonly<Record<string, new () => Codec>> = {
+  json: JsonCodec,
+  msgpack: MsgPackCodec,
+  clone: StructuredCloneCodec,
+};
+
 function decode(payload: Buffer): string {
-  const codec = format === "json" ? new JsonCodec() : new MsgPackCodec();
+  const codec = new CODECS[format]!();
   try {
     return `${(codec.decode(payload) as unknown[]).length} values`;
   } catch (error) {

@@ -32,6 +32,9 @@ const COMMON = [
 const ACCEPTED = [
   ...[...COMMON, "texts of four characters", "escapes", "numbers of 64 bits"].map((shape) => ["json", shape] as const),
   ...[...COMMON, "maps of the key 1022", "no bytes", "bytes"].map((shape) => ["msgpack", shape] as const),
+  ...[...COMMON, "arrays of four", "maps of one key", "texts of one character", "bytes"].map(
+    (shape) => ["clone", shape] as const,
+  ),
 ];
 
 describe("T9: a message that costs just what is allowed", () => {
@@ -62,10 +65,25 @@ const REFUSED = [
   "characters of 16 bits",
 ];
 
+/** What only structured clones have. */
+const KINDS = [
+  "Maps",
+  "Maps with an entry",
+  "Sets",
+  "Dates",
+  "errors",
+  "errors of this library",
+  "URLs",
+  "BigInts",
+  "typed arrays",
+  "views",
+];
+
 describe("T9: 16 MiB that cost more are refused before anything is made of them", () => {
   it.each([
     ["json", [...REFUSED, "small integers"]],
     ["msgpack", [...REFUSED, "no bytes", "bytes", "numbers beside others"]],
+    ["clone", [...REFUSED, "no bytes", "bytes", "numbers beside others", "instances", ...KINDS]],
   ])("%s", { timeout: 120_000 }, async (format, shapes) => {
     const found = (await measured("refused", format, ...shapes)) as Record<string, Measured>;
     for (const shape of shapes) {

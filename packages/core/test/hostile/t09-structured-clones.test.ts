@@ -53,6 +53,17 @@ describe("T8: counts far above the data", () => {
     });
   });
 
+  it("of arrays in arrays, all that is left each, are refused", () => {
+    const payload = Buffer.concat([
+      bytes("c1"),
+      ...Array.from({ length: 40 }, () => bytes("dc0800")),
+      Buffer.alloc(2100),
+    ]);
+    expect(thrownBy(() => new StructuredCloneCodec().decode(payload))).toMatchObject({
+      message: expect.stringContaining("more elements than there are bytes"),
+    });
+  });
+
   it("take no memory", async () => {
     const found = await inChild(bytes("c1 c1 0a 08 c6 fffffff8"), "clone", "message");
     expect(found.outcome).toContain("4294967288 bytes, 0 bytes are left");
@@ -78,6 +89,28 @@ describe("T9: many small objects", () => {
     const found = await inChild(many(value), "clone", "message");
     expect(found.outcome).toMatch(/maxDecodedCost|^object$/);
     expect(found.grown).toBeLessThan(2 * DEFAULT_LIMITS.maxDecodedCost);
+  });
+
+  it.each([
+    ["a float", "cb 0000000000000000"],
+    ["64 bits", "d3 0000000000000000"],
+    ["8 bits", "d0 00"],
+  ])("the size of a Map as %s hides nothing of what follows", (_what, size) => {
+    const start = bytes(`c1 92 c1 05 ${size}`);
+    const payload = Buffer.concat([start, many("90").subarray(1)]);
+    expect(thrownBy(() => new StructuredCloneCodec().decode(payload))).toMatchObject({
+      message: expect.stringContaining("maxDecodedCost"),
+    });
+  });
+
+  it.each([
+    ["undefined", "c1 01"],
+    ["a Date", "c1 04 00"],
+    ["a number", "00"],
+  ])("an error of the form %s is refused", (_what, form) => {
+    expect(thrownBy(() => new StructuredCloneCodec().decode(bytes(`c1 c1 08 a0 a0 ${form} 80`)))).toMatchObject({
+      message: expect.stringContaining("malformed Error"),
+    });
   });
 
   it("references to one object are no copies of it", async () => {
