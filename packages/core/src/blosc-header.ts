@@ -30,11 +30,17 @@ export interface BloscHeader {
 
 /**
  * Reads the header of the container `bytes[start..end)` and holds it against the bytes that are there. `maxBytes` bounds what it
- * holds: whoever has the header may allocate `byteLength`.
+ * holds: whoever has the header may allocate `byteLength`. `limit` is what the bound is called.
  *
  * @throws SerializationError
  */
-export function readBloscHeader(bytes: Buffer, start: number, end: number, maxBytes: number): BloscHeader {
+export function readBloscHeader(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  maxBytes: number,
+  limit: string,
+): BloscHeader {
   if (end - start < BLOSC_HEADER_BYTES) throw new SerializationError("Blosc container without a header");
   const [version, flags, itemBytes] = [bytes[start]!, bytes[start + 2]!, bytes[start + 3]!];
   if (version !== BLOSC_VERSION) throw new SerializationError(`Blosc container of version ${version}; it takes 2`);
@@ -47,7 +53,7 @@ export function readBloscHeader(bytes: Buffer, start: number, end: number, maxBy
   if (containerBytes !== end - start)
     throw new SerializationError(`Blosc container of ${containerBytes} bytes in a place of ${end - start}`);
   if (byteLength > maxBytes)
-    throw new SerializationError(`Blosc container that holds ${byteLength} bytes; the limit is ${maxBytes}`);
+    throw new SerializationError(`Blosc container that holds ${byteLength} bytes; the limit is ${maxBytes} (${limit})`);
   if ((flags & COPIED) !== 0) {
     if (byteLength !== containerBytes - BLOSC_HEADER_BYTES)
       throw new SerializationError(`Blosc container that holds ${byteLength} bytes as they are, in ${containerBytes}`);

@@ -48,12 +48,13 @@ export class BloscReader {
   #next = 0;
 
   /**
-   * Takes the container `bytes[start..end)`, which is read during the calls of `step`, and holds at most `maxBytes`.
+   * Takes the container `bytes[start..end)`, which is read during the calls of `step`, and holds at most `maxBytes`: the bound that
+   * is called `limit`.
    *
    * @throws SerializationError where the header doesn't fit the bytes.
    */
-  constructor(bytes: Buffer, start: number, end: number, maxBytes: number) {
-    this.header = readBloscHeader(bytes, start, end, maxBytes);
+  constructor(bytes: Buffer, start: number, end: number, maxBytes: number, limit = "maxMessageBytes") {
+    this.header = readBloscHeader(bytes, start, end, maxBytes, limit);
     this.#bytes = bytes;
     this.#start = start;
     this.#end = end;

@@ -20,7 +20,7 @@ export const BLOSC_SEGMENTS: SegmentPacker = {
   },
 
   async unpackSegment(packed: Uint8Array, rawLength: number): Promise<Buffer> {
-    const reader = new BloscReader(asBuffer(packed), 0, packed.length, rawLength);
+    const reader = new BloscReader(asBuffer(packed), 0, packed.length, rawLength, "as announced");
     const { byteLength } = reader.header;
     if (byteLength !== rawLength)
       throw new SerializationError(`a segment of ${byteLength} bytes that was announced with ${rawLength}`);

@@ -70,7 +70,7 @@ export class MsgPackBloscCodec extends WrappingCodec {
   }
 
   protected override unpack(bytes: Buffer, start: number, end: number, maxBytes: number): Buffer | Promise<Buffer> {
-    const { byteLength } = readBloscHeader(bytes, start, end, maxBytes);
+    const { byteLength } = readBloscHeader(bytes, start, end, maxBytes, "maxMessageBytes");
     if (byteLength > BLOSC_BLOCK_BYTES)
       return unpackBlosc(new BloscReader(Buffer.from(bytes.subarray(start, end)), 0, end - start, maxBytes));
     const reader = new BloscReader(bytes, start, end, maxBytes);

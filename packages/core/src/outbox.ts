@@ -304,10 +304,10 @@ export class Outbox implements FrameWriterListener, MessageWriterListener, Outgo
     this.#waiting = this.#waiting.push({ type, id, content, call });
     if (type !== RESULT && type !== EXCEPTION) return;
     // What is refused is answered, too: a peer that never reads is cut off at some point.
-    if (this.#waiting.answerCount > this.#limits.maxRunningCount * REFUSALS_PER_SLOT) {
-      this.#listener.onBroken(
-        new ColloquyError("CONNECTION_LOST", "the peer sends requests and doesn't read the answers"),
-      );
+    const limit = this.#limits.maxRunningCount * REFUSALS_PER_SLOT;
+    if (this.#waiting.answerCount > limit) {
+      const reason = `the peer sends requests and doesn't read the answers: ${limit} wait (${REFUSALS_PER_SLOT} times maxRunningCount)`;
+      this.#listener.onBroken(new ColloquyError("CONNECTION_LOST", reason));
     }
   }
 }

@@ -84,7 +84,7 @@ describe("BloscReader", () => {
   it("bounds what a header may claim before anything is allocated", () => {
     const header = bytes("02011308 ffffff7f ffffff7f 10000000");
     const error = thrownBy(() => read(header, 1000));
-    expect(error.message).toBe("Blosc container that holds 2147483647 bytes; the limit is 1000");
+    expect(error.message).toBe("Blosc container that holds 2147483647 bytes; the limit is 1000 (maxMessageBytes)");
   });
 
   it("refuses broken blocks of every compressor, or reads as many bytes as there were", () => {

@@ -83,7 +83,7 @@ describe("MsgPackBloscCodec", () => {
     expect(thrownBy(() => codec.decode(payload))).toMatchObject({ code: "SERIALIZATION_ERROR" });
     expect(thrownBy(() => decodeMessage(codec, payload))).toMatchObject({
       code: "PROTOCOL_ERROR",
-      message: "not a message: Blosc container that holds 2906 bytes; the limit is 2000",
+      message: "not a message: Blosc container that holds 2906 bytes; the limit is 2000 (maxMessageBytes)",
     });
     codec.limits = resolveLimits({ maxMessageBytes: 2906 });
     expect(decodeMessage(codec, payload).content).toBe(text);
@@ -152,6 +152,9 @@ describe("segments in Blosc", () => {
     for (const length of [plain.length - 1, plain.length + 1, 1]) {
       expect(await rejectionOf(packer.unpackSegment(packed, length))).toMatchObject({ code: "SERIALIZATION_ERROR" });
     }
+    expect((await rejectionOf(packer.unpackSegment(packed, plain.length - 1))).message).toBe(
+      `Blosc container that holds ${plain.length} bytes; the limit is ${plain.length - 1} (as announced)`,
+    );
     expect(await rejectionOf(packer.unpackSegment(packed.subarray(1), plain.length))).toMatchObject({
       code: "SERIALIZATION_ERROR",
     });
