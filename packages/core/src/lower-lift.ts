@@ -83,12 +83,12 @@ export function checkKey(key: string): void {
 }
 
 /**
- * Refuses what a copy of a decoded map could turn against its reader: a `then` that an await would call, a `constructor`
- * that leads a merge to a prototype.
+ * Refuses what a copy of a decoded map could turn against its reader: a `then` that an await would call, a `toJSON` that
+ * `JSON.stringify` would, a `constructor` that leads a merge to a prototype.
  */
 export function checkDecodedEntry(key: string, value: unknown): void {
   if ((key === "then" || key === "toJSON") && typeof value === "function")
-    throw new SerializationError('a map can\'t have a function as "then"');
+    throw new SerializationError(`a map can't have a function as "${key}"`);
   if (key === "constructor" && typeof value === "object" && value !== null && Object.hasOwn(value, "prototype")) {
     throw new SerializationError('a map can\'t have a "constructor" with a "prototype"');
   }

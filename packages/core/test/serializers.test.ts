@@ -178,12 +178,14 @@ describe.each([
     });
   });
 
-  it("can't make a decoded map that an await would call", () => {
+  it("can't make a decoded map that an await or JSON.stringify would call", () => {
     const fn: SerializerFactory<object> = () => [Object, () => 1, () => () => "called"];
     const codec = new Codec([fn]);
     expect(typeof (codec.decode(codec.encode({ go: () => 1 })) as { go: unknown }).go).toBe("function");
-    const error = thrownBy(() => codec.decode(codec.encode([{ then: () => 1 }])));
-    expect(error.message).toBe('a map can\'t have a function as "then", at [0].then');
+    for (const key of ["then", "toJSON"]) {
+      const error = thrownBy(() => codec.decode(codec.encode([{ [key]: () => 1 }])));
+      expect(error.message).toBe(`a map can't have a function as "${key}", at [0].${key}`);
+    }
   });
 
   it("give a deserializer data that it may keep", () => {
