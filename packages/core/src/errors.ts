@@ -1,25 +1,4 @@
-/**
- * Stable codes of every failure that Colloquy reports. `docs/errors.md` says for each when it occurs and what to do.
- */
-export type ErrorCode =
-  | "NOT_FOUND"
-  | "NOT_EXPOSED"
-  | "INVALID_ARGUMENT"
-  | "UNAUTHENTICATED"
-  | "CANCELLED"
-  | "DEADLINE_EXCEEDED"
-  | "CONNECTION_LOST"
-  | "UNAVAILABLE"
-  | "RESOURCE_EXHAUSTED"
-  | "PROTOCOL_ERROR"
-  | "SERIALIZATION_ERROR"
-  | "REFERENCE_RELEASED"
-  | "UNSUPPORTED"
-  | "REMOTE_ERROR"
-  | "INTERNAL";
-
-/** All codes, to check a code that came from the wire. */
-export const ERROR_CODES: ReadonlySet<string> = new Set<ErrorCode>([
+const CODES = [
   "NOT_FOUND",
   "NOT_EXPOSED",
   "INVALID_ARGUMENT",
@@ -35,7 +14,15 @@ export const ERROR_CODES: ReadonlySet<string> = new Set<ErrorCode>([
   "UNSUPPORTED",
   "REMOTE_ERROR",
   "INTERNAL",
-]);
+] as const;
+
+/**
+ * Stable codes of every failure that Colloquy reports. `docs/errors.md` says for each when it occurs and what to do.
+ */
+export type ErrorCode = (typeof CODES)[number];
+
+/** All codes, to check a code that came from the wire. */
+export const ERROR_CODES: ReadonlySet<string> = new Set(CODES);
 
 /** Whether the remote method ran: `"no"` means that a retry is safe. */
 export type Executed = "yes" | "no" | "unknown";
