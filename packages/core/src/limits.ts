@@ -5,8 +5,8 @@ export interface Limits {
   /** Payload bytes of one message, received or sent. */
   readonly maxMessageBytes: number;
   /**
-   * Bytes of the large binary values that travel beside messages, for all messages of one direction that aren't complete. Compressed
-   * ones count with both of their sizes.
+   * Bytes of the large binary values that travel beside messages, for all messages of one direction that the receiver has not decoded.
+   * Compressed ones count with both of their sizes.
    */
   readonly maxSegmentBytes: number;
   /** What one received message may cost in memory while and once it is decoded, by the estimate in `docs/limits.md`. */
