@@ -5,7 +5,7 @@ import type { BuiltinTypes, DecodingBudget, ExtendedValue } from "./serializers.
 import { NDARRAY } from "./standard-arrays.ts";
 import { BUFFER, TYPED_ARRAY, VIEW } from "./standard-bytes.ts";
 import { ERROR } from "./standard-errors.ts";
-import { BIGINT, DATE, LOCATION, MAP, SET } from "./standard-values.ts";
+import { BIGINT, DATE, URL_TYPE, MAP, SET } from "./standard-values.ts";
 import type { StandardType } from "./standard-values.ts";
 
 const UNDEFINED_ID = -1;
@@ -17,7 +17,7 @@ const TYPES: readonly StandardType<never>[] = [
   SET,
   BIGINT,
   ERROR,
-  LOCATION,
+  URL_TYPE,
   TYPED_ARRAY,
   BUFFER,
   VIEW,

@@ -104,7 +104,7 @@ export function readBigInt(data: unknown): bigint {
 }
 
 /** Its text. */
-export const LOCATION: StandardType<URL> = {
+export const URL_TYPE: StandardType<URL> = {
   id: -9,
   classes: [URL],
   write: (url) => hrefOf(url),
