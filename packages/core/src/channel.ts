@@ -95,6 +95,7 @@ export class Channel implements AsyncDisposable, AsyncIterable<Request> {
     return this.#endpoint.codec;
   }
 
+  /** Address of the other side: of a server as `connectChannel` was given it. */
   get remoteAddress(): string {
     return this.#endpoint.remoteAddress;
   }
@@ -151,6 +152,7 @@ export class Channel implements AsyncDisposable, AsyncIterable<Request> {
     this.#endpoint.destroy(error);
   }
 
+  /** Counters of this channel, as they are now. */
   stats(): EndpointStats {
     return this.#endpoint.stats();
   }

@@ -26,6 +26,7 @@ const USUAL_THRESHOLD = 1024;
 /** What is longer is packed and unpacked in other threads; below, the way there and back takes longer than the work. */
 const LARGEST_AT_ONCE_BYTES = 16_384;
 
+/** Options of `compressed`. */
 export interface CompressedOptions {
   /** zstd takes Node 22.15 or later. */
   readonly algorithm: CompressionAlgorithm;

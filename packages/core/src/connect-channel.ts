@@ -7,14 +7,17 @@ import type { SerializerFactory } from "./serializers.ts";
 import { connectTransport } from "./transports.ts";
 import type { ConnectOptions } from "./transports.ts";
 
+/** Options of both sides of a channel. */
 export interface ChannelOptions {
   /** Default: `JsonCodec`. Both sides use the same. */
   readonly codec?: CodecClass | undefined;
   /** Types beyond the codec's own; the same on both sides, in the same order. */
   readonly extraSerializers?: Iterable<SerializerFactory> | undefined;
+  /** Over the defaults, `docs/limits.md`. */
   readonly limits?: Partial<Limits> | undefined;
 }
 
+/** Options of `connectChannel`. */
 export interface ConnectChannelOptions extends ChannelOptions, ConnectOptions {}
 
 /**

@@ -23,11 +23,18 @@ export interface EndpointHandler {
   onClosed(error: ColloquyError | undefined): void;
 }
 
-/** Counters of one connection. */
+/** Counters of one connection: what has been sent and received since it began, and how much of the rest there is now. */
 export interface EndpointStats {
+  /** Messages that were encoded, the protocol's own too. One with large values counts once the peer has room for them. */
   readonly sentMessages: number;
+  /**
+   * Bytes that were written, with headers and pieces of large values. They count when they are queued, also where the connection ends
+   * before they have left. What TLS adds doesn't count.
+   */
   readonly sentBytes: number;
+  /** Messages that have come in full, those too that can't be decoded. */
   readonly receivedMessages: number;
+  /** Bytes that have come, with headers, pieces of large values and incomplete messages. What TLS adds doesn't count. */
   readonly receivedBytes: number;
   /** Calls of this side without an answer. */
   readonly pending: number;
@@ -35,7 +42,8 @@ export interface EndpointStats {
   readonly running: number;
   /** Messages that wait for room in the output, or for hello. */
   readonly waiting: number;
+  /** Bytes of `sentBytes` that the system has not taken yet. */
   readonly queuedBytes: number;
-  /** Answers to calls that this side had given up. */
+  /** Answers that have come to calls that this side had given up. */
   readonly lateAnswers: number;
 }

@@ -27,7 +27,9 @@ export const ERROR_CODES: ReadonlySet<string> = new Set(CODES);
 /** Whether the remote method ran: `"no"` means that a retry is safe. */
 export type Executed = "yes" | "no" | "unknown";
 
+/** What a `ColloquyError` has beside its code and message. */
 export interface ColloquyErrorOptions {
+  /** What has led to it. Default: nothing. */
   readonly cause?: unknown;
   /** Default `"no"`. */
   readonly executed?: Executed;
@@ -137,7 +139,9 @@ export class ProtocolError extends ColloquyError {
   }
 }
 
+/** What a `RemoteError` has beside its name and message; `executed` is `"yes"` where nothing else is said. */
 export interface RemoteErrorOptions extends ColloquyErrorOptions {
+  /** Default: `"REMOTE_ERROR"`. */
   readonly code?: ErrorCode;
   /** The other side's text: a traceback, or what stands in for it. */
   readonly remoteStack?: string | undefined;

@@ -6,6 +6,7 @@ import { RECEIPT_BYTES } from "./incoming-segments.ts";
 import { isMap } from "./lower-lift.ts";
 import { MAX_SHAPE_COUNT } from "./shapes.ts";
 
+/** Path of the request that says hello between peers with services. */
 export const HELLO_PATH = "$/hello";
 /** Hello between channels, which have no other paths. */
 export const CHANNEL_HELLO_PATH = "$/channel";

@@ -12,6 +12,7 @@ import { listenTransport } from "./transports.ts";
 import type { ListenOptions } from "./transports.ts";
 import { warn } from "./warn.ts";
 
+/** Options of `serveChannels`. */
 export interface ServeChannelsOptions extends Omit<ChannelOptions, "codec">, ListenOptions {
   /** Default: `JsonCodec`. `"auto"`: what each client speaks. */
   readonly codec?: CodecOption | undefined;

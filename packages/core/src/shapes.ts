@@ -50,6 +50,7 @@ export class SentShape {
   }
 }
 
+/** What tells the peer of a shape that this side defines. */
 export interface ShapeTeller {
   /** Sends the definition at once, before any other message. False: it would have to wait. */
   tell(id: number, keys: readonly string[]): boolean;

@@ -13,15 +13,17 @@ const LONGEST_RETRY_MS = 250;
 const SINGLE_ATTEMPT_MS = 10_000;
 const RETRIED: ReadonlySet<unknown> = new Set(["ECONNREFUSED", "ENOENT"]);
 
+/** Options of connecting and listening. */
 export interface TransportOptions {
-  /** Switches TLS on, with certificates on both sides. */
+  /** Switches TLS on, with certificates on both sides. Default: none. `local://` has none. */
   readonly tls?: TlsOptions | undefined;
-  /** More options for `node:net`: `localAddress`, `keepAlive`, `backlog`, ... */
+  /** More options for `node:net`: `localAddress`, `keepAlive`, `backlog`, ... Default: Node's, without delay (`noDelay`). */
   readonly socket?: object | undefined;
   /** Where `local://` names live; default: one network for the process. */
   readonly network?: LocalNetwork | undefined;
 }
 
+/** Options of the side that connects. */
 export interface ConnectOptions extends TransportOptions {
   /**
    * Milliseconds. 0, the default: one attempt. Above: new attempts for that long while the connection is refused or the Unix
@@ -32,6 +34,7 @@ export interface ConnectOptions extends TransportOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Options of the side that listens. */
 export interface ListenOptions extends TransportOptions {
   /** Host name for the server's address, where that of the listening socket isn't what clients reach. */
   readonly advertise?: string | undefined;
