@@ -13,6 +13,7 @@ import type { ReadSocket } from "./socket-reader.ts";
 import { tlsClientOptions, tlsServerOptions } from "./tls-options.ts";
 import type { TlsOptions } from "./tls-options.ts";
 import type { Listener, Transport, TransportReceiver } from "./transport.ts";
+import { seldomWarn } from "./warn.ts";
 
 type SocketAddress = Exclude<Address, { kind: "local" }>;
 
@@ -218,8 +219,13 @@ function tlsServer(
     shaking.set(remote, socket);
     socket.once("close", () => shaking.delete(remote));
   });
+  const warnSeldom = seldomWarn();
   // A failed handshake, one that takes too long too, ends that connection only. Node reports it and leaves the socket open.
-  server.on("tlsClientError", (_error, socket) => socket.destroy());
+  server.on("tlsClientError", (error: NodeJS.ErrnoException, socket) => {
+    // Who has hung up, such as a check whether the port is open, is none to help.
+    if (error.code !== "ECONNRESET") warnSeldom(`the TLS handshake with ${remoteOf(socket)} failed`, error);
+    socket.destroy();
+  });
   server.on("secureConnection", (socket) => {
     shaking.delete(remoteOf(socket));
     accept(socket);

@@ -8,3 +8,24 @@ export function warn(what: string, thrown: unknown): void {
   const error = toError(thrown);
   process.emitWarning(`${what}: ${error.stack ?? error.message}`, "ColloquyWarning");
 }
+
+const SELDOM_MS = 60_000;
+
+/**
+ * Makes a `warn` for what anybody can cause, as often as they like: it tells one failure a minute, and how many there were between
+ * two that it tells.
+ */
+export function seldomWarn(): typeof warn {
+  let nextMs = -Infinity;
+  let untoldCount = 0;
+  return (what, thrown) => {
+    const now = performance.now();
+    if (now < nextMs) {
+      untoldCount++;
+      return;
+    }
+    warn(untoldCount === 0 ? what : `${what} (${untoldCount} more since the last warning)`, thrown);
+    nextMs = now + SELDOM_MS;
+    untoldCount = 0;
+  };
+}

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import net from "node:net";
 import tls from "node:tls";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import type { Channel } from "../src/channel.ts";
 import { connectChannel } from "../src/connect-channel.ts";
 import { serveChannels } from "../src/serve-channels.ts";
@@ -170,6 +170,24 @@ describe("TLS", () => {
     const channel = await connectChannel(server.address, { tls: clientTls });
     expect(await channel.send(1)).toBe(1);
     await channel.close();
+  });
+
+  it("warns of a handshake that fails, seldom, and of no client that only looks whether somebody listens", async () => {
+    const warn = vi.spyOn(process, "emitWarning").mockImplementation(() => {});
+    await using server = await serveChannels(TCP, echo, { tls: serverTls });
+    for (let count = 0; count < 2; count++) {
+      const silent = net.connect(portOf(server.address), "127.0.0.1");
+      await once(silent, "connect");
+      silent.end();
+      await once(silent.resume(), "close");
+    }
+    const { cert, key } = await stranger.issue("client.test");
+    const where = { host: "127.0.0.1", port: portOf(server.address), ca: authority.cert };
+    for (const own of [{ cert, key }, {}]) expect(await outcomeOf({ ...where, ...own })).not.toBe("data");
+    expect(warn.mock.calls).toEqual([
+      [expect.stringMatching(/^the TLS handshake with tcp:\/\/127\.0\.0\.1:\d+ failed: Error: /), "ColloquyWarning"],
+    ]);
+    warn.mockRestore();
   });
 
   it("gives up a server that doesn't shake hands, in the time that was given", async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
-import { warn } from "../src/warn.ts";
+import { seldomWarn, warn } from "../src/warn.ts";
 
 function warningOf(thrown: unknown): [text: unknown, name: unknown] {
   const spy = vi.spyOn(process, "emitWarning").mockImplementation(() => {});
@@ -23,5 +23,31 @@ describe("warn", () => {
     const [text, name] = warningOf(thrown);
     expect(text).toMatch(/^the kettle failed: ColloquyError: thrown: /);
     expect(name).toBe("ColloquyWarning");
+  });
+});
+
+describe("seldomWarn", () => {
+  it("tells one failure a minute, and how many others there were", () => {
+    const spy = vi.spyOn(process, "emitWarning").mockImplementation(() => {});
+    const now = vi.spyOn(performance, "now");
+    const warnSeldom = seldomWarn();
+    for (const time of [5, 6, 60_004, 60_005, 60_006, 120_005, 120_006]) {
+      now.mockReturnValue(time);
+      warnSeldom(`at ${time}`, new Error("x"));
+    }
+    now.mockRestore();
+    const told = spy.mock.calls.map(([text]) => String(text).split(": Error")[0]);
+    expect(told).toEqual([
+      "at 5",
+      "at 60005 (2 more since the last warning)",
+      "at 120005 (1 more since the last warning)",
+    ]);
+  });
+
+  it("counts for each who makes one", () => {
+    const spy = vi.spyOn(process, "emitWarning").mockImplementation(() => {});
+    seldomWarn()("a", new Error("x"));
+    seldomWarn()("b", new Error("x"));
+    expect(spy).toHaveBeenCalledTimes(2);
   });
 });
