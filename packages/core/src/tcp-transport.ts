@@ -108,6 +108,8 @@ class SocketTransport implements Transport {
   }
 
   destroy(): void {
+    this.#ended = true;
+    this.#restBytes = 0;
     this.#reader.close();
     this.#socket.destroy();
   }

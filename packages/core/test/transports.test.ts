@@ -267,6 +267,23 @@ describe("TCP", () => {
     await again.close();
   });
 
+  it("writes nothing once it was destroyed, also of what waited", async () => {
+    const fars: Transport[] = [];
+    const listener = await listen("tcp://127.0.0.1:0", (far) => void fars.push(far));
+    const transport = await connectTransport(listener.address, {});
+    transport.open({ onChunk: () => {}, onDrain: () => {}, onClose: () => {} });
+    transport.write(new Uint8Array(20_000_000));
+    transport.destroy();
+    const write = vi.spyOn(net.Socket.prototype, "write");
+    transport.write(new Uint8Array(10));
+    transport.writePiece(new Uint8Array(9), new Uint8Array(10), () => {});
+    await sleep(20);
+    expect(write).not.toHaveBeenCalled();
+    write.mockRestore();
+    for (const far of fars) far.destroy();
+    await listener.close();
+  });
+
   it("passes socket options on", async () => {
     await using server = await serveChannels("tcp://127.0.0.1:0", echo);
     const error = await rejectionOf(connectChannel(server.address, { socket: { localAddress: "192.0.2.1" } }));
