@@ -144,12 +144,12 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
   }
 
   /**
-   * Sends a notification. False: there is no connection any more, or too much waits.
+   * Sends a notification. Returns why it isn't taken: there is no connection any more, or too much waits.
    *
-   * @throws SerializationError
+   * @throws ColloquyError where it can't be encoded.
    */
-  notify(content: unknown): boolean {
-    return !this.#ended && this.#outbox.notify(content);
+  notify(content: unknown): ColloquyError | undefined {
+    return this.#ended ? this.#lost(undefined, "no") : this.#outbox.notify(content);
   }
 
   /** Sends a notification that must not wait. False: it would have to, or it can't be encoded. */

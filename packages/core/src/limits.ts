@@ -97,6 +97,11 @@ export function messageTooLarge(bytes: number | undefined, limit: number, own: n
   );
 }
 
+/** What a message fails with where `limit` of this side wait to be sent. */
+export function tooMuchWaits(limit: number): ColloquyError {
+  return new ColloquyError("RESOURCE_EXHAUSTED", `${limit} messages wait to be sent already (maxPendingCount)`);
+}
+
 /** The longest time that a timer of the system takes; more would fire at once. */
 const LONGEST_TIMER_MS = 0x7fff_ffff;
 

@@ -8,6 +8,7 @@ import type { ExceptionStyle } from "./exception.ts";
 import { MOST_RECEIPT_BYTES } from "./extended-frames.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import type { FrameWriterListener } from "./frame-writer.ts";
+import { tooMuchWaits } from "./limits.ts";
 import type { Limits } from "./limits.ts";
 import { EXCEPTION, NOTIFICATION, REQUEST, RESULT } from "./message.ts";
 import { MessageWriter } from "./message-writer.ts";
@@ -190,26 +191,26 @@ export class Outbox implements FrameWriterListener, MessageWriterListener, Outgo
   request(call: PendingCall, content: unknown, urgent: boolean): void {
     if (this.#mustWait(urgent)) {
       if (this.#waiting.length < this.#limits.maxPendingCount) this.#wait(REQUEST, 0, content, call);
-      else call.onFailure(new ColloquyError("RESOURCE_EXHAUSTED", "too many calls wait to be sent (maxPendingCount)"));
+      else call.onFailure(tooMuchWaits(this.#limits.maxPendingCount));
     } else if (this.#pending.full) call.onFailure(this.#pending.refusal());
     else this.#messages.write(REQUEST, this.#pending.peekId(), content, call);
   }
 
   /**
-   * Sends a notification. False where too much waits already. One that had to wait and can't be encoded then is dropped, and
+   * Sends a notification. Returns why it isn't taken where too much waits already. One that had to wait and can't be encoded then is dropped, and
    * the listener is told.
    *
    * @throws ColloquyError where it can't be encoded.
    */
-  notify(content: unknown): boolean {
+  notify(content: unknown): ColloquyError | undefined {
     if (this.#mustWait()) {
-      if (this.#waiting.length >= this.#limits.maxPendingCount) return false;
+      if (this.#waiting.length >= this.#limits.maxPendingCount) return tooMuchWaits(this.#limits.maxPendingCount);
       this.#wait(NOTIFICATION, 0, content, undefined);
-      return true;
+      return undefined;
     }
     const failure = this.#messages.write(NOTIFICATION, 0, content, undefined);
     if (failure !== undefined) throw failure;
-    return true;
+    return undefined;
   }
 
   /** Sends a notification that must not wait. False: it would have to, or it can't be encoded. */

@@ -113,20 +113,20 @@ describe("Endpoint", () => {
     const { near, far } = pair();
     expect(thrownBy(() => near.endpoint.notify(new Date()))).toMatchObject({ code: "SERIALIZATION_ERROR" });
     near.endpoint.hold();
-    expect(near.endpoint.notify(new Date())).toBe(true);
-    expect(near.endpoint.notify("fine")).toBe(true);
+    expect(near.endpoint.notify(new Date())).toBeUndefined();
+    expect(near.endpoint.notify("fine")).toBeUndefined();
     near.endpoint.unhold();
     await until(() => far.notifications.length === 1);
     expect(far.notifications).toStrictEqual(["fine"]);
     expect(near.lostNotifications).toMatchObject([{ code: "SERIALIZATION_ERROR" }]);
     near.endpoint.destroy();
-    expect(near.endpoint.notify("late")).toBe(false);
+    expect(near.endpoint.notify("late")).toMatchObject({ code: "CONNECTION_LOST", executed: "no" });
   });
 
   it("drops a notification that a slow codec can't encode, without an unhandled rejection", async () => {
     const { near, far } = pair({ codec: Slow });
-    expect(near.endpoint.notify(new Date())).toBe(true);
-    expect(near.endpoint.notify("fine")).toBe(true);
+    expect(near.endpoint.notify(new Date())).toBeUndefined();
+    expect(near.endpoint.notify("fine")).toBeUndefined();
     await until(() => far.notifications.length === 1);
     expect(far.notifications).toStrictEqual(["fine"]);
   });
@@ -137,7 +137,8 @@ describe("Endpoint", () => {
     const calls = Array.from({ length: 6 }, () => new Call());
     for (const call of calls) near.endpoint.request(call, 1);
     expect(calls.at(5)!.outcomes).toStrictEqual([["failure", "RESOURCE_EXHAUSTED", "no"]]);
-    expect(near.endpoint.notify(1)).toBe(false);
+    const message = "5 messages wait to be sent already (maxPendingCount)";
+    expect(near.endpoint.notify(1)).toMatchObject({ code: "RESOURCE_EXHAUSTED", message });
     near.endpoint.destroy();
     for (const call of calls.slice(0, 5)) expect(call.outcomes).toStrictEqual([["failure", "CONNECTION_LOST", "no"]]);
   });

@@ -159,12 +159,8 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
       this.call(node, args, undefined).catch((error: unknown) => this.#silent.onNotification(node.path, error));
       return;
     }
-    const refusal = this.#refusalOf(node, undefined);
-    if (refusal === undefined && this.#endpoint.notify([node.path, args, NO_KWARGS])) return;
-    this.#silent.onNotification(
-      node.path,
-      refusal ?? new ColloquyError("CONNECTION_LOST", "no connection to send a notification"),
-    );
+    const refusal = this.#refusalOf(node, undefined) ?? this.#endpoint.notify([node.path, args, NO_KWARGS]);
+    if (refusal !== undefined) this.#silent.onNotification(node.path, refusal);
   }
 
   /** @internal */

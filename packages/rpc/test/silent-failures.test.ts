@@ -181,3 +181,21 @@ describe("the diagnostics channel colloquy:failed-method", () => {
     for (const { connection } of published as { connection: unknown }[]) expect(connection).toBe(link.peer);
   });
 });
+
+describe("a notification that finds no room", () => {
+  test("is RESOURCE_EXHAUSTED, and names the limit; without a connection it is CONNECTION_LOST", async () => {
+    await using link = await pair(new Shop(), { limits: { maxPendingCount: 2, maxQueuedBytes: 100 } });
+    await link.remote.add(1, 2);
+    const told: { readonly error: ColloquyError }[] = [];
+    const onFailed = (message: unknown): void => void told.push(message as never);
+    subscribe("colloquy:failed-notification", onFailed);
+    for (let count = 0; count < 5; count++) notify(link.remote.keep)("x".repeat(1000) as never);
+    expect(link.client.usable).toBe(true);
+    expect(link.client.stats().failedNotifications).toBe(2);
+    link.client.destroy();
+    notify(link.remote.keep)("x" as never);
+    unsubscribe("colloquy:failed-notification", onFailed);
+    const full = { code: "RESOURCE_EXHAUSTED", message: "2 messages wait to be sent already (maxPendingCount)" };
+    expect(told.map(({ error }) => error)).toMatchObject([full, full, { code: "CONNECTION_LOST", executed: "no" }]);
+  });
+});
