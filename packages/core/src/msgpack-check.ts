@@ -1,6 +1,6 @@
 import { CONTAINER_COST, ENTRY_COST, SCALAR_COST, tooCostly } from "./decoded-cost.ts";
 import { SerializationError } from "./errors.ts";
-import { KeyLists, NO_KEYS, hashKey } from "./key-lists.ts";
+import { KeyLists, LAST_DIGIT, NO_KEYS, hashKey } from "./key-lists.ts";
 import { TYPE_KEY, tooDeep } from "./lower-lift.ts";
 import {
   ARRAY,
@@ -283,7 +283,7 @@ function cutOff(): SerializationError {
 
 /** True where a key with this first byte may be an index or `__type__`. */
 function mayBeSpecial(first: number): boolean {
-  return first <= 0x39 || first === 0x5f;
+  return first <= LAST_DIGIT || first === TYPE_KEY.charCodeAt(0);
 }
 
 /** What a map of a shape costs beyond the array that it is written as: `count` values are to come. */
