@@ -13,7 +13,7 @@ export type { CompressedOptions } from "./compressed.ts";
 export type { CompressionAlgorithm } from "./compression.ts";
 export { connectChannel } from "./connect-channel.ts";
 export type { ChannelOptions, ConnectChannelOptions } from "./connect-channel.ts";
-export { rejection } from "./deferred.ts";
+export { Deferred, rejection } from "./deferred.ts";
 export { Endpoint } from "./endpoint.ts";
 export type { EndpointHandler, EndpointStats } from "./endpoint-handler.ts";
 export {

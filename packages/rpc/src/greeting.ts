@@ -1,5 +1,6 @@
 import {
   ColloquyError,
+  Deferred,
   HELLO_PATH,
   NO_KWARGS,
   ProtocolError,
@@ -131,47 +132,45 @@ export class Greeting {
 /** Hello of this side, while its answer is awaited. */
 class HelloCall implements PendingCall {
   id = -1;
-  /** Rejects where the peer refuses, or where the two sides don't fit. */
-  readonly answered: Promise<void>;
   readonly #address: string;
   readonly #own: Hello;
   readonly #greeted: (traits: PeerTraits | undefined) => void;
-  #resolve!: () => void;
-  #reject!: (reason: unknown) => void;
+  readonly #answer = new Deferred<void>();
 
   constructor(address: string, own: Hello, greeted: (traits: PeerTraits | undefined) => void) {
     this.#address = address;
     this.#own = own;
     this.#greeted = greeted;
-    this.answered = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
+  }
+
+  /** Rejects where the peer refuses, or where the two sides don't fit. */
+  get answered(): Promise<void> {
+    return this.#answer.promise;
   }
 
   onResult(answer: unknown): void {
     try {
       if (!isMap(answer) || !("protocol" in answer)) throw notGreeted(this.#address, answer);
       this.#greeted(readHello(answer, this.#own, "server"));
-      this.#resolve();
+      this.#answer.resolve();
     } catch (error) {
-      this.#reject(error);
+      this.#answer.reject(error);
     }
   }
 
   onException(content: unknown): void {
     // A peer that knows hello refuses it with a map; anything else comes from one that doesn't.
-    if (isMap(content)) return this.#reject(readException(content));
+    if (isMap(content)) return this.#answer.reject(readException(content));
     this.#greeted(undefined);
-    this.#resolve();
+    this.#answer.resolve();
   }
 
   onFailure(error: ColloquyError): void {
-    if (error.code !== "CONNECTION_LOST") return this.#reject(error);
+    if (error.code !== "CONNECTION_LOST") return this.#answer.reject(error);
     const hint = `no answer to hello: the peer may speak another codec than ${this.#own.codec}, want TLS, or have refused; its log may tell`;
     // What came instead says more.
     const reason = error.cause instanceof ProtocolError ? error.message : `${error.message} (${hint})`;
-    this.#reject(new ColloquyError("UNAVAILABLE", reason, { cause: error }));
+    this.#answer.reject(new ColloquyError("UNAVAILABLE", reason, { cause: error }));
   }
 }
 
