@@ -1,10 +1,11 @@
 import { CLONE_BYTE, KIND } from "./clone-kinds.ts";
 import { CloneReader } from "./clone-reader.ts";
 import { SCALAR_COST } from "./decoded-cost.ts";
-import { SerializationError } from "./errors.ts";
+import { SerializationError, valueStep } from "./errors.ts";
 import { indexKeyCost, indexOfKey } from "./index-key-cost.ts";
 import type { Limits } from "./limits.ts";
 import { checkDecodedEntry, checkKey, isMap, tooDeep, within } from "./lower-lift.ts";
+import type { MessageDecoder } from "./message-decoder.ts";
 import { arrayOn } from "./ndarray-serializer.ts";
 import type { NdArray } from "./ndarray.ts";
 import type { Segments } from "./segments.ts";
@@ -33,7 +34,7 @@ const HOLE = Symbol("hole");
  * Reads structured clones. Nothing is made on the word of the bytes: counts are held against what is left, depth and memory are
  * bounded (`Limits.maxDepth`, `Limits.maxDecodedCost`), and there is no kind that runs code.
  */
-export class CloneDecoder {
+export class CloneDecoder implements MessageDecoder {
   readonly #table: SerializerTable;
   readonly #segments: Segments;
   readonly #reader = new CloneReader();
@@ -53,9 +54,13 @@ export class CloneDecoder {
     this.#isChecked = false;
   }
 
-  /** The clone starts with its byte, and with the head of an array of `length` elements where that is given. */
-  readStart(length = -1): boolean {
-    return this.#reader.byte() === CLONE_BYTE && (length < 0 || this.#reader.byte() === 0x90 + length);
+  /** Whether a clone starts here. */
+  readStart(): boolean {
+    return this.#reader.byte() === CLONE_BYTE;
+  }
+
+  readMessageHead(): boolean {
+    return this.readStart() && this.#reader.byte() === 0x93;
   }
 
   /**
@@ -222,10 +227,15 @@ export class CloneDecoder {
     this.#reader.spend(count * HASHED_ENTRY_COST);
     const result = this.#made(new Map<unknown, unknown>(), COLLECTION_COST);
     let index = 0;
+    let key: unknown = UNFINISHED;
     try {
-      for (; index < count; index++) result.set(this.read(depth - 1), this.read(depth - 1));
+      for (; index < count; index++) {
+        key = UNFINISHED;
+        key = this.read(depth - 1);
+        result.set(key, this.read(depth - 1));
+      }
     } catch (error) {
-      throw within(error, index);
+      throw within(error, key === UNFINISHED ? { key: index } : valueStep(key, index));
     }
     return result;
   }

@@ -15,6 +15,9 @@ import type { BuiltinTypes, Class, SerializerFactory } from "./serializers.ts";
 
 const ALL_PLAIN: PlainRules = { anyNumber: true, bytes: true };
 
+/** What `deserialize` was given, by what it has thrown. */
+const liftedFrom = new WeakMap<SerializationError, unknown>();
+
 /** A class of codecs, as options take it: each connection gets an instance of its own. */
 export type CodecClass = new (serializers?: Iterable<SerializerFactory>) => Codec;
 
@@ -43,6 +46,7 @@ export abstract class Codec {
   readonly packer: SegmentPacker | undefined = undefined;
   /** @internal Bytes of a message, once it is unpacked, that the peer takes. */
   maxSentBytes: number = Infinity;
+  /** What was given to `deserialize` last, by the message that is decoded. */
   #liftedFrom: unknown;
   /** 1 while a message is encoded, or decoded: `[type, id, content]` itself doesn't count as depth. */
   #encodedDepth = 0;
@@ -119,8 +123,11 @@ export abstract class Codec {
     try {
       const budget = new CostBudget(this.limits.maxDecodedCost);
       return lift(plain, this.table, this.limits.maxDepth + this.#decodedDepth, budget);
-    } catch (error) {
-      throw located(error);
+    } catch (thrown) {
+      const error = located(thrown);
+      // Where this decodes in promises, others may have come between.
+      if (error instanceof SerializationError) liftedFrom.set(error, plain);
+      throw error;
     } finally {
       // A deserializer may decode with this codec: the outermost is the last.
       this.#liftedFrom = plain;
@@ -184,7 +191,7 @@ export abstract class Codec {
 
   /** After a failure in `deserialize` the header of the message is there all the same. */
   #readHeaderOf(error: unknown, message: Message): void {
-    const plain = this.#liftedFrom;
+    const plain = (error instanceof SerializationError ? liftedFrom.get(error) : undefined) ?? this.#liftedFrom;
     this.#decodedDepth = 0;
     this.#liftedFrom = undefined;
     if (error instanceof ProtocolError) throw error;

@@ -100,10 +100,10 @@ export class IncomingSegments implements ExtendedFrameListener {
   onPiece(handle: number, index: number, length: number): Buffer {
     const segment = this.#messages.get(handle)?.segments[index];
     if (segment === undefined)
-      throw new ProtocolError(`piece of segment ${index} of ${handle}, which wasn't announced`);
+      throw new ProtocolError(`piece of segment ${index} of message ${handle}, which wasn't announced`);
     const end = segment.filled + length;
     if (end > segment.length)
-      throw new ProtocolError(`piece beyond the ${segment.length} bytes of segment ${index} of ${handle}`);
+      throw new ProtocolError(`piece beyond the ${segment.length} bytes of segment ${index} of message ${handle}`);
     if (segment.filled === 0) segment.bytes = allocate(segment.length);
     const place = segment.bytes.subarray(segment.filled, end);
     segment.filled = end;
@@ -125,7 +125,7 @@ export class IncomingSegments implements ExtendedFrameListener {
     if (isComplete) this.#listener.onSegmented(message);
   }
 
-  /** A message that was handed out is decoded. */
+  /** To be called once for each message that was handed out, when it is decoded: it counts no more, and the sender is told. */
   release(message: SegmentedMessage): void {
     this.#released.push(message);
     if (this.#receipts.hasRoom) this.#sendReleases();

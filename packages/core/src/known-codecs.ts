@@ -61,12 +61,12 @@ function checkFactories(serializers: Iterable<unknown>): void {
 
 /**
  * Checks the options of a server, which makes no codec before somebody connects. The factories are called: what is wrong with the
- * serializers is said now, with "auto", too.
+ * serializers is said now, with "auto", too. Returns such a codec.
  *
  * @throws ColloquyError `INVALID_ARGUMENT`, or what a factory throws.
  */
-export function checkCodecOption(option: CodecOption, factories: readonly SerializerFactory[]): void {
-  codecFor(option === "auto" ? JsonCodec : option, factories, ignore);
+export function checkCodecOption(option: CodecOption, factories: readonly SerializerFactory[]): Codec {
+  return codecFor(option === "auto" ? JsonCodec : option, factories, ignore) as Codec;
 }
 
 /**

@@ -1,8 +1,7 @@
 import { ByteWriter, writeByte } from "./byte-writer.ts";
 import { Codec, encodeAlone } from "./codec.ts";
-import { ProtocolError, SerializationError } from "./errors.ts";
-import { explained, located } from "./lower-lift.ts";
-import { setHeader } from "./message.ts";
+import { located } from "./lower-lift.ts";
+import { decodeMessageWith } from "./message-decoder.ts";
 import type { Message } from "./message.ts";
 import { MsgPackDecoder } from "./msgpack-decoder.ts";
 import { MsgPackEncoder } from "./msgpack-encoder.ts";
@@ -62,32 +61,6 @@ export class MsgPackCodec extends Codec {
   override decodeMessage(bytes: Buffer, start: number, end: number, message: Message): void {
     const decoder = this.#decoder;
     decoder.open(bytes, start, end, this.limits);
-    readHeader(decoder, message);
-    try {
-      message.content = decoder.readLast(this.limits.maxDepth);
-      message.error = undefined;
-    } catch (thrown) {
-      const error = explained(thrown);
-      if (!(error instanceof SerializationError)) throw error;
-      message.content = undefined;
-      message.error = error;
-    } finally {
-      decoder.close();
-    }
+    decodeMessageWith(decoder, this.limits.maxDepth, message, "in MsgPack");
   }
-}
-
-function readHeader(decoder: MsgPackDecoder, message: Message): void {
-  let type: unknown;
-  let id: unknown;
-  try {
-    if (decoder.readShortArrayHead() !== 3) throw new ProtocolError("payload is not [type, id, content] in MsgPack");
-    type = decoder.read(0);
-    id = decoder.read(0);
-  } catch (error) {
-    if (error instanceof SerializationError)
-      throw new ProtocolError(`not a message: ${error.message}`, { cause: error });
-    throw error;
-  }
-  setHeader(message, type, id);
 }

@@ -4,6 +4,7 @@ import { indexKeyCost, indexOfKey } from "./index-key-cost.ts";
 import { KeyCache } from "./key-cache.ts";
 import type { Limits } from "./limits.ts";
 import { TYPE_KEY, checkDecodedEntry, checkKey, tooDeep, within } from "./lower-lift.ts";
+import type { MessageDecoder } from "./message-decoder.ts";
 import type { SerializerTable } from "./serializers.ts";
 import { checkMsgPack, mayBeCostly } from "./msgpack-check.ts";
 import { forgetMemory, readFloat32, readFloat64, readSigned64, readUnsigned64 } from "./msgpack-reading.ts";
@@ -23,7 +24,7 @@ const LITERAL_ARRAY_LENGTH = 3;
  * Reads MsgPack in place. A declared count is held against the bytes that are left before anything is made for it; depth
  * and the memory of what is decoded are bounded (`Limits.maxDepth`, `Limits.maxDecodedCost`).
  */
-export class MsgPackDecoder {
+export class MsgPackDecoder implements MessageDecoder {
   readonly #table: SerializerTable;
   readonly #shapes: Shapes;
   #bytes: Buffer = NO_BYTES;
@@ -37,11 +38,6 @@ export class MsgPackDecoder {
   constructor(table: SerializerTable, shapes: Shapes) {
     this.#table = table;
     this.#shapes = shapes;
-  }
-
-  /** Where the next value starts. */
-  get position(): number {
-    return this.#position;
   }
 
   /** Starts with `bytes[start..end)`. The bytes are read during the calls that follow and not kept. */
@@ -97,10 +93,8 @@ export class MsgPackDecoder {
     forgetMemory();
   }
 
-  /** Length of an array that starts here, or -1 where none starts. For message headers. */
-  readShortArrayHead(): number {
-    const head = this.#byte();
-    return head >= 0x90 && head < 0xa0 ? head & 0x0f : -1;
+  readMessageHead(): boolean {
+    return this.#byte() === 0x93;
   }
 
   #long(head: number, depth: number): unknown {
@@ -238,14 +232,14 @@ export class MsgPackDecoder {
 
   #extended(depth: number): unknown {
     if (depth <= 0) throw tooDeep();
-    if (this.readShortArrayHead() !== 2)
+    if (this.#byte() !== 0x92)
       throw new SerializationError(`malformed extended value: "${TYPE_KEY}" takes [id, data]`);
     const typeId = this.read(0);
     const data = this.read(depth - 1);
+    if (typeof typeId === "number" && typeId < 0) return this.#table.decode(typeId, data, this);
     // A deserializer may decode with this codec on its own account.
     const [bytes, position, end] = [this.#bytes, this.#position, this.#end];
     const [undeclared, budget, isChecked] = [this.#undeclared, this.#budget, this.#isChecked];
-    if (typeof typeId === "number" && typeId < 0) return this.#table.decode(typeId, data, this);
     const value = this.#table.decode(typeId, data, this);
     this.#bytes = bytes;
     this.#position = position;

@@ -3,7 +3,7 @@ import { following } from "./message.ts";
 
 const FIRST_SLOT_COUNT = 4;
 
-/** A call that waits for its answer. Exactly one of the two functions is called, once. */
+/** A call that waits for its answer. Exactly one of the three functions is called, once. */
 export interface PendingCall {
   /** Number of its request; -1 while it has not left. */
   id: number;
@@ -43,18 +43,12 @@ export class PendingCalls {
   #old: Map<number, PendingCall> = NONE;
   readonly #maxCount: number;
   /** Where counting goes on. */
-  nextId: number;
+  nextId = 0;
   #count = 0;
   #givenUpCount = 0;
 
-  constructor(maxCount: number, firstId = 0) {
+  constructor(maxCount: number) {
     this.#maxCount = maxCount;
-    this.nextId = firstId;
-  }
-
-  /** Calls that wait, those that were given up included. */
-  get count(): number {
-    return this.#count;
   }
 
   /** Calls that wait, without those that were given up. */
@@ -146,11 +140,6 @@ export class PendingCalls {
     if (this.#old.has(id)) this.#old.set(id, GIVEN_UP);
     else this.#slots[slot] = GIVEN_UP;
     this.#givenUpCount++;
-  }
-
-  /** Whether `take` has returned a call that was given up. */
-  static wasGivenUp(call: PendingCall): boolean {
-    return call === GIVEN_UP;
   }
 
   /** Removes and returns all that wait, in the order of their ids' slots. */

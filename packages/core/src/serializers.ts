@@ -87,6 +87,11 @@ export class SerializerTable {
     else (this.#byPrototype ??= new Map()).set(prototype, serializer);
   }
 
+  /** True where a serializer for `Object` takes what no other one does. */
+  get hasFallback(): boolean {
+    return this.#fallback !== undefined;
+  }
+
   /** True where values that the codec doesn't know may be of a built-in type that the peer takes. */
   get takesBuiltins(): boolean {
     return this.builtins?.sendable === true;

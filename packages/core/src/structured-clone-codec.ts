@@ -3,9 +3,9 @@ import { CloneDecoder } from "./clone-decoder.ts";
 import { CloneEncoder } from "./clone-encoder.ts";
 import { CLONE_BYTE } from "./clone-kinds.ts";
 import { Codec, encodeAlone } from "./codec.ts";
-import { ProtocolError, SerializationError } from "./errors.ts";
+import { SerializationError } from "./errors.ts";
 import { located } from "./lower-lift.ts";
-import { setHeader } from "./message.ts";
+import { decodeMessageWith } from "./message-decoder.ts";
 import type { Message } from "./message.ts";
 import { writeArrayHead, writeNumber } from "./msgpack-writing.ts";
 import { Segments } from "./segments.ts";
@@ -62,30 +62,6 @@ export class StructuredCloneCodec extends Codec {
   override decodeMessage(bytes: Buffer, start: number, end: number, message: Message): void {
     const decoder = this.#decoder;
     decoder.open(bytes, start, end, this.limits);
-    try {
-      readHeader(decoder, message);
-      message.content = decoder.readLast(this.limits.maxDepth);
-      message.error = undefined;
-    } catch (error) {
-      if (!(error instanceof SerializationError)) throw error;
-      message.content = undefined;
-      message.error = error;
-    } finally {
-      decoder.close();
-    }
+    decodeMessageWith(decoder, this.limits.maxDepth, message, "as a structured clone");
   }
-}
-
-function readHeader(decoder: CloneDecoder, message: Message): void {
-  let type: unknown;
-  let id: unknown;
-  try {
-    if (!decoder.readStart(3)) throw new ProtocolError("payload is not [type, id, content] as a structured clone");
-    type = decoder.read(0);
-    id = decoder.read(0);
-  } catch (error) {
-    if (!(error instanceof SerializationError)) throw error;
-    throw new ProtocolError(`not a message: ${error.message}`, { cause: error });
-  }
-  setHeader(message, type, id);
 }

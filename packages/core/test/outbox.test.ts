@@ -157,7 +157,7 @@ describe("Outbox", () => {
     expect(told).toStrictEqual(["call INVALID_ARGUMENT", "lost INVALID_ARGUMENT"]);
     // Three withdrawals, and the exception.
     expect(sent).toBe("3332:7");
-    expect(sending.pending.count).toBe(0);
+    expect(sending.pending.liveCount).toBe(0);
     expect(call.id).toBeGreaterThanOrEqual(0);
     expect(sending.takenBack).toBe(3);
     expect(outbox.idle).toBe(true);

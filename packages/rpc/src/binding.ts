@@ -1,4 +1,4 @@
-import { SerializationError, StandardTypes, describeType, refusalOf, toError } from "@colloquy/core";
+import { ColloquyError, SerializationError, StandardTypes, describeType, refusalOf, toError } from "@colloquy/core";
 import type { BuiltinTypes, Codec, Conversion, DecodingBudget, ExtendedValue } from "@colloquy/core";
 import type { Exports } from "./exports.ts";
 import { placeContext } from "./arguments.ts";
@@ -14,6 +14,13 @@ import type { Router } from "./router.ts";
 /** Type ids of the protocol, towards peers that said hello (`docs/protocol.md` section 3). */
 const FUNCTION_ID = -2;
 const HOME_ID = -3;
+
+/** @throws ColloquyError `INVALID_ARGUMENT` for a codec that takes all objects itself: that is what references do. */
+export function checkFallback(codec: Codec): void {
+  if (!codec.table.hasFallback) return;
+  const reason = "a serializer for Object: what no serializer takes crosses by reference here; give the class instead";
+  throw new ColloquyError("INVALID_ARGUMENT", reason);
+}
 
 /** What a binding needs to know of its connection. */
 export interface BoundConnection extends Caller {

@@ -1,5 +1,6 @@
 import { ColloquyError, connectingCodec, connectTransport, resolveLimits } from "@colloquy/core";
 import type { CodecClass, ConnectOptions as TransportConnectOptions } from "@colloquy/core";
+import { checkFallback } from "./binding.ts";
 import { Connection } from "./connection.ts";
 import type { PeerOptions } from "./connection-setup.ts";
 
@@ -23,6 +24,7 @@ export async function connect<T extends object = object>(
 ): Promise<Connection<T>> {
   const limits = resolveLimits(options.limits);
   const codec = connectingCodec(options.codec, options.extraSerializers);
+  checkFallback(codec);
   const transport = await connectTransport(address, options);
   const { dialect = "auto", rootName, signal, onMethodFailure } = options;
   const connection = new Connection<T>({ transport, codec, limits, dialect, rootName, onMethodFailure });

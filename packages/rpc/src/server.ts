@@ -10,6 +10,7 @@ import {
   warn,
 } from "@colloquy/core";
 import type { CodecOption, ListenOptions, Transport } from "@colloquy/core";
+import { checkFallback } from "./binding.ts";
 import { Connection } from "./connection.ts";
 import type { PeerOptions } from "./connection-setup.ts";
 import { checkServable } from "./members.ts";
@@ -57,7 +58,7 @@ export async function serve(
   const limits = resolveLimits(options.limits);
   const serializers = factoriesOf(options.extraSerializers);
   const { codec: codecOption = JsonCodec } = options;
-  checkCodecOption(codecOption, serializers);
+  checkFallback(checkCodecOption(codecOption, serializers));
   const connections = new Set<Connection>();
   const { dialect = "auto", rootName = typeof root === "function" ? undefined : randomUUID() } = options;
   const onTransport = (transport: Transport): void => {

@@ -241,6 +241,15 @@ describe("what a user's code throws", () => {
     },
   );
 
+  test.each([JsonCodec, "auto"] as const)("in a serializer for Object is refused by both sides, %o", async (codec) => {
+    const all = () => [Object, String, String] as never;
+    const refused = { code: "INVALID_ARGUMENT", message: expect.stringContaining("a serializer for Object: ") };
+    await expect(serve(newAddress(), root, { codec, extraSerializers: [all] })).rejects.toMatchObject(refused);
+    await using server = await serve(newAddress(), root, { codec });
+    await expect(connect(server.address, { extraSerializers: [all] })).rejects.toMatchObject(refused);
+    expect(server.connections.size).toBe(0);
+  });
+
   test("in `onError` or `onConnection` doesn't end the process", async () => {
     const warnings = await warningsDuring(async () => {
       await using server = await serve(newAddress(), root, {
