@@ -59,6 +59,7 @@ export const packages = {
       ["serializers", "outgoing-segments"],
       ["ndarray-serializer", "npy"],
       ["lower-lift"],
+      ["message-decoder"],
       ["encoding-failures"],
       ["shapes", "msgpack-writing", "msgpack-heads"],
       ["codec", "json-check", "json-encoder", "msgpack-encoder", "msgpack-reading", "msgpack-check"],

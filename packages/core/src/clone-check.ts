@@ -1,5 +1,5 @@
 import { KIND } from "./clone-kinds.ts";
-import { SCALAR_COST, TEXT_COST } from "./decoded-cost.ts";
+import { CONTAINER_COST, SCALAR_COST, TEXT_COST } from "./decoded-cost.ts";
 import { passOver } from "./msgpack-check.ts";
 import type { Extension } from "./msgpack-check.ts";
 import { BINARY, KINDS, LENGTH_BYTES, STEPS, TEXT, sizeAt } from "./msgpack-heads.ts";
@@ -22,6 +22,8 @@ export function checkClone(bytes: Buffer, start: number, end: number, maxDepth: 
   const kinds = new CloneKinds();
   return passOver(bytes, start, end, LEVELS * maxDepth, maxCost, kinds) - kinds.left;
 }
+
+const PAIR_COST = CONTAINER_COST + 2 * SCALAR_COST;
 
 class CloneKinds implements Extension {
   cost = 0;
@@ -49,6 +51,8 @@ class CloneKinds implements Extension {
         return start;
       case KIND.extended:
         this.count = 1;
+        // As the pair `[id, data]` that it is in MsgPack.
+        this.cost = PAIR_COST;
         return this.#parts(start, 1, 0);
       case KIND.date:
         return this.#parts(start, 1, DATE_COST);

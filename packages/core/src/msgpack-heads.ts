@@ -38,7 +38,7 @@ describe(0xd9, 0xdb, TEXT, LENGTH_BYTES, (index) => 1 << index);
 describe(0xdc, 0xdd, ARRAY, LENGTH_BYTES, (index) => 2 << index);
 describe(0xde, 0xdf, MAP, LENGTH_BYTES, (index) => 2 << index);
 
-/** How many bytes a scalar or a short text has with its head; 0 for others. */
+/** How many bytes a scalar, a short text or an empty array or map has with its head; 0 for others. */
 export const STEPS: Uint8Array = new Uint8Array(256);
 /** What these cost, and arrays and maps without what is in them. */
 export const COSTS: Uint8Array = new Uint8Array(256);
@@ -48,7 +48,11 @@ for (let head = 0; head < 256; head++) {
   if (LENGTH_BYTES[head] === 0 && (kind === SCALAR || kind === TEXT)) {
     STEPS[head] = 1 + size;
     COSTS[head] = scalarCost(kind, size);
-  } else if (kind >= ARRAY) COSTS[head] = CONTAINER_COST + (LENGTH_BYTES[head] === 0 ? size * SCALAR_COST : 0);
+  } else if (kind >= ARRAY) {
+    COSTS[head] = CONTAINER_COST + (LENGTH_BYTES[head] === 0 ? size * SCALAR_COST : 0);
+    // What is empty has no level in it to go to.
+    if (LENGTH_BYTES[head] === 0 && size === 0) STEPS[head] = 1;
+  }
 }
 
 /** One that is its own head. */

@@ -1,22 +1,32 @@
 const NO_VIEW = new DataView(new ArrayBuffer(0));
 /** Larger messages have memory of their own, which must not be kept. */
 const LARGEST_VIEWED_BYTES = 65_536;
+const NO_BYTES = Buffer.alloc(0);
 /** On the memory of the message that was read last: mostly what all sockets read into. */
 let view: DataView = NO_VIEW;
+/** What it was made for: engines take long to say which memory bytes are in. */
+let viewed: Buffer = NO_BYTES;
 
 export function readFloat32(bytes: Buffer, start: number): number {
-  if (view.buffer !== bytes.buffer) view = new DataView(bytes.buffer);
+  if (viewed !== bytes) look(bytes);
   return view.getFloat32(start + bytes.byteOffset);
 }
 
 export function readFloat64(bytes: Buffer, start: number): number {
-  if (view.buffer !== bytes.buffer) view = new DataView(bytes.buffer);
+  if (viewed !== bytes) look(bytes);
   return view.getFloat64(start + bytes.byteOffset);
+}
+
+function look(bytes: Buffer): void {
+  if (view.buffer !== bytes.buffer) view = new DataView(bytes.buffer);
+  viewed = bytes;
 }
 
 /** A message has been read: what is large isn't kept for its numbers. */
 export function forgetMemory(): void {
-  if (view.byteLength > LARGEST_VIEWED_BYTES) view = NO_VIEW;
+  if (view.byteLength <= LARGEST_VIEWED_BYTES) return;
+  view = NO_VIEW;
+  viewed = NO_BYTES;
 }
 
 /** An unsigned integer of 8 bytes; a bigint where a number would lose digits. */
