@@ -137,18 +137,18 @@ export class CloneDecoder implements MessageDecoder {
       case KIND.hole:
         return HOLE;
       case KIND.date:
-        return this.#made(new Date(this.#number("the time of a Date")), DATE_COST);
+        return this.#made(new Date(this.#reader.numberValue("the time of a Date")), DATE_COST);
       case KIND.map:
         return this.#entries(depth);
       case KIND.set:
         return this.#members(depth);
       case KIND.bigint:
         this.#reader.spend(BIGINT_COST);
-        return readBigInt(this.#text());
+        return readBigInt(this.#reader.textValue());
       case KIND.error:
         return this.#error(depth);
       case KIND.url:
-        return this.#made(readUrl(this.#text()), URL_COST);
+        return this.#made(readUrl(this.#reader.textValue()), URL_COST);
       case KIND.typedArray:
         return this.#typedArray();
       case KIND.buffer:
@@ -170,7 +170,7 @@ export class CloneDecoder implements MessageDecoder {
   }
 
   #reference(): unknown {
-    const number = this.#number("a reference");
+    const number = this.#reader.numberValue("a reference");
     const object = this.#objects[number];
     if (object === undefined) throw new SerializationError(`reference to object ${number}, which hasn't come`);
     if (object === UNFINISHED) throw new SerializationError(`reference to object ${number} from within its own data`);
@@ -204,7 +204,7 @@ export class CloneDecoder implements MessageDecoder {
     try {
       for (let entry = 0; entry < count; entry++) {
         key = undefined;
-        key = this.#text();
+        key = this.#reader.textValue();
         const index = indexOfKey(key);
         if (index > highestIndex) {
           if (!this.#isChecked) this.#reader.spend(indexKeyCost(index, highestIndex));
@@ -223,7 +223,7 @@ export class CloneDecoder implements MessageDecoder {
 
   #entries(depth: number): Map<unknown, unknown> {
     if (depth <= 0) throw tooDeep();
-    const count = this.#reader.declare(this.#number("the size of a Map"), 2, "keys and values");
+    const count = this.#reader.declare(this.#reader.numberValue("the size of a Map"), 2, "keys and values");
     this.#reader.spend(count * HASHED_ENTRY_COST);
     const result = this.#made(new Map<unknown, unknown>(), COLLECTION_COST);
     let index = 0;
@@ -242,7 +242,7 @@ export class CloneDecoder implements MessageDecoder {
 
   #members(depth: number): Set<unknown> {
     if (depth <= 0) throw tooDeep();
-    const count = this.#reader.declare(this.#number("the size of a Set"), 1, "values");
+    const count = this.#reader.declare(this.#reader.numberValue("the size of a Set"), 1, "values");
     this.#reader.spend(count * HASHED_ENTRY_COST);
     const result = this.#made(new Set<unknown>(), COLLECTION_COST);
     let index = 0;
@@ -256,7 +256,7 @@ export class CloneDecoder implements MessageDecoder {
 
   #error(depth: number): Error {
     if (depth <= 0) throw tooDeep();
-    const [name, message, gathers] = [this.#text(), this.#text(), this.#reader.byte()];
+    const [name, message, gathers] = [this.#reader.textValue(), this.#reader.textValue(), this.#reader.byte()];
     if (gathers !== 0xc0 && gathers !== 0xc2 && gathers !== 0xc3)
       throw new SerializationError("malformed Error in a structured clone: neither null nor a boolean");
     if (gathers === 0xc0) {
@@ -279,7 +279,7 @@ export class CloneDecoder implements MessageDecoder {
   #extended(depth: number): unknown {
     if (depth < 2) throw tooDeep();
     const place = this.#objects.push(UNFINISHED) - 1;
-    const typeId = this.#number("a type id");
+    const typeId = this.#reader.numberValue("a type id");
     const data = this.read(depth - 2);
     const objects = this.#objects;
     const value = this.#table.decode(typeId, data, this.#reader);
@@ -296,10 +296,10 @@ export class CloneDecoder implements MessageDecoder {
   }
 
   #ndArray(): NdArray {
-    const [dtype, order] = [this.#text(), this.#text()];
-    const count = this.#reader.declare(this.#number("the number of dimensions"), 1, "dimensions");
+    const [dtype, order] = [this.#reader.textValue(), this.#reader.textValue()];
+    const count = this.#reader.declare(this.#reader.numberValue("the number of dimensions"), 1, "dimensions");
     this.#reader.spend(count * SCALAR_COST);
-    const shape = Array.from({ length: count }, () => this.#number("the size of a dimension"));
+    const shape = Array.from({ length: count }, () => this.#reader.numberValue("the size of a dimension"));
     return arrayOn(this.#bytes(1), dtype, shape, order);
   }
 
@@ -314,17 +314,5 @@ export class CloneDecoder implements MessageDecoder {
     if (bytes.length % itemBytes !== 0)
       throw new SerializationError(`${bytes.length} bytes for elements of ${itemBytes} bytes`);
     return bytes.byteOffset === 0 && bytes.buffer.byteLength === bytes.length ? bytes : Uint8Array.from(bytes);
-  }
-
-  #number(what: string): number {
-    const value = this.#reader.number(this.#reader.byte());
-    if (value === undefined) throw new SerializationError(`structured clone in which ${what} is no number`);
-    return value;
-  }
-
-  #text(): string {
-    const length = this.#reader.textLength(this.#reader.byte());
-    if (length < 0) throw new SerializationError("structured clone in which a key or text is none");
-    return this.#reader.text(length);
   }
 }

@@ -90,6 +90,20 @@ export class CloneReader implements DecodingBudget {
     return readUtf8(this.#bytes, start, start + length);
   }
 
+  /** A text; anything else is refused. */
+  textValue(): string {
+    const length = this.textLength(this.byte());
+    if (length < 0) throw new SerializationError("structured clone in which a key or text is none");
+    return this.text(length);
+  }
+
+  /** A number; `what` names it where anything else stands there, which is refused. */
+  numberValue(what: string): number {
+    const value = this.number(this.byte());
+    if (value === undefined) throw new SerializationError(`structured clone in which ${what} is no number`);
+    return value;
+  }
+
   /** The number whose head was read; undefined where it is the head of none. */
   number(head: number): number | undefined {
     if (head < 0x80) return head;

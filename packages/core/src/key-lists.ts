@@ -3,8 +3,8 @@ import { indexKeyCost, indexOfKeyBytes } from "./index-key-cost.ts";
 
 /** Lists that are told from new ones; what comes beyond counts as new. */
 const MAX_KNOWN_COUNT = 4096;
-/** What is left of a hash is a place among twice as many. */
-const PLACE_SHIFT = 19;
+/** What is left of a hash is a place among four times as many. */
+const PLACE_SHIFT = 18;
 /** Engines make a list anew for each key that is added to it. */
 const SQUARE_COST = 5;
 const LONGEST_SQUARED = 64;
@@ -38,7 +38,7 @@ export class KeyLists {
   readonly #bytes: Uint8Array;
   readonly #longestShared: number;
   /** The hashes of those that came, 0 where there is none. */
-  readonly #known = new Int32Array(2 * MAX_KNOWN_COUNT);
+  readonly #known = new Int32Array(4 * MAX_KNOWN_COUNT);
   #knownCount = 0;
   #fields = new Int32Array(FIELD_COUNT * FIRST_DEPTH);
   /** By depth, the highest key that is an index; undefined where there was none yet. */

@@ -37,7 +37,7 @@ export function mayBeCostly(byteCount: number, maxCost: number): boolean {
 
 /**
  * Bounds depth, memory and declared counts of one value in MsgPack before anything is made of it, in one pass over its heads
- * without recursion. Returns what it costs. A value that isn't MsgPack, or has keys that are no strings, is left to the decoder
+ * without recursion. Returns what it costs. An empty array or map is no level here; the decoder counts it. A value that isn't MsgPack, or has keys that are no strings, is left to the decoder
  * from there on: it says where.
  *
  * @throws SerializationError

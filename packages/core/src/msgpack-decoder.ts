@@ -232,8 +232,7 @@ export class MsgPackDecoder implements MessageDecoder {
 
   #extended(depth: number): unknown {
     if (depth <= 0) throw tooDeep();
-    if (this.#byte() !== 0x92)
-      throw new SerializationError(`malformed extended value: "${TYPE_KEY}" takes [id, data]`);
+    if (this.#byte() !== 0x92) throw new SerializationError(`malformed extended value: "${TYPE_KEY}" takes [id, data]`);
     const typeId = this.read(0);
     const data = this.read(depth - 1);
     if (typeof typeId === "number" && typeId < 0) return this.#table.decode(typeId, data, this);

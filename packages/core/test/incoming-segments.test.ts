@@ -302,9 +302,17 @@ describe("what is refused", () => {
       [announcement(2, [1], "x".repeat(101))],
     ],
     ["a handle that is in use", "handle 1 is in use", [announcement(1, [1])]],
-    ["a piece for an unknown handle", "piece of segment 0 of message 9, which wasn't announced", [piece(9, 0, striped(1))]],
-    ["a piece of an unknown segment", "piece of segment 2 of message 1, which wasn't announced", [piece(1, 2, striped(1))]],
-    ["a piece of segment 2^32-1", "piece of segment 4294967295 of 1", [piece(1, 0xffff_ffff, striped(1))]],
+    [
+      "a piece for an unknown handle",
+      "piece of segment 0 of message 9, which wasn't announced",
+      [piece(9, 0, striped(1))],
+    ],
+    [
+      "a piece of an unknown segment",
+      "piece of segment 2 of message 1, which wasn't announced",
+      [piece(1, 2, striped(1))],
+    ],
+    ["a piece of segment 2^32-1", "piece of segment 4294967295 of message 1", [piece(1, 0xffff_ffff, striped(1))]],
     ["a piece beyond the end", "piece beyond the 5 bytes of segment 1 of message 1", [piece(1, 1, striped(6))]],
     [
       "a piece of a segment that is complete",
