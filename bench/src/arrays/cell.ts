@@ -16,7 +16,7 @@ export type ArraysQuestion =
   | { readonly kind: "connect"; readonly offer: Offer }
   | { readonly kind: "fetch"; readonly way: Way }
   | { readonly kind: "small"; readonly seconds: number; readonly isFetching: boolean }
-  | { readonly kind: "memory" };
+  | { readonly kind: "usage" };
 
 export interface Offer {
   readonly address: string;
@@ -52,8 +52,11 @@ answerQuestions(async (question: ArraysQuestion) => {
       return transfer(question.way);
     case "small":
       return smallCalls(question.seconds, question.isFetching);
-    case "memory":
-      return { resident: process.memoryUsage.rss(), peak: process.resourceUsage().maxRSS * 1024 };
+    case "usage": {
+      const { user, system } = process.cpuUsage();
+      const peak = process.resourceUsage().maxRSS * 1024;
+      return { resident: process.memoryUsage.rss(), peak, cpuSeconds: (user + system) / 1e6 };
+    }
   }
 });
 

@@ -30,13 +30,20 @@ const program = new URL("cell.js", import.meta.url);
 const ways: readonly Way[] = ["in-place", "copied", "colloquy"];
 const idleSeconds = 1;
 
-interface Memory {
+/** What a process has used so far. */
+interface Usage {
   readonly resident: number;
   readonly peak: number;
+  readonly cpuSeconds: number;
+}
+
+/** A transfer, and the CPU time of both sides. */
+interface MeasuredTransfer extends Transfer {
+  readonly cpuSeconds: number;
 }
 
 interface Round {
-  readonly transfers: Readonly<Record<Way, Transfer>>;
+  readonly transfers: Readonly<Record<Way, MeasuredTransfer>>;
   /** What each side had beyond the array at most, in bytes. */
   readonly beyond: { readonly sender: number; readonly receiver: number };
   readonly idle: Latency;
@@ -84,22 +91,25 @@ async function between<T>(
   }
 }
 
-async function oneTransfer(way: Way, mib: number): Promise<{ transfer: Transfer; beyond: Round["beyond"] }> {
+async function oneTransfer(way: Way, mib: number): Promise<{ transfer: MeasuredTransfer; beyond: Round["beyond"] }> {
   return between(mib, async (sender, receiver, ask, bytes) => {
-    const before = await Promise.all([sender, receiver].map((side) => ask<Memory>(side, { kind: "memory" })));
+    const usages = (): Promise<Usage[]> =>
+      Promise.all([sender, receiver].map((side) => ask<Usage>(side, { kind: "usage" })));
+    const before = await usages();
     const transfer = await ask<Transfer>(receiver, { kind: "fetch", way });
-    const after = await Promise.all([sender, receiver].map((side) => ask<Memory>(side, { kind: "memory" })));
+    const after = await usages();
     if (!transfer.isRight) throw new Error(`${way}: the array arrived with other bytes`);
     const beyond = {
       sender: after[0]!.peak - Math.max(before[0]!.peak, before[0]!.resident),
       receiver: after[1]!.peak - before[1]!.resident - bytes,
     };
-    return { transfer, beyond };
+    const cpuSeconds = after.reduce((sum, usage, side) => sum + usage.cpuSeconds - before[side]!.cpuSeconds, 0);
+    return { transfer: { ...transfer, cpuSeconds }, beyond };
   });
 }
 
 async function oneRound({ largeMib, besideMib }: Options, round: number): Promise<Round> {
-  const transfers: Partial<Record<Way, Transfer>> = {};
+  const transfers: Partial<Record<Way, MeasuredTransfer>> = {};
   let beyond = { sender: 0, receiver: 0 };
   for (let step = 0; step < ways.length; step++) {
     const way = ways[(step + round) % ways.length]!;
@@ -115,7 +125,11 @@ async function oneRound({ largeMib, besideMib }: Options, round: number): Promis
       await ask<Latency>(receiver, { kind: "small", seconds: 0, isFetching: true }),
     ] as const;
   });
-  return { transfers: transfers as Record<Way, Transfer>, beyond, idle, beside, besideSecond };
+  return { transfers: transfers as Record<Way, MeasuredTransfer>, beyond, idle, beside, besideSecond };
+}
+
+function cpuRatio(transfers: Round["transfers"], way: Way): number {
+  return transfers.colloquy.cpuSeconds / transfers[way].cpuSeconds;
 }
 
 function report(rounds: readonly Round[], { largeMib, besideMib }: Options): string {
@@ -126,6 +140,8 @@ function report(rounds: readonly Round[], { largeMib, besideMib }: Options): str
     ...ways.map((way) => [`${largeMib} MiB, ${way}, MB/s`, rate(way)]),
     ["colloquy by in-place", ratio("in-place")],
     ["colloquy by copied", ratio("copied")],
+    ["CPU of both sides, colloquy by in-place", spread(({ transfers }) => cpuRatio(transfers, "in-place"))],
+    ["CPU of both sides, colloquy by copied", spread(({ transfers }) => cpuRatio(transfers, "copied"))],
     ["sender beyond the array, MiB", spread(({ beyond }) => beyond.sender / mebibyte)],
     ["receiver beyond the array, MiB", spread(({ beyond }) => beyond.receiver / mebibyte)],
     ["small calls, idle, p50, us", spread(({ idle }) => idle.p50)],

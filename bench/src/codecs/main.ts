@@ -31,7 +31,7 @@ data and noise. docs/guide/codecs.md has the tables.
 
 const program = new URL("cell.js", import.meta.url);
 const samples: readonly Kind[] = ["smooth", "noise"];
-const transferCount = 3;
+const transferCount = 9;
 
 function readOptions(args: readonly string[]): Options | undefined {
   const { values: given } = parseArgs({
