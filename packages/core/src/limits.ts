@@ -25,6 +25,8 @@ export interface Limits {
   readonly maxPendingCount: number;
   /** Functions and services that this side has handed out on one connection. */
   readonly maxReferenceCount: number;
+  /** Streams of this side that the other one reads at the same time; a read of one beyond fails with `RESOURCE_EXHAUSTED`. */
+  readonly maxStreamCount: number;
   /** Output that waits in one connection; beyond, messages wait before they are encoded. */
   readonly maxQueuedBytes: number;
   /** Time from the accepted or opened connection to the end of hello; a server gives a TLS handshake half of it before. */
@@ -49,6 +51,7 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   maxRunningCount: 1024,
   maxPendingCount: 65_536,
   maxReferenceCount: 10_000,
+  maxStreamCount: 256,
   maxQueuedBytes: 16 * MEBIBYTE,
   helloTimeoutMs: 10_000,
   writeStallMs: 10_000,

@@ -6,6 +6,7 @@ import type { CallContext } from "./context.ts";
 import type { AnyFunction } from "./expose.ts";
 import { isExposed, isService } from "./members.ts";
 import type { Imports } from "./imports.ts";
+import { isStream } from "./outgoing-stream.ts";
 import { parseReferencePath, referencePath } from "./path.ts";
 import { RemoteNode, childAt, nodeOf, serviceProxy } from "./proxy.ts";
 import type { Caller } from "./proxy.ts";
@@ -14,6 +15,7 @@ import type { Router } from "./router.ts";
 /** Type ids of the protocol, towards peers that said hello (`docs/protocol.md` section 3). */
 const FUNCTION_ID = -2;
 const HOME_ID = -3;
+const STREAM_ID = -14;
 
 /** @throws ColloquyError `INVALID_ARGUMENT` for a codec that takes all objects itself: that is what references do. */
 export function checkFallback(codec: Codec): void {
@@ -71,6 +73,8 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
     const node = nodeOf(value);
     if (node !== undefined && this.#connection.isHome(node)) return { typeId: HOME_ID, data: homePath(node) };
     if (typeof value === "function") return { typeId: FUNCTION_ID, data: referencePath(this.#exports.add(value)) };
+    if (typeof value === "object" && value !== null && mayBeStream(value))
+      return { typeId: STREAM_ID, data: referencePath(this.#exports.add(value)) };
     // An error with exposed methods is a service.
     return value instanceof Error && isService(value) ? undefined : this.#standard.encode(value);
   }
@@ -87,12 +91,10 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
     // From a plain peer none is taken.
     if (!this.#standard.expected) return this.#standard.decode(typeId, data, budget);
     switch (typeId) {
-      case FUNCTION_ID: {
-        const reference = typeof data === "string" ? parseReferencePath(data) : undefined;
-        if (reference === undefined || reference.rest !== "")
-          throw new SerializationError("a function is no path $/ref/<number>");
-        return this.#imports.receive(reference.id, true);
-      }
+      case FUNCTION_ID:
+        return this.#imports.receive(referenceNumber(data, "a function"), "function");
+      case STREAM_ID:
+        return this.#imports.receive(referenceNumber(data, "a stream"), "stream");
       case HOME_ID:
         if (typeof data !== "string") throw new SerializationError("a reference that comes home is no path");
         try {
@@ -131,7 +133,7 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
   deserialize(path: unknown): object {
     if (typeof path !== "string") throw new SerializationError("a service is no path");
     const reference = parseReferencePath(path);
-    if (reference !== undefined && reference.rest === "") return this.#imports.receive(reference.id, false);
+    if (reference !== undefined && reference.rest === "") return this.#imports.receive(reference.id, "service");
     return serviceProxy(new RemoteNode(this.#connection, path, undefined, false));
   }
 
@@ -156,6 +158,18 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
       return result;
     };
   }
+}
+
+/** A promise of a call is an async iterable, too; it is to be awaited. */
+function mayBeStream(value: object): boolean {
+  return isStream(value) && !(value instanceof Promise) && !isService(value);
+}
+
+/** @throws SerializationError for what is no path of a reference. */
+function referenceNumber(data: unknown, what: string): number {
+  const reference = typeof data === "string" ? parseReferencePath(data) : undefined;
+  if (reference !== undefined && reference.rest === "") return reference.id;
+  throw new SerializationError(`${what} is no path $/ref/<number>`);
 }
 
 /** @throws SerializationError for a reference that this side has released already. */

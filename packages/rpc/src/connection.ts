@@ -1,5 +1,6 @@
 import { ColloquyError, Endpoint, NO_KWARGS } from "@colloquy/core";
 import type { Codec, CodecChooser, Dialect, PeerTraits } from "@colloquy/core";
+import { Answer } from "./answer.ts";
 import { ReferenceBinding } from "./binding.ts";
 import type { BoundConnection } from "./binding.ts";
 import { CloseListeners } from "./close-listeners.ts";
@@ -141,7 +142,7 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
 
   /** @internal */
   call(node: RemoteNode, args: unknown[], options: CallOptions | undefined): Promise<unknown> {
-    const promise = new Promise<unknown>(takeResolve);
+    const promise = new Answer<unknown>(takeResolve);
     const call = this.#newCall(node, taken, options);
     // It would keep the result.
     taken = NONE;
@@ -256,7 +257,6 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
   onClosed(reason: ColloquyError | undefined): void {
     const error = reason ?? this.#endWithoutGoodbye();
     this.#greeting.close();
-    this.#exports.clear();
     this.#imports.clear();
     // The callers' promises settle first: a few turns of the microtask queue.
     setImmediate(() => this.#listeners.tell(error));

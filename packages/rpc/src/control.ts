@@ -3,23 +3,37 @@ import type { RequestContent } from "./dispatcher.ts";
 
 /** What the `$` service of a connection does. */
 export interface ControlActions {
+  /** Answers request `id`. */
+  reply(id: number, value: unknown): void;
   cancel(id: number): void;
   release(id: number, count: number): void;
   goAway(): void;
   /** Takes the definition of a shape. False: it is malformed, or there are none here. */
   shape(id: unknown, keys: unknown): boolean;
   stats(): object;
+  /** Answers request `id` with items of a stream. */
+  pull(id: number, stream: number, maxCount: number, maxBytes: number): void;
 }
 
 const COUNTERS = /^(sent|received|pending|running|exported|imported)/;
 
-/** Answers a request on `$`. @throws ColloquyError `NOT_FOUND` for a name that `$` doesn't have. */
-export function answerControl([path]: RequestContent, actions: ControlActions): unknown {
+/**
+ * Answers request `id` on `$`, at once or later.
+ *
+ * @throws ColloquyError `NOT_FOUND` for a name that `$` doesn't have, `INVALID_ARGUMENT` for arguments that are malformed.
+ */
+export function answerControl(id: number, [path, args]: RequestContent, actions: ControlActions): void {
   switch (path) {
     case "$/ping":
-      return null;
+      return actions.reply(id, null);
     case "$/stats":
-      return Object.fromEntries(Object.entries(actions.stats()).filter(([name]) => COUNTERS.test(name)));
+      return actions.reply(id, Object.fromEntries(Object.entries(actions.stats()).filter(([name]) => COUNTERS.test(name))));
+    case "$/pull": {
+      const [stream, maxCount, maxBytes] = args;
+      if (!isCount(stream) || !isCount(maxCount) || !isCount(maxBytes) || maxCount === 0)
+        throw new ColloquyError("INVALID_ARGUMENT", "$/pull takes a reference and numbers of items and bytes");
+      return actions.pull(id, stream, maxCount, maxBytes);
+    }
     case "$/hello":
       throw new ColloquyError("PROTOCOL_ERROR", "hello comes first on a connection, and once");
     default:

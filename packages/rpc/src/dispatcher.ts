@@ -6,6 +6,8 @@ import { exposedFunction, isExposed } from "./members.ts";
 import type { AnyFunction } from "./expose.ts";
 import type { Exposed } from "./members.ts";
 import { bindKeywords, placeContext } from "./arguments.ts";
+import { isStream } from "./outgoing-stream.ts";
+import type { OutgoingStreams } from "./outgoing-streams.ts";
 import { joinPath, parseReferencePath } from "./path.ts";
 import { RemoteNode, nodeOf } from "./proxy.ts";
 import type { Router } from "./router.ts";
@@ -32,11 +34,20 @@ export class Dispatcher {
   readonly #maxRunningCount: number;
   /** Told of what methods throw; refusals are the caller's own business. */
   readonly #silent: SilentFailures;
+  readonly #streams: OutgoingStreams;
   #quietCount = 0;
   #lastQuietId = 0;
 
-  constructor(endpoint: Endpoint, router: Router, exports: Exports, host: DispatchHost, silent: SilentFailures) {
+  constructor(
+    endpoint: Endpoint,
+    router: Router,
+    exports: Exports,
+    streams: OutgoingStreams,
+    host: DispatchHost,
+    silent: SilentFailures,
+  ) {
     this.#silent = silent;
+    this.#streams = streams;
     this.#endpoint = endpoint;
     this.#router = router;
     this.#exports = exports;
@@ -53,13 +64,13 @@ export class Dispatcher {
     } catch (error) {
       return this.#fail(id, error);
     }
-    this.#reply(id, result);
+    this.#reply(id, request[0], result);
   }
 
   /** Functions in `run` would cost a call with a plain value, too. */
   #replyLater(id: number, path: string, result: PromiseLike<unknown>): void {
     result.then(
-      (value) => this.#reply(id, value),
+      (value) => this.#reply(id, path, value),
       (error: unknown) => this.#failMethod(id, path, error),
     );
   }
@@ -149,7 +160,9 @@ export class Dispatcher {
     return abort.signal;
   }
 
-  #reply(id: number, value: unknown): void {
+  #reply(id: number, path: string, value: unknown): void {
+    if (typeof value === "object" && value !== null && isStream(value))
+      this.#streams.adopt(value, { path, abort: this.#aborts?.get(id) });
     this.#aborts?.delete(id);
     this.#endpoint.reply(id, value === undefined ? this.emptyResult : value);
   }
@@ -203,7 +216,7 @@ async function forward(
 class PassedOn extends Error {}
 
 /** What a method throws tells its caller that it ran, also where it is the failure of a call of its own. */
-function executed(error: unknown): unknown {
+export function executed(error: unknown): unknown {
   if (error instanceof PassedOn) return error.cause;
   if (!(error instanceof ColloquyError) || error.executed === "yes") return error;
   return Object.defineProperty(error.restated(), "executed", { value: "yes", enumerable: true });

@@ -87,25 +87,33 @@ export class Exports {
     return entry.target;
   }
 
-  /** The other side lets go of `count` sendings. What isn't there is ignored: the connection may have ended it. */
-  release(id: number, count: number): void {
+  /**
+   * The other side lets go of `count` sendings. Returns what it holds no more. What isn't there is ignored: the connection may have
+   * ended it.
+   */
+  release(id: number, count: number): object | undefined {
     const entry = this.#byId.get(id);
-    if (entry !== undefined) this.#drop(entry, count);
+    return entry !== undefined && this.#drop(entry, count) ? entry.target : undefined;
   }
 
-  clear(): void {
+  /** Ends all; returns them. */
+  clear(): readonly { readonly id: number; readonly target: object }[] {
+    const entries = [...this.#byId.values()];
     this.#byId = NO_IDS;
     this.#byTarget = NO_TARGETS;
+    return entries;
   }
 
-  #drop(entry: ExportEntry, count: number): void {
+  /** True where that was the last sending. */
+  #drop(entry: ExportEntry, count: number): boolean {
     // A peer may have released more than it has got.
-    if (this.#byId.get(entry.id) !== entry) return;
+    if (this.#byId.get(entry.id) !== entry) return false;
     entry.count -= count;
-    if (entry.count > 0) return;
+    if (entry.count > 0) return false;
     this.#byId.delete(entry.id);
     this.#byTarget.delete(entry.target);
     this.#fullText = undefined;
+    return true;
   }
 
   #full(target: object): SerializationError {

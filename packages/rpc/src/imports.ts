@@ -1,5 +1,6 @@
 import { DEFAULT_LIMITS, SerializationError } from "@colloquy/core";
 import { collectGarbage } from "./collect.ts";
+import { IncomingStream } from "./incoming-stream.ts";
 import { RemoteNode, functionProxy, serviceProxy } from "./proxy.ts";
 import type { Caller, Reference } from "./proxy.ts";
 import { referencePath } from "./path.ts";
@@ -28,6 +29,9 @@ interface ImportEntry {
   count: number;
   weak: WeakRef<ImportedReference>;
 }
+
+/** What a reference stands for. */
+export type ReferenceKind = "service" | "function" | "stream";
 
 /** Held references from which on a collection is worth its time. */
 const MIN_COLLECTED_COUNT = 1000;
@@ -87,7 +91,7 @@ export class Imports {
   }
 
   /** The proxy for a reference that has arrived once more. */
-  receive(id: number, isFunction: boolean): object {
+  receive(id: number, kind: ReferenceKind): object {
     const entry = this.#entries.get(id);
     const known = entry?.weak.deref();
     if (entry !== undefined) entry.count++;
@@ -98,14 +102,20 @@ export class Imports {
       );
     }
     const reference = new ImportedReference(id, this);
-    const node = new RemoteNode(this.#connection, referencePath(id), reference, isFunction);
-    reference.proxy = isFunction ? functionProxy(node) : serviceProxy(node);
+    const proxy = this.#proxyOf(id, kind, reference);
+    reference.proxy = proxy;
     const weak = new WeakRef(reference);
     if (entry === undefined) this.#enter(id, { count: 1, weak });
     else entry.weak = weak;
     this.#collected!.register(reference, id);
     this.#watchSize();
-    return reference.proxy;
+    return proxy;
+  }
+
+  #proxyOf(id: number, kind: ReferenceKind, reference: Reference): object {
+    const node = new RemoteNode(this.#connection, referencePath(id), reference, kind === "function");
+    if (kind === "stream") return new IncomingStream(id, node);
+    return kind === "function" ? functionProxy(node) : serviceProxy(node);
   }
 
   #enter(id: number, entry: ImportEntry): void {

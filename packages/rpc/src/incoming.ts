@@ -1,11 +1,12 @@
-import { NO_KWARGS } from "@colloquy/core";
-import type { ColloquyError, Endpoint, EndpointHandler, Limits, ShapeTeller, Shapes } from "@colloquy/core";
+import { ColloquyError, NO_KWARGS } from "@colloquy/core";
+import type { Endpoint, EndpointHandler, Limits, ShapeTeller, Shapes } from "@colloquy/core";
 import { answerControl, noticeControl } from "./control.ts";
 import type { ControlActions } from "./control.ts";
-import { Dispatcher, readRequest } from "./dispatcher.ts";
+import { Dispatcher, executed, readRequest } from "./dispatcher.ts";
 import type { DispatchHost, RequestContent } from "./dispatcher.ts";
 import type { Exports } from "./exports.ts";
 import type { Greeting } from "./greeting.ts";
+import { OutgoingStreams } from "./outgoing-streams.ts";
 import { isControlPath } from "./path.ts";
 import type { Router } from "./router.ts";
 import type { SilentFailures } from "./silent-failures.ts";
@@ -29,6 +30,7 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller {
   readonly #router: Router;
   readonly #exports: Exports;
   readonly #silent: SilentFailures;
+  readonly #streams: OutgoingStreams;
 
   constructor(host: IncomingHost, limits: Limits, router: Router, exports: Exports, silent: SilentFailures) {
     this.#host = host;
@@ -36,13 +38,14 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller {
     this.#router = router;
     this.#exports = exports;
     this.#silent = silent;
+    this.#streams = new OutgoingStreams(limits.maxStreamCount, (path, error) => silent.onMethod(path, error));
   }
 
   /** The endpoint, which this is the handler of, and the greeting, which needs the endpoint. */
   wire(endpoint: Endpoint, greeting: Greeting): void {
     this.#endpoint = endpoint;
     this.#greeting = greeting;
-    this.#dispatcher = new Dispatcher(endpoint, this.#router, this.#exports, this.#host, this.#silent);
+    this.#dispatcher = new Dispatcher(endpoint, this.#router, this.#exports, this.#streams, this.#host, this.#silent);
   }
 
   /** The peer has said hello: it knows `$`, notifications and built-in types. */
@@ -62,7 +65,7 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller {
       if (undecoded !== undefined) throw undecoded;
       request = readRequest(content, this.#limits);
       if (this.#extended && isControlPath(request[0])) {
-        return this.#endpoint.reply(id, answerControl(request, this));
+        return answerControl(id, request, this);
       }
     } catch (error) {
       return this.#endpoint.fail(id, error);
@@ -92,6 +95,8 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller {
   onClosed(error: ColloquyError | undefined): void {
     this.#host.onClosed(error);
     this.#dispatcher.close();
+    const reason = new ColloquyError("CONNECTION_LOST", "the connection of the reader has ended");
+    for (const { id, target } of this.#exports.clear()) this.#streams.leave(id, target, reason);
   }
 
   onEncoded(sent: boolean): void {
@@ -119,7 +124,19 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller {
   }
 
   release(id: number, count: number): void {
-    this.#exports.release(id, count);
+    const target = this.#exports.release(id, count);
+    if (target !== undefined) this.#streams.leave(id, target, new ColloquyError("CANCELLED", "the reader has left"));
+  }
+
+  reply(id: number, value: unknown): void {
+    this.#endpoint.reply(id, value);
+  }
+
+  pull(id: number, stream: number, maxCount: number, maxBytes: number): void {
+    this.#streams.pull(stream, this.#exports.get(stream), maxCount, maxBytes).then(
+      (pulled) => this.#endpoint.reply(id, pulled),
+      (error: unknown) => this.#endpoint.fail(id, executed(error)),
+    );
   }
 
   shape(id: unknown, keys: unknown): boolean {

@@ -1,7 +1,8 @@
 import { ColloquyError, quoted } from "@colloquy/core";
 import { joinPath } from "./path.ts";
 
-const NODE: unique symbol = Symbol("colloquy.node") as never;
+/** @internal Where the node of a proxy stands. */
+export const NODE: unique symbol = Symbol("colloquy.node") as never;
 const INSPECT: unique symbol = Symbol.for("nodejs.util.inspect.custom") as never;
 /** Children beyond are made anew each time: names may come from data. */
 const MAX_CACHED_CHILD_COUNT = 1000;

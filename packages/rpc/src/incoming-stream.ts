@@ -1,0 +1,176 @@
+import { ColloquyError, ProtocolError } from "@colloquy/core";
+import { NODE, RemoteNode } from "./proxy.ts";
+
+/** Items asked for at a time: as many as are on their way or wait to be read. Grows where the reader has to wait. */
+const FIRST_WINDOW_COUNT = 32;
+const LARGEST_WINDOW_COUNT = 4096;
+/** About how many bytes they have. */
+const FIRST_WINDOW_BYTES = 262_144;
+const LARGEST_WINDOW_BYTES = 4_194_304;
+
+const PULL_PATH = "$/pull";
+
+/** Somebody who waits for an item. */
+interface Reader {
+  resolve(result: IteratorResult<unknown, undefined>): void;
+  reject(error: unknown): void;
+}
+
+/**
+ * A stream of the other side: an async iterable, to be read once. It asks for items before they are read, within a window; who reads
+ * slowly holds its producer back, and nobody else. Leaving a loop early ends the producer.
+ */
+export class IncomingStream implements AsyncIterableIterator<unknown, undefined>, AsyncDisposable {
+  readonly #id: number;
+  readonly #node: RemoteNode;
+  readonly #pullNode: RemoteNode;
+  #items: readonly unknown[] = [];
+  /** How many of them have been read. */
+  #readCount = 0;
+  /** Items that came while others waited to be read. */
+  #nextItems: readonly unknown[] = [];
+  #readers: Reader[] = [];
+  #windowCount = FIRST_WINDOW_COUNT;
+  #windowBytes = FIRST_WINDOW_BYTES;
+  #askedCount = 0;
+  #ended = false;
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(id: number, node: RemoteNode) {
+    this.#id = id;
+    this.#node = node;
+    this.#pullNode = new RemoteNode(node.caller, PULL_PATH, node.reference, false);
+    Object.defineProperty(this, NODE, { value: node });
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  /** The next item. Rejects with what the producer throws, once, after the items before it. */
+  next(): Promise<IteratorResult<unknown, undefined>> {
+    if (this.#readCount < this.#items.length || this.#nextItems.length > 0) {
+      const result = Promise.resolve({ value: this.#take(), done: false as const });
+      this.#pull();
+      return result;
+    }
+    if (this.#ended) return this.#endOf();
+    return new Promise((resolve, reject) => {
+      this.#readers.push({ resolve, reject });
+      this.#pull();
+    });
+  }
+
+  /** Leaves the stream: its producer ends, and what waits to be read is dropped. */
+  async return(): Promise<IteratorReturnResult<undefined>> {
+    this.#finish(undefined);
+    this.#items = [];
+    this.#nextItems = [];
+    this.#failure = undefined;
+    this.#serveReaders();
+    return { value: undefined, done: true };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return();
+  }
+
+  toString(): string {
+    return `Stream(${this.#node.toString()})`;
+  }
+
+  #take(): unknown {
+    if (this.#readCount >= this.#items.length) {
+      this.#items = this.#nextItems;
+      this.#nextItems = [];
+      this.#readCount = 0;
+    }
+    const item = this.#items[this.#readCount++];
+    if (this.#readCount >= this.#items.length) {
+      this.#items = [];
+      this.#readCount = 0;
+    }
+    return item;
+  }
+
+  get #waitingCount(): number {
+    return this.#items.length - this.#readCount + this.#nextItems.length;
+  }
+
+  async #endOf(): Promise<IteratorReturnResult<undefined>> {
+    const failure = this.#failure;
+    this.#failure = undefined;
+    if (failure !== undefined) throw failure.error;
+    return { value: undefined, done: true };
+  }
+
+  /** Asks for more where less than half of the window is on its way or waits. One pull at a time keeps the order. */
+  #pull(): void {
+    if (this.#ended || this.#askedCount > 0) return;
+    const waiting = this.#waitingCount;
+    if (waiting > this.#windowCount / 2 || this.#nextItems.length > 0) return;
+    this.#askedCount = this.#windowCount - waiting;
+    const args = [this.#id, this.#askedCount, this.#windowBytes];
+    this.#node.caller.call(this.#pullNode, args, undefined).then(this.#onPulled, this.#onFailure);
+  }
+
+  readonly #onPulled = (answer: unknown): void => {
+    const askedCount = this.#askedCount;
+    this.#askedCount = 0;
+    if (this.#ended) return;
+    if (!isPulled(answer, askedCount))
+      return this.#onFailure(new ProtocolError(`${this.#node.toString()} answers a pull with something else than items`));
+    const [items, ended] = answer;
+    // The reader has been faster than the way there and back.
+    if (this.#readers.length > 0 && items.length >= askedCount) this.#widen();
+    if (this.#items.length === 0) this.#items = items;
+    else this.#nextItems = items;
+    if (ended) this.#finish(undefined);
+    this.#serveReaders();
+    if (!ended) this.#pull();
+  };
+
+  readonly #onFailure = (error: unknown): void => {
+    this.#askedCount = 0;
+    if (this.#ended) return;
+    this.#finish(error);
+    this.#serveReaders();
+  };
+
+  #widen(): void {
+    this.#windowCount = Math.min(2 * this.#windowCount, LARGEST_WINDOW_COUNT);
+    this.#windowBytes = Math.min(2 * this.#windowBytes, LARGEST_WINDOW_BYTES);
+  }
+
+  #serveReaders(): void {
+    const readers = this.#readers;
+    if (readers.length === 0) return;
+    this.#readers = [];
+    for (const reader of readers) {
+      if (this.#waitingCount > 0) reader.resolve({ value: this.#take(), done: false });
+      else if (this.#ended) this.#endOf().then(reader.resolve, reader.reject);
+      else this.#readers.push(reader);
+    }
+  }
+
+  /** Nothing more comes. */
+  #finish(error: unknown): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    if (error !== undefined) this.#failure = { error };
+    this.#node.reference?.release();
+  }
+}
+
+function isPulled(answer: unknown, askedCount: number): answer is readonly [readonly unknown[], boolean] {
+  if (!Array.isArray(answer) || answer.length !== 2) return false;
+  const [items, ended] = answer as [unknown, unknown];
+  return Array.isArray(items) && items.length <= askedCount && typeof ended === "boolean";
+}
+
+/** The stream that a call has returned, as far as it is one. @throws ColloquyError `INVALID_ARGUMENT` */
+export function streamOf(result: unknown): AsyncIterator<unknown> {
+  if (typeof result === "object" && result !== null && Symbol.asyncIterator in result)
+    return (result as AsyncIterable<unknown>)[Symbol.asyncIterator]();
+  throw new ColloquyError("INVALID_ARGUMENT", "the result of this call is no stream: await it");
+}

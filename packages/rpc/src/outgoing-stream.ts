@@ -1,0 +1,117 @@
+import { describeType } from "@colloquy/core";
+import { estimateBytes } from "./estimate-bytes.ts";
+
+/** What answers a pull: items in order, and whether the stream has ended behind them. */
+export type PulledItems = [items: readonly unknown[], ended: boolean];
+
+/** True for what crosses as a stream: async generators, `ReadableStream`, readable streams of Node, and the like. */
+export function isStream(value: object): value is AsyncIterable<unknown> {
+  return typeof (value as Partial<AsyncIterable<unknown>>)[Symbol.asyncIterator] === "function";
+}
+
+/** The pull that waits for items. */
+interface Pull {
+  readonly maxCount: number;
+  readonly maxBytes: number;
+  resolve(items: PulledItems): void;
+  reject(error: unknown): void;
+}
+
+/**
+ * An async iterable of this side that the other one reads. Nothing is taken from it that wasn't pulled, but for the one item that it was asked for when a
+ * pull was answered with those before it.
+ */
+export class OutgoingStream {
+  readonly #iterator: AsyncIterator<unknown>;
+  #items: unknown[] = [];
+  #bytes = 0;
+  #pull: Pull | undefined;
+  /** An item is under way. */
+  #isAsked = false;
+  #ended = false;
+  #failure: { readonly error: unknown } | undefined;
+  #timer: NodeJS.Immediate | undefined;
+
+  /** @throws what the iterable throws. */
+  constructor(iterable: AsyncIterable<unknown>) {
+    this.#iterator = iterable[Symbol.asyncIterator]();
+  }
+
+  /** A pull waits for items: there must be no other one. */
+  get isPulled(): boolean {
+    return this.#pull !== undefined;
+  }
+
+  /**
+   * The next items, one at least unless the stream ends: as many as there are at the end of a turn of the event loop, at most
+   * `maxCount`, and no more once they have about `maxBytes`.
+   *
+   * Rejects with what the iterable throws, after the items before it.
+   */
+  pull(maxCount: number, maxBytes: number): Promise<PulledItems> {
+    return new Promise((resolve, reject) => {
+      this.#pull = { maxCount, maxBytes, resolve, reject };
+      this.#goOn(this.#pull);
+    });
+  }
+
+  /** Nobody reads any more: runs the `finally` of a generator. Resolves when that is done, and rejects with what it throws. */
+  async end(): Promise<void> {
+    if (this.#ended) return;
+    this.#ended = true;
+    if (this.#pull !== undefined) this.#answer(this.#pull);
+    await this.#iterator.return?.();
+  }
+
+  #goOn(pull: Pull): void {
+    if (this.#ended || this.#items.length >= pull.maxCount || this.#bytes >= pull.maxBytes) return this.#answer(pull);
+    // What comes in the same turn leaves in the same answer.
+    if (this.#items.length > 0) this.#timer ??= setImmediate(() => this.#answer(pull));
+    if (!this.#isAsked) this.#ask();
+  }
+
+  #ask(): void {
+    this.#isAsked = true;
+    let result: unknown;
+    try {
+      result = this.#iterator.next();
+    } catch (error) {
+      return this.#onFailure(error);
+    }
+    Promise.resolve(result).then(this.#onResult, this.#onFailure);
+  }
+
+  readonly #onResult = (result: unknown): void => {
+    this.#isAsked = false;
+    if (typeof result !== "object" || result === null)
+      return this.#onFailure(new TypeError(`next() of a stream gave ${describeType(result)} in place of an object`));
+    const { done, value } = result as IteratorResult<unknown>;
+    // What it gives after it was left is of no use.
+    if (this.#ended) return;
+    if (done === true) this.#ended = true;
+    else {
+      this.#items.push(value);
+      this.#bytes += estimateBytes(value, this.#pull?.maxBytes ?? 0);
+    }
+    if (this.#pull !== undefined) this.#goOn(this.#pull);
+  };
+
+  readonly #onFailure = (error: unknown): void => {
+    this.#isAsked = false;
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#failure = { error };
+    if (this.#pull !== undefined) this.#answer(this.#pull);
+  };
+
+  #answer(pull: Pull): void {
+    clearImmediate(this.#timer);
+    this.#timer = undefined;
+    this.#pull = undefined;
+    const items = this.#items;
+    if (items.length === 0 && this.#failure !== undefined) return pull.reject(this.#failure.error);
+    this.#items = [];
+    this.#bytes = 0;
+    pull.resolve([items, this.#ended && this.#failure === undefined]);
+  }
+}

@@ -1,0 +1,137 @@
+import { ColloquyError, SerializationError, describeType } from "@colloquy/core";
+import { collectGarbage } from "./collect.ts";
+
+/** Tells the other side of this side's signals. */
+export interface SignalTeller {
+  /** Signal `id` has fired. */
+  sendAborted(id: number, reason: unknown): void;
+  /** Signal `id` can't fire any more: nothing on this side can reach it. */
+  sendForgotten(id: number): void;
+}
+
+/** A signal of this side, and what listens to it for the other one. */
+interface OwnSignal {
+  readonly weak: WeakRef<AbortSignal>;
+  readonly onAbort: () => void;
+}
+
+/** Signals from which on a collection is worth its time: those that nothing can fire are forgotten then. */
+const COLLECTED_COUNT = 1000;
+
+/**
+ * AbortSignals that have crossed on one connection. Those of this side are held weakly: one that nothing can fire any more is
+ * forgotten on both sides. Those of the other side live until they fire, are forgotten, or the connection ends, which fires
+ * them: something may listen to them that nobody else holds.
+ */
+export class Signals {
+  readonly #teller: SignalTeller;
+  readonly #maxCount: number;
+  #nextId = 1;
+  /** All are made when the first signal crosses. */
+  #ids: WeakMap<AbortSignal, number> | undefined;
+  readonly #own = new Map<number, OwnSignal>();
+  #collected: FinalizationRegistry<number> | undefined;
+  #theirs: Map<number, AbortController> | undefined;
+  /** Their numbers, by what stands for them here. */
+  #theirIds: WeakMap<AbortSignal, number> | undefined;
+  /** Fired before the message came that brings it: a large message may be overtaken. */
+  readonly #early = new Map<number, unknown>();
+  #collectAt = COLLECTED_COUNT;
+  #closed = false;
+
+  constructor(teller: SignalTeller, maxCount: number) {
+    this.#teller = teller;
+    this.#maxCount = maxCount;
+  }
+
+  /** The data that stands for a signal, `docs/protocol.md` section 3. */
+  write(signal: AbortSignal): unknown {
+    const theirs = this.#theirIds?.get(signal);
+    if (theirs !== undefined) return -theirs;
+    if (signal.aborted) return [signal.reason];
+    return this.#ids?.get(signal) ?? this.#enter(signal);
+  }
+
+  /** The signal of such data. @throws SerializationError */
+  read(data: unknown): AbortSignal {
+    if (Array.isArray(data) && data.length === 1) return AbortSignal.abort(data[0]);
+    if (typeof data !== "number" || !Number.isSafeInteger(data) || data === 0)
+      throw new SerializationError(`a signal is a number or [reason], not ${describeType(data)}`);
+    // One that was collected meanwhile never fires.
+    if (data < 0) return this.#own.get(-data)?.weak.deref() ?? new AbortController().signal;
+    return (this.#theirs?.get(data) ?? this.#receive(data)).signal;
+  }
+
+  /** One of the other side has fired. */
+  onAborted(id: number, reason: unknown): void {
+    const controller = this.#theirs?.get(id);
+    if (controller === undefined) {
+      if (this.#early.size < this.#maxCount) this.#early.set(id, reason);
+      return;
+    }
+    this.#theirs!.delete(id);
+    controller.abort(reason);
+  }
+
+  /** One of the other side can't fire any more. */
+  onForgotten(id: number): void {
+    this.#theirs?.delete(id);
+  }
+
+  /** The connection has ended: what the other side could have fired, fires. */
+  close(reason: ColloquyError): void {
+    this.#closed = true;
+    const theirs = this.#theirs;
+    this.#theirs = undefined;
+    for (const { weak, onAbort } of this.#own.values()) weak.deref()?.removeEventListener("abort", onAbort);
+    this.#own.clear();
+    for (const controller of theirs?.values() ?? []) controller.abort(reason);
+  }
+
+  #enter(signal: AbortSignal): number {
+    const id = this.#nextId++;
+    this.#ids ??= new WeakMap();
+    this.#collected ??= new FinalizationRegistry((collected) => this.#forget(collected));
+    this.#ids.set(signal, id);
+    const onAbort = (): void => this.#fire(id, signal.reason);
+    this.#own.set(id, { weak: new WeakRef(signal), onAbort });
+    this.#collected.register(signal, id);
+    signal.addEventListener("abort", onAbort, { once: true });
+    if (this.#own.size >= this.#collectAt) this.#collect();
+    return id;
+  }
+
+  #receive(id: number): AbortController {
+    this.#theirs ??= new Map();
+    this.#theirIds ??= new WeakMap();
+    if (this.#theirs.size >= this.#maxCount)
+      throw new SerializationError(`the peer has handed out more than ${this.#maxCount} signals (maxReferenceCount)`);
+    const controller = new AbortController();
+    this.#theirIds.set(controller.signal, id);
+    if (this.#early.has(id)) {
+      controller.abort(this.#early.get(id));
+      this.#early.delete(id);
+    } else this.#theirs.set(id, controller);
+    return controller;
+  }
+
+  #fire(id: number, reason: unknown): void {
+    if (!this.#own.delete(id) || this.#closed) return;
+    this.#teller.sendAborted(id, reason);
+  }
+
+  #forget(id: number): void {
+    if (!this.#own.delete(id) || this.#closed) return;
+    this.#teller.sendForgotten(id);
+  }
+
+  /** In a turn of its own. */
+  #collect(): void {
+    this.#collectAt = Infinity;
+    const wantedAt = performance.now();
+    setImmediate(() => {
+      collectGarbage(wantedAt);
+      this.#collectAt = Math.max(COLLECTED_COUNT, 2 * this.#own.size);
+    });
+  }
+}

@@ -1,0 +1,318 @@
+import { Readable } from "node:stream";
+import { setImmediate as turnOfLoop } from "node:timers/promises";
+import { describe, expect, test } from "vitest";
+import { MsgPackCodec, StructuredCloneCodec } from "@colloquy/core";
+import { Service, expose, release } from "../src/index.ts";
+import type { CallContext } from "../src/index.ts";
+import { failureOf, pair, remoteOf, turns, until } from "./support.ts";
+
+/** What became of the producers. */
+class Log {
+  readonly lines: string[] = [];
+}
+
+class Source extends Service {
+  readonly log = new Log();
+  given = 0;
+
+  @expose async *count(to: number) {
+    try {
+      for (let number = 0; number < to; number++) {
+        this.given = number + 1;
+        yield number;
+      }
+      this.log.lines.push("end");
+    } finally {
+      this.log.lines.push("finally");
+    }
+  }
+
+  @expose async *failing(after: number, error: unknown) {
+    yield* this.count(after);
+    throw error;
+  }
+
+  @expose({ context: true }) async *waiting(context: CallContext) {
+    yield "first";
+    await new Promise((resolve) => context.signal.addEventListener("abort", resolve));
+    this.log.lines.push(`aborted: ${(context.signal.reason as Error).message}`);
+  }
+
+  @expose async sum(numbers: AsyncIterable<number>) {
+    let sum = 0;
+    for await (const number of numbers) sum += number;
+    return sum;
+  }
+
+  @expose async first(items: AsyncIterable<unknown>) {
+    for await (const item of items) return item;
+    return undefined;
+  }
+
+  @expose nested() {
+    return { inner: [this.count(3), new Map([["k", this.count(2)]])] as const };
+  }
+
+  @expose lines() {
+    return ReadableStream.from(["a", "b"]);
+  }
+
+  @expose readable() {
+    return Readable.from(["a", "b", "c"]);
+  }
+
+  @expose callbacks() {
+    const log = this.log;
+    return (async function* () {
+      yield (word: string) => void log.lines.push(word);
+    })();
+  }
+
+  @expose plain() {
+    return 5;
+  }
+
+  @expose same(stream: AsyncIterable<number>) {
+    return stream;
+  }
+}
+
+async function collected(stream: unknown): Promise<unknown[]> {
+  const items: unknown[] = [];
+  for await (const item of stream as AsyncIterable<unknown>) items.push(item);
+  return items;
+}
+
+const noStreams = { exportedReferences: 0 };
+
+describe("A stream as a result", () => {
+  test.each([[undefined], [MsgPackCodec], [StructuredCloneCodec]])("is read without an await, %o", async (codec) => {
+    const source = new Source();
+    const options = codec === undefined ? {} : { codec, serve: { codec } };
+    await using link = await pair(source, options);
+    let sum = 0;
+    for await (const number of link.remote.count(10_000)) sum += number;
+    expect(sum).toBe(49_995_000);
+    expect(source.log.lines).toStrictEqual(["end", "finally"]);
+    await until(() => link.peer.stats().exportedReferences === 0);
+    expect(link.client.stats()).toMatchObject({ importedReferences: 0, pending: 0 });
+  });
+
+  test("is the same once it is awaited", async () => {
+    await using link = await pair(new Source());
+    const stream = await link.remote.count(3);
+    expect(await collected(stream)).toStrictEqual([0, 1, 2]);
+    expect(await collected(stream)).toStrictEqual([]);
+  });
+
+  test("may stand at any depth", async () => {
+    await using link = await pair(new Source());
+    const { inner } = await link.remote.nested();
+    expect(await collected(inner[0])).toStrictEqual([0, 1, 2]);
+    expect(await collected(inner[1].get("k"))).toStrictEqual([0, 1]);
+  });
+
+  test("may be a ReadableStream, a Readable of Node, or any other async iterable", async () => {
+    await using link = await pair(new Source());
+    expect(await collected(link.remote.lines())).toStrictEqual(["a", "b"]);
+    expect(await collected(link.remote.readable())).toStrictEqual(["a", "b", "c"]);
+  });
+
+  test("may have functions among its items", async () => {
+    const source = new Source();
+    await using link = await pair(source);
+    for await (const call of link.remote.callbacks()) await (call as (word: string) => Promise<void>)("called");
+    expect(source.log.lines).toStrictEqual(["called"]);
+  });
+
+  test("fails where the method returns something else", async () => {
+    await using link = await pair(new Source());
+    const remote = link.remote as unknown as { plain(): AsyncIterable<unknown> };
+    expect(await failureOf(collected(remote.plain()))).toMatchObject({
+      code: "INVALID_ARGUMENT",
+      message: "the result of this call is no stream: await it",
+    });
+    const nowhere = link.remote as unknown as { nowhere(): AsyncIterable<unknown> };
+    expect(await failureOf(collected(nowhere.nowhere()))).toMatchObject({ code: "NOT_FOUND" });
+  });
+
+  test.each([[new RangeError("enough")], [undefined], [0], [{ a: 1 }]])(
+    "ends with what its producer throws, after the items before it: %o",
+    async (error) => {
+      const source = new Source();
+      await using link = await pair(source, { serve: { onMethodFailure: () => source.log.lines.push("told") } });
+      source.failing = async function* () {
+        yield* source.count(40);
+        throw error;
+      };
+      expose(source.failing);
+      const items: unknown[] = [];
+      const failure = await failureOf(
+        (async () => {
+          for await (const item of link.remote.failing(40, null)) items.push(item);
+        })(),
+      );
+      expect(items).toStrictEqual(Array.from({ length: 40 }, (_, index) => index));
+      expect(failure).toMatchObject({ code: "REMOTE_ERROR", executed: "yes" });
+      if (error instanceof Error) expect(failure).toMatchObject({ remoteName: "RangeError", message: "enough" });
+      await until(() => link.peer.stats().exportedReferences === 0);
+      expect(source.log.lines).toStrictEqual(["end", "finally", "told"]);
+    },
+  );
+});
+
+describe("A reader", () => {
+  test("that leaves early ends the producer, whose `finally` runs", async () => {
+    const source = new Source();
+    await using link = await pair(source);
+    for await (const number of link.remote.count(1_000_000)) if (number === 10) break;
+    await until(() => source.log.lines.length > 0);
+    expect(source.log.lines).toStrictEqual(["finally"]);
+    expect(source.given).toBeLessThan(200);
+    expect(link.peer.stats()).toMatchObject(noStreams);
+  });
+
+  test("that leaves aborts the signal of a producer that waits", async () => {
+    const source = new Source();
+    await using link = await pair(source);
+    for await (const item of link.remote.waiting()) {
+      expect(item).toBe("first");
+      break;
+    }
+    await until(() => source.log.lines.length > 0);
+    expect(source.log.lines).toStrictEqual(["aborted: the reader has left"]);
+  });
+
+  test("that leaves before it has read lets go, too", async () => {
+    let cancelled = false;
+    const remote = await remoteOf({
+      open: expose(() => new ReadableStream({ cancel: () => void (cancelled = true) })),
+    });
+    release(await remote["open"]());
+    await until(() => cancelled);
+  });
+
+  test("that is slow holds its producer back within the window", async () => {
+    const source = new Source();
+    await using link = await pair(source);
+    const stream = (await link.remote.count(1_000_000)) as AsyncIterableIterator<number>;
+    expect(await stream.next()).toStrictEqual({ value: 0, done: false });
+    await turns(20);
+    expect(source.given).toBeLessThanOrEqual(2 * 32 + 1);
+    for (let count = 1; count < 1000; count++) expect((await stream.next()).value).toBe(count);
+    await turns(20);
+    expect(source.given).toBeLessThanOrEqual(1000 + 2 * 4096);
+    await stream.return?.();
+    expect(await stream.next()).toStrictEqual({ value: undefined, done: true });
+  });
+
+  test("may ask for several items at a time", async () => {
+    await using link = await pair(new Source());
+    const stream = (await link.remote.count(3)) as AsyncIterableIterator<number>;
+    const results = await Promise.all([stream.next(), stream.next(), stream.next(), stream.next(), stream.next()]);
+    expect(results.map(({ value }) => value as unknown)).toStrictEqual([0, 1, 2, undefined, undefined]);
+    expect(results.map(({ done }) => done)).toStrictEqual([false, false, false, true, true]);
+  });
+
+  test("gets what has come when the connection is lost, then CONNECTION_LOST", async () => {
+    const source = new Source();
+    await using link = await pair(source);
+    const stream = (await link.remote.count(1000)) as AsyncIterableIterator<number>;
+    await stream.next();
+    await turns(10);
+    link.client.destroy();
+    const items: unknown[] = [];
+    const failure = await failureOf(
+      (async () => {
+        for await (const item of stream) items.push(item);
+      })(),
+    );
+    expect(items.length).toBeGreaterThan(0);
+    expect(failure).toMatchObject({ code: "CONNECTION_LOST" });
+    await until(() => source.log.lines.length > 0);
+    expect(source.log.lines).toStrictEqual(["finally"]);
+  });
+
+  test("is refused another stream over the limit", async () => {
+    await using link = await pair(new Source(), { serve: { limits: { maxStreamCount: 2 } } });
+    const streams = [await link.remote.count(9), await link.remote.count(9), await link.remote.count(9)];
+    const [first, second, third] = streams as AsyncIterableIterator<number>[];
+    await first!.next();
+    await second!.next();
+    expect(await failureOf(third!.next())).toMatchObject({
+      code: "RESOURCE_EXHAUSTED",
+      message: "2 streams are open on this connection (maxStreamCount)",
+    });
+    await first!.return?.();
+    expect(await collected(await link.remote.count(2))).toStrictEqual([0, 1]);
+  });
+
+  test("that dawdles doesn't delay calls beside it", async () => {
+    await using link = await pair(new Source());
+    const stream = (await link.remote.count(1_000_000)) as AsyncIterableIterator<number>;
+    await stream.next();
+    expect(await link.remote.plain()).toBe(5);
+    await stream.return?.();
+  });
+});
+
+describe("A stream as an argument", () => {
+  test("is read by the callee", async () => {
+    await using link = await pair(new Source());
+    const numbers = async function* () {
+      for (let number = 0; number < 1000; number++) {
+        if (number % 100 === 0) await turnOfLoop();
+        yield number;
+      }
+    };
+    expect(await link.remote.sum(numbers())).toBe(499_500);
+    await until(() => link.client.stats().exportedReferences === 0);
+  });
+
+  test("is ended where the callee leaves it", async () => {
+    const source = new Source();
+    await using link = await pair(new Source());
+    expect(await link.remote.first(source.count(1000))).toBe(0);
+    await until(() => source.log.lines.length > 0);
+    expect(source.log.lines).toStrictEqual(["finally"]);
+  });
+
+  test("comes home as what it was", async () => {
+    await using link = await pair(new Source());
+    const stream = new Source().count(3);
+    expect(await link.remote.same(stream)).toBe(stream);
+  });
+
+  test("may come from a third side", async () => {
+    const source = new Source();
+    await using far = await pair(source);
+    await using near = await pair(new Source());
+    expect(await near.remote.sum((await far.remote.count(100)) as AsyncIterable<number>)).toBe(4950);
+    expect(source.log.lines).toStrictEqual(["end", "finally"]);
+  });
+
+  test("isn't the promise of a call", async () => {
+    await using link = await pair(new Source());
+    const remote = link.remote as unknown as { sum(numbers: unknown): Promise<number>; plain(): Promise<number> };
+    expect(await failureOf(remote.sum(remote.plain()))).toMatchObject({ code: "SERIALIZATION_ERROR" });
+  });
+});
+
+describe("A peer", () => {
+  test("that pulls what is no stream, or twice at a time, fails with INVALID_ARGUMENT", async () => {
+    const source = new Source();
+    await using link = await pair(source);
+    const control = link.client.remote as unknown as { $: { pull(...args: unknown[]): Promise<unknown> } };
+    const { pull } = control.$;
+    for (const args of [[], [1], [1, 0, 5], ["1", 1, 1], [1, 1.5, 1]]) {
+      expect(await failureOf(pull(...args))).toMatchObject({ code: "INVALID_ARGUMENT" });
+    }
+    expect(await failureOf(pull(77, 1, 1))).toMatchObject({ code: "REFERENCE_RELEASED" });
+    await link.remote.waiting();
+    expect(await pull(1, 8, 1000)).toStrictEqual([["first"], false]);
+    const waits = pull(1, 8, 1000);
+    expect(await failureOf(pull(1, 8, 1000))).toMatchObject({ code: "INVALID_ARGUMENT" });
+    link.client.destroy();
+    expect(await failureOf(waits)).toMatchObject({ code: "CONNECTION_LOST" });
+  });
+});
