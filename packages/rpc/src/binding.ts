@@ -10,12 +10,15 @@ import { isStream } from "./outgoing-stream.ts";
 import { parseReferencePath, referencePath } from "./path.ts";
 import { RemoteNode, childAt, nodeOf, serviceProxy } from "./proxy.ts";
 import type { Caller } from "./proxy.ts";
+import { Signals } from "./signals.ts";
+import type { SignalTeller } from "./signals.ts";
 import type { Router } from "./router.ts";
 
 /** Type ids of the protocol, towards peers that said hello (`docs/protocol.md` section 3). */
 const FUNCTION_ID = -2;
 const HOME_ID = -3;
 const STREAM_ID = -14;
+const SIGNAL_ID = -15;
 
 /** @throws ColloquyError `INVALID_ARGUMENT` for a codec that takes all objects itself: that is what references do. */
 export function checkFallback(codec: Codec): void {
@@ -25,7 +28,7 @@ export function checkFallback(codec: Codec): void {
 }
 
 /** What a binding needs to know of its connection. */
-export interface BoundConnection extends Caller {
+export interface BoundConnection extends Caller, SignalTeller {
   /** Whether a node is the peer's own: it goes home over this connection. */
   isHome(node: RemoteNode): boolean;
   /** The context of a call that came on this connection. */
@@ -42,10 +45,13 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
   readonly #router: Router;
   readonly #exports: Exports;
   readonly #imports: Imports;
+  readonly #maxSignalCount: number;
+  #signals: Signals | undefined;
   #standard!: StandardTypes;
 
-  constructor(connection: BoundConnection, router: Router, exports: Exports, imports: Imports) {
+  constructor(connection: BoundConnection, router: Router, exports: Exports, imports: Imports, maxSignalCount: number) {
     this.#connection = connection;
+    this.#maxSignalCount = maxSignalCount;
     this.#router = router;
     this.#exports = exports;
     this.#imports = imports;
@@ -64,6 +70,16 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
     this.#standard.expected = true;
   }
 
+  /** Made when the first one crosses. */
+  get signals(): Signals {
+    return (this.#signals ??= new Signals(this.#connection, this.#maxSignalCount));
+  }
+
+  /** The connection has ended. */
+  close(error: ColloquyError | undefined): void {
+    this.#signals?.close(error ?? new ColloquyError("CONNECTION_LOST", "the connection has ended"));
+  }
+
   get sendable(): boolean {
     return this.#standard.sendable;
   }
@@ -73,6 +89,7 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
     const node = nodeOf(value);
     if (node !== undefined && this.#connection.isHome(node)) return { typeId: HOME_ID, data: homePath(node) };
     if (typeof value === "function") return { typeId: FUNCTION_ID, data: referencePath(this.#exports.add(value)) };
+    if (value instanceof AbortSignal) return { typeId: SIGNAL_ID, data: this.signals.write(value) };
     if (typeof value === "object" && value !== null && mayBeStream(value))
       return { typeId: STREAM_ID, data: referencePath(this.#exports.add(value)) };
     // An error with exposed methods is a service.
@@ -95,6 +112,8 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
         return this.#imports.receive(referenceNumber(data, "a function"), "function");
       case STREAM_ID:
         return this.#imports.receive(referenceNumber(data, "a stream"), "stream");
+      case SIGNAL_ID:
+        return this.signals.read(data);
       case HOME_ID:
         if (typeof data !== "string") throw new SerializationError("a reference that comes home is no path");
         try {

@@ -1,4 +1,4 @@
-import { ColloquyError, Endpoint, NO_KWARGS } from "@colloquy/core";
+import { ColloquyError, Endpoint, NO_KWARGS, toError } from "@colloquy/core";
 import type { Codec, CodecChooser, Dialect, PeerTraits } from "@colloquy/core";
 import { Answer } from "./answer.ts";
 import { ReferenceBinding } from "./binding.ts";
@@ -51,7 +51,7 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     this.#exports = new Exports(limits.maxReferenceCount);
     this.#imports = new Imports(this, limits.maxReferenceCount);
     this.#router = new Router(limits);
-    this.#binding = new ReferenceBinding(this, this.#router, this.#exports, this.#imports);
+    this.#binding = new ReferenceBinding(this, this.#router, this.#exports, this.#imports, limits.maxReferenceCount);
     this.#incoming = new Incoming(this, limits, this.#router, this.#exports, this.#silent);
     this.#endpoint = new Endpoint(transport, this.#bound(codec), this.#incoming, limits);
     this.#greeting = new Greeting(this.#endpoint, limits, rootName, this);
@@ -225,13 +225,36 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     this.#notifyPeer("$/release", [released]);
   }
 
+  /** @internal */
+  sendAborted(id: number, reason: unknown): void {
+    // A reason that can't cross is told in words.
+    if (this.#tell("$/abort", [id, reason]) !== undefined) this.#notifyPeer("$/abort", [id, new Error(toError(reason).message)]);
+  }
+
+  /** @internal */
+  sendForgotten(id: number): void {
+    this.#notifyPeer("$/abort", [id]);
+  }
+
+  /** @internal */
+  onAbort(signal: number, fired: boolean, reason: unknown): void {
+    if (fired) this.#binding.signals.onAborted(signal, reason);
+    else this.#binding.signals.onForgotten(signal);
+  }
+
   /** A notification on `$`, for peers that know it. */
   #notifyPeer(path: string, args: unknown[]): void {
-    if (!this.#incoming.extended) return;
+    const failure = this.#tell(path, args);
+    if (failure !== undefined) this.#silent.onNotification(path, failure);
+  }
+
+  /** Returns why it can't be encoded, where it can't. */
+  #tell(path: string, args: unknown[]): unknown {
+    if (!this.#incoming.extended || this.#endpoint.ended) return undefined;
     try {
-      this.#endpoint.notify([path, args, NO_KWARGS]);
+      return this.#endpoint.notify([path, args, NO_KWARGS]);
     } catch (error) {
-      this.#silent.onNotification(path, error);
+      return error;
     }
   }
 
@@ -257,6 +280,7 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
   onClosed(reason: ColloquyError | undefined): void {
     const error = reason ?? this.#endWithoutGoodbye();
     this.#greeting.close();
+    this.#binding.close(error);
     this.#imports.clear();
     // The callers' promises settle first: a few turns of the microtask queue.
     setImmediate(() => this.#listeners.tell(error));

@@ -8,6 +8,8 @@ export interface ControlActions {
   cancel(id: number): void;
   release(id: number, count: number): void;
   goAway(): void;
+  /** A signal of the peer has fired, or never will. */
+  abort(signal: number, fired: boolean, reason: unknown): void;
   /** Takes the definition of a shape. False: it is malformed, or there are none here. */
   shape(id: unknown, keys: unknown): boolean;
   stats(): object;
@@ -52,6 +54,10 @@ export function noticeControl([path, args]: RequestContent, actions: ControlActi
       return Array.isArray(args[0]) && args[0].every((pair) => releaseOne(pair, actions));
     case "$/shapes":
       return Array.isArray(args[0]) && defineAll(args[0], actions);
+    case "$/abort":
+      if (!isCount(args[0])) return false;
+      actions.abort(args[0], args.length > 1, args[1]);
+      return true;
     case "$/goaway":
       actions.goAway();
       return true;

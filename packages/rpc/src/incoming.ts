@@ -14,6 +14,7 @@ import type { SilentFailures } from "./silent-failures.ts";
 /** The connection that requests come on. */
 export interface IncomingHost extends DispatchHost {
   stats(): object;
+  onAbort(signal: number, fired: boolean, reason: unknown): void;
   onGoAway(): void;
   onClosed(error: ColloquyError | undefined): void;
 }
@@ -141,6 +142,10 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller {
 
   shape(id: unknown, keys: unknown): boolean {
     return this.#shapes?.receive(id, keys) === true;
+  }
+
+  abort(signal: number, fired: boolean, reason: unknown): void {
+    this.#host.onAbort(signal, fired, reason);
   }
 
   goAway(): void {

@@ -2,7 +2,7 @@ import { Readable } from "node:stream";
 import { setImmediate as turnOfLoop } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { MsgPackCodec, StructuredCloneCodec } from "@colloquy/core";
-import { Service, expose, release } from "../src/index.ts";
+import { Service, expose, release, service } from "../src/index.ts";
 import type { CallContext } from "../src/index.ts";
 import { failureOf, pair, remoteOf, turns, until } from "./support.ts";
 
@@ -14,6 +14,7 @@ class Log {
 class Source extends Service {
   readonly log = new Log();
   given = 0;
+  error: unknown;
 
   @expose async *count(to: number) {
     try {
@@ -27,9 +28,9 @@ class Source extends Service {
     }
   }
 
-  @expose async *failing(after: number, error: unknown) {
+  @expose async *failing(after: number) {
     yield* this.count(after);
-    throw error;
+    throw this.error;
   }
 
   @expose({ context: true }) async *waiting(context: CallContext) {
@@ -141,15 +142,11 @@ describe("A stream as a result", () => {
     async (error) => {
       const source = new Source();
       await using link = await pair(source, { serve: { onMethodFailure: () => source.log.lines.push("told") } });
-      source.failing = async function* () {
-        yield* source.count(40);
-        throw error;
-      };
-      expose(source.failing);
+      source.error = error;
       const items: unknown[] = [];
       const failure = await failureOf(
         (async () => {
-          for await (const item of link.remote.failing(40, null)) items.push(item);
+          for await (const item of link.remote.failing(40)) items.push(item);
         })(),
       );
       expect(items).toStrictEqual(Array.from({ length: 40 }, (_, index) => index));
@@ -185,9 +182,9 @@ describe("A reader", () => {
 
   test("that leaves before it has read lets go, too", async () => {
     let cancelled = false;
-    const remote = await remoteOf({
-      open: expose(() => new ReadableStream({ cancel: () => void (cancelled = true) })),
-    });
+    const remote = await remoteOf(
+      service({ open: expose(() => new ReadableStream({ cancel: () => void (cancelled = true) })) }),
+    );
     release(await remote["open"]());
     await until(() => cancelled);
   });
@@ -235,7 +232,7 @@ describe("A reader", () => {
 
   test("is refused another stream over the limit", async () => {
     await using link = await pair(new Source(), { serve: { limits: { maxStreamCount: 2 } } });
-    const streams = [await link.remote.count(9), await link.remote.count(9), await link.remote.count(9)];
+    const streams = [await link.remote.count(1000), await link.remote.count(1000), await link.remote.count(1000)];
     const [first, second, third] = streams as AsyncIterableIterator<number>[];
     await first!.next();
     await second!.next();
