@@ -27,6 +27,8 @@ export interface Limits {
   readonly maxReferenceCount: number;
   /** Streams of this side that the other one reads at the same time; a read of one beyond fails with `RESOURCE_EXHAUSTED`. */
   readonly maxStreamCount: number;
+  /** Calls that are made for one another, as far as they pass their context on; one beyond fails with `RESOURCE_EXHAUSTED`. */
+  readonly maxHopCount: number;
   /** Output that waits in one connection; beyond, messages wait before they are encoded. */
   readonly maxQueuedBytes: number;
   /** Time from the accepted or opened connection to the end of hello; a server gives a TLS handshake half of it before. */
@@ -52,6 +54,7 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   maxPendingCount: 65_536,
   maxReferenceCount: 10_000,
   maxStreamCount: 256,
+  maxHopCount: 32,
   maxQueuedBytes: 16 * MEBIBYTE,
   helloTimeoutMs: 10_000,
   writeStallMs: 10_000,

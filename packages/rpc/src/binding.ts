@@ -2,7 +2,8 @@ import { ColloquyError, SerializationError, StandardTypes, describeType, refusal
 import type { BuiltinTypes, Codec, Conversion, DecodingBudget, ExtendedValue } from "@colloquy/core";
 import type { Exports } from "./exports.ts";
 import { placeContext } from "./arguments.ts";
-import type { CallContext } from "./context.ts";
+import { CallScope } from "./call-scope.ts";
+import type { CallContext, InheritedContext } from "./context.ts";
 import type { AnyFunction } from "./expose.ts";
 import { isExposed, isService } from "./members.ts";
 import type { Imports } from "./imports.ts";
@@ -32,7 +33,7 @@ export interface BoundConnection extends Caller, SignalTeller {
   /** Whether a node is the peer's own: it goes home over this connection. */
   isHome(node: RemoteNode): boolean;
   /** The context of a call that came on this connection. */
-  contextOf(path: string, signal: AbortSignal): CallContext;
+  contextOf(path: string, scope: InheritedContext): CallContext;
 }
 
 /**
@@ -169,9 +170,7 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
     // As with a function of the other side: it answers later, and nobody has to await it.
     return (...args: unknown[]): Promise<unknown> => {
       const wanted = member.contextPlace >= 0;
-      const given = wanted
-        ? placeContext(member, args, this.#connection.contextOf(path, new AbortController().signal))
-        : args;
+      const given = wanted ? placeContext(member, args, this.#connection.contextOf(path, new CallScope({}))) : args;
       const result = callLater(member.call, owner, given);
       result.catch(ignore);
       return result;

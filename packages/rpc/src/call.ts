@@ -1,5 +1,7 @@
 import { ColloquyError, SerializationError, quoted, readException, rejection, timerMs } from "@colloquy/core";
 import type { PendingCall } from "@colloquy/core";
+import { tooManyHops } from "./call-meta.ts";
+import type { InheritedContext } from "./context.ts";
 import type { CallOptions, RemoteNode } from "./proxy.ts";
 
 /**
@@ -56,15 +58,27 @@ function atArgument(error: SerializationError, path: string): SerializationError
   return new SerializationError(`${argument} of ${quoted(path)}: ${error.reason}`, { ...cause, place });
 }
 
-/** Gives a call up, at the other side too, where it has left. False: it never will. */
-export type GiveUp = (call: Call) => boolean;
+/** What a call with limits needs of its connection. */
+export interface LimitedCallHost {
+  /** Gives a call up, at the other side too, where it has left. False: it never will. */
+  giveUp(call: Call): boolean;
+  /** Bytes that have come so far. */
+  readonly receivedBytes: number;
+}
 
-/** A call with a time limit or a signal. */
+/** What a request tells of a call beside path and arguments. */
+export interface SentMeta {
+  readonly deadline?: number;
+  readonly hops?: number;
+}
+
+/** A call with a time limit or a signal, of its own or of the call that it is made for. */
 export class LimitedCall extends Call {
-  readonly #giveUp: GiveUp;
-  readonly #signal: AbortSignal | undefined;
-  readonly #onAbort = (): void => this.#cancel();
+  readonly #host: LimitedCallHost;
+  readonly #signals: readonly AbortSignal[];
+  readonly #onAbort = (event: Event): void => this.#cancel((event.target as AbortSignal).reason);
   readonly #timeout: number;
+  readonly #hops: number;
   #timer: NodeJS.Timeout | undefined;
   #start = 0;
   #settled = false;
@@ -73,16 +87,35 @@ export class LimitedCall extends Call {
     node: RemoteNode,
     resolve: (value: unknown) => void,
     onLost: LostListener | undefined,
-    options: CallOptions,
-    giveUp: GiveUp,
+    { timeout = Infinity, signal, context }: CallOptions,
+    host: LimitedCallHost,
   ) {
     super(node, resolve, onLost);
-    this.#giveUp = giveUp;
-    this.#signal = options.signal;
-    this.#timeout = options.timeout ?? Infinity;
-    options.signal?.addEventListener("abort", this.#onAbort, { once: true });
+    this.#host = host;
+    this.#timeout = Math.min(timeout, leftOf(context));
+    this.#hops = context === undefined ? 0 : context.hops + 1;
+    this.#signals = [signal, context?.signal].filter((given) => given !== undefined);
+    for (const given of this.#signals) given.addEventListener("abort", this.#onAbort, { once: true });
     // The time counts from when the request leaves, at the end of this turn: work until then is no delay of the peer's.
     if (this.#timeout !== Infinity) process.nextTick(() => this.#startTimer());
+  }
+
+  /** For a peer that said hello. The time that is left is that of when it is encoded. */
+  get meta(): SentMeta | undefined {
+    const hops = this.#hops > 0 ? { hops: this.#hops } : undefined;
+    if (this.#timeout === Infinity) return hops;
+    const left = (): number => Math.max(0, Math.ceil(this.#leftMs));
+    return {
+      get deadline() {
+        return left();
+      },
+      ...hops,
+    };
+  }
+
+  get #leftMs(): number {
+    // What leaves in the turn in which it was called is in time.
+    return this.#start === 0 ? Math.max(this.#timeout, 1) : this.#timeout - (performance.now() - this.#start);
   }
 
   #startTimer(): void {
@@ -96,9 +129,9 @@ export class LimitedCall extends Call {
 
   /** Timers count from the start of a turn, which may lie long before; a busy event loop makes them early. */
   #whenDue(): void {
-    const left = this.#timeout - (performance.now() - this.#start);
+    const left = this.#leftMs;
     if (left >= 1) this.#arm(left);
-    else this.#expire();
+    else this.#expire(performance.now() - left, -1);
   }
 
   override onResult(value: unknown): void {
@@ -113,35 +146,55 @@ export class LimitedCall extends Call {
     if (this.#settle()) super.onFailure(error);
   }
 
-  #expire(): void {
-    // A busy event loop runs late timers before it reads what has arrived in time: it gets one turn to do so.
+  /**
+   * A busy event loop runs late timers before it reads what has arrived in time: it gets a turn to do so, and more as long as each
+   * brings something, until as much time has gone by as the timer was late.
+   */
+  #expire(until: number, receivedBytes: number): void {
     setImmediate(() => {
       if (this.#settled) return;
-      const message = `no answer from ${this.node.toString()} within ${this.#timeout} ms`;
+      const received = this.#host.receivedBytes;
+      if (received !== receivedBytes && (receivedBytes < 0 || performance.now() < until))
+        return this.#expire(until, received);
+      const message = `no answer from ${this.node.toString()} within ${Math.round(this.#timeout)} ms`;
       this.#leave((executed) => new ColloquyError("DEADLINE_EXCEEDED", message, { executed }));
     });
   }
 
-  #cancel(): void {
+  #cancel(cause: unknown): void {
     if (this.#settled) return;
     const message = `the call to ${this.node.toString()} was cancelled`;
-    const cause: unknown = this.#signal?.reason;
     this.#leave((executed) => new ColloquyError("CANCELLED", message, { cause, executed }));
   }
 
   /** Stops waiting for the answer. */
   #leave(makeError: (executed: "no" | "unknown") => ColloquyError): void {
     this.#settle();
-    super.onFailure(makeError(this.#giveUp(this) ? "unknown" : "no"));
+    super.onFailure(makeError(this.#host.giveUp(this) ? "unknown" : "no"));
   }
 
   #settle(): boolean {
     if (this.#settled) return false;
     this.#settled = true;
     clearTimeout(this.#timer);
-    this.#signal?.removeEventListener("abort", this.#onAbort);
+    for (const signal of this.#signals) signal.removeEventListener("abort", this.#onAbort);
     return true;
   }
+}
+
+/** Why a call with these options isn't even sent. */
+export function refusalOf({ signal, context }: CallOptions, maxHopCount: number): ColloquyError | undefined {
+  const aborted = [signal, context?.signal].find((given) => given?.aborted === true);
+  if (aborted !== undefined)
+    return new ColloquyError("CANCELLED", "the call was cancelled before it was made", { cause: aborted.reason });
+  if (leftOf(context) <= 0)
+    return new ColloquyError("DEADLINE_EXCEEDED", "the time of the call that this one is made for is over");
+  return context !== undefined && context.hops >= maxHopCount ? tooManyHops(maxHopCount) : undefined;
+}
+
+/** Milliseconds until a call has to end that is made for another one. */
+export function leftOf(context: InheritedContext | undefined): number {
+  return context?.deadline === undefined ? Infinity : context.deadline - performance.now();
 }
 
 function ignore(): void {}

@@ -5,9 +5,9 @@ import { ReferenceBinding } from "./binding.ts";
 import type { BoundConnection } from "./binding.ts";
 import { CloseListeners } from "./close-listeners.ts";
 import type { CloseListener } from "./close-listeners.ts";
-import { Call, LimitedCall } from "./call.ts";
+import { Call, LimitedCall, refusalOf } from "./call.ts";
 import type { ConnectionSetup, ConnectionStats } from "./connection-setup.ts";
-import type { CallContext } from "./context.ts";
+import type { CallContext, InheritedContext } from "./context.ts";
 import { Exports } from "./exports.ts";
 import { Greeting } from "./greeting.ts";
 import { Imports } from "./imports.ts";
@@ -148,7 +148,7 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     taken = NONE;
     if (node.isReferencedFunction) call.promise = promise;
     const refusal = this.#refusalOf(node, options);
-    if (refusal === undefined) this.#endpoint.request(call, [node.path, args, options?.kwargs ?? NO_KWARGS]);
+    if (refusal === undefined) this.#endpoint.request(call, this.#contentOf(node, args, options, call));
     else call.onFailure(refusal);
     return promise;
   }
@@ -165,8 +165,8 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
   }
 
   /** @internal */
-  contextOf(path: string, signal: AbortSignal): CallContext {
-    return { connection: this, path, signal };
+  contextOf(path: string, { signal, deadline, hops }: InheritedContext): CallContext {
+    return { connection: this, path, signal, deadline, hops };
   }
 
   /** @internal */
@@ -188,11 +188,16 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     return codec;
   }
 
+  #contentOf(node: RemoteNode, args: unknown[], options: CallOptions | undefined, call: Call): unknown[] {
+    const kwargs = options?.kwargs ?? NO_KWARGS;
+    const meta = call instanceof LimitedCall && this.#incoming.extended ? call.meta : undefined;
+    return meta === undefined ? [node.path, args, kwargs] : [node.path, args, kwargs, meta];
+  }
+
   #newCall(node: RemoteNode, resolve: (value: unknown) => void, options: CallOptions | undefined): Call {
     const onLost = node.isReferencedFunction ? (): void => this.#silent.onFunctionCall(node.path) : undefined;
-    if (options !== undefined && (options.timeout !== undefined || options.signal !== undefined)) {
-      return new LimitedCall(node, resolve, onLost, options, (call) => this.#giveUp(call));
-    }
+    if (options?.timeout !== undefined || options?.signal !== undefined || options?.context !== undefined)
+      return new LimitedCall(node, resolve, onLost, options, this);
     return new Call(node, resolve, onLost);
   }
 
@@ -206,15 +211,16 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     // What the peer still waits for may need calls back to it.
     if (this.#goneAway && !this.#endpoint.isServing)
       return new ColloquyError("UNAVAILABLE", `${this.remoteAddress} is closing and takes no new calls`);
-    if (options?.signal?.aborted === true) {
-      return new ColloquyError("CANCELLED", "the call was cancelled before it was made", {
-        cause: options.signal.reason,
-      });
-    }
-    return undefined;
+    return options === undefined ? undefined : refusalOf(options, this.#endpoint.limits.maxHopCount);
   }
 
-  #giveUp(call: Call): boolean {
+  /** @internal */
+  get receivedBytes(): number {
+    return this.#endpoint.stats().receivedBytes;
+  }
+
+  /** @internal */
+  giveUp(call: Call): boolean {
     const id = this.#endpoint.giveUp(call);
     if (id >= 0) this.#notifyPeer("$/cancel", [id]);
     return id >= 0;
@@ -228,7 +234,8 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
   /** @internal */
   sendAborted(id: number, reason: unknown): void {
     // A reason that can't cross is told in words.
-    if (this.#tell("$/abort", [id, reason]) !== undefined) this.#notifyPeer("$/abort", [id, new Error(toError(reason).message)]);
+    if (this.#tell("$/abort", [id, reason]) !== undefined)
+      this.#notifyPeer("$/abort", [id, new Error(toError(reason).message)]);
   }
 
   /** @internal */

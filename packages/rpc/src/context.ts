@@ -11,10 +11,18 @@ export interface CallerConnection {
   close(options?: { readonly graceMs?: number }): Promise<void>;
 }
 
-/** What a method exposed with `context: true` gets as its last argument. */
-export interface CallContext {
-  /** Aborts when the caller gives the call up, or when the connection ends. */
+/** What calls inherit that are made for another one: `withOptions(remote.method, { context })`. */
+export interface InheritedContext {
+  /** Aborts when the caller gives the call up, when its deadline has come, and when the connection ends. */
   readonly signal: AbortSignal;
+  /** Until when the caller waits, in milliseconds of `performance.now()`; undefined where it has no time limit. */
+  readonly deadline: number | undefined;
+  /** Calls that this one is made for, one within another: 0 for one that is made by itself. */
+  readonly hops: number;
+}
+
+/** What a method exposed with `context: true` gets as its last argument. */
+export interface CallContext extends InheritedContext {
   /** The connection the call came on. */
   readonly connection: CallerConnection;
   /** The path that was called. */

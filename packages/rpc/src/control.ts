@@ -29,7 +29,10 @@ export function answerControl(id: number, [path, args]: RequestContent, actions:
     case "$/ping":
       return actions.reply(id, null);
     case "$/stats":
-      return actions.reply(id, Object.fromEntries(Object.entries(actions.stats()).filter(([name]) => COUNTERS.test(name))));
+      return actions.reply(
+        id,
+        Object.fromEntries(Object.entries(actions.stats()).filter(([name]) => COUNTERS.test(name))),
+      );
     case "$/pull": {
       const [stream, maxCount, maxBytes] = args;
       if (!isCount(stream) || !isCount(maxCount) || !isCount(maxBytes) || maxCount === 0)

@@ -1,6 +1,9 @@
 import { ColloquyError, isMap } from "@colloquy/core";
 import type { Endpoint, Limits } from "@colloquy/core";
-import type { CallContext } from "./context.ts";
+import { readMeta, tooManyHops } from "./call-meta.ts";
+import type { CallMeta } from "./call-meta.ts";
+import { CallScope } from "./call-scope.ts";
+import type { CallContext, InheritedContext } from "./context.ts";
 import type { Exports } from "./exports.ts";
 import { exposedFunction, isExposed } from "./members.ts";
 import type { AnyFunction } from "./expose.ts";
@@ -15,11 +18,11 @@ import type { SilentFailures } from "./silent-failures.ts";
 
 /** The connection that calls come on. */
 export interface DispatchHost {
-  contextOf(path: string, signal: AbortSignal): CallContext;
+  contextOf(path: string, scope: InheritedContext): CallContext;
 }
 
 /** A request's content once it is checked: the array that has come. */
-export type RequestContent = readonly [path: string, args: unknown[], kwargs: Record<string, unknown>];
+export type RequestContent = readonly [path: string, args: unknown[], kwargs: Record<string, unknown>, meta?: unknown];
 
 /** Carries out the requests of one connection: path to function, function to answer. */
 export class Dispatcher {
@@ -29,8 +32,8 @@ export class Dispatcher {
   readonly #host: DispatchHost;
   /** What a method without a result answers: plain peers know no undefined. */
   emptyResult: null | undefined = null;
-  /** Signals of the calls that asked for one; those of notifications have numbers below 0. */
-  #aborts: Map<number, AbortController> | undefined;
+  /** Those of the calls that asked for one; those of notifications have numbers below 0. */
+  #scopes: Map<number, CallScope> | undefined;
   readonly #maxRunningCount: number;
   /** Told of what methods throw; refusals are the caller's own business. */
   readonly #silent: SilentFailures;
@@ -85,7 +88,7 @@ export class Dispatcher {
     this.#quietCount++;
     const settle = (): void => {
       this.#quietCount--;
-      this.#aborts?.delete(id);
+      this.#endScope(id);
     };
     try {
       const result = this.#call(id, request);
@@ -103,33 +106,44 @@ export class Dispatcher {
 
   /** The caller gave request `id` up. */
   cancel(id: number): void {
-    this.#aborts?.get(id)?.abort(new ColloquyError("CANCELLED", "the caller gave the call up"));
+    this.#scopes?.get(id)?.abort.abort(new ColloquyError("CANCELLED", "the caller gave the call up"));
   }
 
   /** The connection has ended. */
   close(): void {
     const reason = new ColloquyError("CONNECTION_LOST", "the caller's connection has ended");
-    for (const abort of this.#aborts?.values() ?? []) abort.abort(reason);
-    this.#aborts = undefined;
+    for (const scope of this.#scopes?.values() ?? []) {
+      scope.end();
+      scope.abort.abort(reason);
+    }
+    this.#scopes = undefined;
   }
 
-  #call(id: number, [path, args, kwargs]: RequestContent): unknown {
+  #call(id: number, [path, args, kwargs, meta]: RequestContent): unknown {
+    if (meta !== undefined) this.#checkMeta(readMeta(meta));
     const reference = parseReferencePath(path);
     if (reference === undefined) {
       const { owner, member } = this.#router.resolve(path);
       if (!isExposed(member)) throw notCallable(path);
-      return this.#invoke(id, path, member, owner, args, kwargs);
+      return this.#invoke(id, path, member, owner, args, kwargs, meta);
     }
     const target = this.#exports.get(reference.id);
     const node = nodeOf(target);
-    if (node !== undefined) return forward(node, reference.rest, args, kwargs, this.#signalOf(id));
+    if (node !== undefined) return forward(node, reference.rest, args, kwargs, this.#scopeOf(id, meta));
     if (typeof target === "function") {
       if (reference.rest !== "") throw new ColloquyError("NOT_FOUND", "a function has no members");
-      return this.#invoke(id, path, exposedFunction(target as AnyFunction), undefined, args, kwargs);
+      return this.#invoke(id, path, exposedFunction(target as AnyFunction), undefined, args, kwargs, meta);
     }
     const { owner, member } = this.#router.resolveBelow(target, reference.rest);
     if (!isExposed(member)) throw notCallable(path);
-    return this.#invoke(id, path, member, owner, args, kwargs);
+    return this.#invoke(id, path, member, owner, args, kwargs, meta);
+  }
+
+  /** @throws ColloquyError for a call that came too late, or that is one of too many within another. */
+  #checkMeta({ deadline, hops }: CallMeta): void {
+    if (deadline === 0) throw new ColloquyError("DEADLINE_EXCEEDED", "the time for the call was over when it came");
+    const { maxHopCount } = this.#endpoint.limits;
+    if (hops !== undefined && hops > maxHopCount) throw tooManyHops(maxHopCount);
   }
 
   #invoke(
@@ -139,11 +153,12 @@ export class Dispatcher {
     owner: object | undefined,
     args: unknown[],
     kwargs: Record<string, unknown>,
+    meta: unknown,
   ): unknown {
     if (hasKeys(kwargs)) bindKeywords(exposed, args, kwargs);
     let given = args;
     if (exposed.contextPlace >= 0) {
-      given = placeContext(exposed, args, this.#host.contextOf(path, this.#signalOf(id)));
+      given = placeContext(exposed, args, this.#host.contextOf(path, this.#scopeOf(id, meta)));
     }
     try {
       return Reflect.apply(exposed.call, owner, given);
@@ -153,17 +168,21 @@ export class Dispatcher {
     }
   }
 
-  /** Aborts when the caller gives request `id` up. */
-  #signalOf(id: number): AbortSignal {
-    const abort = new AbortController();
-    (this.#aborts ??= new Map()).set(id, abort);
-    return abort.signal;
+  #scopeOf(id: number, meta: unknown): CallScope {
+    const scope = new CallScope(readMeta(meta));
+    (this.#scopes ??= new Map()).set(id, scope);
+    return scope;
+  }
+
+  #endScope(id: number): void {
+    this.#scopes?.get(id)?.end();
+    this.#scopes?.delete(id);
   }
 
   #reply(id: number, path: string, value: unknown): void {
     if (typeof value === "object" && value !== null && isStream(value))
-      this.#streams.adopt(value, { path, abort: this.#aborts?.get(id) });
-    this.#aborts?.delete(id);
+      this.#streams.adopt(value, { path, abort: this.#scopes?.get(id)?.abort });
+    this.#endScope(id);
     this.#endpoint.reply(id, value === undefined ? this.emptyResult : value);
   }
 
@@ -173,7 +192,7 @@ export class Dispatcher {
   }
 
   #fail(id: number, error: unknown): void {
-    this.#aborts?.delete(id);
+    this.#endScope(id);
     this.#endpoint.fail(id, error);
   }
 }
@@ -202,11 +221,11 @@ async function forward(
   rest: string,
   args: unknown[],
   kwargs: Record<string, unknown>,
-  signal: AbortSignal,
+  context: InheritedContext,
 ): Promise<unknown> {
   const target = rest === "" ? node : new RemoteNode(node.caller, joinPath(node.path, rest), node.reference, false);
   try {
-    return await node.caller.call(target, args, hasKeys(kwargs) ? { kwargs, signal } : { signal });
+    return await node.caller.call(target, args, hasKeys(kwargs) ? { kwargs, context } : { context });
   } catch (error) {
     throw new PassedOn("passed on", { cause: error });
   }

@@ -119,7 +119,9 @@ export class IncomingStream implements AsyncIterableIterator<unknown, undefined>
     this.#askedCount = 0;
     if (this.#ended) return;
     if (!isPulled(answer, askedCount))
-      return this.#onFailure(new ProtocolError(`${this.#node.toString()} answers a pull with something else than items`));
+      return this.#onFailure(
+        new ProtocolError(`${this.#node.toString()} answers a pull with something else than items`),
+      );
     const [items, ended] = answer;
     // The reader has been faster than the way there and back.
     if (this.#readers.length > 0 && items.length >= askedCount) this.#widen();

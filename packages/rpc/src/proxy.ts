@@ -1,4 +1,5 @@
 import { ColloquyError, quoted } from "@colloquy/core";
+import type { InheritedContext } from "./context.ts";
 import { joinPath } from "./path.ts";
 
 /** @internal Where the node of a proxy stands. */
@@ -13,6 +14,10 @@ export interface CallOptions {
   readonly timeout?: number;
   /** Gives the call up: it rejects at once with `CANCELLED`, and the callee's `context.signal` aborts. */
   readonly signal?: AbortSignal;
+  /**
+   * The context of the call that this one is made for: it is given up with that one, and has no more time than what is left of it.
+   */
+  readonly context?: InheritedContext;
   /** Keyword arguments: by the names of the callee's parameters, as Python has them. */
   readonly kwargs?: Readonly<Record<string, unknown>>;
 }

@@ -45,7 +45,7 @@ describe("a call with a timeout", () => {
     expect(error.message).toContain("/cook within 30 ms");
     expect(performance.now() - start).toBeGreaterThanOrEqual(29);
     await until(() => kitchen.cooked.length === 1);
-    expect(kitchen.signals[0]!.reason).toMatchObject({ code: "CANCELLED" });
+    expect(kitchen.signals[0]!.reason).toMatchObject({ code: "DEADLINE_EXCEEDED" });
   });
 
   test("that is answered in time gives its result and leaves no timer", async () => {
