@@ -131,7 +131,7 @@ export class LimitedCall extends Call {
   #whenDue(): void {
     const left = this.#leftMs;
     if (left >= 1) this.#arm(left);
-    else this.#expire(performance.now() - left, -1);
+    else this.#expire(performance.now() - left, this.#host.receivedBytes);
   }
 
   override onResult(value: unknown): void {
@@ -154,8 +154,7 @@ export class LimitedCall extends Call {
     setImmediate(() => {
       if (this.#settled) return;
       const received = this.#host.receivedBytes;
-      if (received !== receivedBytes && (receivedBytes < 0 || performance.now() < until))
-        return this.#expire(until, received);
+      if (received !== receivedBytes && performance.now() < until) return this.#expire(until, received);
       const message = `no answer from ${this.node.toString()} within ${Math.round(this.#timeout)} ms`;
       this.#leave((executed) => new ColloquyError("DEADLINE_EXCEEDED", message, { executed }));
     });

@@ -38,23 +38,16 @@ describe("the service `$`", () => {
     for (const value of Object.values(stats as object)) expect(typeof value).toBe("number");
   });
 
-  test.each([
-    "$/none",
-    "$/describe",
-    "$/pull",
-    "$/",
-    "$/toString",
-    "$/__proto__",
-    "$/constructor/x",
-    "$/release",
-    "$/cancel",
-  ])("has no %s to request", async (path) => {
-    await using wire = await visited();
-    const [type, content] = await wire.request(path, [1]);
-    expect(type).toBe(2);
-    expect(content).toMatchObject({ code: "NOT_FOUND", message: "no such name in $", executed: "no" });
-    expect(await wire.request("$/ping")).toEqual([1, null]);
-  });
+  test.each(["$/none", "$/describe", "$/", "$/toString", "$/__proto__", "$/constructor/x", "$/release", "$/cancel"])(
+    "has no %s to request",
+    async (path) => {
+      await using wire = await visited();
+      const [type, content] = await wire.request(path, [1]);
+      expect(type).toBe(2);
+      expect(content).toMatchObject({ code: "NOT_FOUND", message: "no such name in $", executed: "no" });
+      expect(await wire.request("$/ping")).toEqual([1, null]);
+    },
+  );
 
   test("cancels the call with that id only, and its answer still comes", async () => {
     const station = new Station();
