@@ -96,7 +96,7 @@ describe("A deadline", () => {
       await using connection = await connect<{ pieces(count: number): string }>(address, options);
       for (const [calls, length] of [
         [1000, 10],
-        [200, 40_000],
+        [100, 20_000],
       ] as const) {
         const answers = Array.from({ length: calls }, () =>
           withOptions(connection.remote.pieces, { timeout: 50 })(length),
