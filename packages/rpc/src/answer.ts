@@ -1,3 +1,4 @@
+import type { Call } from "./call.ts";
 import { streamOf } from "./incoming-stream.ts";
 
 /**
@@ -5,6 +6,9 @@ import { streamOf } from "./incoming-stream.ts";
  * `for await (const line of remote.lines())`.
  */
 export class Answer<T> extends Promise<T> {
+  /** What waits for it, or has: `pipeline` addresses its result. */
+  call: Call | undefined;
+
   [Symbol.asyncIterator](): AsyncIterableIterator<unknown> {
     return new LateStream(this);
   }

@@ -10,7 +10,9 @@ import type { Imports } from "./imports.ts";
 import { isStream } from "./outgoing-stream.ts";
 import { parseReferencePath, referencePath } from "./path.ts";
 import { RemoteNode, childAt, nodeOf, serviceProxy } from "./proxy.ts";
-import type { Caller } from "./proxy.ts";
+import type { Caller, PendingResult } from "./proxy.ts";
+import { ResultReference } from "./recent-results.ts";
+import type { RecentResults } from "./recent-results.ts";
 import { Signals } from "./signals.ts";
 import type { SignalTeller } from "./signals.ts";
 import type { Router } from "./router.ts";
@@ -20,6 +22,7 @@ const FUNCTION_ID = -2;
 const HOME_ID = -3;
 const STREAM_ID = -14;
 const SIGNAL_ID = -15;
+const RESULT_ID = -16;
 
 /** @throws ColloquyError `INVALID_ARGUMENT` for a codec that takes all objects itself: that is what references do. */
 export function checkFallback(codec: Codec): void {
@@ -47,12 +50,21 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
   readonly #exports: Exports;
   readonly #imports: Imports;
   readonly #maxSignalCount: number;
+  readonly #results: RecentResults;
   #signals: Signals | undefined;
   #standard!: StandardTypes;
 
-  constructor(connection: BoundConnection, router: Router, exports: Exports, imports: Imports, maxSignalCount: number) {
+  constructor(
+    connection: BoundConnection,
+    router: Router,
+    exports: Exports,
+    imports: Imports,
+    maxSignalCount: number,
+    results: RecentResults,
+  ) {
     this.#connection = connection;
     this.#maxSignalCount = maxSignalCount;
+    this.#results = results;
     this.#router = router;
     this.#exports = exports;
     this.#imports = imports;
@@ -88,6 +100,8 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
   encode(value: unknown): ExtendedValue | undefined {
     if (!this.sendable) return undefined;
     const node = nodeOf(value);
+    const result = node?.caller.result;
+    if (result !== undefined) return { typeId: RESULT_ID, data: this.#resultData(node!, result) };
     if (node !== undefined && this.#connection.isHome(node)) return { typeId: HOME_ID, data: homePath(node) };
     if (typeof value === "function") return { typeId: FUNCTION_ID, data: referencePath(this.#exports.add(value)) };
     if (value instanceof AbortSignal) return { typeId: SIGNAL_ID, data: this.signals.write(value) };
@@ -115,6 +129,8 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
         return this.#imports.receive(referenceNumber(data, "a stream"), "stream");
       case SIGNAL_ID:
         return this.signals.read(data);
+      case RESULT_ID:
+        return this.#readResult(data);
       case HOME_ID:
         if (typeof data !== "string") throw new SerializationError("a reference that comes home is no path");
         try {
@@ -128,6 +144,28 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
       default:
         return this.#standard.decode(typeId, data, budget);
     }
+  }
+
+  /** A result of the peer that isn't here yet, or the value that it has become. */
+  #resultData({ path }: RemoteNode, { connection, id, outcome }: PendingResult): unknown {
+    if (outcome === undefined) {
+      if (id >= 0 && connection === this.#connection) return [id, path];
+      throw new SerializationError("the result of a call goes to its own peer only, before it is here: await it first");
+    }
+    if ("error" in outcome)
+      throw new SerializationError("the result of a call that has failed", { cause: outcome.error });
+    const node = path === "" ? undefined : nodeOf(outcome.value);
+    return [node === undefined ? outcome.value : childAt(node, path)];
+  }
+
+  #readResult(data: unknown): unknown {
+    const parts: readonly unknown[] = Array.isArray(data) ? data : [];
+    const [first, rest] = parts;
+    if (parts.length === 1) return first;
+    if (parts.length !== 2 || !Number.isSafeInteger(first) || typeof rest !== "string")
+      throw new SerializationError("a result is [number of a request, path] or [value]");
+    this.#results.wanted = true;
+    return new ResultReference(first as number, rest);
   }
 
   /** The path of a service. */

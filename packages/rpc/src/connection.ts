@@ -51,8 +51,10 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     this.#exports = new Exports(limits.maxReferenceCount);
     this.#imports = new Imports(this, limits.maxReferenceCount);
     this.#router = new Router(limits);
-    this.#binding = new ReferenceBinding(this, this.#router, this.#exports, this.#imports, limits.maxReferenceCount);
     this.#incoming = new Incoming(this, limits, this.#router, this.#exports, this.#silent);
+    const { maxReferenceCount } = limits;
+    const { results } = this.#incoming;
+    this.#binding = new ReferenceBinding(this, this.#router, this.#exports, this.#imports, maxReferenceCount, results);
     this.#endpoint = new Endpoint(transport, this.#bound(codec), this.#incoming, limits);
     this.#greeting = new Greeting(this.#endpoint, limits, rootName, this);
     this.#incoming.wire(this.#endpoint, this.#greeting);
@@ -144,6 +146,7 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
   call(node: RemoteNode, args: unknown[], options: CallOptions | undefined): Promise<unknown> {
     const promise = new Answer<unknown>(takeResolve);
     const call = this.#newCall(node, taken, options);
+    promise.call = call;
     // It would keep the result.
     taken = NONE;
     if (node.isReferencedFunction) call.promise = promise;
@@ -212,6 +215,11 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     if (this.#goneAway && !this.#endpoint.isServing)
       return new ColloquyError("UNAVAILABLE", `${this.remoteAddress} is closing and takes no new calls`);
     return options === undefined ? undefined : refusalOf(options, this.#endpoint.limits.maxHopCount);
+  }
+
+  /** @internal */
+  get takesResults(): boolean {
+    return this.#incoming.extended;
   }
 
   /** @internal */

@@ -1,5 +1,5 @@
 import { ColloquyError } from "@colloquy/core";
-import type { RequestContent } from "./dispatcher.ts";
+import type { RequestContent } from "./request-content.ts";
 
 /** What the `$` service of a connection does. */
 export interface ControlActions {

@@ -1,18 +1,21 @@
-import { ColloquyError, isMap } from "@colloquy/core";
-import type { Endpoint, Limits } from "@colloquy/core";
+import { ColloquyError, describeType } from "@colloquy/core";
+import type { Endpoint } from "@colloquy/core";
 import { readMeta, tooManyHops } from "./call-meta.ts";
 import type { CallMeta } from "./call-meta.ts";
 import { CallScope } from "./call-scope.ts";
 import type { CallContext, InheritedContext } from "./context.ts";
 import type { Exports } from "./exports.ts";
-import { exposedFunction, isExposed } from "./members.ts";
+import { exposedFunction, isExposed, isService } from "./members.ts";
 import type { AnyFunction } from "./expose.ts";
 import type { Exposed } from "./members.ts";
 import { bindKeywords, placeContext } from "./arguments.ts";
 import { isStream } from "./outgoing-stream.ts";
 import type { OutgoingStreams } from "./outgoing-streams.ts";
-import { joinPath, parseReferencePath } from "./path.ts";
-import { RemoteNode, nodeOf } from "./proxy.ts";
+import { joinPath, parseReferencePath, parseResultPath } from "./path.ts";
+import { RemoteNode, childAt, nodeOf } from "./proxy.ts";
+import type { RequestContent } from "./request-content.ts";
+import { replaceResults } from "./recent-results.ts";
+import type { RecentResults, ResultReference } from "./recent-results.ts";
 import type { Router } from "./router.ts";
 import type { SilentFailures } from "./silent-failures.ts";
 
@@ -20,9 +23,6 @@ import type { SilentFailures } from "./silent-failures.ts";
 export interface DispatchHost {
   contextOf(path: string, scope: InheritedContext): CallContext;
 }
-
-/** A request's content once it is checked: the array that has come. */
-export type RequestContent = readonly [path: string, args: unknown[], kwargs: Record<string, unknown>, meta?: unknown];
 
 /** Carries out the requests of one connection: path to function, function to answer. */
 export class Dispatcher {
@@ -38,6 +38,7 @@ export class Dispatcher {
   /** Told of what methods throw; refusals are the caller's own business. */
   readonly #silent: SilentFailures;
   readonly #streams: OutgoingStreams;
+  readonly #results: RecentResults;
   #quietCount = 0;
   #lastQuietId = 0;
 
@@ -46,11 +47,13 @@ export class Dispatcher {
     router: Router,
     exports: Exports,
     streams: OutgoingStreams,
+    results: RecentResults,
     host: DispatchHost,
     silent: SilentFailures,
   ) {
     this.#silent = silent;
     this.#streams = streams;
+    this.#results = results;
     this.#endpoint = endpoint;
     this.#router = router;
     this.#exports = exports;
@@ -60,6 +63,7 @@ export class Dispatcher {
 
   /** Carries out a request and answers it; a plain value is answered before this returns. */
   run(id: number, request: RequestContent): void {
+    if (this.#results.wanted) return this.#runWithResults(id, request);
     let result: unknown;
     try {
       result = this.#call(id, request);
@@ -72,10 +76,43 @@ export class Dispatcher {
 
   /** Functions in `run` would cost a call with a plain value, too. */
   #replyLater(id: number, path: string, result: PromiseLike<unknown>): void {
+    this.#results.keep(id, result);
     result.then(
       (value) => this.#reply(id, path, value),
       (error: unknown) => this.#failMethod(id, path, error),
     );
+  }
+
+  /** Results of others are among its arguments: it starts when they are there. */
+  #runWithResults(id: number, [path, args, kwargs, meta]: RequestContent): void {
+    this.#results.wanted = false;
+    const resultOf = async ({ id: earlier, rest }: ResultReference): Promise<unknown> => {
+      const result = await this.#resultOf(earlier);
+      return rest === "" ? result : this.#memberOf(result, rest, earlier);
+    };
+    replaceResults([args, kwargs], resultOf).then(
+      () => this.run(id, [path, args, kwargs, meta]),
+      (error: unknown) => this.#fail(id, error),
+    );
+  }
+
+  /** What an earlier request has led to. Rejects with `RESULT_NOT_KEPT`, and `DEPENDENCY_FAILED` where it has failed. */
+  async #resultOf(id: number): Promise<unknown> {
+    const result = this.#results.get(id);
+    try {
+      return await result;
+    } catch (error) {
+      throw dependencyFailed(error instanceof PassedOn ? error.cause : error);
+    }
+  }
+
+  /** A member of a result, as a value. @throws ColloquyError */
+  #memberOf(result: unknown, rest: string, id: number): unknown {
+    if (typeof result !== "object" || result === null) throw noService(id, result);
+    const node = nodeOf(result);
+    if (node !== undefined) return childAt(node, rest);
+    const { owner, member } = this.#router.resolveBelow(result, rest);
+    return isExposed(member) ? (...args: unknown[]) => Reflect.apply(member.call, owner, args) as unknown : member;
   }
 
   /** Carries out a request that wants no answer; what it throws goes to `onError`. As many run at a time as calls may. */
@@ -119,24 +156,52 @@ export class Dispatcher {
     this.#scopes = undefined;
   }
 
-  #call(id: number, [path, args, kwargs, meta]: RequestContent): unknown {
-    if (meta !== undefined) this.#checkMeta(readMeta(meta));
+  #call(id: number, request: RequestContent): unknown {
+    const path = request[0];
+    if (request.length > 3) this.#checkMeta(readMeta(request[3]));
     const reference = parseReferencePath(path);
-    if (reference === undefined) {
-      const { owner, member } = this.#router.resolve(path);
-      if (!isExposed(member)) throw notCallable(path);
-      return this.#invoke(id, path, member, owner, args, kwargs, meta);
-    }
-    const target = this.#exports.get(reference.id);
-    const node = nodeOf(target);
-    if (node !== undefined) return forward(node, reference.rest, args, kwargs, this.#scopeOf(id, meta));
-    if (typeof target === "function") {
-      if (reference.rest !== "") throw new ColloquyError("NOT_FOUND", "a function has no members");
-      return this.#invoke(id, path, exposedFunction(target as AnyFunction), undefined, args, kwargs, meta);
-    }
-    const { owner, member } = this.#router.resolveBelow(target, reference.rest);
+    if (reference !== undefined) return this.#callOn(id, this.#exports.get(reference.id), reference.rest, request);
+    const result = parseResultPath(path);
+    if (result !== undefined) return this.#callOnResult(id, result.id, result.rest, request);
+    const { owner, member } = this.#router.resolve(path);
     if (!isExposed(member)) throw notCallable(path);
-    return this.#invoke(id, path, member, owner, args, kwargs, meta);
+    return this.#invoke(id, member, owner, request);
+  }
+
+  /** A call on something that was handed out, or will be. */
+  #callOn(id: number, target: object, rest: string, request: RequestContent): unknown {
+    const node = nodeOf(target);
+    if (node !== undefined) return forward(node, rest, request[1], request[2], this.#scopeOf(id, request[3]));
+    if (typeof target === "function") {
+      if (rest !== "") throw new ColloquyError("NOT_FOUND", "a function has no members");
+      return this.#invoke(id, exposedFunction(target as AnyFunction), undefined, request);
+    }
+    const { owner, member } = this.#router.resolveBelow(target, rest);
+    if (!isExposed(member)) throw notCallable(request[0]);
+    return this.#invoke(id, member, owner, request);
+  }
+
+  #callOnResult(id: number, earlier: number, rest: string, request: RequestContent): unknown {
+    const callOn = (result: unknown): unknown => {
+      const isTarget =
+        (typeof result === "object" && result !== null && isService(result)) || typeof result === "function";
+      if (!isTarget && nodeOf(result) === undefined) throw noService(earlier, result);
+      return this.#callOn(id, result as object, rest, request);
+    };
+    const result = this.#results.get(earlier);
+    // Where it is there the call starts in its turn.
+    return isThenable(result) ? this.#callLater(earlier, callOn) : callOn(result);
+  }
+
+  async #callLater(earlier: number, callOn: (result: unknown) => unknown): Promise<unknown> {
+    let called: unknown;
+    try {
+      called = callOn(await this.#resultOf(earlier));
+    } catch (error) {
+      // It didn't start, or has said that it did.
+      throw new PassedOn("passed on", { cause: error });
+    }
+    return called;
   }
 
   /** @throws ColloquyError for a call that came too late, or that is one of too many within another. */
@@ -146,19 +211,14 @@ export class Dispatcher {
     if (hops !== undefined && hops > maxHopCount) throw tooManyHops(maxHopCount);
   }
 
-  #invoke(
-    id: number,
-    path: string,
-    exposed: Exposed,
-    owner: object | undefined,
-    args: unknown[],
-    kwargs: Record<string, unknown>,
-    meta: unknown,
-  ): unknown {
+  #invoke(id: number, exposed: Exposed, owner: object | undefined, request: RequestContent): unknown {
+    const path = request[0];
+    const args = request[1];
+    const kwargs = request[2];
     if (hasKeys(kwargs)) bindKeywords(exposed, args, kwargs);
     let given = args;
     if (exposed.contextPlace >= 0) {
-      given = placeContext(exposed, args, this.#host.contextOf(path, this.#scopeOf(id, meta)));
+      given = placeContext(exposed, args, this.#host.contextOf(path, this.#scopeOf(id, request[3])));
     }
     try {
       return Reflect.apply(exposed.call, owner, given);
@@ -182,6 +242,7 @@ export class Dispatcher {
   #reply(id: number, path: string, value: unknown): void {
     if (typeof value === "object" && value !== null && isStream(value))
       this.#streams.adopt(value, { path, abort: this.#scopes?.get(id)?.abort });
+    this.#results.settle(id, value, this.#results.isWorthKeeping(value));
     this.#endScope(id);
     this.#endpoint.reply(id, value === undefined ? this.emptyResult : value);
   }
@@ -193,26 +254,9 @@ export class Dispatcher {
 
   #fail(id: number, error: unknown): void {
     this.#endScope(id);
+    this.#results.settle(id, undefined, false);
     this.#endpoint.fail(id, error);
   }
-}
-
-/**
- * Checks the content of a request.
- *
- * @throws ColloquyError `INVALID_ARGUMENT` that says what is wrong.
- */
-export function readRequest(content: unknown, limits: Limits): RequestContent {
-  if (!Array.isArray(content) || content.length < 3 || content.length > 4)
-    throw invalid("a request is [path, args, kwargs]: this side serves methods, the peer seems to use a channel");
-  const [path, args, kwargs] = content as [unknown, unknown, unknown];
-  if (typeof path !== "string") throw invalid("the path of a request is no string");
-  if (!Array.isArray(args)) throw invalid("the arguments of a request are no array");
-  if (args.length > limits.maxArgumentCount) {
-    throw invalid(`${args.length} arguments; the limit is ${limits.maxArgumentCount} (maxArgumentCount)`);
-  }
-  if (!isMap(kwargs)) throw invalid("the keyword arguments are no map");
-  return content as unknown as RequestContent;
 }
 
 /** A call on something that another peer has lent us. */
@@ -231,7 +275,7 @@ async function forward(
   }
 }
 
-/** The failure of a call that was passed on to another peer: that one has said whether it ran. It is the cause. */
+/** A failure that says whether the call ran: it was passed on to another peer, or hangs on another call. It is the cause. */
 class PassedOn extends Error {}
 
 /** What a method throws tells its caller that it ran, also where it is the failure of a call of its own. */
@@ -239,6 +283,17 @@ export function executed(error: unknown): unknown {
   if (error instanceof PassedOn) return error.cause;
   if (!(error instanceof ColloquyError) || error.executed === "yes") return error;
   return Object.defineProperty(error.restated(), "executed", { value: "yes", enumerable: true });
+}
+
+/** What a call fails with that hangs on another one, which has failed. */
+function dependencyFailed(cause: unknown): ColloquyError {
+  if (cause instanceof ColloquyError && cause.code === "RESULT_NOT_KEPT") return cause;
+  return new ColloquyError("DEPENDENCY_FAILED", "the call that this one hangs on has failed", { cause });
+}
+
+function noService(id: number, result: unknown): ColloquyError {
+  const reason = `the result of request ${id} is ${describeType(result)}, no service and no function`;
+  return new ColloquyError("INVALID_ARGUMENT", reason);
 }
 
 function hasKeys(kwargs: Record<string, unknown>): boolean {
@@ -254,8 +309,4 @@ function notCallable(path: string): ColloquyError {
   return path === ""
     ? new ColloquyError("NOT_EXPOSED", "the root is a service, not a method: the path is empty")
     : new ColloquyError("NOT_EXPOSED", `"${path}" is a service, not a method`);
-}
-
-function invalid(message: string): ColloquyError {
-  return new ColloquyError("INVALID_ARGUMENT", message);
 }

@@ -2,12 +2,15 @@ import { ColloquyError, NO_KWARGS } from "@colloquy/core";
 import type { Endpoint, EndpointHandler, Limits, ShapeTeller, Shapes } from "@colloquy/core";
 import { answerControl, noticeControl } from "./control.ts";
 import type { ControlActions } from "./control.ts";
-import { Dispatcher, executed, readRequest } from "./dispatcher.ts";
-import type { DispatchHost, RequestContent } from "./dispatcher.ts";
+import { Dispatcher, executed } from "./dispatcher.ts";
+import type { DispatchHost } from "./dispatcher.ts";
 import type { Exports } from "./exports.ts";
 import type { Greeting } from "./greeting.ts";
 import { OutgoingStreams } from "./outgoing-streams.ts";
 import { isControlPath } from "./path.ts";
+import { readRequest } from "./request-content.ts";
+import type { RequestContent } from "./request-content.ts";
+import { RecentResults } from "./recent-results.ts";
 import type { Router } from "./router.ts";
 import type { SilentFailures } from "./silent-failures.ts";
 
@@ -32,6 +35,7 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller {
   readonly #exports: Exports;
   readonly #silent: SilentFailures;
   readonly #streams: OutgoingStreams;
+  readonly results: RecentResults = new RecentResults();
 
   constructor(host: IncomingHost, limits: Limits, router: Router, exports: Exports, silent: SilentFailures) {
     this.#host = host;
@@ -46,7 +50,15 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller {
   wire(endpoint: Endpoint, greeting: Greeting): void {
     this.#endpoint = endpoint;
     this.#greeting = greeting;
-    this.#dispatcher = new Dispatcher(endpoint, this.#router, this.#exports, this.#streams, this.#host, this.#silent);
+    this.#dispatcher = new Dispatcher(
+      endpoint,
+      this.#router,
+      this.#exports,
+      this.#streams,
+      this.results,
+      this.#host,
+      this.#silent,
+    );
   }
 
   /** The peer has said hello: it knows `$`, notifications and built-in types. */
@@ -96,6 +108,7 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller {
   onClosed(error: ColloquyError | undefined): void {
     this.#host.onClosed(error);
     this.#dispatcher.close();
+    this.results.clear();
     const reason = new ColloquyError("CONNECTION_LOST", "the connection of the reader has ended");
     for (const { id, target } of this.#exports.clear()) this.#streams.leave(id, target, reason);
   }
@@ -126,7 +139,9 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller {
 
   release(id: number, count: number): void {
     const target = this.#exports.release(id, count);
-    if (target !== undefined) this.#streams.leave(id, target, new ColloquyError("CANCELLED", "the reader has left"));
+    if (target === undefined) return;
+    this.results.forget(target);
+    this.#streams.leave(id, target, new ColloquyError("CANCELLED", "the reader has left"));
   }
 
   reply(id: number, value: unknown): void {

@@ -13,6 +13,7 @@ export { isService } from "./members.ts";
 export type { AnyService, ExposeDecorator, ExposeOptions, ServiceMap } from "./expose.ts";
 export type { Dialect } from "@colloquy/core";
 export { notify, withOptions } from "./options.ts";
+export { pipeline } from "./pipeline.ts";
 export { RemoteNode, nodeOf, release, sameRemote, serviceProxy } from "./proxy.ts";
 export type { CallOptions, Caller, Reference } from "./proxy.ts";
 export { serve } from "./server.ts";

@@ -29,6 +29,7 @@ export function namesOf(path: string): readonly string[] {
 
 const DOLLAR = 36;
 const REFERENCES = "$/ref/";
+const RESULTS = "$/result/";
 const NUMBER = /^(?:[1-9]\d{0,9}|0)$/;
 
 /** Path of a function or service that was handed out under a number. */
@@ -36,16 +37,37 @@ export function referencePath(id: number): string {
   return REFERENCES + id;
 }
 
-/** True for names of the `$` service; references hang below it, too, and are none. */
+/** True for names of the `$` service; references and results hang below it, too, and are none. */
 export function isControlPath(path: string): boolean {
-  return path.charCodeAt(0) === DOLLAR && path.startsWith("$/") && !path.startsWith(REFERENCES);
+  return (
+    path.charCodeAt(0) === DOLLAR && path.startsWith("$/") && !path.startsWith(REFERENCES) && !path.startsWith(RESULTS)
+  );
+}
+
+/** Path of the result of a request, which may not be there yet. */
+export function resultPath(id: number): string {
+  return RESULTS + id;
+}
+
+interface NumberedPath {
+  readonly id: number;
+  readonly rest: string;
 }
 
 /** Number and rest of a path below `$/ref`, or undefined for another path. */
-export function parseReferencePath(path: string): { readonly id: number; readonly rest: string } | undefined {
-  if (path.charCodeAt(0) !== DOLLAR || !path.startsWith(REFERENCES)) return undefined;
-  const slash = path.indexOf("/", REFERENCES.length);
+export function parseReferencePath(path: string): NumberedPath | undefined {
+  return path.charCodeAt(0) === DOLLAR ? numberBelow(REFERENCES, path) : undefined;
+}
+
+/** The same below `$/result`. */
+export function parseResultPath(path: string): NumberedPath | undefined {
+  return path.charCodeAt(0) === DOLLAR ? numberBelow(RESULTS, path) : undefined;
+}
+
+function numberBelow(start: string, path: string): NumberedPath | undefined {
+  if (!path.startsWith(start)) return undefined;
+  const slash = path.indexOf("/", start.length);
   const end = slash < 0 ? path.length : slash;
-  const number = path.slice(REFERENCES.length, end);
+  const number = path.slice(start.length, end);
   return NUMBER.test(number) ? { id: Number(number), rest: path.slice(end + 1) } : undefined;
 }

@@ -28,8 +28,22 @@ export interface Reference {
   release(): void;
 }
 
+/** The result of a call that may not be there yet. */
+export interface PendingResult {
+  /** The connection that it comes on. */
+  readonly connection: Caller | undefined;
+  /** Number of the request; -1 while it hasn't left. */
+  readonly id: number;
+  /** Once it is there. */
+  readonly outcome: { readonly value: unknown } | { readonly error: unknown } | undefined;
+}
+
 /** What stands behind proxies: it sends their calls. */
 export interface Caller {
+  /** Stands behind proxies for a result that may not be there yet. */
+  readonly result?: PendingResult | undefined;
+  /** Whether its peer knows the results of its requests before they have come. */
+  readonly takesResults?: boolean | undefined;
   call(node: RemoteNode, args: unknown[], options: CallOptions | undefined): Promise<unknown>;
   notify(node: RemoteNode, args: unknown[]): void;
   /** For messages: `tcp://127.0.0.1:5555`. */

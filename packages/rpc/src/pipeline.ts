@@ -1,0 +1,109 @@
+import { ColloquyError, describeType } from "@colloquy/core";
+import { Answer } from "./answer.ts";
+import type { Call } from "./call.ts";
+import { joinPath, resultPath } from "./path.ts";
+import { RemoteNode, childAt, nodeOf } from "./proxy.ts";
+import type { CallOptions, Caller, PendingResult } from "./proxy.ts";
+
+/**
+ * What a call will result in, to be used before it is there: `pipeline(chat.open("ada")).total()` takes one round trip. Its methods are
+ * called, and it is an argument of other calls to the same peer, also where it is a plain value; it must not be looked at here.
+ *
+ * Calls on it fail with `DEPENDENCY_FAILED` where the first one fails, with that error as their cause, and with `INVALID_ARGUMENT` where its
+ * result is no service and no function.
+ *
+ * @throws ColloquyError `INVALID_ARGUMENT` for what is no promise.
+ */
+export function pipeline<T>(promise: PromiseLike<T>): T {
+  const given: unknown = promise;
+  if (!(given instanceof Promise)) {
+    const reason = `pipeline takes the promise of a call, not ${describeType(given)}: leave out the await`;
+    throw new ColloquyError("INVALID_ARGUMENT", reason);
+  }
+  const call = given instanceof Answer ? (given.call as Call | undefined) : undefined;
+  const caller = new PipelinedCaller(given, call);
+  return childAt(new RemoteNode(caller, "", undefined, false), "") as T;
+}
+
+/** Sends calls on a result to where it is made, as long as it isn't here; then to where it leads. */
+class PipelinedCaller implements Caller, PendingResult {
+  readonly #promise: Promise<unknown>;
+  readonly #call: Call | undefined;
+  outcome: PendingResult["outcome"];
+
+  constructor(promise: Promise<unknown>, call: Call | undefined) {
+    this.#promise = promise;
+    this.#call = call;
+    promise.then(
+      (value) => (this.outcome = { value }),
+      (error: unknown) => (this.outcome = { error }),
+    );
+  }
+
+  get result(): PendingResult {
+    return this;
+  }
+
+  get remoteAddress(): string {
+    return `${this.#call?.node.toString() ?? "a call"}()`;
+  }
+
+  get connection(): Caller | undefined {
+    return this.#call?.node.caller;
+  }
+
+  get id(): number {
+    return this.#call?.id ?? -1;
+  }
+
+  call(node: RemoteNode, args: unknown[], options: CallOptions | undefined): Promise<unknown> {
+    const { connection, id } = this;
+    if (this.outcome !== undefined || id < 0 || connection?.takesResults !== true)
+      return this.#callLater(node, args, options);
+    const path = joinPath(resultPath(id), node.path);
+    const target = new RemoteNode(connection, node.path === "" ? resultPath(id) : path, undefined, false);
+    const sent = connection.call(target, args, options);
+    const answer = new Answer<unknown>((resolve, reject) => {
+      sent.then(resolve, (error: unknown) => {
+        if (isNotKept(error)) resolve(this.#callLater(node, args, options));
+        else reject(error);
+      });
+    });
+    answer.call = (sent as Answer<unknown>).call;
+    return answer;
+  }
+
+  notify(node: RemoteNode, args: unknown[]): void {
+    const notifyThere = (value: unknown): void => {
+      const target = targetOf(value, node.path);
+      target.caller.notify(target, args);
+    };
+    this.#promise.then(notifyThere).catch(() => {});
+  }
+
+  async #callLater(node: RemoteNode, args: unknown[], options: CallOptions | undefined): Promise<unknown> {
+    let value: unknown;
+    try {
+      value = await this.#promise;
+    } catch (cause) {
+      throw new ColloquyError("DEPENDENCY_FAILED", "the call that this one hangs on has failed", { cause });
+    }
+    const target = targetOf(value, node.path);
+    return target.caller.call(target, args, options);
+  }
+}
+
+/** @throws ColloquyError `INVALID_ARGUMENT` for what is no proxy. */
+function targetOf(value: unknown, path: string): RemoteNode {
+  const node = nodeOf(value);
+  if (node === undefined) {
+    const reason = `the result of the call is ${describeType(value)}, no service and no function`;
+    throw new ColloquyError("INVALID_ARGUMENT", reason);
+  }
+  return path === "" ? node : nodeOf(childAt(node, path))!;
+}
+
+/** The peer has not kept the result that a call is for, or that of one that it hangs on. */
+function isNotKept(error: unknown): boolean {
+  return error instanceof ColloquyError && error.code === "RESULT_NOT_KEPT";
+}

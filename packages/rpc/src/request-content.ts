@@ -1,0 +1,27 @@
+import { ColloquyError, isMap } from "@colloquy/core";
+import type { Limits } from "@colloquy/core";
+
+/** A request's content once it is checked: the array that has come. */
+export type RequestContent = readonly [path: string, args: unknown[], kwargs: Record<string, unknown>, meta?: unknown];
+
+/**
+ * Checks the content of a request.
+ *
+ * @throws ColloquyError `INVALID_ARGUMENT` that says what is wrong.
+ */
+export function readRequest(content: unknown, limits: Limits): RequestContent {
+  if (!Array.isArray(content) || content.length < 3 || content.length > 4)
+    throw invalid("a request is [path, args, kwargs]: this side serves methods, the peer seems to use a channel");
+  const [path, args, kwargs] = content as [unknown, unknown, unknown];
+  if (typeof path !== "string") throw invalid("the path of a request is no string");
+  if (!Array.isArray(args)) throw invalid("the arguments of a request are no array");
+  if (args.length > limits.maxArgumentCount) {
+    throw invalid(`${args.length} arguments; the limit is ${limits.maxArgumentCount} (maxArgumentCount)`);
+  }
+  if (!isMap(kwargs)) throw invalid("the keyword arguments are no map");
+  return content as unknown as RequestContent;
+}
+
+function invalid(message: string): ColloquyError {
+  return new ColloquyError("INVALID_ARGUMENT", message);
+}

@@ -1,0 +1,216 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { describe, expect, test } from "vitest";
+import { MsgPackCodec, StructuredCloneCodec } from "@colloquy/core";
+import { Service, connect, expose, pipeline } from "../src/index.ts";
+import type { Remote } from "../src/index.ts";
+import { WirePeer, failureOf, greeted, pair, turns, wireServer } from "./support.ts";
+
+class Step extends Service {
+  readonly number: number;
+  readonly log: string[];
+
+  constructor(number: number, log: string[]) {
+    super();
+    this.number = number;
+    this.log = log;
+  }
+
+  @expose next() {
+    this.log.push(`next of ${this.number}`);
+    return new Step(this.number + 1, this.log);
+  }
+
+  @expose async later() {
+    this.log.push(`later of ${this.number}`);
+    await sleep(2);
+    return new Step(this.number + 1, this.log);
+  }
+
+  @expose value() {
+    this.log.push(`value of ${this.number}`);
+    return this.number;
+  }
+
+  @expose async slowValue() {
+    await sleep(2);
+    return this.number;
+  }
+
+  @expose add(a: number, b: number) {
+    return a + b;
+  }
+
+  @expose describe(given: { readonly inner: readonly unknown[]; readonly map: ReadonlyMap<string, unknown> }) {
+    return [given.inner, given.map.get("k")];
+  }
+
+  @expose adder() {
+    return (a: number) => a + this.number;
+  }
+
+  @expose sum(steps: readonly Step[]) {
+    return steps.reduce((sum, { number }) => sum + number, 0);
+  }
+
+  @expose fail(): Step {
+    throw new RangeError("no further");
+  }
+
+  @expose async failLater(): Promise<Step> {
+    await sleep(2);
+    throw new RangeError("no further");
+  }
+
+  @expose async *items() {
+    yield this.number;
+  }
+}
+
+function chained(start: Remote<Step>, count: number, method: "next" | "later"): Remote<Step> {
+  let step = start;
+  for (let index = 0; index < count; index++) step = pipeline(step[method]());
+  return step;
+}
+
+describe("pipeline", () => {
+  test.each([["next"], ["later"]] as const)("calls on results of results before they are there: %s", async (method) => {
+    const log: string[] = [];
+    await using link = await pair(new Step(0, log));
+    const before = link.client.stats().receivedMessages;
+    const last = chained(link.remote, 10, method).value();
+    expect(link.client.stats().receivedMessages).toBe(before);
+    expect(link.client.stats().pending).toBe(11);
+    expect(await last).toBe(10);
+    expect(log).toStrictEqual([...Array.from({ length: 10 }, (_, index) => `${method} of ${index}`), "value of 10"]);
+  });
+
+  test.each([[MsgPackCodec], [StructuredCloneCodec]])("works in %o", async (codec) => {
+    await using link = await pair(new Step(0, []), { codec, serve: { codec } });
+    expect(await chained(link.remote, 3, "next").value()).toBe(3);
+    expect(await link.remote.add(pipeline(link.remote.slowValue()), 2)).toBe(2);
+  });
+
+  test("sends all before anything has come back", async () => {
+    await using server = await wireServer();
+    const { connection, wire } = await greeted<Step>(server);
+    const last = chained(connection.remote, 2, "next").value();
+    expect(await wire.next()).toStrictEqual([0, 1, ["next", [], {}]]);
+    expect(await wire.next()).toStrictEqual([0, 2, ["$/result/1/next", [], {}]]);
+    expect(await wire.next()).toStrictEqual([0, 3, ["$/result/2/value", [], {}]]);
+    wire.send([1, 3, 7]);
+    expect(await last).toBe(7);
+    connection.destroy();
+  });
+
+  test("takes results as arguments, also plain values, at any depth", async () => {
+    await using link = await pair(new Step(5, []));
+    const { remote } = link;
+    expect(await remote.add(pipeline(remote.slowValue()), 2)).toBe(7);
+    expect(await remote.add(pipeline(remote.value()), pipeline(remote.add(1, 1)))).toBe(7);
+    const given = { inner: [pipeline(remote.slowValue())], map: new Map([["k", pipeline(remote.slowValue())]]) };
+    expect(await remote.describe(given)).toStrictEqual([[5], 5]);
+    expect(await remote.sum([pipeline(remote.later()), pipeline(remote.next())] as unknown as Step[])).toBe(12);
+  });
+
+  test("calls a function that is the result", async () => {
+    await using link = await pair(new Step(5, []));
+    expect(await pipeline(link.remote.adder())(3)).toBe(8);
+  });
+
+  test("reads a stream of a result", async () => {
+    await using link = await pair(new Step(5, []));
+    const items: number[] = [];
+    for await (const item of pipeline(link.remote.next()).items()) items.push(item);
+    expect(items).toStrictEqual([6]);
+  });
+
+  test.each([["fail"], ["failLater"]] as const)("fails what hangs on a step that fails: %s", async (method) => {
+    await using link = await pair(new Step(0, []));
+    const failing = link.remote[method]();
+    const second = pipeline(failing).next();
+    const third = pipeline(second).value();
+    const fourth = link.remote.add(pipeline(pipeline(failing).value()), 1);
+    const failures = await Promise.all([failing, second, third, fourth].map((call) => failureOf(call)));
+    const first = { code: "REMOTE_ERROR", message: "no further" };
+    const next = { code: "DEPENDENCY_FAILED", executed: "no", cause: first };
+    const last = { code: "DEPENDENCY_FAILED", executed: "no", cause: next };
+    expect(failures).toMatchObject([first, next, last, { executed: "no" }]);
+    expect(await link.remote.value()).toBe(0);
+  });
+
+  test("goes on where the result leads once it is there", async () => {
+    const log: string[] = [];
+    await using link = await pair(new Step(0, log));
+    const promise = link.remote.next();
+    const step = pipeline(promise);
+    const early = step.value();
+    await promise;
+    await turns(3);
+    expect(await step.value()).toBe(1);
+    expect(await early).toBe(1);
+    expect(await link.remote.add(pipeline(link.remote.value()), 1)).toBe(1);
+    expect(log).toStrictEqual(["next of 0", "value of 1", "value of 1", "value of 0"]);
+  });
+
+  test("waits for a result that the other side hasn't kept", async () => {
+    await using link = await pair(new Step(5, []));
+    const old = link.remote.next();
+    const rest = Array.from({ length: 2000 }, () => link.remote.next());
+    expect(await pipeline(old).value()).toBe(6);
+    expect(await pipeline(pipeline(old).next()).value()).toBe(7);
+    await Promise.all(rest);
+  });
+
+  test("takes any promise of a proxy, and waits for it", async () => {
+    await using link = await pair(new Step(5, []));
+    const promise = (async () => link.remote.next())();
+    expect(await pipeline(promise).value()).toBe(6);
+  });
+
+  test("refuses what is no promise, and calls on what is no service", async () => {
+    await using link = await pair(new Step(5, []));
+    expect(() => pipeline(5 as never)).toThrow("pipeline takes the promise of a call, not number");
+    const value = pipeline(link.remote.slowValue()) as unknown as { foo(): Promise<unknown> };
+    expect(await failureOf(value.foo())).toMatchObject({ code: "INVALID_ARGUMENT", executed: "no" });
+  });
+
+  test("refuses a result of one peer as an argument of another, before it is there", async () => {
+    await using first = await pair(new Step(5, []));
+    await using second = await pair(new Step(6, []));
+    const foreign = pipeline(first.remote.slowValue());
+    expect(await failureOf(second.remote.add(foreign, 1))).toMatchObject({ code: "SERIALIZATION_ERROR" });
+  });
+
+  test("works over a connection to a plain peer, step by step", async () => {
+    await using server = await wireServer();
+    const connecting = connect<Step>(server.address, { dialect: "aiomas" });
+    const wire: WirePeer = await server.accepted();
+    await using connection = await connecting;
+    const last = pipeline(connection.remote.next()).value();
+    expect(await wire.next()).toStrictEqual([0, 0, ["next", [], {}]]);
+    wire.send([1, 0, { __type__: [0, "sub"] }]);
+    expect(await wire.next()).toStrictEqual([0, 1, ["sub/value", [], {}]]);
+    wire.send([1, 1, 9]);
+    expect(await last).toBe(9);
+    connection.destroy();
+  });
+});
+
+describe("A peer that addresses results", () => {
+  test("that were never asked for fails, and nothing else does", async () => {
+    await using link = await pair(new Step(5, []));
+    const control = link.client.remote as unknown as { $: { result: Record<string, Record<string, () => unknown>> } };
+    expect(await failureOf(control.$.result["77"]!["value"]!())).toMatchObject({ code: "RESULT_NOT_KEPT" });
+    expect(await failureOf(control.$.result["x"]!["value"]!())).toMatchObject({ code: "NOT_FOUND" });
+    expect(await link.remote.value()).toBe(5);
+  });
+
+  test("of its own request fails", async () => {
+    await using server = await pair(new Step(5, []));
+    const control = server.client.remote as unknown as { $: { result: Record<string, Record<string, () => unknown>> } };
+    const next = server.client.stats().sentMessages;
+    const failure = await failureOf(control.$.result[String(next)]!["value"]!());
+    expect(failure.executed).toBe("no");
+    expect(await server.remote.value()).toBe(5);
+  });
+});
