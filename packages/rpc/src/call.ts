@@ -13,8 +13,8 @@ export type LostListener = () => void;
 /** A call that waits for its answer. Errors are made where the caller awaits, so that they carry its stack. */
 export class Call implements PendingCall {
   id = -1;
-  /** Keeps a received reference alive: collection never ends a call in flight. */
-  readonly node: RemoteNode;
+  /** Keeps a received reference alive while it waits: collection never ends a call in flight. */
+  node: RemoteNode | undefined;
   /** What the caller got, where nobody has to await it. */
   promise: Promise<unknown> | undefined;
   readonly #resolve: (value: unknown) => void;
@@ -27,17 +27,20 @@ export class Call implements PendingCall {
   }
 
   onResult(value: unknown): void {
+    this.node = undefined;
     this.#resolve(value);
   }
 
   onException(content: unknown): void {
+    this.node = undefined;
     this.#loseQuietly();
     this.#resolve(rejection(() => readException(content)));
   }
 
   onFailure(error: ColloquyError): void {
     this.#loseQuietly();
-    const named = error instanceof SerializationError ? atArgument(error, this.node.path) : error;
+    const named = error instanceof SerializationError ? atArgument(error, this.node?.path ?? "") : error;
+    this.node = undefined;
     this.#resolve(rejection(() => named.restated()));
   }
 
@@ -155,14 +158,14 @@ export class LimitedCall extends Call {
       if (this.#settled) return;
       const received = this.#host.receivedBytes;
       if (received !== receivedBytes && performance.now() < until) return this.#expire(until, received);
-      const message = `no answer from ${this.node.toString()} within ${Math.round(this.#timeout)} ms`;
+      const message = `no answer from ${String(this.node)} within ${Math.round(this.#timeout)} ms`;
       this.#leave((executed) => new ColloquyError("DEADLINE_EXCEEDED", message, { executed }));
     });
   }
 
   #cancel(cause: unknown): void {
     if (this.#settled) return;
-    const message = `the call to ${this.node.toString()} was cancelled`;
+    const message = `the call to ${String(this.node)} was cancelled`;
     this.#leave((executed) => new ColloquyError("CANCELLED", message, { cause, executed }));
   }
 

@@ -20,7 +20,7 @@ export function pipeline<T>(promise: PromiseLike<T>): T {
     const reason = `pipeline takes the promise of a call, not ${describeType(given)}: leave out the await`;
     throw new ColloquyError("INVALID_ARGUMENT", reason);
   }
-  const call = given instanceof Answer ? (given.call as Call | undefined) : undefined;
+  const call = given instanceof Answer ? given.call : undefined;
   const caller = new PipelinedCaller(given, call);
   return childAt(new RemoteNode(caller, "", undefined, false), "") as T;
 }
@@ -29,11 +29,16 @@ export function pipeline<T>(promise: PromiseLike<T>): T {
 class PipelinedCaller implements Caller, PendingResult {
   readonly #promise: Promise<unknown>;
   readonly #call: Call | undefined;
+  /** The connection of that call, as long as it waits. */
+  readonly connection: Caller | undefined;
+  readonly remoteAddress: string;
   outcome: PendingResult["outcome"];
 
   constructor(promise: Promise<unknown>, call: Call | undefined) {
     this.#promise = promise;
     this.#call = call;
+    this.connection = call?.node?.caller;
+    this.remoteAddress = `${call?.node?.toString() ?? "a call"}()`;
     promise.then(
       (value) => (this.outcome = { value }),
       (error: unknown) => (this.outcome = { error }),
@@ -42,14 +47,6 @@ class PipelinedCaller implements Caller, PendingResult {
 
   get result(): PendingResult {
     return this;
-  }
-
-  get remoteAddress(): string {
-    return `${this.#call?.node.toString() ?? "a call"}()`;
-  }
-
-  get connection(): Caller | undefined {
-    return this.#call?.node.caller;
   }
 
   get id(): number {

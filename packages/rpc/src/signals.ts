@@ -1,4 +1,5 @@
-import { ColloquyError, SerializationError, describeType } from "@colloquy/core";
+import { SerializationError, describeType } from "@colloquy/core";
+import type { ColloquyError } from "@colloquy/core";
 import { collectGarbage } from "./collect.ts";
 
 /** Tells the other side of this side's signals. */

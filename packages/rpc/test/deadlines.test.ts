@@ -2,13 +2,18 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { MsgPackCodec } from "@colloquy/core";
 import { Service, connect, expose, serve, withOptions } from "../src/index.ts";
-import type { CallContext, Remote } from "../src/index.ts";
+import type { CallContext } from "../src/index.ts";
 import { Child, failureOf, greeted, pair, until, wireServer } from "./support.ts";
+
+interface Next {
+  wait(): Promise<void>;
+  ring(): Promise<number>;
+}
 
 class Relay extends Service {
   readonly contexts: CallContext[] = [];
   readonly results: unknown[] = [];
-  next: Remote<Relay> | undefined;
+  next: Next | undefined;
 
   @expose({ context: true }) async wait(context: CallContext) {
     this.contexts.push(context);

@@ -78,7 +78,7 @@ describe("collections that the library asks for", () => {
     let id = 0;
     const held: object[] = [];
     const receive = (count: number): void => {
-      for (let done = 0; done < count; done++) held.push(imports.receive(++id, true));
+      for (let done = 0; done < count; done++) held.push(imports.receive(++id, "function"));
     };
     receive(4999);
     vi.advanceTimersByTime(0);
@@ -125,7 +125,7 @@ describe("collections that the library asks for", () => {
   function receiver(count: number, held: object[]): Imports {
     const connection = { sendReleased: () => {} } as unknown as ImportingConnection;
     const imports = new Imports(connection, 10_000);
-    for (let id = 0; id < count; id++) held.push(imports.receive(id, true));
+    for (let id = 0; id < count; id++) held.push(imports.receive(id, "function"));
     return imports;
   }
 
@@ -153,7 +153,7 @@ describe("collections that the library asks for", () => {
     pass(10);
     expect(times).toEqual([]);
     for (let id = 1000; id < 1010; id++) {
-      held.push(imports.receive(id, true));
+      held.push(imports.receive(id, "function"));
       pass(900);
     }
     expect(times, "while they come").toEqual([]);
@@ -161,7 +161,7 @@ describe("collections that the library asks for", () => {
     pass(10);
     expect(times, "for another connection").toEqual([9020]);
     pass(3000);
-    held.push(imports.receive(1010, true));
+    held.push(imports.receive(1010, "function"));
     pass(3000);
     expect(times, "a second after the last one").toEqual([9020, 15_020]);
     expect(held.length).toBe(6011);

@@ -3,7 +3,8 @@ import { describe, expect, test } from "vitest";
 import { MsgPackCodec, StructuredCloneCodec } from "@colloquy/core";
 import { Service, connect, expose, pipeline } from "../src/index.ts";
 import type { Remote } from "../src/index.ts";
-import { WirePeer, failureOf, greeted, pair, turns, wireServer } from "./support.ts";
+import type { WirePeer } from "./support.ts";
+import { failureOf, greeted, pair, turns, wireServer } from "./support.ts";
 
 class Step extends Service {
   readonly number: number;
@@ -109,7 +110,7 @@ describe("pipeline", () => {
     expect(await remote.add(pipeline(remote.value()), pipeline(remote.add(1, 1)))).toBe(7);
     const given = { inner: [pipeline(remote.slowValue())], map: new Map([["k", pipeline(remote.slowValue())]]) };
     expect(await remote.describe(given)).toStrictEqual([[5], 5]);
-    expect(await remote.sum([pipeline(remote.later()), pipeline(remote.next())] as unknown as Step[])).toBe(12);
+    expect(await remote.sum([pipeline(remote.later()), pipeline(remote.next())])).toBe(12);
   });
 
   test("calls a function that is the result", async () => {

@@ -8,7 +8,7 @@ class Waiter extends Service {
 
   @expose keep(signal: AbortSignal) {
     this.signals.push(signal);
-    signal.addEventListener("abort", () => this.lines.push(`${(signal.reason as Error).name}`));
+    signal.addEventListener("abort", () => this.lines.push((signal.reason as Error).name));
     return signal.aborted;
   }
 
