@@ -56,6 +56,32 @@ describe("the examples of the guides, pasted into files, run as they stand:", ()
     expect(await outputOf("guide/channels.md", ["main.ts"])).toBe("42\nRemoteError: numbers only\n");
   }, 40_000);
 
+  test("streams", async () => {
+    const freed = "the meter is free again\n";
+    expect(await outputOf("guide/streams.md", ["main.ts"])).toBe(`${freed}${freed}231\n`);
+  }, 40_000);
+
+  test("cancellation and deadlines", async () => {
+    const lines = (await outputOf("guide/cancellation.md", ["main.ts"])).trimEnd().split("\n");
+    expect(lines.toSorted()).toEqual(
+      [
+        "CANCELLED",
+        "soup: CANCELLED",
+        "DEADLINE_EXCEEDED",
+        "stew: DEADLINE_EXCEEDED",
+        "pie, as far as it was eaten",
+      ].toSorted(),
+    );
+  }, 40_000);
+
+  test("pipelining", async () => {
+    expect(await outputOf("guide/pipelining.md", ["main.ts"])).toBe("30 1\n");
+  }, 40_000);
+
+  test("references", async () => {
+    expect(await outputOf("guide/references.md", ["main.ts"])).toBe("hall true\na\nb\nREFERENCE_RELEASED\n");
+  }, 40_000);
+
   test("a launched process", async () => {
     expect(await outputOf("guide/processes.md", ["adder.ts", "main.ts"])).toBe("3\n");
   }, 40_000);
@@ -113,7 +139,7 @@ describe("docs/protocol.md", () => {
   const rows = [...page("protocol.md").matchAll(/^\| (-\d+) +\|.*\| `([0-9a-f ]+)` +\|$/gm)];
 
   test("shows the bytes of a value of each built-in type", () => {
-    expect(rows.map(([, id]) => Number(id))).toEqual([-1, -2, -3, -4, -5, -6, -7, -8, -9, -10, -11, -12, -13]);
+    expect(rows.map(([, id]) => Number(id))).toEqual(Array.from({ length: 16 }, (_, index) => -1 - index));
     const codec = new MsgPackCodec();
     const types = new StandardTypes(codec, "standard");
     types.expected = true;
@@ -125,8 +151,10 @@ describe("docs/protocol.md", () => {
     const values = [undefined, ...texts, ...arrays];
     const head = "81a85f5f747970655f5f92";
     const written = values.map((value) => Buffer.from(codec.encode(value)).toString("hex"));
-    expect(written).toEqual([shown[0], ...shown.slice(3)].map((hex) => head + hex));
+    expect(written).toEqual([shown[0], ...shown.slice(3, 13)].map((hex) => head + hex));
     expect(shown[1]).toBe(`fea7${Buffer.from("$/ref/1").toString("hex")}`);
     expect(shown[2]).toBe("fda0");
+    expect(shown[13]).toBe(`f2a7${Buffer.from("$/ref/1").toString("hex")}`);
+    expect(shown.slice(14)).toEqual(["f101", "f09205a0"]);
   });
 });

@@ -2,6 +2,7 @@ import { ColloquyError, SerializationError, StandardTypes, describeType, refusal
 import type { BuiltinTypes, Codec, Conversion, DecodingBudget, ExtendedValue } from "@colloquy/core";
 import type { Exports } from "./exports.ts";
 import { placeContext } from "./arguments.ts";
+import { Answer } from "./answer.ts";
 import { CallScope } from "./call-scope.ts";
 import type { CallContext, InheritedContext } from "./context.ts";
 import type { AnyFunction } from "./expose.ts";
@@ -102,6 +103,7 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
     const node = nodeOf(value);
     const result = node?.caller.result;
     if (result !== undefined) return { typeId: RESULT_ID, data: this.#resultData(node!, result) };
+    if (value instanceof Answer) return this.#promisedResult(value);
     if (node !== undefined && this.#connection.isHome(node)) return { typeId: HOME_ID, data: homePath(node) };
     if (typeof value === "function") return { typeId: FUNCTION_ID, data: referencePath(this.#exports.add(value)) };
     if (value instanceof AbortSignal) return { typeId: SIGNAL_ID, data: this.signals.write(value) };
@@ -156,6 +158,15 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
       throw new SerializationError("the result of a call that has failed", { cause: outcome.error });
     const node = path === "" ? undefined : nodeOf(outcome.value);
     return [node === undefined ? outcome.value : childAt(node, path)];
+  }
+
+  /** A call to this peer that is under way: its result, as with `pipeline`. Others are promises. */
+  #promisedResult(promise: Answer<unknown>): ExtendedValue | undefined {
+    const { call } = promise;
+    if (call?.node?.caller !== this.#connection || call.id < 0) return undefined;
+    // It is told by the call that hangs on it.
+    promise.catch(ignore);
+    return { typeId: RESULT_ID, data: [call.id, ""] };
   }
 
   #readResult(data: unknown): unknown {

@@ -143,7 +143,7 @@ export class Dispatcher {
 
   /** The caller gave request `id` up. */
   cancel(id: number): void {
-    this.#scopes?.get(id)?.abort.abort(new ColloquyError("CANCELLED", "the caller gave the call up"));
+    this.#scopes?.get(id)?.cancel();
   }
 
   /** The connection has ended. */

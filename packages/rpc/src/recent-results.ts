@@ -63,7 +63,10 @@ export class RecentResults {
     const slot = this.#slotOf(id);
     if (!this.#keepsAll) this.#keepAll();
     if (slot < 0)
-      throw new ColloquyError("RESULT_NOT_KEPT", `the result of request ${id} isn't kept; call it once it has come`);
+      throw new ColloquyError(
+        "RESULT_NOT_KEPT",
+        `the result of request ${id} isn't kept: await it, and use what has come`,
+      );
     return this.#results[this.#slotOf(id)];
   }
 

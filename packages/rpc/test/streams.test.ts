@@ -291,10 +291,21 @@ describe("A stream as an argument", () => {
     expect(source.log.lines).toStrictEqual(["end", "finally"]);
   });
 
-  test("isn't the promise of a call", async () => {
+  test("may be what a call to the same peer will return", async () => {
     await using link = await pair(new Source());
+    expect(await link.remote.sum(link.remote.count(100))).toBe(4950);
+    await until(() => link.peer.stats().exportedReferences === 0);
+  });
+
+  test("isn't the promise of a call to another peer, and no plain value", async () => {
+    await using link = await pair(new Source());
+    await using other = await pair(new Source());
+    expect(await failureOf(link.remote.sum(other.remote.count(100)))).toMatchObject({
+      code: "SERIALIZATION_ERROR",
+      message: 'argument 1 of "sum": a promise; await it first',
+    });
     const remote = link.remote as unknown as { sum(numbers: unknown): Promise<number>; plain(): Promise<number> };
-    expect(await failureOf(remote.sum(remote.plain()))).toMatchObject({ code: "SERIALIZATION_ERROR" });
+    expect(await failureOf(remote.sum(remote.plain()))).toMatchObject({ code: "RESULT_NOT_KEPT" });
   });
 });
 
