@@ -158,9 +158,14 @@ export type Sent<V> = V extends Opaque
       ? SentFunction<V>
       : V extends AnyService
         ? V | Remote<V>
-        : V extends Plain
-          ? { [K in keyof V]: Sent<V[K]> }
-          : SentCollection<V>;
+        : V extends AsyncIterable<infer I>
+          ? SentStream<V, I>
+          : V extends Plain
+            ? { [K in keyof V]: Sent<V[K]> }
+            : SentCollection<V>;
+
+/** Any async iterable where one is declared: it is read item by item. */
+type SentStream<V, I> = AsyncIterable<Sent<I>> extends V ? AsyncIterable<Sent<I>> : V;
 
 /** The service that a proxy stands for: it is passed where a proxy is declared. */
 type RemoteTarget<V> = V extends { readonly [remoteBrand]?: infer S } ? NonNullable<S> : never;

@@ -4,6 +4,7 @@ import {
   connect,
   expose,
   notify,
+  pipeline,
   release,
   sameRemote,
   serializable,
@@ -353,4 +354,56 @@ export async function standardTypes(): Promise<void> {
   await house.plan(new Map([["", 1]]));
   const hearers = await house.keys(new Set([house.hall]));
   for (const hear of hearers) same<ReturnType<typeof hear>, Promise<void>>(true);
+}
+
+class Feed extends Service {
+  @expose async *numbers(to: number) {
+    yield { at: to };
+  }
+  @expose async later(): Promise<ReadableStream<string>> {
+    return new ReadableStream<string>();
+  }
+  @expose async sum(numbers: AsyncIterable<number>, stop?: AbortSignal): Promise<number> {
+    for await (const number of numbers) if (stop?.aborted === true) return number;
+    return 0;
+  }
+  @expose nested(): { readonly inner: readonly AsyncIterable<Room>[] } {
+    return { inner: [] };
+  }
+  @expose room(): Room {
+    return new Room();
+  }
+}
+
+export async function streams(feed: Remote<Feed>): Promise<void> {
+  // A stream is read without being awaited,
+  same<ReturnType<typeof feed.numbers>, AsyncIterable<{ at: number }>>(true);
+  for await (const { at } of feed.numbers(3)) same<typeof at, number>(true);
+  // but for one in a promise.
+  same<ReturnType<typeof feed.later>, Promise<AsyncIterable<string>>>(true);
+  const { inner } = await feed.nested();
+  for (const stream of inner) for await (const room of stream) same<typeof room, Remote<Room>>(true);
+  const numbers = async function* () {
+    yield 1;
+  };
+  same<Awaited<ReturnType<typeof feed.sum>>, number>(true);
+  await feed.sum(numbers());
+  await feed.sum(new ReadableStream<number>(), AbortSignal.timeout(5));
+  // @ts-expect-error -- items of another type
+  await feed.sum(feed.numbers(3));
+  // @ts-expect-error -- no stream
+  await feed.sum([1]);
+}
+
+export async function pipelines(feed: Remote<Feed>): Promise<void> {
+  const room = pipeline(feed.room());
+  same<typeof room, Remote<Room>>(true);
+  same<ReturnType<typeof room.title>, Promise<string>>(true);
+  await feed.sum(
+    (async function* () {
+      yield pipeline(feed.sum(feed.numbers(3) as unknown as AsyncIterable<number>));
+    })(),
+  );
+  // @ts-expect-error -- no promise
+  pipeline(5);
 }
