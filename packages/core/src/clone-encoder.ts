@@ -3,7 +3,7 @@ import { writeByte } from "./byte-writer.ts";
 import type { ByteWriter } from "./byte-writer.ts";
 import { CLONE_BYTE, KIND } from "./clone-kinds.ts";
 import { ColloquyError, SerializationError, describeType, valueStep } from "./errors.ts";
-import { checkKey, isPlainArray, isPlainBytes, isPlainMap, tooDeep, within } from "./lower-lift.ts";
+import { checkKey, isAsyncIterable, isPlainArray, isPlainBytes, isPlainMap, tooDeep, within } from "./lower-lift.ts";
 import { writeArrayHead, writeBytes, writeMapHead, writeNumber, writeText } from "./msgpack-writing.ts";
 import { NdArray } from "./ndarray.ts";
 import type { Segments } from "./segments.ts";
@@ -150,8 +150,9 @@ export class CloneEncoder {
 
   #writeMap(value: Record<string, unknown>, depth: number): void {
     if (depth <= 0) throw tooDeep();
-    this.#number(value);
     const keys = Object.keys(value);
+    if (keys.length === 0 && isAsyncIterable(value)) return this.#writeExtended(value, depth);
+    this.#number(value);
     writeMapHead(this.writer, keys.length);
     let key = "";
     try {

@@ -6,6 +6,7 @@ import {
   checkKey,
   isPlainArray,
   isPlainBytes,
+  isAsyncIterable,
   isPlainMap,
   tooDeep,
   within,
@@ -88,8 +89,9 @@ export class JsonEncoder {
 
   #writeMap(value: Record<string, unknown>, depth: number): void {
     if (depth <= 0) throw tooDeep();
-    writeByte(this.writer, 0x7b);
     const keys = Object.keys(value);
+    if (keys.length === 0 && isAsyncIterable(value)) return this.#writeExtended(value, depth);
+    writeByte(this.writer, 0x7b);
     let key = "";
     try {
       for (let index = 0; index < keys.length; index++) {

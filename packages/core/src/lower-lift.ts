@@ -27,6 +27,11 @@ export function isPlainMap(value: object): boolean {
   );
 }
 
+/** True for an object without keys that is read by iteration: it is no empty map, but for serializers and built-in types. */
+export function isAsyncIterable(value: object): boolean {
+  return Symbol.asyncIterator in value;
+}
+
 /** True for what a map of a peer is once it is decoded; also for other objects that are no array. */
 export function isMap(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
@@ -122,6 +127,10 @@ export function lower(value: unknown, table: SerializerTable, rules: PlainRules,
       break;
     default:
   }
+  return lowerExtended(value, table, rules, depth);
+}
+
+function lowerExtended(value: unknown, table: SerializerTable, rules: PlainRules, depth: number): unknown {
   const extended = table.encode(value);
   // The map and the pair in it are two levels.
   if (depth < 2) throw tooDeep();
@@ -148,7 +157,9 @@ function lowerArray(value: readonly unknown[], table: SerializerTable, rules: Pl
 function lowerMap(value: Record<string, unknown>, table: SerializerTable, rules: PlainRules, depth: number): unknown {
   if (depth <= 0) throw tooDeep();
   const result: Record<string, unknown> = {};
-  for (const key of Object.keys(value)) {
+  const keys = Object.keys(value);
+  if (keys.length === 0 && isAsyncIterable(value)) return lowerExtended(value, table, rules, depth);
+  for (const key of keys) {
     try {
       checkKey(key);
       checkString(key);

@@ -5,6 +5,7 @@ import {
   checkKey,
   isPlainArray,
   isPlainBytes,
+  isAsyncIterable,
   isPlainMap,
   tooDeep,
   within,
@@ -89,6 +90,7 @@ export class MsgPackEncoder {
     if (depth <= 0) throw tooDeep();
     const keys = Object.keys(value);
     const count = keys.length;
+    if (count === 0 && isAsyncIterable(value)) return this.#writeExtended(value, depth);
     if (count > 0 && this.#shapes.maxSentCount > 0) {
       const shape = this.#shapes.sent(keys);
       if (shape?.write !== undefined) {

@@ -11,6 +11,8 @@ import { DEFAULT_LIMITS } from "../src/limits.ts";
 import type { Limits } from "../src/limits.ts";
 import { LocalNetwork } from "../src/local-transport.ts";
 import { MsgPackCodec } from "../src/msgpack-codec.ts";
+import { codec } from "../src/function-codec.ts";
+import { StructuredCloneCodec } from "../src/structured-clone-codec.ts";
 import { serveChannels } from "../src/serve-channels.ts";
 import type { SerializerFactory } from "../src/serializers.ts";
 import { checkCodec } from "../src/testing.ts";
@@ -470,4 +472,22 @@ describe("a connection that ends while its codec decodes in promises", () => {
     await all;
     expect(settled).toStrictEqual(["CONNECTION_LOST", "CONNECTION_LOST", "CONNECTION_LOST"]);
   });
+});
+
+describe("an object that is read by iteration alone", () => {
+  const plain = codec({
+    name: "plain",
+    encode: (value) => Buffer.from(JSON.stringify(value)),
+    decode: (encoded) => JSON.parse(Buffer.from(encoded).toString()) as unknown,
+  });
+
+  it.each([JsonCodec, MsgPackCodec, StructuredCloneCodec, plain])(
+    "is refused, and not sent as {}: %o",
+    async (type) => {
+      const iterable = { async *[Symbol.asyncIterator]() {} };
+      const encode = async (value: unknown): Promise<unknown> => new type().encode(value);
+      await expect(encode([iterable])).rejects.toMatchObject({ code: "SERIALIZATION_ERROR", place: [0] });
+      expect(new type().decode((await encode([{}])) as Uint8Array)).toEqual([{}]);
+    },
+  );
 });

@@ -62,6 +62,16 @@ class Source extends Service {
     return ReadableStream.from(["a", "b"]);
   }
 
+  @expose literal() {
+    const log = this.log;
+    return {
+      async *[Symbol.asyncIterator]() {
+        yield "a";
+        log.lines.push("end");
+      },
+    };
+  }
+
   @expose readable() {
     return Readable.from(["a", "b", "c"]);
   }
@@ -121,6 +131,7 @@ describe("A stream as a result", () => {
     await using link = await pair(new Source());
     expect(await collected(link.remote.lines())).toStrictEqual(["a", "b"]);
     expect(await collected(link.remote.readable())).toStrictEqual(["a", "b", "c"]);
+    expect(await collected(link.remote.literal())).toStrictEqual(["a"]);
   });
 
   test("may have functions among its items", async () => {
