@@ -8,7 +8,9 @@ const commands: Readonly<Record<string, () => Promise<{ readonly run: Command }>
   codec: () => import("./codec/main.ts"),
   codecs: () => import("./codecs/main.ts"),
   growth: () => import("./growth/main.ts"),
+  references: () => import("./references/main.ts"),
   soak: () => import("./soak/main.ts"),
+  streams: () => import("./streams/main.ts"),
   charts: () => import("./charts/main.ts"),
   guard: () => import("./guard/main.ts"),
 };

@@ -16,14 +16,15 @@ interface Collections {
  * process are small here and may be large there, so it has no reason of its own to look. Returns 0 where it has done so, also
  * for somebody else, or where the engine doesn't offer it; otherwise the milliseconds after which to ask again.
  *
- * The process has one heap, whoever asks: the times of collections hang on the global object.
+ * The process has one heap, whoever asks: the times of collections hang on the global object. `isUrgent`: it takes more than its share of
+ * the time where it has to.
  */
-export function collectGarbage(wantedAt: number): number {
+export function collectGarbage(wantedAt: number, isUrgent = false): number {
   const place = globalThis as { [COLLECTIONS]?: Collections };
   const { last, next } = place[COLLECTIONS] ?? { last: -Infinity, next: -Infinity };
   if (last >= wantedAt) return 0;
   const start = performance.now();
-  if (start < next) return next - start;
+  if (start < next && !isUrgent) return next - start;
   collector()?.();
   const duration = performance.now() - start;
   place[COLLECTIONS] = { last: start, next: start + duration * TIME_SHARE };

@@ -35,6 +35,8 @@ export type ReferenceKind = "service" | "function" | "stream";
 
 /** Held references from which on a collection is worth its time. */
 const MIN_COLLECTED_COUNT = 1000;
+/** Of what the other side may hand out: soon its calls fail, so that a collection doesn't wait for its share of the time. */
+const URGENT_SHARE = 0.75;
 /** Time without a new reference after which there is time for a collection. */
 const IDLE_MS = 1000;
 /** Releases in one message: it has to fit whatever the other side's limit is. */
@@ -71,6 +73,8 @@ export class Imports {
   #arrivedAtIdle = 0;
   #arrived = 0;
   #collecting = false;
+  /** Waits until the engine may be asked to collect. */
+  #collectTimer: NodeJS.Timeout | undefined;
   /** Size from which on the next reference asks for a collection. */
   #collectAt = DEFAULT_LIMITS.maxReferenceCount / 2;
   #maxCount: number = DEFAULT_LIMITS.maxReferenceCount;
@@ -144,6 +148,7 @@ export class Imports {
   clear(): void {
     this.#closed = true;
     clearTimeout(this.#idleTimer);
+    clearTimeout(this.#collectTimer);
     this.#entries = NONE;
   }
 
@@ -152,17 +157,23 @@ export class Imports {
     if (this.#entries.size >= this.#collectAt && !this.#collecting) {
       this.#collecting = true;
       const wantedAt = performance.now();
-      setImmediate(() => this.#collect(wantedAt));
+      setImmediate(() => this.#collect(wantedAt, false));
+    } else if (this.#collectTimer !== undefined && this.#entries.size >= URGENT_SHARE * this.#maxCount) {
+      clearTimeout(this.#collectTimer);
+      this.#collectTimer = undefined;
+      const wantedAt = performance.now();
+      setImmediate(() => this.#collect(wantedAt, true));
     }
     if (this.#entries.size < MIN_COLLECTED_COUNT) return;
     if (this.#idleTimer === undefined) this.#watchIdle(IDLE_MS);
   }
 
   /** In a turn of its own, and not again before the entries of what was collected are gone. */
-  #collect(wantedAt: number): void {
+  #collect(wantedAt: number, isUrgent: boolean): void {
     if (this.#closed) return;
-    const waitMs = collectGarbage(wantedAt);
-    if (waitMs > 0) setTimeout(() => this.#collect(wantedAt), waitMs).unref();
+    this.#collectTimer = undefined;
+    const waitMs = collectGarbage(wantedAt, isUrgent);
+    if (waitMs > 0) this.#collectTimer = setTimeout(() => this.#collect(wantedAt, false), waitMs).unref();
     else setTimeout(() => this.#whenCollected(), FINALIZED_MS).unref();
   }
 
