@@ -26,8 +26,16 @@ export async function connect<T extends object = object>(
   const codec = connectingCodec(options.codec, options.extraSerializers);
   checkFallback(codec);
   const transport = await connectTransport(address, options);
-  const { dialect = "auto", rootName, signal, onMethodFailure } = options;
-  const connection = new Connection<T>({ transport, codec, limits, dialect, rootName, onMethodFailure });
+  const { dialect = "auto", rootName, signal, onMethodFailure, traceReferences } = options;
+  const connection = new Connection<T>({
+    transport,
+    codec,
+    limits,
+    dialect,
+    rootName,
+    onMethodFailure,
+    traceReferences,
+  });
   const abort = (): void => connection.destroy();
   signal?.addEventListener("abort", abort, { once: true });
   try {

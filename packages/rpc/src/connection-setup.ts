@@ -22,6 +22,7 @@ export interface ConnectionSetup {
   /** Name of the root that this side serves on all its connections. */
   readonly rootName?: string | undefined;
   readonly onMethodFailure?: MethodFailureListener | undefined;
+  readonly traceReferences?: boolean | undefined;
 }
 
 /** Options of both sides. */
@@ -33,4 +34,6 @@ export interface PeerOptions {
   readonly dialect?: Dialect | undefined;
   /** Told of what a method of this side has thrown, with its path. The caller gets name and message only. */
   readonly onMethodFailure?: MethodFailureListener | undefined;
+  /** For development: `connection.heldReferences()` tells where each one was sent. Default: false. */
+  readonly traceReferences?: boolean | undefined;
 }

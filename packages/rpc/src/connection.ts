@@ -9,6 +9,7 @@ import { Call, LimitedCall, refusalOf } from "./call.ts";
 import type { ConnectionSetup, ConnectionStats } from "./connection-setup.ts";
 import type { CallContext, InheritedContext } from "./context.ts";
 import { Exports } from "./exports.ts";
+import type { HeldReference } from "./exports.ts";
 import { Greeting } from "./greeting.ts";
 import { Imports } from "./imports.ts";
 import { Incoming } from "./incoming.ts";
@@ -45,10 +46,11 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
   readonly #silent: SilentFailures;
 
   /** @internal */
-  constructor({ transport, codec, limits, dialect, rootName, onMethodFailure }: ConnectionSetup) {
+  constructor(setup: ConnectionSetup) {
+    const { transport, codec, limits, dialect, rootName, onMethodFailure } = setup;
     this.#silent = new SilentFailures(this, onMethodFailure);
     this.#dialect = dialect;
-    this.#exports = new Exports(limits.maxReferenceCount);
+    this.#exports = new Exports(limits.maxReferenceCount, setup.traceReferences);
     this.#imports = new Imports(this, limits.maxReferenceCount);
     this.#router = new Router(limits);
     this.#incoming = new Incoming(this, limits, this.#router, this.#exports, this.#silent);
@@ -100,6 +102,11 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
    */
   flushed(): Promise<void> {
     return this.#endpoint.flushed();
+  }
+
+  /** Functions, services and streams of this side that the other one holds: what is never released shows here. */
+  heldReferences(): readonly HeldReference[] {
+    return this.#exports.held();
   }
 
   stats(): ConnectionStats {

@@ -5,11 +5,26 @@ interface ExportEntry {
   readonly target: object;
   /** How often it was sent and not released. */
   count: number;
+  /** Where it was sent first, if that is kept. */
+  readonly origin: Error | undefined;
+}
+
+/** What the other side holds of this one: for a report of what is never released. */
+export interface HeldReference {
+  /** Number of the reference: calls come with the path `$/ref/<number>`. */
+  readonly number: number;
+  /** Class of the service or stream; `function name` for a function. */
+  readonly type: string;
+  /** How often it was sent and not released. */
+  readonly count: number;
+  /** Stack of where it was sent first; undefined unless `traceReferences` is set. */
+  readonly stack: string | undefined;
 }
 
 const NO_IDS: Map<number, ExportEntry> = new Map();
 const NO_TARGETS: Map<object, ExportEntry> = new Map();
 const NOTHING: ExportEntry[] = [];
+const TRACED_FRAME_COUNT = 100;
 
 /**
  * Functions and services that this side has handed out on one connection. An entry goes when the other side has released it as
@@ -26,8 +41,12 @@ export class Exports {
   /** The message for a full table: counting what fills it takes a while. */
   #fullText: string | undefined;
 
-  constructor(maxCount: number) {
+  readonly #isTraced: boolean;
+
+  /** `isTraced`: keeps the stack of where each was sent, which takes a while. */
+  constructor(maxCount: number, isTraced = false) {
     this.#maxCount = maxCount;
+    this.#isTraced = isTraced;
   }
 
   get size(): number {
@@ -48,7 +67,8 @@ export class Exports {
     let entry = this.#byTarget.get(target);
     if (entry === undefined) {
       if (this.#byId.size >= this.#maxCount) throw this.#full(target);
-      entry = { id: this.#nextId++, target, count: 0 };
+      const origin = this.#isTraced ? originOf(target) : undefined;
+      entry = { id: this.#nextId++, target, count: 0, origin };
       if (this.#byId === NO_IDS) {
         this.#byId = new Map();
         this.#byTarget = new Map();
@@ -60,6 +80,16 @@ export class Exports {
     if (this.#journal === NOTHING) this.#journal = [entry];
     else this.#journal.push(entry);
     return entry.id;
+  }
+
+  /** All that the other side holds, the oldest first. */
+  held(): HeldReference[] {
+    return [...this.#byId.values()].map(({ id, target, count, origin }) => ({
+      number: id,
+      type: nameOf(target),
+      count,
+      stack: origin?.stack,
+    }));
   }
 
   /** Takes back what the latest message has counted, when it is called. */
@@ -131,4 +161,19 @@ export class Exports {
     const held = most.map(([kind, count]) => `${count} x ${kind}`).join(", ");
     return `the peer holds ${this.#maxCount} (maxReferenceCount; ${held}); it releases them with release() or using`;
   }
+}
+
+/** The codec has many frames of its own above the caller's. */
+function originOf(target: object): Error {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = TRACED_FRAME_COUNT;
+  try {
+    return new Error(`first sent: ${nameOf(target)}`);
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+}
+
+function nameOf(target: object): string {
+  return typeof target === "function" ? `function ${target.name || "without a name"}` : describeType(target);
 }

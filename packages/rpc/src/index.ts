@@ -8,6 +8,7 @@ export type { ConnectOptions } from "./client.ts";
 export { Connection } from "./connection.ts";
 export type { ConnectionStats, PeerOptions } from "./connection-setup.ts";
 export type { CallContext, CallerConnection } from "./context.ts";
+export type { HeldReference } from "./exports.ts";
 export { Service, ServiceTable, expose, service } from "./expose.ts";
 export { isService } from "./members.ts";
 export type { AnyService, ExposeDecorator, ExposeOptions, ServiceMap } from "./expose.ts";

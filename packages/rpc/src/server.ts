@@ -73,6 +73,7 @@ export async function serve(
         dialect,
         rootName,
         onMethodFailure: options.onMethodFailure,
+        traceReferences: options.traceReferences,
       });
     } catch (error) {
       // Serializer factories are user code: one that throws costs this connection, not the process.

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { Exports } from "../src/exports.ts";
-import { failureOf } from "./support.ts";
+import { Service, expose, release } from "../src/index.ts";
+import { failureOf, pair, until } from "./support.ts";
 
 function sent(table: Exports, ...targets: object[]): number[] {
   const ids = targets.map((target) => table.add(target));
@@ -89,5 +90,28 @@ describe("Exports", () => {
     table.settle(false);
     table.release(1, 2);
     expect(sent(table, {})).toEqual([limit + 1]);
+  });
+});
+
+describe("held references", () => {
+  class Lodge extends Service {
+    @expose keep(hear: (text: string) => void) {
+      void hear;
+      return new Lodge();
+    }
+  }
+
+  test("are told with their class and how often they were sent, and where, if that is traced", async () => {
+    await using link = await pair(new Lodge(), { traceReferences: true });
+    const hear = (): void => {};
+    using first = await link.remote.keep(hear);
+    await link.remote.keep(hear);
+    expect(link.client.heldReferences()).toEqual([
+      { number: 1, type: "function hear", count: 2, stack: expect.stringContaining("exports.test.ts") },
+    ]);
+    const [held] = link.peer.heldReferences();
+    expect(held).toEqual({ number: 1, type: "Lodge", count: 1, stack: undefined });
+    release(first);
+    await until(() => link.peer.heldReferences().length === 1);
   });
 });
