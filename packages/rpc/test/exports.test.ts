@@ -94,10 +94,15 @@ describe("Exports", () => {
 });
 
 describe("held references", () => {
+  class Room extends Service {
+    @expose title() {
+      return "room";
+    }
+  }
   class Lodge extends Service {
     @expose keep(hear: (text: string) => void) {
       void hear;
-      return new Lodge();
+      return new Room();
     }
   }
 
@@ -110,7 +115,7 @@ describe("held references", () => {
       { number: 1, type: "function hear", count: 2, stack: expect.stringContaining("exports.test.ts") },
     ]);
     const [held] = link.peer.heldReferences();
-    expect(held).toEqual({ number: 1, type: "Lodge", count: 1, stack: undefined });
+    expect(held).toEqual({ number: 1, type: "Room", count: 1, stack: undefined });
     release(first);
     await until(() => link.peer.heldReferences().length === 1);
   });
