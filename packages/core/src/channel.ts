@@ -4,7 +4,7 @@ import { Deferred, rejection } from "./deferred.ts";
 import { Endpoint } from "./endpoint.ts";
 import type { EndpointHandler, EndpointStats } from "./endpoint-handler.ts";
 import { ColloquyError } from "./errors.ts";
-import { readException } from "./exception.ts";
+import { readException } from "./read-exception.ts";
 import type { Limits } from "./limits.ts";
 import type { PendingCall } from "./pending.ts";
 import { Queue } from "./queue.ts";

@@ -1,9 +1,9 @@
 import type { Codec } from "./codec.ts";
 import { failureOf, resultLost } from "./encoding-failures.ts";
 import type { EndpointHandler } from "./endpoint-handler.ts";
-import { ColloquyError } from "./errors.ts";
-import { writeException } from "./exception.ts";
-import type { ExceptionStyle } from "./exception.ts";
+import { ColloquyError, SerializationError } from "./errors.ts";
+import { reduceException, writeException } from "./write-exception.ts";
+import type { ExceptionStyle } from "./write-exception.ts";
 import type { FrameWriter } from "./frame-writer.ts";
 import { EXCEPTION, NOTIFICATION, RESULT } from "./message.ts";
 import type { OutgoingSegments } from "./outgoing-segments.ts";
@@ -12,6 +12,8 @@ import { HelloWanted } from "./segments.ts";
 import type { SentSegment } from "./segments.ts";
 import type { WaitingMessage } from "./waiting-messages.ts";
 
+/** One of so many fields that can't be encoded takes all of them with it. */
+const MOST_REDUCED = 8;
 /** Where neither a result nor the exception in its place can be encoded. */
 const LAST_RESORT = "SerializationError: the exception could not be encoded";
 
@@ -40,6 +42,7 @@ export class MessageWriter {
   /** The call whose request a codec encodes in a promise. */
   #encodedLater: PendingCall | undefined;
   #closed = false;
+  #reducedCount = 0;
 
   constructor(frames: FrameWriter, pending: PendingCalls, handler: EndpointHandler, listener: MessageWriterListener) {
     this.#handler = handler;
@@ -80,12 +83,23 @@ export class MessageWriter {
   /** Every request gets an answer: an exception in place of a result, plain words in place of an exception. */
   answerUnencodable(type: number, id: number, content: unknown, error: ColloquyError): void {
     if (this.#closed) return;
-    if (type === RESULT) this.write(EXCEPTION, id, writeException(resultLost(error), this.exceptionStyle), undefined);
+    if (type === RESULT) {
+      const rules = this.#handler.errorRules;
+      const tells = rules === undefined || rules.allow === "message";
+      const lost = writeException(resultLost(error, tells), this.exceptionStyle, rules);
+      this.write(EXCEPTION, id, lost, undefined);
+    } else if (this.#reduce(content, error)) this.write(EXCEPTION, id, content, undefined);
     else if (content !== LAST_RESORT) this.write(EXCEPTION, id, LAST_RESORT, undefined);
     else {
       const reason = `no answer can be sent: ${error.message}`;
       this.#listener.onBroken(new ColloquyError(error.code, reason, { cause: error }));
     }
+  }
+
+  /** A field that can't be encoded is left out of an exception; where there are many, all of them are. */
+  #reduce(content: unknown, error: ColloquyError): boolean {
+    const isOne = error instanceof SerializationError && ++this.#reducedCount % MOST_REDUCED !== 0;
+    return reduceException(content, isOne ? error.place : undefined);
   }
 
   /** Nothing is written any more; returns the call whose request was being encoded. */

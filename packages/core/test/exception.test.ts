@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { ColloquyError, RemoteError, SerializationError } from "../src/errors.ts";
-import { readException, writeException } from "../src/exception.ts";
-import type { ExceptionStyle } from "../src/exception.ts";
+import { readException } from "../src/read-exception.ts";
+import { writeException } from "../src/write-exception.ts";
+import type { ExceptionStyle } from "../src/write-exception.ts";
 import { MsgPackCodec } from "../src/msgpack-codec.ts";
+import { greeted } from "./support.ts";
 
 const STYLES: ExceptionStyle[] = ["text", "list", "map"];
 
@@ -139,7 +141,7 @@ describe("writeException", () => {
       new SerializationError("a", { place: ["\ud800"] }),
     ]) {
       for (const style of STYLES) {
-        const encoded = new MsgPackCodec().encode(writeException(thrown, style));
+        const encoded = greeted(new MsgPackCodec()).encode(writeException(thrown, style));
         expect(encoded.length).toBeLessThan(15_000);
       }
     }

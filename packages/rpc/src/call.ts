@@ -1,5 +1,5 @@
 import { ColloquyError, SerializationError, quoted, readException, rejection, timerMs } from "@colloquy/core";
-import type { PendingCall } from "@colloquy/core";
+import type { ErrorRules, PendingCall } from "@colloquy/core";
 import { tooManyHops } from "./call-meta.ts";
 import type { InheritedContext } from "./context.ts";
 import type { CallOptions, RemoteNode } from "./proxy.ts";
@@ -30,9 +30,9 @@ export class Call implements PendingCall {
     this.#resolve(value);
   }
 
-  onException(content: unknown): void {
+  onException(content: unknown, rules: ErrorRules | undefined): void {
     this.#loseQuietly();
-    this.#resolve(rejection(() => readException(content)));
+    this.#resolve(rejection(() => readException(content, rules)));
   }
 
   onFailure(error: ColloquyError): void {
@@ -138,8 +138,8 @@ export class LimitedCall extends Call {
     if (this.#settle()) super.onResult(value);
   }
 
-  override onException(content: unknown): void {
-    if (this.#settle()) super.onException(content);
+  override onException(content: unknown, rules: ErrorRules | undefined): void {
+    if (this.#settle()) super.onException(content, rules);
   }
 
   override onFailure(error: ColloquyError): void {

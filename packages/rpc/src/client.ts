@@ -1,4 +1,4 @@
-import { ColloquyError, connectingCodec, connectTransport, resolveLimits } from "@colloquy/core";
+import { ColloquyError, connectingCodec, connectTransport, resolveErrors, resolveLimits } from "@colloquy/core";
 import type { CodecClass, ConnectOptions as TransportConnectOptions } from "@colloquy/core";
 import { checkFallback } from "./binding.ts";
 import { Connection } from "./connection.ts";
@@ -23,11 +23,12 @@ export async function connect<T extends object = object>(
   options: ConnectOptions = {},
 ): Promise<Connection<T>> {
   const limits = resolveLimits(options.limits);
+  const errors = resolveErrors(options.errors);
   const codec = connectingCodec(options.codec, options.extraSerializers);
   checkFallback(codec);
   const transport = await connectTransport(address, options);
   const { dialect = "auto", rootName, signal, onMethodFailure } = options;
-  const connection = new Connection<T>({ transport, codec, limits, dialect, rootName, onMethodFailure });
+  const connection = new Connection<T>({ transport, codec, limits, dialect, rootName, onMethodFailure, errors });
   const abort = (): void => connection.destroy();
   signal?.addEventListener("abort", abort, { once: true });
   try {

@@ -1,4 +1,14 @@
-import type { Codec, CodecChooser, Dialect, EndpointStats, Limits, SerializerFactory, Transport } from "@colloquy/core";
+import type {
+  Codec,
+  CodecChooser,
+  Dialect,
+  EndpointStats,
+  ErrorPolicy,
+  ErrorRules,
+  Limits,
+  SerializerFactory,
+  Transport,
+} from "@colloquy/core";
 import type { MethodFailureListener } from "./silent-failures.ts";
 
 /** Counters of one connection. */
@@ -22,6 +32,7 @@ export interface ConnectionSetup {
   /** Name of the root that this side serves on all its connections. */
   readonly rootName?: string | undefined;
   readonly onMethodFailure?: MethodFailureListener | undefined;
+  readonly errors?: ErrorRules | undefined;
 }
 
 /** Options of both sides. */
@@ -31,6 +42,8 @@ export interface PeerOptions {
   readonly limits?: Partial<Limits> | undefined;
   /** Default: `"auto"`, hello with a fall back to the base protocol. */
   readonly dialect?: Dialect | undefined;
-  /** Told of what a method of this side has thrown, with its path. The caller gets name and message only. */
+  /** Told of what a method of this side has thrown, with its path. The caller gets what `errors` lets out. */
   readonly onMethodFailure?: MethodFailureListener | undefined;
+  /** What leaves with the errors of this side, and the classes of those that come. Default: `{ allow: "message" }`. */
+  readonly errors?: ErrorPolicy | undefined;
 }

@@ -45,8 +45,8 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
   readonly #silent: SilentFailures;
 
   /** @internal */
-  constructor({ transport, codec, limits, dialect, rootName, onMethodFailure }: ConnectionSetup) {
-    this.#silent = new SilentFailures(this, onMethodFailure);
+  constructor({ transport, codec, limits, dialect, rootName, onMethodFailure, errors }: ConnectionSetup) {
+    this.#silent = new SilentFailures(this, onMethodFailure, errors);
     this.#dialect = dialect;
     this.#exports = new Exports(limits.maxReferenceCount);
     this.#imports = new Imports(this, limits.maxReferenceCount);
