@@ -99,7 +99,7 @@ function checkedClass(given: unknown, name: string | undefined): ErrorClass {
   const prototype: unknown = given.prototype;
   if (prototype !== Error.prototype && !(prototype instanceof Error))
     throw invalid(`${where} has ${given.name || "a function"}, which doesn't extend Error`);
-  return given as unknown as ErrorClass;
+  return given;
 }
 
 /**
