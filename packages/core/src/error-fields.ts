@@ -53,9 +53,13 @@ export function fieldsOf(owner: object, budget: FieldBudget): Record<string, unk
       (gathers && key === "errors")
     )
       continue;
-    const value = readField(owner, key);
-    if (typeof value === "function" || typeof value === "symbol") continue;
-    if (budget.take(key) && budget.take(value)) fields[key] = value;
+    try {
+      const value = (owner as Record<string, unknown>)[key];
+      if (typeof value === "function" || typeof value === "symbol") continue;
+      if (budget.take(key) && budget.take(value)) fields[key] = value;
+    } catch {
+      // A getter that throws.
+    }
   }
   return fields;
 }

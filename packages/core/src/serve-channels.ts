@@ -89,11 +89,7 @@ async function serveOne(
 }
 
 /** Serializer factories are user code: one that throws costs this connection, not the process. */
-function channelOn(
-  transport: Transport,
-  make: () => Channel,
-  failed: (error: unknown) => void,
-): Channel | undefined {
+function channelOn(transport: Transport, make: () => Channel, failed: (error: unknown) => void): Channel | undefined {
   try {
     return make();
   } catch (error) {

@@ -36,7 +36,7 @@ function write(thrown: unknown, style: ExceptionStyle, rules: ErrorRules): unkno
   if (style === "map") {
     const map = new MapWriter(rules).write(sent, MAX_CAUSE_DEPTH, true);
     // It is in place of what a method has thrown, whatever it says of itself.
-    if (!isOwn) map["executed"] = "yes";
+    if (!isOwn) map["executed"] = thrown instanceof ColloquyError ? thrown.executed : "yes";
     return map;
   }
   const [name, message] = [nameOf(sent, rules), allowedMessage(sent, rules)];

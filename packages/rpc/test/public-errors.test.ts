@@ -347,7 +347,7 @@ describe("an error of a known class", () => {
       static fromRemote(fields: { shown: string }): Made {
         if (fields.shown === "fail") throw new Error("of fromRemote");
         if (fields.shown === "other") return new PublicError("other") as Made;
-        if (fields.shown === "frozen") return Object.freeze(new Made("frozen"));
+        if (fields.shown === "frozen") return Object.freeze(new Made("frozen")) as Made;
         return new Made(`${fields.shown} again`);
       }
       get secret(): string {
