@@ -56,6 +56,11 @@ describe("the examples of the guides, pasted into files, run as they stand:", ()
     expect(await outputOf("guide/channels.md", ["main.ts"])).toBe("42\nRemoteError: numbers only\n");
   }, 40_000);
 
+  test("errors", async () => {
+    const [, printed] = /It prints\n\n```\n([\s\S]*?)```/.exec(page("guide/errors.md"))!;
+    expect(await outputOf("guide/errors.md", ["main.ts"])).toBe(printed);
+  }, 40_000);
+
   test("a launched process", async () => {
     expect(await outputOf("guide/processes.md", ["adder.ts", "main.ts"])).toBe("3\n");
   }, 40_000);
