@@ -1,8 +1,18 @@
 import { JsonCodec, MsgPackCodec, StructuredCloneCodec } from "@colloquy/core";
 import { describe, expect, test } from "vitest";
-import { ColloquyError, PublicError, RemoteError, Service, connect, expose, serve, service } from "../src/index.ts";
+import {
+  ColloquyError,
+  PublicError,
+  RemoteError,
+  Service,
+  connect,
+  expose,
+  release,
+  serve,
+  service,
+} from "../src/index.ts";
 import type { ErrorPolicy, SerializerFactory } from "../src/index.ts";
-import { Stranger, WirePeer, failureOf, newAddress, pair } from "./support.ts";
+import { Stranger, WirePeer, failureOf, newAddress, pair, until } from "./support.ts";
 
 class OutOfStock extends PublicError {
   readonly sku: string;
@@ -114,6 +124,29 @@ describe.each([
     shop.next = () => new PublicError("many", { fields });
     await using link = await pair(shop, { codec, serve: { codec } });
     expect(await failureOf(link.remote.buy())).toMatchObject({ remoteName: "PublicError", message: "many" });
+  });
+
+  test("arrives with bytes that cross beside the message", async () => {
+    const shop = new Shop();
+    shop.next = () => new PublicError("bytes", { fields: { bytes: new Uint8Array(40_000).fill(7), more: 1 } });
+    await using link = await pair(shop, { codec, serve: { codec } });
+    for (let round = 0; round < 3; round++) {
+      const error = await failureOf(link.remote.buy());
+      expect(error["fields"]).toEqual({ bytes: new Uint8Array(40_000).fill(7), more: 1 });
+    }
+  });
+
+  test("arrives with a service among its fields as a working stand-in, which a failed attempt doesn't leak", async () => {
+    const shop = new Shop();
+    const owner = service({ name: expose(() => "ada") });
+    shop.next = () => new PublicError("locked", { fields: { owner, stranger: new Stranger() } });
+    await using link = await pair(shop, { codec, serve: { codec } });
+    const error = await failureOf(link.remote.buy());
+    const { owner: remote } = error["fields"] as { owner: { name(): Promise<string> } };
+    expect(await remote.name()).toBe("ada");
+    expect(link.peer.stats().exportedReferences).toBe(1);
+    release(remote);
+    await until(() => link.peer.stats().exportedReferences === 0);
   });
 
   test("arrives by name and message where its fields are larger than a message may be", async () => {
