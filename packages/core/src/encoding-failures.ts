@@ -9,10 +9,9 @@ export function failureOf(thrown: unknown): ColloquyError {
   return new ColloquyError("SERIALIZATION_ERROR", reason, { cause: thrown });
 }
 
-/** The method ran; only its result is lost. `tells`: the words of what a serializer has thrown may leave. */
-export function resultLost(error: ColloquyError, tells = true): ColloquyError {
-  const why = tells || error.cause === undefined ? `: ${error.message}` : "";
-  return new ColloquyError(error.code, `the result can't be sent${why}`, {
+/** The method ran; only its result is lost. */
+export function resultLost(error: ColloquyError): ColloquyError {
+  return new ColloquyError(error.code, `the result can't be sent: ${error.message}`, {
     cause: error.cause,
     executed: "yes",
   });

@@ -84,9 +84,7 @@ export class MessageWriter {
   answerUnencodable(type: number, id: number, content: unknown, error: ColloquyError): void {
     if (this.#closed) return;
     if (type === RESULT) {
-      const rules = this.#handler.errorRules;
-      const tells = rules === undefined || rules.allow === "message";
-      const lost = writeException(resultLost(error, tells), this.exceptionStyle, rules);
+      const lost = writeException(resultLost(error), this.exceptionStyle, this.#handler.errorRules);
       this.write(EXCEPTION, id, lost, undefined);
     } else if (this.#reduce(content, error)) this.write(EXCEPTION, id, content, undefined);
     else if (content !== LAST_RESORT) this.write(EXCEPTION, id, LAST_RESORT, undefined);

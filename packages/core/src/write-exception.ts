@@ -54,7 +54,15 @@ function replacementOf(thrown: unknown, { allow, replace }: ErrorRules): unknown
 }
 
 function allowedMessage(thrown: unknown, rules: ErrorRules): string {
-  return rules.allow === "message" || isPublic(thrown, rules) ? messageOf(thrown) : "";
+  if (rules.allow === "message") return messageOf(thrown);
+  if (!isPublic(thrown, rules)) return "";
+  // Its message has the words of what a serializer or a codec has thrown.
+  const quotes =
+    thrown instanceof ColloquyError &&
+    thrown.code === "SERIALIZATION_ERROR" &&
+    thrown.cause !== undefined &&
+    !isPublic(thrown.cause, rules);
+  return quotes ? "a value can't be encoded or decoded" : messageOf(thrown);
 }
 
 /** Writes one exception as a map: an error, its causes and what it gathers, within the bounds of all of them together. */

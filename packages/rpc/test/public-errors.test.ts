@@ -306,19 +306,25 @@ describe("an error that isn't made for the caller", () => {
     expect(asked).toHaveLength(4);
   });
 
-  test("doesn't get out through a result that can't be sent", async () => {
-    const factory: SerializerFactory<Stranger> = () => [
-      Stranger,
-      () => {
-        throw new Error("secret");
-      },
-      () => new Stranger(),
-    ];
-    const codec = { extraSerializers: [factory] };
-    await using link = await pair(new Shop(), { ...codec, serve: { ...codec, errors: { allow: "none" } } });
-    const error = await failureOf(link.remote.stranger());
-    expect(error).toMatchObject({ code: "SERIALIZATION_ERROR", executed: "yes" });
-    expect(`${error.message} ${JSON.stringify(error)}`).not.toContain("secret");
+  test("doesn't get out through a result that can't be sent, or an argument that can't be read", async () => {
+    const fail = (): never => {
+      throw new Error("secret");
+    };
+    const own: SerializerFactory<Stranger> = () => [Stranger, () => 1, fail];
+    const theirs: SerializerFactory<Stranger> = () => [Stranger, fail, fail];
+    await using link = await pair(new Shop(), {
+      extraSerializers: [own],
+      serve: { extraSerializers: [theirs], errors: { allow: "none" } },
+    });
+    const result = await failureOf(link.remote.stranger());
+    expect(result).toMatchObject({ code: "SERIALIZATION_ERROR", executed: "yes" });
+    const remote = link.remote as unknown as { buy(item: unknown): Promise<void> };
+    const argument = await failureOf(remote.buy(new Stranger()));
+    expect(argument).toMatchObject({ code: "SERIALIZATION_ERROR", executed: "no" });
+    for (const error of [result, argument]) {
+      expect(error.message).toBe("a value can't be encoded or decoded");
+      expect("cause" in error).toBe(false);
+    }
   });
 
   test("doesn't get out through a process that passes it on", async () => {
