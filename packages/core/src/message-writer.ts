@@ -12,7 +12,7 @@ import { HelloWanted } from "./segments.ts";
 import type { SentSegment } from "./segments.ts";
 import type { WaitingMessage } from "./waiting-messages.ts";
 
-/** One of so many fields that can't be encoded takes all of them with it. */
+/** So many fields that can't be encoded are left out of an exception one by one; one more takes all of them with it. */
 const MOST_REDUCED = 8;
 /** Where neither a result nor the exception in its place can be encoded. */
 const LAST_RESORT = "SerializationError: the exception could not be encoded";
@@ -42,6 +42,8 @@ export class MessageWriter {
   /** The call whose request a codec encodes in a promise. */
   #encodedLater: PendingCall | undefined;
   #closed = false;
+  /** The request whose exception was reduced last, and how often it was. */
+  #reducedId = -1;
   #reducedCount = 0;
 
   constructor(frames: FrameWriter, pending: PendingCalls, handler: EndpointHandler, listener: MessageWriterListener) {
@@ -86,7 +88,7 @@ export class MessageWriter {
     if (type === RESULT) {
       const lost = writeException(resultLost(error), this.exceptionStyle, this.#handler.errorRules);
       this.write(EXCEPTION, id, lost, undefined);
-    } else if (this.#reduce(content, error)) this.write(EXCEPTION, id, content, undefined);
+    } else if (this.#reduce(id, content, error)) this.write(EXCEPTION, id, content, undefined);
     else if (content !== LAST_RESORT) this.write(EXCEPTION, id, LAST_RESORT, undefined);
     else {
       const reason = `no answer can be sent: ${error.message}`;
@@ -95,8 +97,10 @@ export class MessageWriter {
   }
 
   /** A field that can't be encoded is left out of an exception; where there are many, all of them are. */
-  #reduce(content: unknown, error: ColloquyError): boolean {
-    const isOne = error instanceof SerializationError && ++this.#reducedCount % MOST_REDUCED !== 0;
+  #reduce(id: number, content: unknown, error: ColloquyError): boolean {
+    if (this.#reducedId !== id) this.#reducedCount = 0;
+    this.#reducedId = id;
+    const isOne = error instanceof SerializationError && ++this.#reducedCount <= MOST_REDUCED;
     return reduceException(content, isOne ? error.place : undefined);
   }
 
