@@ -82,6 +82,11 @@ describe("the examples of the guides, pasted into files, run as they stand:", ()
     expect(await outputOf("guide/references.md", ["main.ts"])).toBe("hall true\na\nb\nREFERENCE_RELEASED\n");
   }, 40_000);
 
+  test("errors", async () => {
+    const [, printed] = /It prints\n\n```\n([\s\S]*?)```/.exec(page("guide/errors.md"))!;
+    expect(await outputOf("guide/errors.md", ["main.ts"])).toBe(printed);
+  }, 40_000);
+
   test("a launched process", async () => {
     expect(await outputOf("guide/processes.md", ["adder.ts", "main.ts"])).toBe("3\n");
   }, 40_000);

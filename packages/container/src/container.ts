@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { ColloquyError, JsonCodec, factoriesOf, quoted, resolveLimits, warn } from "@colloquy/core";
-import type { CodecOption, Limits, SerializerFactory, TlsOptions } from "@colloquy/core";
+import type { CodecOption, ErrorPolicy, Limits, SerializerFactory, TlsOptions } from "@colloquy/core";
 import { RemoteNode, connect, expose, serve, service, serviceProxy } from "@colloquy/rpc";
 import type { Connection, Dialect, MethodFailureListener, Remote, Server } from "@colloquy/rpc";
 import { parseAgentAddress } from "./address.ts";
@@ -27,8 +27,10 @@ export interface ContainerOptions {
   readonly limits?: Partial<Limits> | undefined;
   /** Default: `"auto"`. */
   readonly dialect?: Dialect | undefined;
-  /** Told of what an exposed method of an agent has thrown, with its path. The caller gets name and message only. */
+  /** Told of what an exposed method of an agent has thrown, with its path. The caller gets what `errors` lets out. */
   readonly onMethodFailure?: MethodFailureListener | undefined;
+  /** What leaves with errors, and the classes of those that come: as with `serve` and `connect`. */
+  readonly errors?: ErrorPolicy | undefined;
   /** Takes what a task of an agent throws. Default: a warning of the process. */
   readonly onTaskFailure?: TaskFailureListener | undefined;
 }
@@ -236,9 +238,9 @@ async function setUp(address: string, options: ContainerOptions): Promise<Contai
   const root = service({ validate_aid: expose((id: unknown) => className(agents, id)), agents });
   const rootName = randomUUID();
   const extraSerializers = [dateSerializer, ...factoriesOf(options.extraSerializers)];
-  const { codec = JsonCodec, tls, limits, dialect, onMethodFailure } = options;
+  const { codec = JsonCodec, tls, limits, dialect, onMethodFailure, errors } = options;
   const ownCodec = codec === "auto" ? JsonCodec : codec;
-  const common = { extraSerializers, tls, limits, dialect, rootName, onMethodFailure };
+  const common = { extraSerializers, tls, limits, dialect, rootName, onMethodFailure, errors };
   const server = await serve(address, root, { ...common, codec, advertise: options.advertise });
   const remotes = new RemoteContainers((base, open) =>
     connect(base, { ...common, codec: ownCodec, service: root, ...open }),

@@ -1,7 +1,7 @@
 import type { Codec } from "./codec.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { ColloquyError, SerializationError } from "./errors.ts";
-import { readException } from "./exception.ts";
+import { readException } from "./read-exception.ts";
 import { CHANNEL_HELLO_PATH, NO_KWARGS, makeChannelHello, readHello } from "./hello.ts";
 import type { Hello, PeerTraits } from "./hello.ts";
 import { timerMs } from "./limits.ts";

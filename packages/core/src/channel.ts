@@ -3,8 +3,9 @@ import type { Codec, CodecChooser } from "./codec.ts";
 import { Deferred, rejection } from "./deferred.ts";
 import { Endpoint } from "./endpoint.ts";
 import type { EndpointHandler, EndpointStats } from "./endpoint-handler.ts";
+import type { ErrorRules } from "./error-rules.ts";
 import { ColloquyError } from "./errors.ts";
-import { readException } from "./exception.ts";
+import { readException } from "./read-exception.ts";
 import type { Limits } from "./limits.ts";
 import type { PendingCall } from "./pending.ts";
 import { Queue } from "./queue.ts";
@@ -66,9 +67,10 @@ export class Channel implements AsyncDisposable, AsyncIterable<Request> {
   #error: ColloquyError | undefined;
 
   /** @internal */
-  constructor(transport: Transport, codec: Codec | CodecChooser, limits: Limits) {
+  constructor(transport: Transport, codec: Codec | CodecChooser, limits: Limits, errorRules?: ErrorRules) {
     this.closed = this.#closed.promise;
     const handler: EndpointHandler = {
+      errorRules,
       onRequest: (id, content, error) => {
         if (error !== undefined) this.#endpoint.fail(id, error);
         else this.#onRequest(new Request(this.#endpoint, id, content));
@@ -200,8 +202,8 @@ class SentRequest implements PendingCall {
     this.#resolve(value);
   }
 
-  onException(content: unknown): void {
-    this.#resolve(rejection(() => readException(content)));
+  onException(content: unknown, rules: ErrorRules | undefined): void {
+    this.#resolve(rejection(() => readException(content, rules)));
   }
 
   onFailure(error: ColloquyError): void {

@@ -1,5 +1,7 @@
 import { Channel } from "./channel.ts";
 import type { CodecClass } from "./codec.ts";
+import { resolveErrors } from "./error-rules.ts";
+import type { ErrorPolicy } from "./error-rules.ts";
 import { connectingCodec } from "./known-codecs.ts";
 import { resolveLimits } from "./limits.ts";
 import type { Limits } from "./limits.ts";
@@ -15,6 +17,8 @@ export interface ChannelOptions {
   readonly extraSerializers?: Iterable<SerializerFactory> | undefined;
   /** Over the defaults, `docs/limits.md`. */
   readonly limits?: Partial<Limits> | undefined;
+  /** What leaves with the errors of this side, and the classes of those that come. Default: `{ allow: "message" }`. */
+  readonly errors?: ErrorPolicy | undefined;
 }
 
 /** Options of `connectChannel`. */
@@ -27,7 +31,8 @@ export interface ConnectChannelOptions extends ChannelOptions, ConnectOptions {}
  */
 export async function connectChannel(address: string, options: ConnectChannelOptions = {}): Promise<Channel> {
   const limits = resolveLimits(options.limits);
+  const errors = resolveErrors(options.errors);
   const codec = connectingCodec(options.codec, options.extraSerializers);
   const transport = await connectTransport(address, options);
-  return new Channel(transport, codec, limits);
+  return new Channel(transport, codec, limits, errors);
 }

@@ -1,7 +1,10 @@
+import type { ErrorRules } from "./error-rules.ts";
 import type { ColloquyError } from "./errors.ts";
 
 /** Takes what arrives at an endpoint. */
 export interface EndpointHandler {
+  /** What leaves with exceptions, and the classes of those that come. Default: none is known, and others have name and message. */
+  readonly errorRules?: ErrorRules | undefined;
   /** A request. It is answered with `reply` or `fail`, once, now or later. */
   onRequest(id: number, content: unknown, error: ColloquyError | undefined): void;
   /** `error`: its content could not be decoded. */

@@ -3,7 +3,7 @@ import { Conditions } from "./conditions.ts";
 import type { EndpointHandler, EndpointStats } from "./endpoint-handler.ts";
 import { ColloquyError, ProtocolError } from "./errors.ts";
 import type { Executed } from "./errors.ts";
-import type { ExceptionStyle } from "./exception.ts";
+import type { ExceptionStyle } from "./write-exception.ts";
 import { readForeignStart } from "./foreign-codec.ts";
 import type { PeerTraits } from "./hello.ts";
 import { Inbox } from "./inbox.ts";
@@ -264,7 +264,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
     if (type === REQUEST) this.#onRequest(id, content, error);
     else if (type === RESULT || type === EXCEPTION) {
       if (this.#outbox.isUnsent(id)) throw new ProtocolError(`answer to request ${id} before all of it was sent`);
-      this.#pending.answer(id, type === RESULT, content, error);
+      this.#pending.answer(id, type === RESULT, content, error, this.#handler);
       this.#conditions.check();
     } else this.#handler.onNotification(content, error);
   }

@@ -149,6 +149,10 @@ export interface RemoteErrorOptions extends ColloquyErrorOptions {
   readonly remoteStack?: string | undefined;
   /** Fields of the remote error that were made to travel. */
   readonly fields?: unknown;
+  /** What was thrown, where that was no error. */
+  readonly thrown?: unknown;
+  /** What an `AggregateError` has gathered. */
+  readonly errors?: readonly Error[] | undefined;
 }
 
 /** What a remote method threw. Its stack is the caller's own; the remote one, where it was sent, is `remoteStack`. */
@@ -158,14 +162,22 @@ export class RemoteError extends ColloquyError {
   readonly remoteName: string;
   /** The traceback or stack that the other side sent, if it sent one. */
   readonly remoteStack: string | undefined;
-  /** Own fields of the remote error, as far as it sent them. */
+  /** Own fields of the remote error, as far as it sent them; an application's own `code` is among them. */
   readonly fields: unknown;
+  /** What was thrown, where that was no error and could cross. Not there else: `"thrown" in error` tells. */
+  declare readonly thrown?: unknown;
+  /** What a remote `AggregateError` has gathered; not there else. */
+  declare readonly errors?: readonly Error[];
 
   constructor(remoteName: string, message: string, options: RemoteErrorOptions = {}) {
     super(options.code ?? "REMOTE_ERROR", message, { executed: "yes", ...options });
     this.remoteName = remoteName;
     this.remoteStack = options.remoteStack;
     this.fields = options.fields;
+    if ("thrown" in options) this.thrown = options.thrown;
+    const { errors: value } = options;
+    // As an `AggregateError` has them.
+    if (value !== undefined) Object.defineProperty(this, "errors", { value, configurable: true, writable: true });
   }
 }
 

@@ -27,8 +27,12 @@ export {
   toError,
 } from "./errors.ts";
 export type { ColloquyErrorOptions, EntryStep, ErrorCode, Executed, PlaceStep, RemoteErrorOptions } from "./errors.ts";
-export { readException } from "./exception.ts";
-export type { ExceptionStyle } from "./exception.ts";
+export { PublicError } from "./public-error.ts";
+export type { PublicErrorOptions } from "./public-error.ts";
+export { DEFAULT_ERROR_RULES, generalError, isHidden, resolveErrors } from "./error-rules.ts";
+export type { AllowedParts, ErrorClass, ErrorPolicy, ErrorRules } from "./error-rules.ts";
+export { readException } from "./read-exception.ts";
+export type { ExceptionStyle } from "./write-exception.ts";
 export { codec } from "./function-codec.ts";
 export type { CodecFunctions } from "./function-codec.ts";
 export { HELLO_PATH, NO_KWARGS, makeHello, readHello } from "./hello.ts";

@@ -1,9 +1,9 @@
 import type { Codec } from "./codec.ts";
 import { failureOf, resultLost } from "./encoding-failures.ts";
 import type { EndpointHandler } from "./endpoint-handler.ts";
-import { ColloquyError } from "./errors.ts";
-import { writeException } from "./exception.ts";
-import type { ExceptionStyle } from "./exception.ts";
+import { ColloquyError, SerializationError } from "./errors.ts";
+import { reduceException, writeException } from "./write-exception.ts";
+import type { ExceptionStyle } from "./write-exception.ts";
 import type { FrameWriter } from "./frame-writer.ts";
 import { EXCEPTION, NOTIFICATION, RESULT } from "./message.ts";
 import type { OutgoingSegments } from "./outgoing-segments.ts";
@@ -12,6 +12,8 @@ import { HelloWanted } from "./segments.ts";
 import type { SentSegment } from "./segments.ts";
 import type { WaitingMessage } from "./waiting-messages.ts";
 
+/** So many fields that can't be encoded are left out of an exception one by one; one more takes all of them with it. */
+const MOST_REDUCED = 8;
 /** Where neither a result nor the exception in its place can be encoded. */
 const LAST_RESORT = "SerializationError: the exception could not be encoded";
 
@@ -40,6 +42,9 @@ export class MessageWriter {
   /** The call whose request a codec encodes in a promise. */
   #encodedLater: PendingCall | undefined;
   #closed = false;
+  /** The request whose exception was reduced last, and how often it was. */
+  #reducedId = -1;
+  #reducedCount = 0;
 
   constructor(frames: FrameWriter, pending: PendingCalls, handler: EndpointHandler, listener: MessageWriterListener) {
     this.#handler = handler;
@@ -80,12 +85,23 @@ export class MessageWriter {
   /** Every request gets an answer: an exception in place of a result, plain words in place of an exception. */
   answerUnencodable(type: number, id: number, content: unknown, error: ColloquyError): void {
     if (this.#closed) return;
-    if (type === RESULT) this.write(EXCEPTION, id, writeException(resultLost(error), this.exceptionStyle), undefined);
+    if (type === RESULT) {
+      const lost = writeException(resultLost(error), this.exceptionStyle, this.#handler.errorRules);
+      this.write(EXCEPTION, id, lost, undefined);
+    } else if (this.#reduce(id, content, error)) this.write(EXCEPTION, id, content, undefined);
     else if (content !== LAST_RESORT) this.write(EXCEPTION, id, LAST_RESORT, undefined);
     else {
       const reason = `no answer can be sent: ${error.message}`;
       this.#listener.onBroken(new ColloquyError(error.code, reason, { cause: error }));
     }
+  }
+
+  /** A field that can't be encoded is left out of an exception; where there are many, all of them are. */
+  #reduce(id: number, content: unknown, error: ColloquyError): boolean {
+    if (this.#reducedId !== id) this.#reducedCount = 0;
+    this.#reducedId = id;
+    const isOne = error instanceof SerializationError && ++this.#reducedCount <= MOST_REDUCED;
+    return reduceException(content, isOne ? error.place : undefined);
   }
 
   /** Nothing is written any more; returns the call whose request was being encoded. */

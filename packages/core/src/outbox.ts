@@ -3,8 +3,8 @@ import { Conditions } from "./conditions.ts";
 import { resultLost } from "./encoding-failures.ts";
 import type { EndpointHandler } from "./endpoint-handler.ts";
 import { ColloquyError } from "./errors.ts";
-import { writeException } from "./exception.ts";
-import type { ExceptionStyle } from "./exception.ts";
+import { writeException } from "./write-exception.ts";
+import type { ExceptionStyle } from "./write-exception.ts";
 import { MOST_RECEIPT_BYTES } from "./extended-frames.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import type { FrameWriterListener } from "./frame-writer.ts";
@@ -225,7 +225,7 @@ export class Outbox implements FrameWriterListener, MessageWriterListener, Outgo
   }
 
   exception(id: number, error: unknown, urgent = false): void {
-    const content = writeException(error, this.#messages.exceptionStyle);
+    const content = writeException(error, this.#messages.exceptionStyle, this.#handler.errorRules);
     if (this.#mustWait(urgent)) this.#wait(EXCEPTION, id, content, undefined);
     else this.#messages.write(EXCEPTION, id, content, undefined);
   }

@@ -1,3 +1,4 @@
+import type { ErrorRules } from "./error-rules.ts";
 import { ColloquyError, ProtocolError } from "./errors.ts";
 import { following } from "./message.ts";
 
@@ -8,8 +9,8 @@ export interface PendingCall {
   /** Number of its request; -1 while it has not left. */
   id: number;
   onResult(value: unknown): void;
-  /** The other side failed the call: `content` is that of an exception message. */
-  onException(content: unknown): void;
+  /** The other side failed the call: `content` is that of an exception message, to be read by these rules. */
+  onException(content: unknown, rules: ErrorRules | undefined): void;
   /** This side failed the call. */
   onFailure(error: ColloquyError): void;
 }
@@ -118,18 +119,24 @@ export class PendingCalls {
   }
 
   /**
-   * Hands an answer to the call that waits for it; `error`: it can't be decoded.
+   * Hands an answer to the call that waits for it; `error`: it can't be decoded. `reader` has the rules for exceptions.
    *
    * @throws ProtocolError for an id that waits for none.
    */
-  answer(id: number, isResult: boolean, content: unknown, error: ColloquyError | undefined): void {
+  answer(
+    id: number,
+    isResult: boolean,
+    content: unknown,
+    error: ColloquyError | undefined,
+    reader?: { readonly errorRules?: ErrorRules | undefined },
+  ): void {
     const call = this.take(id);
     if (call === GIVEN_UP) this.lateCount++;
     else if (error !== undefined) {
       const reason = `the answer can't be decoded: ${error.message}`;
       call.onFailure(new ColloquyError(error.code, reason, { cause: error, executed: isResult ? "yes" : "unknown" }));
     } else if (isResult) call.onResult(content);
-    else call.onException(content);
+    else call.onException(content, reader?.errorRules);
   }
 
   /** Lets a call go whose answer is still to come. */

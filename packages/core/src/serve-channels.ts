@@ -1,12 +1,11 @@
 import { Channel } from "./channel.ts";
 import type { ChannelOptions } from "./connect-channel.ts";
+import { resolveErrors } from "./error-rules.ts";
 import { ColloquyError } from "./errors.ts";
 import { JsonCodec } from "./json-codec.ts";
 import { checkCodecOption, codecFor, factoriesOf } from "./known-codecs.ts";
 import type { CodecOption } from "./known-codecs.ts";
 import { resolveLimits } from "./limits.ts";
-import type { Limits } from "./limits.ts";
-import type { SerializerFactory } from "./serializers.ts";
 import type { Listener, Transport } from "./transport.ts";
 import { listenTransport } from "./transports.ts";
 import type { ListenOptions } from "./transports.ts";
@@ -42,12 +41,15 @@ export async function serveChannels(
   options: ServeChannelsOptions = {},
 ): Promise<ChannelServer> {
   const limits = resolveLimits(options.limits);
+  const errors = resolveErrors(options.errors);
   const channels = new Set<Channel>();
   const serializers = factoriesOf(options.extraSerializers);
   const { codec = JsonCodec } = options;
   checkCodecOption(codec, serializers);
   const onTransport = (transport: Transport): void => {
-    const channel = channelOn(transport, codec, serializers, limits);
+    const failed = (error: unknown): void => warn(`no channel for ${transport.remoteAddress}`, error);
+    const make = (): Channel => new Channel(transport, codecFor(codec, serializers, failed), limits, errors);
+    const channel = channelOn(transport, make, failed);
     if (channel === undefined) return;
     channels.add(channel);
     void channel.closed.then(() => channels.delete(channel));
@@ -87,15 +89,9 @@ async function serveOne(
 }
 
 /** Serializer factories are user code: one that throws costs this connection, not the process. */
-function channelOn(
-  transport: Transport,
-  codec: CodecOption,
-  serializers: readonly SerializerFactory[],
-  limits: Limits,
-): Channel | undefined {
-  const failed = (error: unknown): void => warn(`no channel for ${transport.remoteAddress}`, error);
+function channelOn(transport: Transport, make: () => Channel, failed: (error: unknown) => void): Channel | undefined {
   try {
-    return new Channel(transport, codecFor(codec, serializers, failed), limits);
+    return make();
   } catch (error) {
     transport.destroy();
     failed(error);

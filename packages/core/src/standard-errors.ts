@@ -9,7 +9,7 @@ import {
   toError,
 } from "./errors.ts";
 import type { ErrorCode, Executed } from "./errors.ts";
-import { MAX_CAUSE_DEPTH, messageText, nameText } from "./exception.ts";
+import { MAX_CAUSE_DEPTH, messageText, nameText } from "./error-texts.ts";
 import { checkDecodedEntry, isMap } from "./lower-lift.ts";
 import type { DecodingBudget } from "./serializers.ts";
 import { malformed } from "./standard-values.ts";

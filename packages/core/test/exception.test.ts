@@ -1,8 +1,12 @@
 import { describe, expect, it } from "vitest";
+import { DEFAULT_ERROR_RULES, resolveErrors } from "../src/error-rules.ts";
 import { ColloquyError, RemoteError, SerializationError } from "../src/errors.ts";
-import { readException, writeException } from "../src/exception.ts";
-import type { ExceptionStyle } from "../src/exception.ts";
+import { PublicError } from "../src/public-error.ts";
+import { readException } from "../src/read-exception.ts";
+import { writeException } from "../src/write-exception.ts";
+import type { ExceptionStyle } from "../src/write-exception.ts";
 import { MsgPackCodec } from "../src/msgpack-codec.ts";
+import { greeted } from "./support.ts";
 
 const STYLES: ExceptionStyle[] = ["text", "list", "map"];
 
@@ -139,9 +143,159 @@ describe("writeException", () => {
       new SerializationError("a", { place: ["\ud800"] }),
     ]) {
       for (const style of STYLES) {
-        const encoded = new MsgPackCodec().encode(writeException(thrown, style));
+        const encoded = greeted(new MsgPackCodec()).encode(writeException(thrown, style));
         expect(encoded.length).toBeLessThan(15_000);
       }
     }
+  });
+});
+
+/** As it crosses, of any shape. */
+function written(thrown: unknown, rules = DEFAULT_ERROR_RULES): any {
+  return writeException(thrown, "map", rules);
+}
+
+/** An error with this many causes below it. */
+function nested(count: number): Error {
+  return count === 0 ? new Error("end") : new Error(`${count}`, { cause: nested(count - 1) });
+}
+
+/** How many levels of causes there are below. */
+function depthOf(error: { cause?: unknown }): number {
+  return error.cause === undefined ? 0 : 1 + depthOf(error.cause as { cause?: unknown });
+}
+
+describe("the bounds of an exception", () => {
+  it.each([
+    [255, 255],
+    [256, 256],
+    [257, 256],
+  ])("take of a name of %i characters %i", (given, kept) => {
+    const error = Object.assign(new Error("x"), { name: "n".repeat(given) });
+    expect(written(error).name).toHaveLength(kept);
+    expect(written(new RemoteError("n".repeat(given), "x")).name).toHaveLength(kept);
+  });
+
+  it.each([
+    [4095, 4095],
+    [4096, 4096],
+    [4097, 4099],
+  ])("take of a message of %i characters %i, with dots where it is cut", (given, kept) => {
+    for (const thrown of [new Error("m".repeat(given)), "m".repeat(given)])
+      expect(written(thrown).message).toHaveLength(kept);
+  });
+
+  it.each([7, 8, 9, 20])("hold eight levels of %i causes, written and read", (count) => {
+    const kept = Math.min(count, 8);
+    expect(depthOf(written(nested(count)))).toBe(kept);
+    let map: object = { name: "E", message: "m" };
+    for (let level = 0; level < count; level++) map = { name: "E", message: "m", cause: map };
+    expect(depthOf(readException(map))).toBe(kept);
+  });
+
+  it.each([62, 63, 64, 1000])("hold 64 errors, of an AggregateError of %i, written and read", (count) => {
+    const error = new AggregateError(Array.from({ length: count }, (_, index) => new Error(`${index}`)));
+    const kept = Math.min(count, 63);
+    expect(written(error).errors).toHaveLength(kept);
+    const errors = Array.from({ length: count }, (_, index) => ({ name: "E", message: `${index}` }));
+    expect(readException({ name: "E", message: "m", errors })).toHaveProperty("errors.length", kept);
+  });
+
+  it("hold 64 errors also where each gathers others, itself among them", () => {
+    const error = new AggregateError([], "cycle");
+    error.errors = [error, error, error];
+    error.cause = error;
+    expect(JSON.stringify(written(error)).match(/"name"/g)).toHaveLength(64);
+    let map: Record<string, unknown> = { name: "E", message: "m" };
+    for (let level = 0; level < 8; level++) map = { name: "E", message: "m", errors: [map, map, map], cause: map };
+    let count = 0;
+    const visit = (one: { cause?: unknown; errors?: unknown }): void => {
+      count++;
+      if (one.cause !== undefined) visit(one.cause as object);
+      for (const inner of (one.errors ?? []) as object[]) visit(inner);
+    };
+    visit(readException(map));
+    expect(count).toBe(64);
+  });
+
+  it("hold 65,536 bytes of fields, of all its errors together: the first that fit", () => {
+    // A key and a text take 9 bytes each beside their characters.
+    const [keys, overhead] = [2, 4 * 9];
+    const error = (length: number) => new PublicError("x", { fields: { a: "y".repeat(length), b: "" } });
+    const fits = 65_536 - keys - overhead;
+    for (const length of [fits - 1, fits]) expect(Object.keys(written(error(length)).data)).toEqual(["a", "b"]);
+    expect(Object.keys(written(error(fits + 1)).data)).toEqual(["a"]);
+    expect(Object.keys(written(error(70_000)).data)).toEqual(["b"]);
+    const outer = new PublicError("x", { fields: { a: "y".repeat(60_000) }, cause: error(10_000) });
+    expect(Object.keys(written(outer).cause.data)).toEqual(["b"]);
+  });
+
+  it("leave out fields that are cyclic, bottomless or can't be read, and end", () => {
+    const cycle: Record<string, unknown> = {};
+    cycle["self"] = cycle;
+    const endless = new Proxy(
+      {},
+      {
+        ownKeys: () => ["next"],
+        get: () => endless,
+        getOwnPropertyDescriptor: () => ({ value: 1, enumerable: true, configurable: true }),
+      },
+    );
+    const revoked = Proxy.revocable({}, {});
+    revoked.revoke();
+    const error = new PublicError("x", {
+      fields: {
+        cycle,
+        endless,
+        revoked: revoked.proxy,
+        huge: Array.from({ length: 100_000 }, () => 1),
+        digits: [10n ** 4000n],
+        fine: 1,
+      },
+    });
+    Object.defineProperty(error, "thrower", {
+      enumerable: true,
+      get() {
+        throw new Error("of the getter");
+      },
+    });
+    expect(written(error).data).toEqual({ digits: [10n ** 4000n], fine: 1 });
+  });
+
+  it.each([65_535, 65_536, 65_537])("hold 65,536 characters of stacks, of %i", (length) => {
+    const rules = resolveErrors({ stacks: true });
+    const error = Object.assign(new Error("x", { cause: new Error("y") }), { stack: "s".repeat(length) });
+    expect(written(error, rules).stack).toHaveLength(Math.min(length, 65_536));
+    expect(written(error, rules).cause.stack?.length ?? 0).toBe(Math.max(65_536 - length, 0));
+    const read = readException({ name: "E", message: "m", stack: "s".repeat(length) }) as RemoteError;
+    expect(read.remoteStack).toHaveLength(Math.min(length, 65_536));
+  });
+});
+
+describe("fields of an exception", () => {
+  it("never are what every error has, nor what a map can't have", () => {
+    const error = new PublicError("text");
+    for (const key of ["message", "name", "stack", "cause", "constructor", "toString", "__proto__", "__type__"])
+      Object.defineProperty(error, key, { value: "secret", enumerable: true, configurable: true });
+    const map = written(error);
+    expect(Object.keys(map.data)).toEqual([]);
+    expect(map.message).toBe("secret");
+  });
+
+  it("of a ColloquyError are those that an application has added", () => {
+    class Busy extends ColloquyError {
+      readonly after = 5;
+    }
+    expect(written(new Busy("UNAVAILABLE", "busy"))).toMatchObject({ code: "UNAVAILABLE", data: { after: 5 } });
+    for (const error of [new ColloquyError("NOT_FOUND", "x"), new SerializationError("x", { place: [1] })])
+      expect(Object.keys(written(error))).not.toContain("data");
+  });
+
+  it("of an error that gathers nothing may be called `errors`", () => {
+    const errors = [{ path: "a", reason: "missing" }];
+    const map = written(new PublicError("x", { fields: { errors } }));
+    expect(map.data).toEqual({ errors });
+    expect(Object.keys(map)).not.toContain("errors");
+    expect(written(Object.assign(new Error("x"), { errors: [new Error("secret")] }))).not.toHaveProperty("errors");
   });
 });

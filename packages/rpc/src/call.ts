@@ -1,5 +1,5 @@
 import { ColloquyError, SerializationError, quoted, readException, rejection, timerMs } from "@colloquy/core";
-import type { PendingCall } from "@colloquy/core";
+import type { ErrorRules, PendingCall } from "@colloquy/core";
 import { tooManyHops } from "./call-meta.ts";
 import type { InheritedContext } from "./context.ts";
 import type { CallOptions, RemoteNode } from "./proxy.ts";
@@ -31,10 +31,10 @@ export class Call implements PendingCall {
     this.#resolve(value);
   }
 
-  onException(content: unknown): void {
+  onException(content: unknown, rules: ErrorRules | undefined): void {
     this.node = undefined;
     this.#loseQuietly();
-    this.#resolve(rejection(() => readException(content)));
+    this.#resolve(rejection(() => readException(content, rules)));
   }
 
   onFailure(error: ColloquyError): void {
@@ -141,8 +141,8 @@ export class LimitedCall extends Call {
     if (this.#settle()) super.onResult(value);
   }
 
-  override onException(content: unknown): void {
-    if (this.#settle()) super.onException(content);
+  override onException(content: unknown, rules: ErrorRules | undefined): void {
+    if (this.#settle()) super.onException(content, rules);
   }
 
   override onFailure(error: ColloquyError): void {

@@ -1,4 +1,4 @@
-import { ColloquyError, connectingCodec, connectTransport, resolveLimits } from "@colloquy/core";
+import { ColloquyError, connectingCodec, connectTransport, resolveErrors, resolveLimits } from "@colloquy/core";
 import type { CodecClass, ConnectOptions as TransportConnectOptions } from "@colloquy/core";
 import { checkFallback } from "./binding.ts";
 import { Connection } from "./connection.ts";
@@ -23,6 +23,7 @@ export async function connect<T extends object = object>(
   options: ConnectOptions = {},
 ): Promise<Connection<T>> {
   const limits = resolveLimits(options.limits);
+  const errors = resolveErrors(options.errors);
   const codec = connectingCodec(options.codec, options.extraSerializers);
   checkFallback(codec);
   const transport = await connectTransport(address, options);
@@ -35,6 +36,7 @@ export async function connect<T extends object = object>(
     rootName,
     onMethodFailure,
     traceReferences,
+    errors,
   });
   const abort = (): void => connection.destroy();
   signal?.addEventListener("abort", abort, { once: true });

@@ -1,4 +1,14 @@
-import type { Codec, CodecChooser, Dialect, EndpointStats, Limits, SerializerFactory, Transport } from "@colloquy/core";
+import type {
+  Codec,
+  CodecChooser,
+  Dialect,
+  EndpointStats,
+  ErrorPolicy,
+  ErrorRules,
+  Limits,
+  SerializerFactory,
+  Transport,
+} from "@colloquy/core";
 import type { MethodFailureListener } from "./silent-failures.ts";
 
 /** Counters of one connection. */
@@ -23,6 +33,7 @@ export interface ConnectionSetup {
   readonly rootName?: string | undefined;
   readonly onMethodFailure?: MethodFailureListener | undefined;
   readonly traceReferences?: boolean | undefined;
+  readonly errors?: ErrorRules | undefined;
 }
 
 /** Options of both sides. */
@@ -32,8 +43,10 @@ export interface PeerOptions {
   readonly limits?: Partial<Limits> | undefined;
   /** Default: `"auto"`, hello with a fall back to the base protocol. */
   readonly dialect?: Dialect | undefined;
-  /** Told of what a method of this side has thrown, with its path. The caller gets name and message only. */
+  /** Told of what a method of this side has thrown, with its path. The caller gets what `errors` lets out. */
   readonly onMethodFailure?: MethodFailureListener | undefined;
   /** For development: `connection.heldReferences()` tells where each one was sent. Default: false. */
   readonly traceReferences?: boolean | undefined;
+  /** What leaves with the errors of this side, and the classes of those that come. Default: `{ allow: "message" }`. */
+  readonly errors?: ErrorPolicy | undefined;
 }

@@ -48,7 +48,7 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
   /** @internal */
   constructor(setup: ConnectionSetup) {
     const { transport, codec, limits, dialect, rootName, onMethodFailure } = setup;
-    this.#silent = new SilentFailures(this, onMethodFailure);
+    this.#silent = new SilentFailures(this, onMethodFailure, setup.errors);
     this.#dialect = dialect;
     this.#exports = new Exports(limits.maxReferenceCount, setup.traceReferences);
     this.#imports = new Imports(this, limits.maxReferenceCount);

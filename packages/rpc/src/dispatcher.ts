@@ -223,8 +223,7 @@ export class Dispatcher {
     try {
       return Reflect.apply(exposed.call, owner, given);
     } catch (error) {
-      this.#silent.onMethod(path, error);
-      throw executed(error);
+      throw executed(this.#silent.onMethod(path, error));
     }
   }
 
@@ -248,8 +247,7 @@ export class Dispatcher {
   }
 
   #failMethod(id: number, path: string, error: unknown): void {
-    if (!(error instanceof PassedOn)) this.#silent.onMethod(path, error);
-    this.#fail(id, executed(error));
+    this.#fail(id, executed(error instanceof PassedOn ? error : this.#silent.onMethod(path, error)));
   }
 
   #fail(id: number, error: unknown): void {

@@ -1,5 +1,5 @@
 import { ColloquyError, NO_KWARGS } from "@colloquy/core";
-import type { Endpoint, EndpointHandler, Limits, ShapeTeller, Shapes } from "@colloquy/core";
+import type { Endpoint, EndpointHandler, ErrorRules, Limits, ShapeTeller, Shapes } from "@colloquy/core";
 import { answerControl, noticeControl } from "./control.ts";
 import type { ControlActions } from "./control.ts";
 import { Dispatcher, executed } from "./dispatcher.ts";
@@ -64,6 +64,10 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller {
   /** The peer has said hello: it knows `$`, notifications and built-in types. */
   get extended(): boolean {
     return this.#extended;
+  }
+
+  get errorRules(): ErrorRules {
+    return this.#silent.errorRules;
   }
 
   extend(): void {

@@ -22,5 +22,14 @@ export { SilentFailures } from "./silent-failures.ts";
 export type { MethodFailureListener } from "./silent-failures.ts";
 export type { Server, ServeOptions, ServiceFactory } from "./server.ts";
 export type { Received, Remote, RemoteFunction, RemoteMember, Sent } from "./types.ts";
-export { ColloquyError, JsonCodec, MsgPackCodec, RemoteError, SerializationError, serializable } from "@colloquy/core";
+export {
+  ColloquyError,
+  JsonCodec,
+  MsgPackCodec,
+  PublicError,
+  RemoteError,
+  SerializationError,
+  serializable,
+} from "@colloquy/core";
+export type { ErrorClass, ErrorPolicy, PublicErrorOptions } from "@colloquy/core";
 export type { ErrorCode, Limits, SerializableClass, SerializerFactory, TlsOptions } from "@colloquy/core";

@@ -9,8 +9,8 @@ interface Origin {
   readonly abort: AbortController | undefined;
 }
 
-/** Told of what a stream throws that nobody waits for, and of what it fails with. */
-export type StreamFailureListener = (path: string, error: unknown) => void;
+/** Told of what a stream throws that nobody waits for, and of what it fails with. Returns what its reader is to get. */
+export type StreamFailureListener = (path: string, error: unknown) => unknown;
 
 const NONE: Map<number, OutgoingStream> = new Map();
 
@@ -52,8 +52,7 @@ export class OutgoingStreams {
       return pulled;
     } catch (error) {
       this.#streams.delete(id);
-      this.#onFailure(this.#pathOf(target), error);
-      throw error;
+      throw this.#onFailure(this.#pathOf(target), error);
     }
   }
 

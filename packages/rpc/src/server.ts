@@ -6,6 +6,7 @@ import {
   codecFor,
   factoriesOf,
   listenTransport,
+  resolveErrors,
   resolveLimits,
   warn,
 } from "@colloquy/core";
@@ -56,6 +57,7 @@ export async function serve(
 ): Promise<Server> {
   checkRoot(root);
   const limits = resolveLimits(options.limits);
+  const errors = resolveErrors(options.errors);
   const serializers = factoriesOf(options.extraSerializers);
   const { codec: codecOption = JsonCodec } = options;
   checkFallback(checkCodecOption(codecOption, serializers));
@@ -74,6 +76,7 @@ export async function serve(
         rootName,
         onMethodFailure: options.onMethodFailure,
         traceReferences: options.traceReferences,
+        errors,
       });
     } catch (error) {
       // Serializer factories are user code: one that throws costs this connection, not the process.

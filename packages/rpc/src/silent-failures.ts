@@ -1,5 +1,7 @@
 import { channel } from "node:diagnostics_channel";
-import { ColloquyError } from "@colloquy/core";
+import { randomUUID } from "node:crypto";
+import { ColloquyError, DEFAULT_ERROR_RULES, generalError, isHidden } from "@colloquy/core";
+import type { ErrorRules } from "@colloquy/core";
 import { guard } from "./guard.ts";
 
 /** Published where somebody listens: `{ connection, path }`, and `{ connection, path, error }` for the other two. */
@@ -7,8 +9,11 @@ const failedFunctionCall = channel("colloquy:failed-function-call");
 const failedNotification = channel("colloquy:failed-notification");
 const failedMethod = channel("colloquy:failed-method");
 
-/** Told of what a method has thrown: its caller gets the name and the message, its own process sees the stack here. */
-export type MethodFailureListener = (error: unknown, path: string) => void;
+/**
+ * Told of what a method has thrown: its caller gets what the `errors` option lets out, its own process sees all of it here.
+ * `id`: the caller got nothing but this id (`errors: { allow: "none" }`).
+ */
+export type MethodFailureListener = (error: unknown, path: string, id: string | undefined) => void;
 
 /** Counts and publishes the failures of one connection that no promise of this side has to report. */
 export class SilentFailures {
@@ -16,17 +21,26 @@ export class SilentFailures {
   notifications = 0;
   readonly #connection: object;
   readonly #onMethodFailure: MethodFailureListener | undefined;
+  /** What leaves with errors. */
+  readonly errorRules: ErrorRules;
 
-  constructor(connection: object, onMethodFailure: MethodFailureListener | undefined) {
+  constructor(
+    connection: object,
+    onMethodFailure: MethodFailureListener | undefined,
+    errorRules: ErrorRules = DEFAULT_ERROR_RULES,
+  ) {
+    this.errorRules = errorRules;
     this.#connection = connection;
     this.#onMethodFailure = onMethodFailure;
   }
 
-  /** A method of this side has thrown. */
-  onMethod(path: string, error: unknown): void {
+  /** A method of this side has thrown. Returns what its caller is to get: the error itself, or one that has an id in its place. */
+  onMethod(path: string, error: unknown): unknown {
+    const id = isHidden(error, this.errorRules) ? randomUUID() : undefined;
     const listener = this.#onMethodFailure;
-    if (listener !== undefined) guard("onMethodFailure", () => listener(error, path));
-    if (failedMethod.hasSubscribers) failedMethod.publish({ connection: this.#connection, path, error });
+    if (listener !== undefined) guard("onMethodFailure", () => listener(error, path, id));
+    if (failedMethod.hasSubscribers) failedMethod.publish({ connection: this.#connection, path, error, id });
+    return id === undefined ? error : generalError(id);
   }
 
   /** A call on a received function has failed: a subscriber has left, or has thrown. */
