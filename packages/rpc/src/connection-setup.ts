@@ -1,4 +1,5 @@
 import type { Codec, CodecChooser, Dialect, EndpointStats, Limits, SerializerFactory, Transport } from "@colloquy/core";
+import type { Caller } from "./proxy.ts";
 import type { MethodFailureListener } from "./silent-failures.ts";
 
 /** Counters of one connection. */
@@ -13,6 +14,12 @@ export interface ConnectionStats extends EndpointStats {
   readonly failedNotifications: number;
 }
 
+/** What outlives one connection: calls go through it to the one that there is. */
+export interface ConnectionOwner extends Caller {
+  /** The peer of `connection` is closing: calls under way finish, new ones need another connection. */
+  onGoAway(connection: object): void;
+}
+
 /** What a connection is made of. */
 export interface ConnectionSetup {
   readonly transport: Transport;
@@ -22,6 +29,8 @@ export interface ConnectionSetup {
   /** Name of the root that this side serves on all its connections. */
   readonly rootName?: string | undefined;
   readonly onMethodFailure?: MethodFailureListener | undefined;
+  /** Gets the calls of proxies that a path alone leads to. Default: the connection itself. */
+  readonly owner?: ConnectionOwner | undefined;
 }
 
 /** Options of both sides. */

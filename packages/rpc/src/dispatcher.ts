@@ -9,6 +9,7 @@ import { exposedFunction, isExposed } from "./members.ts";
 import type { AnyFunction } from "./expose.ts";
 import type { Exposed } from "./members.ts";
 import { bindKeywords, placeContext } from "./arguments.ts";
+import { checkIdempotence, isStatedIdempotent } from "./idempotence.ts";
 import { isStream } from "./outgoing-stream.ts";
 import type { OutgoingStreams } from "./outgoing-streams.ts";
 import { joinPath, parseReferencePath } from "./path.ts";
@@ -129,7 +130,7 @@ export class Dispatcher {
     }
     const target = this.#exports.get(reference.id);
     const node = nodeOf(target);
-    if (node !== undefined) return forward(node, reference.rest, args, kwargs, this.#scopeOf(id, meta));
+    if (node !== undefined) return forward(node, reference.rest, args, kwargs, this.#scopeOf(id, meta), meta);
     if (typeof target === "function") {
       if (reference.rest !== "") throw new ColloquyError("NOT_FOUND", "a function has no members");
       return this.#invoke(id, path, exposedFunction(target as AnyFunction), undefined, args, kwargs, meta);
@@ -155,6 +156,7 @@ export class Dispatcher {
     kwargs: Record<string, unknown>,
     meta: unknown,
   ): unknown {
+    if (meta !== undefined) checkIdempotence(exposed, path, meta);
     if (hasKeys(kwargs)) bindKeywords(exposed, args, kwargs);
     let given = args;
     if (exposed.contextPlace >= 0) {
@@ -222,10 +224,16 @@ async function forward(
   args: unknown[],
   kwargs: Record<string, unknown>,
   context: InheritedContext,
+  meta: unknown,
 ): Promise<unknown> {
+  const idempotent = isStatedIdempotent(meta);
   const target = rest === "" ? node : new RemoteNode(node.caller, joinPath(node.path, rest), node.reference, false);
   try {
-    return await node.caller.call(target, args, hasKeys(kwargs) ? { kwargs, context } : { context });
+    return await node.caller.call(target, args, {
+      context,
+      ...(hasKeys(kwargs) && { kwargs }),
+      ...(idempotent && { idempotent }),
+    });
   } catch (error) {
     throw new PassedOn("passed on", { cause: error });
   }
