@@ -122,8 +122,8 @@ export class ReconnectingConnection<T extends object = object> implements AsyncD
 
   /** Resolves with the milliseconds of a round trip. Rejects as calls do, and with `UNAVAILABLE` while there is no connection. */
   async ping(): Promise<number> {
-    if (this.#connection === undefined) throw this.#unavailable();
-    return this.#connection.ping();
+    if (!this.connected) throw this.#unavailable();
+    return this.#connection!.ping();
   }
 
   /** As that of `Connection`, for calls that wait, too. */
