@@ -8,7 +8,7 @@ const PING_PATH = "$/ping";
 const LONGEST_STEP_MS = 1000;
 const MIN_STEP_COUNT = 4;
 /** Turns in which the event loop reads what has come, before a peer is given up. */
-const LAST_TURNS = 4;
+const LAST_TURNS = 2;
 
 /** Measures round trips to a peer that said hello, and gives up a connection on which the peer shows no sign of life. */
 export class Heartbeat implements Beating {

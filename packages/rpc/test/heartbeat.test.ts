@@ -145,6 +145,34 @@ describe("an event loop that stalls", () => {
   }, 30_000);
 });
 
+describe("time in which the event loop stalled", () => {
+  test("doesn't count for the peer: it has the rest of its time afterwards", async () => {
+    const { connection, wire } = await silentPeer({ pingIntervalMs: 80, pingTimeoutMs: 400 });
+    for (let count = 0; count < 3; count++) {
+      const [, id] = await wire.next();
+      stall(500);
+      await sleep(100);
+      expect(connection.usable).toBe(true);
+      wire.send([1, id, null]);
+    }
+    connection.destroy();
+  });
+
+  test("is read first: what has come before the time was over counts", async () => {
+    const { connection, wire } = await silentPeer({ pingIntervalMs: 80, pingTimeoutMs: 40 });
+    for (let count = 0; count < 5; count++) {
+      const [, id] = await wire.next();
+      for (let step = 0; step < 6; step++) {
+        stall(30);
+        if (step === 2) wire.send([1, id, null]);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      expect(connection.usable).toBe(true);
+    }
+    connection.destroy();
+  });
+});
+
 describe("one timer", () => {
   test("looks after all that beat in the same interval, several times in it, and stops with the last", async () => {
     const looks: number[] = [0, 0];
