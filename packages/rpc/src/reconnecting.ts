@@ -227,10 +227,12 @@ export class ReconnectingConnection<T extends object = object> implements AsyncD
     if (this.#connection !== connection) return;
     this.#connection = undefined;
     this.#leaving.add(connection);
+    if (this.#closed) return;
     // One that is lost as soon as it is there is no reason to begin anew.
     const { backoff } = this.#policy;
     if (performance.now() - this.#openedAt >= backoff.boundMs) backoff.reset();
     for (const listener of this.#disconnectListeners) guard("a listener of onDisconnect", () => listener(error));
+    // A listener may have closed it.
     if (!this.#closed) void this.#reconnect();
   }
 

@@ -101,10 +101,14 @@ describe("a connection that reconnects", () => {
       expect(it.connection.stats().reconnects).toBe(count);
     }
     expect(told).toEqual(["CONNECTION_LOST", "back", "CONNECTION_LOST", "back"]);
+    it.connection.onClose(() => told.push("closed"));
     expect([await sub.next(), await received.next(), await it.remote.sub.next()]).toEqual([3, 4, 5]);
     // A proxy that goes home is the object itself, also over another connection than it came on.
     expect(await it.remote.isSub(received)).toBe(true);
     expect(await it.connection.ping()).toBe(it.connection.roundTripMs);
+    // Its own end is no loss.
+    await it.connection.close();
+    expect(told.slice(4)).toEqual(["closed"]);
   });
 
   test("rejects where the first connection can't be had, as without", async () => {
