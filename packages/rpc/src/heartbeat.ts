@@ -21,7 +21,6 @@ export class Heartbeat implements Beating {
   #quietLooks = 0;
   /** Runs while an answer is due. */
   #timer: NodeJS.Timeout | undefined;
-  #stopped = false;
 
   constructor(endpoint: Endpoint) {
     this.#endpoint = endpoint;
@@ -31,7 +30,6 @@ export class Heartbeat implements Beating {
 
   /** The connection has ended. */
   stop(): void {
-    this.#stopped = true;
     this.#heard();
     stopBeating(this, this.#endpoint.limits.pingIntervalMs);
   }
@@ -93,7 +91,7 @@ export class Heartbeat implements Beating {
   /** A busy event loop runs late timers before it reads what has come in time. */
   #giveUp(before: number, turns: number): void {
     setImmediate(() => {
-      if (this.#stopped) return;
+      if (this.#endpoint.ended) return;
       if (this.#endpoint.stats().receivedBytes !== before) return this.#heard();
       if (turns > 1) return this.#giveUp(before, turns - 1);
       const { remoteAddress, limits } = this.#endpoint;

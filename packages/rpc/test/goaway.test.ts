@@ -23,6 +23,9 @@ class Worker extends Service {
   @expose async asks(question: () => Promise<string>): Promise<string> {
     return `${this.name} asked ${await question()}`;
   }
+  @expose async sum(array: Float64Array): Promise<number> {
+    return array.reduce((sum, value) => sum + value, 0);
+  }
   @expose hang(): Promise<never> {
     return new Promise(() => undefined);
   }
@@ -32,7 +35,7 @@ class Worker extends Service {
 function load(call: (id: number) => Promise<string>): { stop(): Promise<Map<number, Outcome>> } {
   const outcomes = new Map<number, Outcome>();
   const calls: Promise<void>[] = [];
-  let running = true;
+  const stopped = new AbortController();
   let id = 0;
   const one = async (mine: number): Promise<void> => {
     try {
@@ -42,7 +45,7 @@ function load(call: (id: number) => Promise<string>): { stop(): Promise<Map<numb
     }
   };
   const ended = (async () => {
-    while (running) {
+    while (!stopped.signal.aborted) {
       for (let count = 0; count < 5; count++) calls.push(one(id++));
       await turns(1);
     }
@@ -50,7 +53,7 @@ function load(call: (id: number) => Promise<string>): { stop(): Promise<Map<numb
   })();
   return {
     stop: async () => {
-      running = false;
+      stopped.abort();
       await ended;
       return outcomes;
     },
@@ -104,6 +107,16 @@ describe("a server that closes while calls come", () => {
     await closing;
     expect([...worker.ran.keys()]).toEqual([1, 2, 3, 4]);
     expect(await client.closed).toBeUndefined();
+  });
+
+  test.each(["local", "tcp"])("waits for the large arrays that were on their way: over %s", async (kind) => {
+    const server = await serve(kind === "tcp" ? "tcp://127.0.0.1:0" : newAddress(), new Worker("only"));
+    const client = await connect<Worker>(server.address);
+    for (let round = 0; round < 3; round++) await client.remote.work(round);
+    const calls = [1, 2, 3].map((value) => client.remote.sum(new Float64Array(2_000_000).fill(value)));
+    await turns(2);
+    await server.close();
+    expect(await Promise.all(calls)).toEqual([2_000_000, 4_000_000, 6_000_000]);
   });
 
   test("leaves no call without `executed`: each is answered, or says whether it ran", async () => {

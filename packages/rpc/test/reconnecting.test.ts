@@ -279,7 +279,7 @@ describe("references", () => {
       });
     }
     // Passed on, it is as dead.
-    const passed = await failureOf(it.remote.ask(fn as never));
+    const passed = await failureOf(it.remote.ask(fn));
     expect(passed.message).toContain("has ended with the connection");
     expect(await another.next()).toBe(2);
   });

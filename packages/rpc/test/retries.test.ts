@@ -64,7 +64,10 @@ describe("retries", () => {
       [4, 3],
       [Infinity, 3],
     ] as const) {
-      const { value, error, requests } = await answered({ retries }, Array(Math.min(count, retries + 1)).fill(REFUSED));
+      const { value, error, requests } = await answered(
+        { retries },
+        Array.from({ length: Math.min(count, retries + 1) }, () => REFUSED),
+      );
       if (retries < count)
         expect([error!.code, error!.executed, requests.length]).toEqual(["UNAVAILABLE", "no", retries + 1]);
       else expect([value, requests.length]).toEqual(["done", count + 1]);
@@ -95,7 +98,8 @@ describe("retries", () => {
     expect([once.error!.executed, once.requests.length]).toEqual(["unknown", 1]);
     const twice = await answered({ retries: 3, idempotent: true }, [unknown]);
     expect(twice.value).toBe("done");
-    expect(twice.requests).toEqual(Array(2).fill(["f", [1], {}, { idempotent: true }]));
+    const request = ["f", [1], {}, { idempotent: true }];
+    expect(twice.requests).toEqual([request, request]);
   });
 
   test("tell that a call may have run, whatever the last attempt says", async () => {
