@@ -5,6 +5,7 @@ import { CloseListeners } from "./close-listeners.ts";
 import type { CloseListener } from "./close-listeners.ts";
 import type { Connection } from "./connection.ts";
 import type { ConnectionOwner, ConnectionStats } from "./connection-setup.ts";
+import type { CallerConnection } from "./context.ts";
 import { guard } from "./guard.ts";
 import { RemoteNode, serviceProxy } from "./proxy.ts";
 import type { CallOptions } from "./proxy.ts";
@@ -32,7 +33,9 @@ const FINAL: ReadonlySet<string> = new Set(["INVALID_ARGUMENT", "PROTOCOL_ERROR"
  * and what hangs below it, go on to work. References end with the connection that they came on: calls on them fail with
  * `REFERENCE_RELEASED`. Calls that were under way fail as they do on a `Connection`; none is sent again unless it asks for retries.
  */
-export class ReconnectingConnection<T extends object = object> implements AsyncDisposable, ConnectionOwner {
+export class ReconnectingConnection<T extends object = object>
+  implements AsyncDisposable, CallerConnection, ConnectionOwner
+{
   readonly remoteAddress: string;
   /** The root service of the other side, over whatever connection there is. */
   readonly remote: Remote<T>;

@@ -11,7 +11,7 @@ import {
   withOptions,
 } from "../src/index.ts";
 import { NdArray } from "@colloquy/core";
-import type { CallContext, Connection, Remote, SerializableClass } from "../src/index.ts";
+import type { CallContext, Connection, ReconnectingConnection, Remote, SerializableClass } from "../src/index.ts";
 
 /** Holds where the two types are the same. */
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -354,3 +354,30 @@ export async function standardTypes(): Promise<void> {
   const hearers = await house.keys(new Set([house.hall]));
   for (const hear of hearers) same<ReturnType<typeof hear>, Promise<void>>(true);
 }
+
+export async function reconnecting(): Promise<void> {
+  const connection = await connect<House>("local://x", { reconnect: { whileAway: "fail" } });
+  same<typeof connection, ReconnectingConnection<House>>(true);
+  // It has what users know of a connection.
+  const asOne: Pick<Connection<House>, PublicNames> = connection;
+  const plain = await connect<House>("local://x", { reconnect: false });
+  same<typeof plain, Connection<House>>(true);
+  void asOne;
+  // @ts-expect-error -- no such way
+  await connect<House>("local://x", { reconnect: { whileAway: "sleep" } });
+}
+
+type PublicNames =
+  | "remote"
+  | "closed"
+  | "remoteAddress"
+  | "root"
+  | "usable"
+  | "roundTripMs"
+  | "ping"
+  | "onClose"
+  | "flushed"
+  | "stats"
+  | "close"
+  | "destroy"
+  | typeof Symbol.asyncDispose;
