@@ -90,6 +90,11 @@ describe("the examples of the guides, pasted into files, run as they stand:", ()
   test("a launched process", async () => {
     expect(await outputOf("guide/processes.md", ["adder.ts", "main.ts"])).toBe("3\n");
   }, 40_000);
+
+  test("a connection that comes and goes", async () => {
+    const output = "heard 41\naway the server is closing\nheard 41\n42\n42\ntrue\n";
+    expect(await outputOf("guide/resilience.md", ["main.ts"])).toBe(output);
+  }, 40_000);
 });
 
 describe("docs/errors.md", () => {

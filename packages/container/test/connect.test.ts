@@ -382,6 +382,21 @@ describe("a lost connection", () => {
     expect(here.connections).toHaveLength(1);
   });
 
+  it("is bridged by retries: a call finds the container that is started again", async () => {
+    const here = await newContainer();
+    const base = newAddress();
+    const first = await newContainer(base);
+    await first.spawn(new Echo());
+    const proxy = await here.connect<Echo>(`${base}/0`);
+    await first.shutdown({ graceMs: 0 });
+    await until(() => here.connections.length === 0, "the end of the connection");
+    const call = withOptions(proxy.where, { retries: Infinity, timeout: 5000 })();
+    await turns(5);
+    const second = await newContainer(base);
+    await second.spawn(new Echo());
+    expect(await call).toBe(`${base}/0`);
+  });
+
   it("that is closing isn't used for new calls", async () => {
     const here = await newContainer();
     const base = newAddress();

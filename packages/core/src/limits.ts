@@ -37,6 +37,10 @@ export interface Limits {
   readonly writeStallMs: number;
   /** Time for which `close()` lets running and pending calls finish. */
   readonly closeGraceMs: number;
+  /** Time without a byte from the peer after which this side sends a ping; Infinity: none. */
+  readonly pingIntervalMs: number;
+  /** Time without a byte after a ping until the connection is given up; Infinity: never. */
+  readonly pingTimeoutMs: number;
 }
 
 const MEBIBYTE = 1_048_576;
@@ -59,6 +63,8 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   helloTimeoutMs: 10_000,
   writeStallMs: 10_000,
   closeGraceMs: 10_000,
+  pingIntervalMs: 30_000,
+  pingTimeoutMs: 20_000,
 });
 
 /** Deeper values could use up the stack: they are read and written by recursion. */

@@ -1,5 +1,5 @@
 import { ColloquyError, SerializationError, StandardTypes, describeType, refusalOf, toError } from "@colloquy/core";
-import type { BuiltinTypes, Codec, Conversion, DecodingBudget, ExtendedValue } from "@colloquy/core";
+import type { BuiltinTypes, Codec, CodecChooser, Conversion, DecodingBudget, ExtendedValue } from "@colloquy/core";
 import type { Exports } from "./exports.ts";
 import { placeContext } from "./arguments.ts";
 import { Answer } from "./answer.ts";
@@ -34,6 +34,8 @@ export function checkFallback(codec: Codec): void {
 
 /** What a binding needs to know of its connection. */
 export interface BoundConnection extends Caller, SignalTeller {
+  /** What proxies that a path alone leads to call through. */
+  readonly rootCaller: Caller;
   /** Whether a node is the peer's own: it goes home over this connection. */
   isHome(node: RemoteNode): boolean;
   /** The context of a call that came on this connection. */
@@ -69,6 +71,13 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
     this.#router = router;
     this.#exports = exports;
     this.#imports = imports;
+  }
+
+  /** `codec`, or each one that it chooses, with the fallback. */
+  bound(codec: Codec | CodecChooser): Codec | CodecChooser {
+    if (typeof codec === "function") return (firstByte) => this.bound(codec(firstByte)) as Codec;
+    this.attach(codec);
+    return codec;
   }
 
   /** Adds the fallback: the last type id of the codec. The peer is plain until it has said hello. */
@@ -203,7 +212,7 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
     if (typeof path !== "string") throw new SerializationError("a service is no path");
     const reference = parseReferencePath(path);
     if (reference !== undefined && reference.rest === "") return this.#imports.receive(reference.id, "service");
-    return serviceProxy(new RemoteNode(this.#connection, path, undefined, false));
+    return serviceProxy(new RemoteNode(this.#connection.rootCaller, path, undefined, false));
   }
 
   /** The object of this side that a path names. */

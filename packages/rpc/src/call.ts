@@ -73,6 +73,7 @@ export interface LimitedCallHost {
 export interface SentMeta {
   readonly deadline?: number;
   readonly hops?: number;
+  readonly idempotent?: true;
 }
 
 /** A call with a time limit or a signal, of its own or of the call that it is made for. */
@@ -82,6 +83,7 @@ export class LimitedCall extends Call {
   readonly #onAbort = (event: Event): void => this.#cancel((event.target as AbortSignal).reason);
   readonly #timeout: number;
   readonly #hops: number;
+  readonly #idempotent: boolean;
   #timer: NodeJS.Timeout | undefined;
   #start = 0;
   #settled = false;
@@ -90,13 +92,14 @@ export class LimitedCall extends Call {
     node: RemoteNode,
     resolve: (value: unknown) => void,
     onLost: LostListener | undefined,
-    { timeout = Infinity, signal, context }: CallOptions,
+    { timeout = Infinity, signal, context, idempotent = false }: CallOptions,
     host: LimitedCallHost,
   ) {
     super(node, resolve, onLost);
     this.#host = host;
     this.#timeout = Math.min(timeout, leftOf(context));
     this.#hops = context === undefined ? 0 : context.hops + 1;
+    this.#idempotent = idempotent;
     this.#signals = [signal, context?.signal].filter((given) => given !== undefined);
     for (const given of this.#signals) given.addEventListener("abort", this.#onAbort, { once: true });
     // The time counts from when the request leaves, at the end of this turn: work until then is no delay of the peer's.
@@ -105,7 +108,8 @@ export class LimitedCall extends Call {
 
   /** For a peer that said hello. The time that is left is that of when it is encoded. */
   get meta(): SentMeta | undefined {
-    const hops = this.#hops > 0 ? { hops: this.#hops } : undefined;
+    const idempotent = this.#idempotent ? { idempotent: true as const } : undefined;
+    const hops = this.#hops > 0 ? { hops: this.#hops, ...idempotent } : idempotent;
     if (this.#timeout === Infinity) return hops;
     const left = (): number => Math.max(0, Math.ceil(this.#leftMs));
     return {
@@ -182,6 +186,11 @@ export class LimitedCall extends Call {
     for (const signal of this.#signals) signal.removeEventListener("abort", this.#onAbort);
     return true;
   }
+}
+
+/** True for a call that can end before its answer, or that tells the other side of itself. */
+export function isLimited({ timeout, signal, context, idempotent }: CallOptions): boolean {
+  return timeout !== undefined || signal !== undefined || context !== undefined || idempotent === true;
 }
 
 /** Why a call with these options isn't even sent. */

@@ -1,8 +1,18 @@
-import { ColloquyError, connectingCodec, connectTransport, resolveErrors, resolveLimits } from "@colloquy/core";
+import {
+  ColloquyError,
+  connectingCodec,
+  connectTransport,
+  factoriesOf,
+  resolveErrors,
+  resolveLimits,
+} from "@colloquy/core";
 import type { CodecClass, ConnectOptions as TransportConnectOptions } from "@colloquy/core";
 import { checkFallback } from "./binding.ts";
 import { Connection } from "./connection.ts";
-import type { PeerOptions } from "./connection-setup.ts";
+import type { ConnectionOwner, PeerOptions } from "./connection-setup.ts";
+import { reconnectPolicy } from "./reconnect-options.ts";
+import type { ReconnectOptions } from "./reconnect-options.ts";
+import { ReconnectingConnection } from "./reconnecting.ts";
 
 export interface ConnectOptions extends TransportConnectOptions, PeerOptions {
   /** Default: `JsonCodec`. Both sides use the same. */
@@ -11,16 +21,19 @@ export interface ConnectOptions extends TransportConnectOptions, PeerOptions {
   readonly service?: object | undefined;
   /** Name of `service`, where this side serves the same one on other connections: a `randomUUID()`. */
   readonly rootName?: string | undefined;
+  readonly reconnect?: false | undefined;
 }
 
-/**
- * Connects to a server. `T` is the server's root service, or an interface of it.
- *
- * Rejects with `INVALID_ARGUMENT`, `UNAVAILABLE`, `CANCELLED`, and `PROTOCOL_ERROR` where the two sides don't fit.
- */
-export async function connect<T extends object = object>(
+export interface ReconnectingConnectOptions extends Omit<ConnectOptions, "reconnect"> {
+  /** Opens the connection again where it is lost. `timeout` and `signal` are for the first one. */
+  readonly reconnect: true | ReconnectOptions;
+}
+
+/** Opens one connection, whose calls go through `owner`, where there is one. */
+async function open<T extends object>(
   address: string,
-  options: ConnectOptions = {},
+  options: Omit<ConnectOptions, "reconnect">,
+  owner: ConnectionOwner | undefined,
 ): Promise<Connection<T>> {
   const limits = resolveLimits(options.limits);
   const errors = resolveErrors(options.errors);
@@ -37,6 +50,7 @@ export async function connect<T extends object = object>(
     onMethodFailure,
     traceReferences,
     errors,
+    owner,
   });
   const abort = (): void => connection.destroy();
   signal?.addEventListener("abort", abort, { once: true });
@@ -52,5 +66,34 @@ export async function connect<T extends object = object>(
   } finally {
     signal?.removeEventListener("abort", abort);
   }
+  return connection;
+}
+
+/**
+ * Connects to a server. `T` is the server's root service, or an interface of it.
+ *
+ * Rejects with `INVALID_ARGUMENT`, `UNAVAILABLE`, `CANCELLED`, and `PROTOCOL_ERROR` where the two sides don't fit.
+ */
+export function connect<T extends object = object>(
+  address: string,
+  options: ReconnectingConnectOptions,
+): Promise<ReconnectingConnection<T>>;
+export function connect<T extends object = object>(address: string, options?: ConnectOptions): Promise<Connection<T>>;
+export async function connect<T extends object = object>(
+  address: string,
+  options: ConnectOptions | ReconnectingConnectOptions = {},
+): Promise<Connection<T> | ReconnectingConnection<T>> {
+  const { reconnect = false, ...others } = options;
+  if (reconnect === false) return open<T>(address, others, undefined);
+  // What can be walked once only serves each attempt.
+  const extraSerializers = factoriesOf(others.extraSerializers);
+  const again = { ...others, extraSerializers, timeout: 0 };
+  const connection = new ReconnectingConnection<T>(
+    address,
+    reconnectPolicy(reconnect),
+    resolveLimits(others.limits),
+    (owner, signal) => open(address, { ...again, signal }, owner),
+  );
+  await connection.start(open<T>(address, { ...others, extraSerializers }, connection));
   return connection;
 }

@@ -9,6 +9,7 @@ import type {
   SerializerFactory,
   Transport,
 } from "@colloquy/core";
+import type { Caller } from "./proxy.ts";
 import type { MethodFailureListener } from "./silent-failures.ts";
 
 /** Counters of one connection. */
@@ -23,6 +24,12 @@ export interface ConnectionStats extends EndpointStats {
   readonly failedNotifications: number;
 }
 
+/** What outlives one connection: calls go through it to the one that there is. */
+export interface ConnectionOwner extends Caller {
+  /** The peer of `connection` is closing: calls under way finish, new ones need another connection. */
+  onGoAway(connection: object): void;
+}
+
 /** What a connection is made of. */
 export interface ConnectionSetup {
   readonly transport: Transport;
@@ -34,6 +41,8 @@ export interface ConnectionSetup {
   readonly onMethodFailure?: MethodFailureListener | undefined;
   readonly traceReferences?: boolean | undefined;
   readonly errors?: ErrorRules | undefined;
+  /** Gets the calls of proxies that a path alone leads to. Default: the connection itself. */
+  readonly owner?: ConnectionOwner | undefined;
 }
 
 /** Options of both sides. */

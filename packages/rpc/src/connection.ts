@@ -1,20 +1,22 @@
 import { ColloquyError, Endpoint, NO_KWARGS, toError } from "@colloquy/core";
-import type { Codec, CodecChooser, Dialect, PeerTraits } from "@colloquy/core";
+import type { Dialect, PeerTraits } from "@colloquy/core";
 import { Answer } from "./answer.ts";
 import { ReferenceBinding } from "./binding.ts";
 import type { BoundConnection } from "./binding.ts";
 import { CloseListeners } from "./close-listeners.ts";
 import type { CloseListener } from "./close-listeners.ts";
-import { Call, LimitedCall, refusalOf } from "./call.ts";
-import type { ConnectionSetup, ConnectionStats } from "./connection-setup.ts";
+import { Call, LimitedCall, isLimited } from "./call.ts";
+import type { ConnectionOwner, ConnectionSetup, ConnectionStats } from "./connection-setup.ts";
 import type { CallContext, InheritedContext } from "./context.ts";
 import { Exports } from "./exports.ts";
 import type { HeldReference } from "./exports.ts";
 import { Greeting } from "./greeting.ts";
+import { Heartbeat, pingOf } from "./heartbeat.ts";
 import { Imports } from "./imports.ts";
 import { Incoming } from "./incoming.ts";
 import { RemoteNode, serviceProxy } from "./proxy.ts";
-import type { CallOptions } from "./proxy.ts";
+import type { CallOptions, Caller } from "./proxy.ts";
+import { optionsRefusal, targetRefusal } from "./refusals.ts";
 import { Router } from "./router.ts";
 import { SilentFailures } from "./silent-failures.ts";
 import type { Remote } from "./types.ts";
@@ -44,10 +46,17 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
   #destroyed = false;
   #peerRoot: string | undefined;
   readonly #silent: SilentFailures;
+  /** @internal */
+  readonly rootCaller: Caller;
+  readonly #owner: ConnectionOwner | undefined;
+  /** For peers that said hello. */
+  #heartbeat: Heartbeat | undefined;
 
   /** @internal */
   constructor(setup: ConnectionSetup) {
     const { transport, codec, limits, dialect, rootName, onMethodFailure } = setup;
+    this.#owner = setup.owner;
+    this.rootCaller = setup.owner ?? this;
     this.#silent = new SilentFailures(this, onMethodFailure, setup.errors);
     this.#dialect = dialect;
     this.#exports = new Exports(limits.maxReferenceCount, setup.traceReferences);
@@ -57,7 +66,7 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     const { maxReferenceCount } = limits;
     const { results } = this.#incoming;
     this.#binding = new ReferenceBinding(this, this.#router, this.#exports, this.#imports, maxReferenceCount, results);
-    this.#endpoint = new Endpoint(transport, this.#bound(codec), this.#incoming, limits);
+    this.#endpoint = new Endpoint(transport, this.#binding.bound(codec), this.#incoming, limits);
     this.#greeting = new Greeting(this.#endpoint, limits, rootName, this);
     this.#incoming.wire(this.#endpoint, this.#greeting);
     // Now: what a server's factory calls waits for hello, too.
@@ -67,7 +76,7 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
 
   /** The root service of the other side. */
   get remote(): Remote<T> {
-    return (this.#remote ??= serviceProxy(new RemoteNode(this, "", undefined, false))) as Remote<T>;
+    return (this.#remote ??= serviceProxy(new RemoteNode(this.rootCaller, "", undefined, false))) as Remote<T>;
   }
 
   /** Resolves when the connection has ended and all its calls have settled: with the error that ended it, or undefined. */
@@ -88,6 +97,16 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
   /** False once calls can't be made any more. */
   get usable(): boolean {
     return !this.#endpoint.ended && !this.#endpoint.draining && !this.#goneAway;
+  }
+
+  /** Milliseconds of the latest ping's way there and back; undefined before the first. */
+  get roundTripMs(): number | undefined {
+    return this.#heartbeat?.roundTripMs;
+  }
+
+  /** Resolves with the milliseconds of a round trip. Rejects as calls do, and with `UNSUPPORTED` for a peer that said no hello. */
+  ping(): Promise<number> {
+    return pingOf(this.#heartbeat, this.remoteAddress);
   }
 
   /** Calls `listener` once when the connection has ended and all its calls have settled. Returns a function that takes it back. */
@@ -126,7 +145,11 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
   async close(options: { readonly graceMs?: number } = {}): Promise<void> {
     // Before hello is done nothing is under way: what waits has not left.
     if (!this.#greeting.done) this.destroy();
-    else if (!this.#endpoint.draining) this.#notifyPeer("$/goaway", []);
+    else if (!this.#endpoint.draining) {
+      this.#notifyPeer("$/goaway", []);
+      // What the peer sends before it reads this comes before its answer, and is carried out.
+      this.#heartbeat?.ping().catch(NONE);
+    }
     await this.#endpoint.close(options.graceMs);
     await this.closed;
   }
@@ -188,16 +211,6 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     return this.#peerRoot !== undefined && caller.root === this.#peerRoot;
   }
 
-  #bound(codec: Codec | CodecChooser): Codec | CodecChooser {
-    if (typeof codec === "function") return (firstByte) => this.#attached(codec(firstByte));
-    return this.#attached(codec);
-  }
-
-  #attached(codec: Codec): Codec {
-    this.#binding.attach(codec);
-    return codec;
-  }
-
   #contentOf(node: RemoteNode, args: unknown[], options: CallOptions | undefined, call: Call): unknown[] {
     const kwargs = options?.kwargs ?? NO_KWARGS;
     const meta = call instanceof LimitedCall && this.#incoming.extended ? call.meta : undefined;
@@ -206,22 +219,24 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
 
   #newCall(node: RemoteNode, resolve: (value: unknown) => void, options: CallOptions | undefined): Call {
     const onLost = node.isReferencedFunction ? (): void => this.#silent.onFunctionCall(node.path) : undefined;
-    if (options?.timeout !== undefined || options?.signal !== undefined || options?.context !== undefined)
-      return new LimitedCall(node, resolve, onLost, options, this);
+    if (options !== undefined && isLimited(options)) return new LimitedCall(node, resolve, onLost, options, this);
     return new Call(node, resolve, onLost);
   }
 
   /** Why a call isn't even sent. */
   #refusalOf(node: RemoteNode, options: CallOptions | undefined): ColloquyError | undefined {
-    if (node.path === "")
-      return new ColloquyError("INVALID_ARGUMENT", `${node.toString()} is a service, not a function`);
-    if (node.reference?.released === true) {
-      return new ColloquyError("REFERENCE_RELEASED", `${node.toString()} was released`);
-    }
+    const refusal = targetRefusal(node, this.#owner !== undefined && this.#endpoint.ended);
+    if (refusal !== undefined) return refusal;
     // What the peer still waits for may need calls back to it.
     if (this.#goneAway && !this.#endpoint.isServing)
       return new ColloquyError("UNAVAILABLE", `${this.remoteAddress} is closing and takes no new calls`);
-    return options === undefined ? undefined : refusalOf(options, this.#endpoint.limits.maxHopCount);
+    if (options === undefined) return undefined;
+    return optionsRefusal(
+      options,
+      node,
+      this.#greeting.done && !this.#incoming.extended,
+      this.#endpoint.limits.maxHopCount,
+    );
   }
 
   /** @internal */
@@ -287,6 +302,7 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
       return;
     }
     this.#incoming.extend();
+    this.#heartbeat = new Heartbeat(this.#endpoint);
     this.#peerRoot = traits.root;
     if (traits.maxReferenceCount !== Infinity) this.#imports.maxCount = traits.maxReferenceCount;
     this.#binding.extend();
@@ -296,12 +312,14 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
   /** @internal */
   onGoAway(): void {
     this.#goneAway = true;
+    this.#owner?.onGoAway(this);
   }
 
   /** @internal */
   onClosed(reason: ColloquyError | undefined): void {
     const error = reason ?? this.#endWithoutGoodbye();
     this.#greeting.close();
+    this.#heartbeat?.stop();
     this.#binding.close(error);
     this.#imports.clear();
     // The callers' promises settle first: a few turns of the microtask queue.

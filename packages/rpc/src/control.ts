@@ -5,6 +5,8 @@ import type { RequestContent } from "./request-content.ts";
 export interface ControlActions {
   /** Answers request `id`. */
   reply(id: number, value: unknown): void;
+  /** Answers request `id`, a ping. */
+  pong(id: number): void;
   cancel(id: number): void;
   release(id: number, count: number): void;
   goAway(): void;
@@ -27,7 +29,7 @@ const COUNTERS = /^(sent|received|pending|running|exported|imported)/;
 export function answerControl(id: number, [path, args]: RequestContent, actions: ControlActions): void {
   switch (path) {
     case "$/ping":
-      return actions.reply(id, null);
+      return actions.pong(id);
     case "$/stats":
       return actions.reply(
         id,

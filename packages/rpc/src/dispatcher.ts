@@ -9,6 +9,7 @@ import { exposedFunction, isExposed, isService } from "./members.ts";
 import type { AnyFunction } from "./expose.ts";
 import type { Exposed } from "./members.ts";
 import { bindKeywords, placeContext } from "./arguments.ts";
+import { checkIdempotence, isStatedIdempotent } from "./idempotence.ts";
 import { isStream } from "./outgoing-stream.ts";
 import type { OutgoingStreams } from "./outgoing-streams.ts";
 import { joinPath, parseReferencePath, parseResultPath } from "./path.ts";
@@ -171,7 +172,7 @@ export class Dispatcher {
   /** A call on something that was handed out, or will be. */
   #callOn(id: number, target: object, rest: string, request: RequestContent): unknown {
     const node = nodeOf(target);
-    if (node !== undefined) return forward(node, rest, request[1], request[2], this.#scopeOf(id, request[3]));
+    if (node !== undefined) return forward(node, rest, request, this.#scopeOf(id, request[3]));
     if (typeof target === "function") {
       if (rest !== "") throw new ColloquyError("NOT_FOUND", "a function has no members");
       return this.#invoke(id, exposedFunction(target as AnyFunction), undefined, request);
@@ -215,6 +216,7 @@ export class Dispatcher {
     const path = request[0];
     const args = request[1];
     const kwargs = request[2];
+    if (request.length > 3) checkIdempotence(exposed, path, request[3]);
     if (hasKeys(kwargs)) bindKeywords(exposed, args, kwargs);
     let given = args;
     if (exposed.contextPlace >= 0) {
@@ -261,13 +263,17 @@ export class Dispatcher {
 async function forward(
   node: RemoteNode,
   rest: string,
-  args: unknown[],
-  kwargs: Record<string, unknown>,
+  [, args, kwargs, meta]: RequestContent,
   context: InheritedContext,
 ): Promise<unknown> {
+  const idempotent = isStatedIdempotent(meta);
   const target = rest === "" ? node : new RemoteNode(node.caller, joinPath(node.path, rest), node.reference, false);
   try {
-    return await node.caller.call(target, args, hasKeys(kwargs) ? { kwargs, context } : { context });
+    return await node.caller.call(target, args, {
+      context,
+      ...(hasKeys(kwargs) && { kwargs }),
+      ...(idempotent && { idempotent }),
+    });
   } catch (error) {
     throw new PassedOn("passed on", { cause: error });
   }

@@ -20,6 +20,8 @@ export interface ExposeOptions {
    * Keyword arguments that are not all parameters arrive together, as one object behind the positional arguments.
    */
   readonly params?: readonly string[];
+  /** Running it twice does no harm: callers may ask for retries of calls that may have run. Default: false. */
+  readonly idempotent?: boolean;
 }
 
 // oxlint-disable-next-line typescript/no-explicit-any -- any function can be exposed

@@ -25,6 +25,7 @@ export interface IncomingHost extends DispatchHost {
 /** Takes what arrives on one connection: hello first, then requests for `$` and for what this side serves. */
 export class Incoming implements EndpointHandler, ControlActions, ShapeTeller {
   #extended = false;
+  #goneAway = false;
   #dispatcher!: Dispatcher;
   #endpoint!: Endpoint;
   #greeting!: Greeting;
@@ -152,6 +153,12 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller {
     this.#endpoint.reply(id, value);
   }
 
+  /** A peer that is closing takes what was sent before the answer: large values, which others overtake, go first. */
+  pong(id: number): void {
+    if (!this.#goneAway) return this.#endpoint.reply(id, null);
+    void this.#endpoint.flushed().then(() => this.#endpoint.reply(id, null));
+  }
+
   pull(id: number, stream: number, maxCount: number, maxBytes: number): void {
     this.#streams.pull(stream, this.#exports.get(stream), maxCount, maxBytes).then(
       (pulled) => this.#endpoint.reply(id, pulled),
@@ -168,6 +175,7 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller {
   }
 
   goAway(): void {
+    this.#goneAway = true;
     this.#host.onGoAway();
   }
 

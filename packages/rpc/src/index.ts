@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 export { connect } from "./client.ts";
-export type { ConnectOptions } from "./client.ts";
+export type { ConnectOptions, ReconnectingConnectOptions } from "./client.ts";
 export { Connection } from "./connection.ts";
 export type { ConnectionStats, PeerOptions } from "./connection-setup.ts";
 export type { CallContext, CallerConnection } from "./context.ts";
@@ -16,7 +16,10 @@ export type { Dialect } from "@colloquy/core";
 export { notify, withOptions } from "./options.ts";
 export { pipeline } from "./pipeline.ts";
 export { RemoteNode, nodeOf, release, sameRemote, serviceProxy } from "./proxy.ts";
-export type { CallOptions, Caller, Reference } from "./proxy.ts";
+export type { CallOptions, Caller, Reference, WhileAway } from "./proxy.ts";
+export { ReconnectingConnection } from "./reconnecting.ts";
+export type { ReconnectOptions } from "./reconnect-options.ts";
+export type { ReconnectingStats } from "./reconnecting.ts";
 export { serve } from "./server.ts";
 export { SilentFailures } from "./silent-failures.ts";
 export type { MethodFailureListener } from "./silent-failures.ts";

@@ -1,6 +1,7 @@
 import { ColloquyError } from "@colloquy/core";
-import { RemoteNode, functionProxy, nodeOf } from "./proxy.ts";
+import { RemoteNode, checkWhileAway, functionProxy, nodeOf } from "./proxy.ts";
 import type { CallOptions } from "./proxy.ts";
+import { callWithRetries } from "./retries.ts";
 
 // oxlint-disable-next-line typescript/no-explicit-any -- any remote function
 type Fn = (...args: any[]) => any;
@@ -24,10 +25,12 @@ export function withOptions<F extends Fn>(method: F, options: CallOptions): F {
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new ColloquyError("INVALID_ARGUMENT", "signal is no AbortSignal");
   }
+  checkResilience(options);
   const { caller, path, reference, isFunction } = node;
-  return functionProxy(
-    new RemoteNode(caller, path, reference, isFunction, { ...node.options, ...options }),
-  ) as unknown as F;
+  const all = { ...node.options, ...options };
+  const changed = new RemoteNode(caller, path, reference, isFunction, all);
+  if (all.retries === undefined || all.retries === 0) return functionProxy(changed) as unknown as F;
+  return functionProxy(changed, (...args) => callWithRetries(changed, args, all)) as unknown as F;
 }
 
 /**
@@ -40,6 +43,18 @@ export function withOptions<F extends Fn>(method: F, options: CallOptions): F {
 export function notify<F extends Fn>(method: F): (...args: Parameters<F>) => void {
   const node = remoteNode(method, "notify");
   return (...args) => node.caller.notify(node, args);
+}
+
+/** @throws ColloquyError `INVALID_ARGUMENT` */
+function checkResilience({ retries, idempotent, whileAway }: CallOptions): void {
+  if (
+    retries !== undefined &&
+    !(typeof retries === "number" && retries >= 0 && (Number.isSafeInteger(retries) || retries === Infinity))
+  )
+    throw new ColloquyError("INVALID_ARGUMENT", `retries is ${String(retries)}; it takes a whole number from 0 on`);
+  if (idempotent !== undefined && typeof idempotent !== "boolean")
+    throw new ColloquyError("INVALID_ARGUMENT", `idempotent is ${String(idempotent)}; it takes true or false`);
+  if (whileAway !== undefined) checkWhileAway(whileAway);
 }
 
 function remoteNode(method: unknown, name: string): RemoteNode {

@@ -20,7 +20,25 @@ export interface CallOptions {
   readonly context?: InheritedContext;
   /** Keyword arguments: by the names of the callee's parameters, as Python has them. */
   readonly kwargs?: Readonly<Record<string, unknown>>;
+  /**
+   * How often the call is sent again where it has failed and surely didn't run: the connection is lost, nobody answers, the other
+   * side is closing or has too much to do. `timeout` is for all attempts together. Default: 0.
+   */
+  readonly retries?: number;
+  /**
+   * Retries are also for calls that may have run. The other side refuses calls with it on methods that aren't exposed with
+   * `idempotent: true`. Default: false.
+   */
+  readonly idempotent?: boolean;
+  /**
+   * What a call does while there is no connection, where `connect` was told to reconnect: `"wait"` for one, up to its `timeout`, or
+   * `"fail"` with `UNAVAILABLE`. Default: that of `connect`.
+   */
+  readonly whileAway?: WhileAway;
 }
+
+/** What calls do while there is no connection. */
+export type WhileAway = "wait" | "fail";
 
 /** A reference that was received, for as long as something can use it. */
 export interface Reference {
@@ -99,9 +117,18 @@ export function serviceProxy(node: RemoteNode): object {
   return proxy;
 }
 
-/** A proxy for a function. */
-export function functionProxy(node: RemoteNode): (...args: unknown[]) => Promise<unknown> {
-  const proxy = (...args: unknown[]): Promise<unknown> => node.caller.call(node, args, node.options);
+/** @throws ColloquyError `INVALID_ARGUMENT` */
+export function checkWhileAway(value: unknown): void {
+  if (value === "wait" || value === "fail") return;
+  throw new ColloquyError("INVALID_ARGUMENT", `whileAway is ${quoted(String(value))}; it takes "wait" or "fail"`);
+}
+
+/** A proxy for a function; `call` is what it does, where that isn't a plain call. */
+export function functionProxy(
+  node: RemoteNode,
+  call?: (...args: unknown[]) => Promise<unknown>,
+): (...args: unknown[]) => Promise<unknown> {
+  const proxy = call ?? ((...args: unknown[]): Promise<unknown> => node.caller.call(node, args, node.options));
   Object.defineProperty(proxy, NODE, { value: node });
   Object.setPrototypeOf(proxy, REMOTE_PROTOTYPE);
   return proxy;

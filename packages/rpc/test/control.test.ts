@@ -83,8 +83,13 @@ describe("the service `$`", () => {
     await until(() => station.signals.length === 1);
     const closing = server.close();
     expect(await wire.next()).toEqual([3, 0, ["$/goaway", [], {}]]);
-    wire.send([0, 21, ["wait", [], {}]]);
-    expect(await wire.next()).toMatchObject([2, 21, { code: "UNAVAILABLE", executed: "no" }]);
+    expect(await wire.next()).toEqual([0, 0, ["$/ping", [], {}]]);
+    // Sent before the goodbye was read: carried out.
+    wire.send([0, 21, ["wait", [], {}]], [1, 0, null], [0, 22, ["wait", [], {}]]);
+    expect(await wire.next()).toMatchObject([2, 22, { code: "UNAVAILABLE", executed: "no" }]);
+    expect(station.signals).toHaveLength(2);
+    wire.notify("$/cancel", 21);
+    expect(await wire.next()).toEqual([1, 21, "aborted"]);
     wire.notify("$/cancel", 20);
     expect(await wire.next()).toEqual([1, 20, "aborted"]);
     await closing;

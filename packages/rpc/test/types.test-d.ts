@@ -12,7 +12,7 @@ import {
   withOptions,
 } from "../src/index.ts";
 import { NdArray } from "@colloquy/core";
-import type { CallContext, Connection, Remote, SerializableClass } from "../src/index.ts";
+import type { CallContext, Connection, ReconnectingConnection, Remote, SerializableClass } from "../src/index.ts";
 
 /** Holds where the two types are the same. */
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -407,3 +407,30 @@ export async function pipelines(feed: Remote<Feed>): Promise<void> {
   // @ts-expect-error -- no promise
   pipeline(5);
 }
+
+export async function reconnecting(): Promise<void> {
+  const connection = await connect<House>("local://x", { reconnect: { whileAway: "fail" } });
+  same<typeof connection, ReconnectingConnection<House>>(true);
+  // It has what users know of a connection.
+  const asOne: Pick<Connection<House>, PublicNames> = connection;
+  const plain = await connect<House>("local://x", { reconnect: false });
+  same<typeof plain, Connection<House>>(true);
+  void asOne;
+  // @ts-expect-error -- no such way
+  await connect<House>("local://x", { reconnect: { whileAway: "sleep" } });
+}
+
+type PublicNames =
+  | "remote"
+  | "closed"
+  | "remoteAddress"
+  | "root"
+  | "usable"
+  | "roundTripMs"
+  | "ping"
+  | "onClose"
+  | "flushed"
+  | "stats"
+  | "close"
+  | "destroy"
+  | typeof Symbol.asyncDispose;

@@ -1,0 +1,35 @@
+import { ColloquyError, describeType } from "@colloquy/core";
+import { Backoff } from "./backoff.ts";
+import type { BackoffOptions } from "./backoff.ts";
+import { checkWhileAway } from "./proxy.ts";
+import type { WhileAway } from "./proxy.ts";
+
+/** How a connection is opened again that was lost. The waits between attempts are drawn between 0 and their bound. */
+export interface ReconnectOptions extends BackoffOptions {
+  /** What calls do while there is no connection, where they say nothing else. Default: `"wait"`. */
+  readonly whileAway?: WhileAway;
+  /** Milliseconds without a connection after which no more attempts are made. Default: Infinity. */
+  readonly giveUpAfterMs?: number;
+}
+
+/** The same, checked. */
+export interface ReconnectPolicy {
+  readonly backoff: Backoff;
+  readonly whileAway: WhileAway;
+  readonly giveUpAfterMs: number;
+}
+
+/** @throws ColloquyError `INVALID_ARGUMENT` that says what is wrong. */
+export function reconnectPolicy(given: unknown): ReconnectPolicy {
+  if (given !== true && (typeof given !== "object" || given === null))
+    throw new ColloquyError("INVALID_ARGUMENT", `reconnect is ${describeType(given)}; it takes true or an object`);
+  const {
+    whileAway = "wait",
+    giveUpAfterMs = Infinity,
+    ...backoff
+  } = (given === true ? {} : given) as ReconnectOptions;
+  checkWhileAway(whileAway);
+  if (typeof giveUpAfterMs !== "number" || !(giveUpAfterMs > 0))
+    throw new ColloquyError("INVALID_ARGUMENT", `giveUpAfterMs is ${String(giveUpAfterMs)}; it takes milliseconds`);
+  return { backoff: new Backoff(backoff), whileAway, giveUpAfterMs };
+}

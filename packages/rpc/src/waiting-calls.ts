@@ -1,0 +1,162 @@
+import { ColloquyError, rejection, timerMs } from "@colloquy/core";
+import type { Limits } from "@colloquy/core";
+import { Answer } from "./answer.ts";
+import { leftOf, refusalOf } from "./call.ts";
+import type { CallOptions, Caller, RemoteNode } from "./proxy.ts";
+import { targetRefusal } from "./refusals.ts";
+
+/** What takes calls once it is there. */
+export interface OpenCaller extends Caller {
+  readonly usable: boolean;
+}
+
+/** Something that waits for a connection. One of the two functions is called, once. */
+interface Waiting {
+  send(caller: Caller): void;
+  fail(error: ColloquyError): void;
+}
+
+/** Calls and notifications that were made while there was no connection, in their order. */
+export class WaitingCalls {
+  /** In the order of insertion. */
+  readonly #waiting = new Set<Waiting>();
+  readonly #limits: Limits;
+
+  constructor(limits: Limits) {
+    this.#limits = limits;
+  }
+
+  get size(): number {
+    return this.#waiting.size;
+  }
+
+  /** Settles as a call does. Without a connection in its time: `DEADLINE_EXCEEDED`, `CANCELLED`; with too many that wait `RESOURCE_EXHAUSTED`. */
+  call(node: RemoteNode, args: unknown[], options: CallOptions | undefined): Promise<unknown> {
+    const refusal = this.#refusalOf(node, options);
+    if (refusal !== undefined) return failed(refusal);
+    return new Answer((resolve) => {
+      const call = new WaitingCall({ node, args, options, resolve, leave: (left) => void this.#waiting.delete(left) });
+      this.#waiting.add(call);
+    });
+  }
+
+  /** `onFailure` is told where it can't be sent. */
+  notify(node: RemoteNode, args: unknown[], onFailure: (error: unknown) => void): void {
+    const refusal = this.#refusalOf(node, undefined);
+    if (refusal !== undefined) return onFailure(refusal);
+    const send = (caller: Caller): void => {
+      try {
+        caller.notify(node, args);
+      } catch (error) {
+        onFailure(error);
+      }
+    };
+    this.#waiting.add({ send, fail: onFailure });
+  }
+
+  /** Resolves when what waits now has been sent, or has failed. */
+  async passed(): Promise<void> {
+    if (this.#waiting.size === 0) return;
+    await new Promise<void>((resolve) => {
+      const done = (): void => resolve();
+      this.#waiting.add({ send: done, fail: done });
+    });
+  }
+
+  /** Sends all that waits, and what comes meanwhile. The rest stays where the connection is lost again. */
+  sendAll(caller: OpenCaller): void {
+    for (const waiting of this.#waiting) {
+      if (!caller.usable) return;
+      this.#waiting.delete(waiting);
+      waiting.send(caller);
+    }
+  }
+
+  failAll(error: ColloquyError): void {
+    for (const waiting of this.#waiting) {
+      this.#waiting.delete(waiting);
+      waiting.fail(error);
+    }
+  }
+
+  #refusalOf(node: RemoteNode, options: CallOptions | undefined): ColloquyError | undefined {
+    const { maxPendingCount, maxHopCount } = this.#limits;
+    if (this.#waiting.size >= maxPendingCount) {
+      const reason = `${maxPendingCount} calls wait for a connection to ${node.caller.remoteAddress} already (maxPendingCount)`;
+      return new ColloquyError("RESOURCE_EXHAUSTED", reason);
+    }
+    return targetRefusal(node, false) ?? (options && refusalOf(options, maxHopCount));
+  }
+}
+
+/** What a call returns that fails at once. */
+export function failed(error: ColloquyError): Promise<unknown> {
+  return new Answer((resolve) => resolve(rejection(() => error)));
+}
+
+interface WaitingCallSetup {
+  readonly node: RemoteNode;
+  readonly args: unknown[];
+  readonly options: CallOptions | undefined;
+  readonly resolve: (value: unknown) => void;
+  /** It waits no more, of its own accord. */
+  readonly leave: (call: Waiting) => void;
+}
+
+class WaitingCall implements Waiting {
+  readonly #setup: WaitingCallSetup;
+  readonly #start: number = performance.now();
+  readonly #signals: readonly AbortSignal[];
+  readonly #onAbort = (event: Event): void => this.#cancel((event.target as AbortSignal).reason);
+  readonly #timer: NodeJS.Timeout | undefined;
+  #settled = false;
+
+  constructor(setup: WaitingCallSetup) {
+    this.#setup = setup;
+    const { signal, context, timeout = Infinity } = setup.options ?? {};
+    this.#signals = [signal, context?.signal].filter((given) => given !== undefined);
+    for (const given of this.#signals) given.addEventListener("abort", this.#onAbort, { once: true });
+    const milliseconds = Math.min(timeout, leftOf(context));
+    if (milliseconds !== Infinity) this.#timer = setTimeout(() => this.#expire(milliseconds), timerMs(milliseconds));
+  }
+
+  send(caller: Caller): void {
+    this.#settle();
+    const { node, args, options, resolve } = this.#setup;
+    resolve(caller.call(node, args, options?.timeout === undefined ? options : this.#remaining(options)));
+  }
+
+  fail(error: ColloquyError): void {
+    this.#settle();
+    this.#setup.resolve(rejection(() => error.restated()));
+  }
+
+  /** The time counts from when the call was made, not from when there is a connection. */
+  #remaining(options: CallOptions): CallOptions {
+    return { ...options, timeout: Math.max(options.timeout! - (performance.now() - this.#start), 1) };
+  }
+
+  /** A busy event loop makes timers late: a connection that has come about meanwhile goes first. */
+  #expire(milliseconds: number): void {
+    setImmediate(() => {
+      const reason = `no connection for ${this.#setup.node.toString()} within ${Math.round(milliseconds)} ms`;
+      this.#leave(new ColloquyError("DEADLINE_EXCEEDED", reason));
+    });
+  }
+
+  #cancel(cause: unknown): void {
+    this.#leave(new ColloquyError("CANCELLED", `the call to ${this.#setup.node.toString()} was cancelled`, { cause }));
+  }
+
+  #leave(error: ColloquyError): void {
+    if (this.#settled) return;
+    this.#setup.leave(this);
+    this.fail(error);
+  }
+
+  #settle(): void {
+    this.#settled = true;
+    clearTimeout(this.#timer);
+    for (const signal of this.#signals) signal.removeEventListener("abort", this.#onAbort);
+  }
+}
