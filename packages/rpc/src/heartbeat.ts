@@ -43,6 +43,8 @@ export class Heartbeat implements Beating {
 
   /** What the last bytes came after lies between two looks: the ping leaves early rather than late. */
   look(): void {
+    // One may end while it is greeted.
+    if (this.#endpoint.ended) return this.stop();
     // What this side closes ends within the grace time.
     if (this.#endpoint.draining) return;
     const { receivedBytes } = this.#endpoint.stats();
