@@ -3,7 +3,7 @@ import type { BuiltinTypes, Codec, Conversion, DecodingBudget, ExtendedValue } f
 import type { Exports } from "./exports.ts";
 import { placeContext } from "./arguments.ts";
 import { CallScope } from "./call-scope.ts";
-import type { CallContext, InheritedContext } from "./context.ts";
+import type { CallContext } from "./context.ts";
 import type { AnyFunction } from "./expose.ts";
 import { isExposed, isService } from "./members.ts";
 import type { Imports } from "./imports.ts";
@@ -33,7 +33,7 @@ export interface BoundConnection extends Caller, SignalTeller {
   /** Whether a node is the peer's own: it goes home over this connection. */
   isHome(node: RemoteNode): boolean;
   /** The context of a call that came on this connection. */
-  contextOf(path: string, scope: InheritedContext): CallContext;
+  contextOf(path: string, scope: CallScope): CallContext;
 }
 
 /**

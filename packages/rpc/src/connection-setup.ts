@@ -1,4 +1,6 @@
 import type { Codec, CodecChooser, Dialect, EndpointStats, Limits, SerializerFactory, Transport } from "@colloquy/core";
+import type { Authenticate, Credentials } from "./authentication.ts";
+import type { InterceptorLists, Interceptors } from "./interceptors.ts";
 import type { MethodFailureListener } from "./silent-failures.ts";
 
 /** Counters of one connection. */
@@ -22,6 +24,9 @@ export interface ConnectionSetup {
   /** Name of the root that this side serves on all its connections. */
   readonly rootName?: string | undefined;
   readonly onMethodFailure?: MethodFailureListener | undefined;
+  readonly interceptors?: InterceptorLists | undefined;
+  readonly authenticate?: Authenticate | undefined;
+  readonly credentials?: Credentials;
 }
 
 /** Options of both sides. */
@@ -33,4 +38,6 @@ export interface PeerOptions {
   readonly dialect?: Dialect | undefined;
   /** Told of what a method of this side has thrown, with its path. The caller gets name and message only. */
   readonly onMethodFailure?: MethodFailureListener | undefined;
+  /** Functions around calls: `{ incoming: (call, next) => next() }`. One function, or several, the outermost first. */
+  readonly interceptors?: Interceptors | undefined;
 }

@@ -1,18 +1,22 @@
 import { ColloquyError, Endpoint, NO_KWARGS, toError } from "@colloquy/core";
 import type { Codec, CodecChooser, Dialect, PeerTraits } from "@colloquy/core";
 import { Answer } from "./answer.ts";
+import { entranceOf, reauthenticate } from "./authentication.ts";
 import { ReferenceBinding } from "./binding.ts";
 import type { BoundConnection } from "./binding.ts";
-import { CloseListeners } from "./close-listeners.ts";
+import { CloseListeners, withoutGoodbye } from "./close-listeners.ts";
 import type { CloseListener } from "./close-listeners.ts";
-import { Call, LimitedCall, refusalOf } from "./call.ts";
+import type { CallScope } from "./call-scope.ts";
+import { Call, LimitedCall, isLimited, refusalOf, refusalOfNode } from "./call.ts";
 import type { ConnectionSetup, ConnectionStats } from "./connection-setup.ts";
-import type { CallContext, InheritedContext } from "./context.ts";
+import type { CallContext } from "./context.ts";
 import { Exports } from "./exports.ts";
 import { Greeting } from "./greeting.ts";
 import { Imports } from "./imports.ts";
 import { Incoming } from "./incoming.ts";
-import { RemoteNode, serviceProxy } from "./proxy.ts";
+import { tagsOf } from "./metadata.ts";
+import { callThrough, notificationOf, notifyThrough } from "./outgoing-interceptors.ts";
+import { RemoteNode, leadsTo, serviceProxy } from "./proxy.ts";
 import type { CallOptions } from "./proxy.ts";
 import { Router } from "./router.ts";
 import { SilentFailures } from "./silent-failures.ts";
@@ -43,9 +47,12 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
   #destroyed = false;
   #peerRoot: string | undefined;
   readonly #silent: SilentFailures;
+  readonly #outgoing: NonNullable<ConnectionSetup["interceptors"]>["outgoing"];
 
   /** @internal */
-  constructor({ transport, codec, limits, dialect, rootName, onMethodFailure }: ConnectionSetup) {
+  constructor(setup: ConnectionSetup) {
+    const { transport, codec, limits, dialect, rootName, onMethodFailure, interceptors } = setup;
+    this.#outgoing = interceptors?.outgoing;
     this.#silent = new SilentFailures(this, onMethodFailure);
     this.#dialect = dialect;
     this.#exports = new Exports(limits.maxReferenceCount);
@@ -54,8 +61,8 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     this.#binding = new ReferenceBinding(this, this.#router, this.#exports, this.#imports, limits.maxReferenceCount);
     this.#incoming = new Incoming(this, limits, this.#router, this.#exports, this.#silent);
     this.#endpoint = new Endpoint(transport, this.#bound(codec), this.#incoming, limits);
-    this.#greeting = new Greeting(this.#endpoint, limits, rootName, this);
-    this.#incoming.wire(this.#endpoint, this.#greeting);
+    this.#greeting = new Greeting(this.#endpoint, limits, rootName, this, entranceOf(setup, this, this.#silent));
+    this.#incoming.wire(this.#endpoint, this.#greeting, interceptors?.incoming);
     // Now: what a server's factory calls waits for hello, too.
     if (dialect === "auto") this.#greeting.expect();
     else this.#greeting.skip();
@@ -74,6 +81,19 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
   /** Address of the other side. */
   get remoteAddress(): string {
     return this.#endpoint.remoteAddress;
+  }
+
+  /** What `authenticate` has made of the other side's credentials, the last that were good; undefined on a client. */
+  get identity(): unknown {
+    return this.#greeting.identity;
+  }
+
+  /**
+   * Shows new credentials, plain values, to `authenticate` of the other side, which replaces the identity. Rejects with
+   * `UNAUTHENTICATED` where it refuses them; the old identity stays. One attempt at a time, others are `RESOURCE_EXHAUSTED`.
+   */
+  async reauthenticate(credentials: unknown): Promise<void> {
+    await reauthenticate(this, credentials);
   }
 
   /** Name of the other side's root, where it serves the same one on all its connections. */
@@ -142,6 +162,12 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
 
   /** @internal */
   call(node: RemoteNode, args: unknown[], options: CallOptions | undefined): Promise<unknown> {
+    if (this.#outgoing === undefined) return this.send(node, args, options);
+    return callThrough(this.#outgoing, this, node, args, options);
+  }
+
+  /** @internal */
+  send(node: RemoteNode, args: unknown[], options: CallOptions | undefined): Promise<unknown> {
     const promise = new Answer<unknown>(takeResolve);
     const call = this.#newCall(node, taken, options);
     // It would keep the result.
@@ -155,27 +181,31 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
 
   /** @internal */
   notify(node: RemoteNode, args: unknown[]): void {
+    if (this.#outgoing === undefined) this.sendNotification(node, args, node.options);
+    else notifyThrough(this.#outgoing, this, node, args, (error) => this.#silent.onNotification(node.path, error));
+  }
+
+  /** @internal */
+  sendNotification(node: RemoteNode, args: unknown[], options: CallOptions | undefined): void {
+    const tags = tagsOf(options);
     if (!this.#incoming.extended) {
       // A plain peer, or one that may turn out as such, answers everything; nobody waits for it.
-      this.call(node, args, undefined).catch((error: unknown) => this.#silent.onNotification(node.path, error));
+      this.send(node, args, tags).catch((error: unknown) => this.#silent.onNotification(node.path, error));
       return;
     }
-    const refusal = this.#refusalOf(node, undefined) ?? this.#endpoint.notify([node.path, args, NO_KWARGS]);
+    const content = notificationOf(node.path, args, tags);
+    const refusal = this.#refusalOf(node, undefined) ?? this.#endpoint.notify(content);
     if (refusal !== undefined) this.#silent.onNotification(node.path, refusal);
   }
 
   /** @internal */
-  contextOf(path: string, { signal, deadline, hops }: InheritedContext): CallContext {
-    return { connection: this, path, signal, deadline, hops };
+  contextOf(path: string, { signal, deadline, hops, metadata, trace }: CallScope): CallContext {
+    return { connection: this, path, signal, deadline, hops, metadata, trace };
   }
 
   /** @internal */
-  isHome({ caller, reference }: RemoteNode): boolean {
-    if (caller === this) return true;
-    // Numbers of references are a connection's own; paths below a root are the same on all.
-    if (reference !== undefined) return false;
-    if (caller.connection === this) return true;
-    return this.#peerRoot !== undefined && caller.root === this.#peerRoot;
+  isHome(node: RemoteNode): boolean {
+    return leadsTo(node, this, this.#peerRoot);
   }
 
   #bound(codec: Codec | CodecChooser): Codec | CodecChooser {
@@ -189,29 +219,26 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
   }
 
   #contentOf(node: RemoteNode, args: unknown[], options: CallOptions | undefined, call: Call): unknown[] {
-    const kwargs = options?.kwargs ?? NO_KWARGS;
-    const meta = call instanceof LimitedCall && this.#incoming.extended ? call.meta : undefined;
-    return meta === undefined ? [node.path, args, kwargs] : [node.path, args, kwargs, meta];
+    const content = [node.path, args, options?.kwargs ?? NO_KWARGS];
+    if (call instanceof LimitedCall) this.#greeting.addMeta(call, content);
+    return content;
   }
 
   #newCall(node: RemoteNode, resolve: (value: unknown) => void, options: CallOptions | undefined): Call {
     const onLost = node.isReferencedFunction ? (): void => this.#silent.onFunctionCall(node.path) : undefined;
-    if (options?.timeout !== undefined || options?.signal !== undefined || options?.context !== undefined)
-      return new LimitedCall(node, resolve, onLost, options, this);
+    if (options !== undefined && isLimited(options)) return new LimitedCall(node, resolve, onLost, options, this);
     return new Call(node, resolve, onLost);
   }
 
   /** Why a call isn't even sent. */
   #refusalOf(node: RemoteNode, options: CallOptions | undefined): ColloquyError | undefined {
-    if (node.path === "")
-      return new ColloquyError("INVALID_ARGUMENT", `${node.toString()} is a service, not a function`);
-    if (node.reference?.released === true) {
-      return new ColloquyError("REFERENCE_RELEASED", `${node.toString()} was released`);
-    }
+    const refusal = refusalOfNode(node);
+    if (refusal !== undefined) return refusal;
     // What the peer still waits for may need calls back to it.
     if (this.#goneAway && !this.#endpoint.isServing)
       return new ColloquyError("UNAVAILABLE", `${this.remoteAddress} is closing and takes no new calls`);
-    return options === undefined ? undefined : refusalOf(options, this.#endpoint.limits.maxHopCount);
+    if (options === undefined) return undefined;
+    return this.#greeting.refusalOf(node, options) ?? refusalOf(options, this.#endpoint.limits.maxHopCount);
   }
 
   /** @internal */
@@ -285,17 +312,13 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
 
   /** @internal */
   onClosed(reason: ColloquyError | undefined): void {
-    const error = reason ?? this.#endWithoutGoodbye();
+    // A peer that closes in order says so before; one that has crashed doesn't. Plain peers never do.
+    const isInOrder = !this.#incoming.extended || this.#goneAway || this.#endpoint.draining || this.#destroyed;
+    const error = reason ?? (isInOrder ? undefined : withoutGoodbye(this.remoteAddress));
     this.#greeting.close();
     this.#binding.close(error);
     this.#imports.clear();
     // The callers' promises settle first: a few turns of the microtask queue.
     setImmediate(() => this.#listeners.tell(error));
-  }
-
-  /** A peer that closes in order says so before; one that has crashed doesn't. Plain peers never do. */
-  #endWithoutGoodbye(): ColloquyError | undefined {
-    if (!this.#incoming.extended || this.#goneAway || this.#endpoint.draining || this.#destroyed) return undefined;
-    return new ColloquyError("CONNECTION_LOST", `${this.remoteAddress} has ended the connection without a goodbye`);
   }
 }

@@ -3,14 +3,19 @@ import type { Endpoint, Limits } from "@colloquy/core";
 import { readMeta, tooManyHops } from "./call-meta.ts";
 import type { CallMeta } from "./call-meta.ts";
 import { CallScope } from "./call-scope.ts";
-import type { CallContext, InheritedContext } from "./context.ts";
+import type { CallContext } from "./context.ts";
 import type { Exports } from "./exports.ts";
 import { exposedFunction, isExposed } from "./members.ts";
 import type { AnyFunction } from "./expose.ts";
 import type { Exposed } from "./members.ts";
 import { bindKeywords, placeContext } from "./arguments.ts";
+import { callChecked } from "./checked-call.ts";
+import { runIncoming } from "./incoming-interceptors.ts";
+import type { IncomingCall, Interceptor } from "./interceptors.ts";
 import { isStream } from "./outgoing-stream.ts";
 import type { OutgoingStreams } from "./outgoing-streams.ts";
+import { NO_METADATA } from "./metadata.ts";
+import { PassedOn, executed } from "./passed-on.ts";
 import { joinPath, parseReferencePath } from "./path.ts";
 import { RemoteNode, nodeOf } from "./proxy.ts";
 import type { Router } from "./router.ts";
@@ -18,7 +23,7 @@ import type { SilentFailures } from "./silent-failures.ts";
 
 /** The connection that calls come on. */
 export interface DispatchHost {
-  contextOf(path: string, scope: InheritedContext): CallContext;
+  contextOf(path: string, scope: CallScope): CallContext;
 }
 
 /** A request's content once it is checked: the array that has come. */
@@ -32,6 +37,7 @@ export class Dispatcher {
   readonly #host: DispatchHost;
   /** What a method without a result answers: plain peers know no undefined. */
   emptyResult: null | undefined = null;
+  interceptors: readonly Interceptor<IncomingCall>[] | undefined;
   /** Those of the calls that asked for one; those of notifications have numbers below 0. */
   #scopes: Map<number, CallScope> | undefined;
   readonly #maxRunningCount: number;
@@ -62,7 +68,7 @@ export class Dispatcher {
   run(id: number, request: RequestContent): void {
     let result: unknown;
     try {
-      result = this.#call(id, request);
+      result = this.interceptors === undefined ? this.#call(id, request) : this.#intercept(id, request);
       if (isThenable(result)) return this.#replyLater(id, request[0], result);
     } catch (error) {
       return this.#fail(id, error);
@@ -91,7 +97,7 @@ export class Dispatcher {
       this.#endScope(id);
     };
     try {
-      const result = this.#call(id, request);
+      const result = this.interceptors === undefined ? this.#call(id, request) : this.#intercept(id, request);
       if (!isThenable(result)) return settle();
       result.then(settle, (error: unknown) => {
         settle();
@@ -117,6 +123,19 @@ export class Dispatcher {
       scope.abort.abort(reason);
     }
     this.#scopes = undefined;
+  }
+
+  /** The method starts when the last interceptor has called `next`. */
+  #intercept(id: number, [path, args, kwargs, meta]: RequestContent): Promise<unknown> {
+    const scope = this.#scopeOf(id, meta);
+    const context = this.#host.contextOf(path, scope);
+    const call: IncomingCall = { direction: "incoming", ...context, args, kwargs, notification: id < 0 };
+    const carryOut = (changed: IncomingCall): unknown => {
+      scope.metadata = changed.metadata;
+      scope.trace = changed.trace;
+      return this.#call(id, [path, [...changed.args], changed.kwargs, meta]);
+    };
+    return runIncoming(this.interceptors!, call, carryOut, (error) => this.#silent.onMethod(path, error));
   }
 
   #call(id: number, [path, args, kwargs, meta]: RequestContent): unknown {
@@ -156,6 +175,7 @@ export class Dispatcher {
     meta: unknown,
   ): unknown {
     if (hasKeys(kwargs)) bindKeywords(exposed, args, kwargs);
+    if (exposed.isChecked) return this.#invokeChecked(id, path, exposed, owner, args, meta);
     let given = args;
     if (exposed.contextPlace >= 0) {
       given = placeContext(exposed, args, this.#host.contextOf(path, this.#scopeOf(id, meta)));
@@ -168,7 +188,25 @@ export class Dispatcher {
     }
   }
 
+  /** Arguments and result pass schemas. */
+  #invokeChecked(
+    id: number,
+    path: string,
+    exposed: Exposed,
+    owner: object | undefined,
+    args: unknown[],
+    meta: unknown,
+  ): Promise<unknown> {
+    const context = exposed.contextPlace < 0 ? undefined : this.#host.contextOf(path, this.#scopeOf(id, meta));
+    const apply = (given: unknown[]): unknown =>
+      Reflect.apply(exposed.call, owner, context === undefined ? given : placeContext(exposed, given, context));
+    return callChecked(exposed.options, path, args, apply, (error) => this.#silent.onMethod(path, error));
+  }
+
+  /** That of a call with interceptors is there before its method starts. */
   #scopeOf(id: number, meta: unknown): CallScope {
+    const known = this.interceptors === undefined ? undefined : this.#scopes?.get(id);
+    if (known !== undefined) return known;
     const scope = new CallScope(readMeta(meta));
     (this.#scopes ??= new Map()).set(id, scope);
     return scope;
@@ -221,24 +259,16 @@ async function forward(
   rest: string,
   args: unknown[],
   kwargs: Record<string, unknown>,
-  context: InheritedContext,
+  context: CallScope,
 ): Promise<unknown> {
   const target = rest === "" ? node : new RemoteNode(node.caller, joinPath(node.path, rest), node.reference, false);
   try {
-    return await node.caller.call(target, args, hasKeys(kwargs) ? { kwargs, context } : { context });
+    const { metadata } = context;
+    const options = metadata === NO_METADATA ? { context } : { context, metadata };
+    return await node.caller.call(target, args, hasKeys(kwargs) ? { kwargs, ...options } : options);
   } catch (error) {
     throw new PassedOn("passed on", { cause: error });
   }
-}
-
-/** The failure of a call that was passed on to another peer: that one has said whether it ran. It is the cause. */
-class PassedOn extends Error {}
-
-/** What a method throws tells its caller that it ran, also where it is the failure of a call of its own. */
-export function executed(error: unknown): unknown {
-  if (error instanceof PassedOn) return error.cause;
-  if (!(error instanceof ColloquyError) || error.executed === "yes") return error;
-  return Object.defineProperty(error.restated(), "executed", { value: "yes", enumerable: true });
 }
 
 function hasKeys(kwargs: Record<string, unknown>): boolean {

@@ -1,4 +1,6 @@
 import { ColloquyError } from "@colloquy/core";
+import { checkCallLimits } from "./call-limits.ts";
+import { metadataOf, traceOf } from "./metadata.ts";
 import { RemoteNode, functionProxy, nodeOf } from "./proxy.ts";
 import type { CallOptions } from "./proxy.ts";
 
@@ -17,16 +19,13 @@ export function withOptions<F extends Fn>(
 export function withOptions<F extends Fn>(method: F, options: CallOptions): F;
 export function withOptions<F extends Fn>(method: F, options: CallOptions): F {
   const node = remoteNode(method, "withOptions");
-  const { timeout, signal } = options;
-  if (timeout !== undefined && !(typeof timeout === "number" && timeout >= 0)) {
-    throw new ColloquyError("INVALID_ARGUMENT", `timeout is ${String(timeout)}; it takes milliseconds`);
-  }
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new ColloquyError("INVALID_ARGUMENT", "signal is no AbortSignal");
-  }
+  checkCallLimits(options);
   const { caller, path, reference, isFunction } = node;
+  traceOf(options.trace);
+  // A copy: what the caller changes later doesn't change what was checked.
+  const metadata = options.metadata === undefined ? undefined : { metadata: metadataOf(options.metadata) };
   return functionProxy(
-    new RemoteNode(caller, path, reference, isFunction, { ...node.options, ...options }),
+    new RemoteNode(caller, path, reference, isFunction, { ...node.options, ...options, ...metadata }),
   ) as unknown as F;
 }
 
