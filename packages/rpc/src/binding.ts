@@ -59,10 +59,11 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
   }
 
   /** Adds the fallback: the last type id of the codec. The peer is plain until it has said hello. */
-  attach(codec: Codec): void {
+  attach(codec: Codec): Codec {
     codec.table.add(Object, this);
     this.#standard = new StandardTypes(codec, "plain");
     codec.setBuiltins(this);
+    return codec;
   }
 
   /** The peer has said hello: it knows the built-in types. */

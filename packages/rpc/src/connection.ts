@@ -209,13 +209,8 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
   }
 
   #bound(codec: Codec | CodecChooser): Codec | CodecChooser {
-    if (typeof codec === "function") return (firstByte) => this.#attached(codec(firstByte));
-    return this.#attached(codec);
-  }
-
-  #attached(codec: Codec): Codec {
-    this.#binding.attach(codec);
-    return codec;
+    if (typeof codec === "function") return (firstByte) => this.#binding.attach(codec(firstByte));
+    return this.#binding.attach(codec);
   }
 
   #contentOf(node: RemoteNode, args: unknown[], options: CallOptions | undefined, call: Call): unknown[] {

@@ -3,19 +3,37 @@
  *
  * @packageDocumentation
  */
+export type { Authenticate, Credentials } from "./authentication.ts";
 export { connect } from "./client.ts";
 export type { ConnectOptions } from "./client.ts";
 export { Connection } from "./connection.ts";
 export type { ConnectionStats, PeerOptions } from "./connection-setup.ts";
 export type { CallContext, CallerConnection } from "./context.ts";
 export { Service, ServiceTable, expose, service } from "./expose.ts";
+export type {
+  IncomingCall,
+  IncomingChanges,
+  InterceptedCall,
+  Interceptor,
+  Interceptors,
+  NextCall,
+  OutgoingCall,
+  OutgoingChanges,
+} from "./interceptors.ts";
 export { isService } from "./members.ts";
+export type { Metadata } from "./metadata.ts";
 export type { AnyService, ExposeDecorator, ExposeOptions, ServiceMap } from "./expose.ts";
 export type { Dialect } from "@colloquy/core";
 export { notify, withOptions } from "./options.ts";
 export { RemoteNode, nodeOf, release, sameRemote, serviceProxy } from "./proxy.ts";
 export type { CallOptions, Caller, Reference } from "./proxy.ts";
 export { serve } from "./server.ts";
+export type {
+  StandardSchemaIssue,
+  StandardSchemaProps,
+  StandardSchemaResult,
+  StandardSchemaV1,
+} from "./standard-schema.ts";
 export { SilentFailures } from "./silent-failures.ts";
 export type { MethodFailureListener } from "./silent-failures.ts";
 export type { Server, ServeOptions, ServiceFactory } from "./server.ts";

@@ -1,4 +1,4 @@
-import { NO_KWARGS } from "@colloquy/core";
+import { ColloquyError, NO_KWARGS, rejection } from "@colloquy/core";
 import { Answer } from "./answer.ts";
 import type { CallerConnection } from "./context.ts";
 import { runChain } from "./interceptors.ts";
@@ -26,10 +26,18 @@ export function callThrough(
   const call = outgoingCall(host, node, args, options, false);
   const last = (changed: OutgoingCall): Promise<unknown> =>
     host.send(node, [...changed.args], changedOptions(options, changed));
-  const answer = new Answer<unknown>((resolve) => resolve(runChain(interceptors, call, last)));
+  const answer = new Answer<unknown>((resolve) => {
+    runChain(interceptors, call, last).then(resolve, (error: unknown) => resolve(failureOf(error)));
+  });
   // Nobody has to await a call on a received function.
   if (node.isReferencedFunction) answer.catch(ignore);
   return answer;
+}
+
+/** A failure of the library has the stack of whoever awaits the call; what else an interceptor throws keeps its own. */
+async function failureOf(error: unknown): Promise<never> {
+  if (error instanceof ColloquyError) return rejection(() => error.restated());
+  throw error;
 }
 
 /** The same for a notification. */
