@@ -200,7 +200,10 @@ describe("interceptors", () => {
   test("start methods in the order of the calls as long as they don't wait", async () => {
     const shop = new Shop();
     const pass: Interceptor = (_call, next) => next();
-    const awaits: Interceptor = async (_call, next) => await next();
+    const awaits: Interceptor = async (_call, next) => {
+      const result = await next();
+      return result;
+    };
     await using link = await pair(shop, options([pass, awaits], [awaits, pass]));
     const calls = [1, 2, 3].map((n) => link.remote.add(n, 0));
     notify(link.remote.add)(4, 0);
@@ -452,7 +455,7 @@ describe("without interceptors", () => {
   });
 
   test("a call that an outgoing one fails has the stack of the caller", async () => {
-    await using link = await pair(new Shop(), options([], [async (_call, next) => await next()]));
+    await using link = await pair(new Shop(), options([], [async (_call, next) => next()]));
     async function whoCalls(): Promise<void> {
       await link.remote.throws();
     }

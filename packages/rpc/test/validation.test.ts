@@ -6,7 +6,7 @@ import { WirePeer, failureOf, newAddress, pair, until } from "./support.ts";
 function schema<T>(
   validate: (value: unknown) => StandardSchemaResult<T> | Promise<StandardSchemaResult<T>>,
 ): StandardSchemaV1<T> {
-  return { "~standard": { version: 1, vendor: "test", validate } } as StandardSchemaV1<T>;
+  return { "~standard": { version: 1, vendor: "test", validate } };
 }
 
 const number = schema<number>((value) =>
