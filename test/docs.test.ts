@@ -65,7 +65,7 @@ describe("the examples of the guides, pasted into files, run as they stand:", ()
   test.each(["guide/authentication.md", "guide/validation.md"])(
     "%s, which shows what it prints",
     async (name) => {
-      const shown = /^```\n([\s\S]*?)^```/m.exec(page(name))?.[1];
+      const shown = /^It prints\n\n```\n([\s\S]*?)^```/m.exec(page(name))?.[1];
       expect(await outputOf(name, ["main.ts"])).toBe(shown);
     },
     40_000,

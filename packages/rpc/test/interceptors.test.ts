@@ -185,7 +185,7 @@ describe("interceptors", () => {
     const handed = await link.remote.hand();
     expect(await handed()).toBe("handed");
     const heard: string[] = [];
-    await link.remote.tell((text) => heard.push(text));
+    await link.remote.tell((text) => void heard.push(text));
     await until(() => heard.length === 1);
     const items: number[] = [];
     for await (const item of link.remote.count(100)) items.push(item);
