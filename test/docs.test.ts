@@ -87,6 +87,21 @@ describe("the examples of the guides, pasted into files, run as they stand:", ()
     expect(await outputOf("guide/errors.md", ["main.ts"])).toBe(printed);
   }, 40_000);
 
+  test("interceptors", async () => {
+    const time = "incoming balance took less than 1 s\n";
+    const lines = `${time}ada of acme: 42\n${time}PERMISSION_DENIED: balance needs a tenant\n`;
+    expect(await outputOf("guide/interceptors.md", ["main.ts"])).toBe(lines);
+  }, 40_000);
+
+  test.each(["guide/authentication.md", "guide/validation.md"])(
+    "%s, which shows what it prints",
+    async (name) => {
+      const shown = /^It prints\n\n```\n([\s\S]*?)^```/m.exec(page(name))?.[1];
+      expect(await outputOf(name, ["main.ts"])).toBe(shown);
+    },
+    40_000,
+  );
+
   test("a launched process", async () => {
     expect(await outputOf("guide/processes.md", ["adder.ts", "main.ts"])).toBe("3\n");
   }, 40_000);

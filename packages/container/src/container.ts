@@ -2,7 +2,16 @@ import { randomUUID } from "node:crypto";
 import { ColloquyError, JsonCodec, factoriesOf, quoted, resolveLimits, warn } from "@colloquy/core";
 import type { CodecOption, ErrorPolicy, Limits, SerializerFactory, TlsOptions } from "@colloquy/core";
 import { RemoteNode, connect, expose, serve, service, serviceProxy } from "@colloquy/rpc";
-import type { Connection, Dialect, MethodFailureListener, Remote, Server } from "@colloquy/rpc";
+import type {
+  Authenticate,
+  Connection,
+  Credentials,
+  Dialect,
+  Interceptors,
+  MethodFailureListener,
+  Remote,
+  Server,
+} from "@colloquy/rpc";
 import { parseAgentAddress } from "./address.ts";
 import { Agent, settledWithin } from "./agent.ts";
 import type { AgentHome, OpenOptions, SpawnOptions, TaskFailureListener } from "./agent.ts";
@@ -31,6 +40,12 @@ export interface ContainerOptions {
   readonly onMethodFailure?: MethodFailureListener | undefined;
   /** What leaves with errors, and the classes of those that come: as with `serve` and `connect`. */
   readonly errors?: ErrorPolicy | undefined;
+  /** Functions around the calls of all connections: those of other containers, and those to them. */
+  readonly interceptors?: Interceptors | undefined;
+  /** Says who another container is that connects to this one: as in `serve`. */
+  readonly authenticate?: Authenticate | undefined;
+  /** What this container shows to those that it connects to: as in `connect`. */
+  readonly credentials?: Credentials;
   /** Takes what a task of an agent throws. Default: a warning of the process. */
   readonly onTaskFailure?: TaskFailureListener | undefined;
 }
@@ -238,12 +253,13 @@ async function setUp(address: string, options: ContainerOptions): Promise<Contai
   const root = service({ validate_aid: expose((id: unknown) => className(agents, id)), agents });
   const rootName = randomUUID();
   const extraSerializers = [dateSerializer, ...factoriesOf(options.extraSerializers)];
-  const { codec = JsonCodec, tls, limits, dialect, onMethodFailure, errors } = options;
+  const { codec = JsonCodec, tls, limits, dialect, onMethodFailure, interceptors, errors } = options;
   const ownCodec = codec === "auto" ? JsonCodec : codec;
-  const common = { extraSerializers, tls, limits, dialect, rootName, onMethodFailure, errors };
-  const server = await serve(address, root, { ...common, codec, advertise: options.advertise });
+  const common = { extraSerializers, tls, limits, dialect, rootName, onMethodFailure, interceptors, errors };
+  const { authenticate, credentials, advertise } = options;
+  const server = await serve(address, root, { ...common, codec, advertise, authenticate });
   const remotes = new RemoteContainers((base, open) =>
-    connect(base, { ...common, codec: ownCodec, service: root, ...open }),
+    connect(base, { ...common, codec: ownCodec, service: root, credentials, ...open }),
   );
   const clock = options.clock ?? new SystemClock({ signal: end.signal });
   const graceMs = resolveLimits(limits).closeGraceMs;

@@ -497,3 +497,25 @@ describe("after shutdown", () => {
     expect(await failureOf(here.connect(agent.address, { timeout: Infinity }))).toBeInstanceOf(ColloquyError);
   });
 });
+
+describe("containers with interceptors and credentials", () => {
+  it("let those in that they know, and stand around calls of agents", async () => {
+    const paths: string[] = [];
+    const there = await newContainer(newAddress(), {
+      authenticate: (credentials) => credentials === "sesame" && { name: "here" },
+      interceptors: {
+        incoming: (call, next) => {
+          paths.push(`${call.path} by ${JSON.stringify(call.connection.identity)}`);
+          return next();
+        },
+      },
+    });
+    const agent = await there.spawn(new Echo());
+    const here = await newContainer(newAddress(), { credentials: "sesame" });
+    const proxy = await here.connect<Echo>(agent.address);
+    expect(await proxy.echo(1)).toBe(1);
+    expect(paths).toEqual(['validate_aid by {"name":"here"}', 'agents/0/echo by {"name":"here"}']);
+    const stranger = await newContainer();
+    expect(await failureOf(stranger.connect(agent.address))).toMatchObject({ code: "UNAUTHENTICATED" });
+  });
+});

@@ -32,6 +32,8 @@ export interface Hello {
   readonly shapes: number;
   /** Name of the root that this side serves on all its connections: a proxy from one of them goes home over another. */
   readonly root?: string;
+  /** What the client shows to be let in: a plain value, as its server's `authenticate` takes it. */
+  readonly auth?: unknown;
 }
 
 /** This side's hello. `serializers` are those that the user has added. */

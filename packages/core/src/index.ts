@@ -23,6 +23,7 @@ export {
   RemoteError,
   SerializationError,
   describeType,
+  formatPlace,
   quoted,
   toError,
 } from "./errors.ts";

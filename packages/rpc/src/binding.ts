@@ -4,7 +4,7 @@ import type { Exports } from "./exports.ts";
 import { placeContext } from "./arguments.ts";
 import { Answer } from "./answer.ts";
 import { CallScope } from "./call-scope.ts";
-import type { CallContext, InheritedContext } from "./context.ts";
+import type { CallContext } from "./context.ts";
 import type { AnyFunction } from "./expose.ts";
 import { isExposed, isService } from "./members.ts";
 import type { Imports } from "./imports.ts";
@@ -39,7 +39,7 @@ export interface BoundConnection extends Caller, SignalTeller {
   /** Whether a node is the peer's own: it goes home over this connection. */
   isHome(node: RemoteNode): boolean;
   /** The context of a call that came on this connection. */
-  contextOf(path: string, scope: InheritedContext): CallContext;
+  contextOf(path: string, scope: CallScope): CallContext;
 }
 
 /**
@@ -81,10 +81,11 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
   }
 
   /** Adds the fallback: the last type id of the codec. The peer is plain until it has said hello. */
-  attach(codec: Codec): void {
+  attach(codec: Codec): Codec {
     codec.table.add(Object, this);
     this.#standard = new StandardTypes(codec, "plain");
     codec.setBuiltins(this);
+    return codec;
   }
 
   /** The peer has said hello: it knows the built-in types. */

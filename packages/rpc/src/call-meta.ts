@@ -6,6 +6,10 @@ export interface CallMeta {
   readonly deadline?: number | undefined;
   /** Calls that this one is made for, one within another. */
   readonly hops?: number | undefined;
+  /** Metadata, not checked yet. */
+  readonly data?: unknown;
+  /** A W3C `traceparent`. */
+  readonly trace?: unknown;
 }
 
 const NOTHING: CallMeta = {};
@@ -13,10 +17,12 @@ const NOTHING: CallMeta = {};
 /** What is malformed is left out. */
 export function readMeta(meta: unknown): CallMeta {
   if (!isMap(meta)) return NOTHING;
-  const { deadline, hops } = meta;
+  const { deadline, hops, data, trace } = meta;
   return {
     deadline: typeof deadline === "number" && deadline >= 0 ? deadline : undefined,
     hops: typeof hops === "number" && Number.isSafeInteger(hops) && hops > 0 ? hops : undefined,
+    data,
+    trace,
   };
 }
 

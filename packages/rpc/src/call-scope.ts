@@ -1,5 +1,7 @@
 import { ColloquyError, timerMs } from "@colloquy/core";
 import type { CallMeta } from "./call-meta.ts";
+import { isTrace, metadataOf } from "./metadata.ts";
+import type { Metadata } from "./metadata.ts";
 
 /** The caller leaves first: what a method throws as its signal aborts would pass for an answer in time. */
 const GRACE_MS = 10;
@@ -12,10 +14,16 @@ export class CallScope {
   /** Time of `performance.now()` until which the caller waits. */
   readonly deadline: number | undefined;
   readonly hops: number;
+  /** Interceptors may change them before the method runs. */
+  metadata: Metadata;
+  trace: string | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor({ deadline, hops = 0 }: CallMeta) {
+  /** @throws ColloquyError `INVALID_ARGUMENT` for metadata that are malformed or over the limits. A malformed trace is left out. */
+  constructor({ deadline, hops = 0, data, trace }: CallMeta) {
     this.hops = hops;
+    this.metadata = metadataOf(data);
+    this.trace = isTrace(trace) ? trace : undefined;
     this.deadline = deadline === undefined ? undefined : performance.now() + deadline;
     if (deadline === undefined) return;
     this.#timer = setTimeout(() => this.cancel(), timerMs(deadline + GRACE_MS)).unref();

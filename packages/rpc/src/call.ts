@@ -2,6 +2,8 @@ import { ColloquyError, SerializationError, quoted, readException, rejection, ti
 import type { ErrorRules, PendingCall } from "@colloquy/core";
 import { tooManyHops } from "./call-meta.ts";
 import type { InheritedContext } from "./context.ts";
+import { metaOf } from "./metadata.ts";
+import type { Metadata } from "./metadata.ts";
 import type { CallOptions, RemoteNode } from "./proxy.ts";
 
 /**
@@ -74,16 +76,33 @@ export interface SentMeta {
   readonly deadline?: number;
   readonly hops?: number;
   readonly idempotent?: true;
+  readonly data?: Metadata;
+  readonly trace?: string;
 }
 
-/** A call with a time limit or a signal, of its own or of the call that it is made for. */
+/** True for a call that can end before its answer, or that tells the other side of itself: it takes a `LimitedCall`. */
+export function isLimited({ timeout, signal, context, metadata, trace, idempotent }: CallOptions): boolean {
+  return (
+    idempotent === true ||
+    timeout !== undefined ||
+    signal !== undefined ||
+    context !== undefined ||
+    metadata !== undefined ||
+    trace !== undefined
+  );
+}
+
+/**
+ * A call with a time limit or a signal, of its own or of the call that it is made for, or with something to tell beside its
+ * arguments.
+ */
 export class LimitedCall extends Call {
   readonly #host: LimitedCallHost;
   readonly #signals: readonly AbortSignal[];
   readonly #onAbort = (event: Event): void => this.#cancel((event.target as AbortSignal).reason);
   readonly #timeout: number;
   readonly #hops: number;
-  readonly #idempotent: boolean;
+  readonly #tags: Pick<SentMeta, "data" | "trace" | "idempotent"> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #start = 0;
   #settled = false;
@@ -92,14 +111,15 @@ export class LimitedCall extends Call {
     node: RemoteNode,
     resolve: (value: unknown) => void,
     onLost: LostListener | undefined,
-    { timeout = Infinity, signal, context, idempotent = false }: CallOptions,
+    { timeout = Infinity, signal, context, metadata, trace, idempotent = false }: CallOptions,
     host: LimitedCallHost,
   ) {
     super(node, resolve, onLost);
     this.#host = host;
     this.#timeout = Math.min(timeout, leftOf(context));
     this.#hops = context === undefined ? 0 : context.hops + 1;
-    this.#idempotent = idempotent;
+    const tags = metaOf({ metadata, trace: trace ?? context?.trace });
+    this.#tags = idempotent ? { ...tags, idempotent } : tags;
     this.#signals = [signal, context?.signal].filter((given) => given !== undefined);
     for (const given of this.#signals) given.addEventListener("abort", this.#onAbort, { once: true });
     // The time counts from when the request leaves, at the end of this turn: work until then is no delay of the peer's.
@@ -108,16 +128,24 @@ export class LimitedCall extends Call {
 
   /** For a peer that said hello. The time that is left is that of when it is encoded. */
   get meta(): SentMeta | undefined {
-    const idempotent = this.#idempotent ? { idempotent: true as const } : undefined;
-    const hops = this.#hops > 0 ? { hops: this.#hops, ...idempotent } : idempotent;
-    if (this.#timeout === Infinity) return hops;
+    const rest = this.#hops > 0 ? { hops: this.#hops, ...this.#tags } : this.#tags;
+    if (this.#timeout === Infinity) return rest;
     const left = (): number => Math.max(0, Math.ceil(this.#leftMs));
     return {
       get deadline() {
         return left();
       },
-      ...hops,
+      ...rest,
     };
+  }
+
+  /** What a plain peer can't be told, and the callee may need. */
+  get metadata(): Metadata | undefined {
+    return this.#tags?.data;
+  }
+
+  get settled(): boolean {
+    return this.#settled;
   }
 
   get #leftMs(): number {
@@ -186,11 +214,6 @@ export class LimitedCall extends Call {
     for (const signal of this.#signals) signal.removeEventListener("abort", this.#onAbort);
     return true;
   }
-}
-
-/** True for a call that can end before its answer, or that tells the other side of itself. */
-export function isLimited({ timeout, signal, context, idempotent }: CallOptions): boolean {
-  return timeout !== undefined || signal !== undefined || context !== undefined || idempotent === true;
 }
 
 /** Why a call with these options isn't even sent. */

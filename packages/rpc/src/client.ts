@@ -7,9 +7,12 @@ import {
   resolveLimits,
 } from "@colloquy/core";
 import type { CodecClass, ConnectOptions as TransportConnectOptions } from "@colloquy/core";
+import { checkDialect } from "./authentication.ts";
+import type { Credentials } from "./authentication.ts";
 import { checkFallback } from "./binding.ts";
 import { Connection } from "./connection.ts";
 import type { ConnectionOwner, PeerOptions } from "./connection-setup.ts";
+import { interceptorLists } from "./interceptors.ts";
 import { reconnectPolicy } from "./reconnect-options.ts";
 import type { ReconnectOptions } from "./reconnect-options.ts";
 import { ReconnectingConnection } from "./reconnecting.ts";
@@ -22,6 +25,8 @@ export interface ConnectOptions extends TransportConnectOptions, PeerOptions {
   /** Name of `service`, where this side serves the same one on other connections: a `randomUUID()`. */
   readonly rootName?: string | undefined;
   readonly reconnect?: false | undefined;
+  /** What the server's `authenticate` gets: plain values, 32,768 bytes at most, or a function that gets them, or a promise of them. */
+  readonly credentials?: Credentials;
 }
 
 export interface ReconnectingConnectOptions extends Omit<ConnectOptions, "reconnect"> {
@@ -39,8 +44,10 @@ async function open<T extends object>(
   const errors = resolveErrors(options.errors);
   const codec = connectingCodec(options.codec, options.extraSerializers);
   checkFallback(codec);
+  const { dialect = "auto", rootName, signal, onMethodFailure, traceReferences, credentials } = options;
+  checkDialect("credentials", credentials, dialect);
+  const interceptors = interceptorLists(options.interceptors);
   const transport = await connectTransport(address, options);
-  const { dialect = "auto", rootName, signal, onMethodFailure, traceReferences } = options;
   const connection = new Connection<T>({
     transport,
     codec,
@@ -51,6 +58,8 @@ async function open<T extends object>(
     traceReferences,
     errors,
     owner,
+    interceptors,
+    credentials,
   });
   const abort = (): void => connection.destroy();
   signal?.addEventListener("abort", abort, { once: true });
@@ -72,7 +81,8 @@ async function open<T extends object>(
 /**
  * Connects to a server. `T` is the server's root service, or an interface of it.
  *
- * Rejects with `INVALID_ARGUMENT`, `UNAVAILABLE`, `CANCELLED`, and `PROTOCOL_ERROR` where the two sides don't fit.
+ * Rejects with `INVALID_ARGUMENT`, `UNAVAILABLE`, `CANCELLED`, `PROTOCOL_ERROR` where the two sides don't fit, and `UNAUTHENTICATED`
+ * where the server refuses the credentials.
  */
 export function connect<T extends object = object>(
   address: string,

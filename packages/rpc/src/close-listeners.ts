@@ -1,4 +1,4 @@
-import type { ColloquyError } from "@colloquy/core";
+import { ColloquyError } from "@colloquy/core";
 import { guard } from "./guard.ts";
 
 /** Told of the end of a connection: with the error that ended it, or undefined. */
@@ -36,4 +36,9 @@ export class CloseListeners {
     this.#listeners = undefined;
     for (const listener of listeners) guard("a listener of onClose", () => listener(error));
   }
+}
+
+/** What a connection has ended with whose peer hadn't said that it closes. */
+export function withoutGoodbye(remoteAddress: string): ColloquyError {
+  return new ColloquyError("CONNECTION_LOST", `${remoteAddress} has ended the connection without a goodbye`);
 }

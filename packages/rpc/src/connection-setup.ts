@@ -10,6 +10,8 @@ import type {
   Transport,
 } from "@colloquy/core";
 import type { Caller } from "./proxy.ts";
+import type { Authenticate, Credentials } from "./authentication.ts";
+import type { InterceptorLists, Interceptors } from "./interceptors.ts";
 import type { MethodFailureListener } from "./silent-failures.ts";
 
 /** Counters of one connection. */
@@ -43,6 +45,9 @@ export interface ConnectionSetup {
   readonly errors?: ErrorRules | undefined;
   /** Gets the calls of proxies that a path alone leads to. Default: the connection itself. */
   readonly owner?: ConnectionOwner | undefined;
+  readonly interceptors?: InterceptorLists | undefined;
+  readonly authenticate?: Authenticate | undefined;
+  readonly credentials?: Credentials;
 }
 
 /** Options of both sides. */
@@ -58,4 +63,6 @@ export interface PeerOptions {
   readonly traceReferences?: boolean | undefined;
   /** What leaves with the errors of this side, and the classes of those that come. Default: `{ allow: "message" }`. */
   readonly errors?: ErrorPolicy | undefined;
+  /** Functions around calls: `{ incoming: (call, next) => next() }`. One function, or several, the outermost first. */
+  readonly interceptors?: Interceptors | undefined;
 }

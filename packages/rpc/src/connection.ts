@@ -1,20 +1,24 @@
 import { ColloquyError, Endpoint, NO_KWARGS, toError } from "@colloquy/core";
 import type { Dialect, PeerTraits } from "@colloquy/core";
 import { Answer } from "./answer.ts";
+import { entranceOf, reauthenticate } from "./authentication.ts";
 import { ReferenceBinding } from "./binding.ts";
 import type { BoundConnection } from "./binding.ts";
-import { CloseListeners } from "./close-listeners.ts";
+import { CloseListeners, withoutGoodbye } from "./close-listeners.ts";
 import type { CloseListener } from "./close-listeners.ts";
+import type { CallScope } from "./call-scope.ts";
 import { Call, LimitedCall, isLimited } from "./call.ts";
 import type { ConnectionOwner, ConnectionSetup, ConnectionStats } from "./connection-setup.ts";
-import type { CallContext, InheritedContext } from "./context.ts";
+import type { CallContext } from "./context.ts";
 import { Exports } from "./exports.ts";
 import type { HeldReference } from "./exports.ts";
 import { Greeting } from "./greeting.ts";
 import { Heartbeat, pingOf } from "./heartbeat.ts";
 import { Imports } from "./imports.ts";
 import { Incoming } from "./incoming.ts";
-import { RemoteNode, serviceProxy } from "./proxy.ts";
+import { tagsOf } from "./metadata.ts";
+import { callThrough, notificationOf, notifyThrough } from "./outgoing-interceptors.ts";
+import { RemoteNode, leadsTo, serviceProxy } from "./proxy.ts";
 import type { CallOptions, Caller } from "./proxy.ts";
 import { optionsRefusal, targetRefusal } from "./refusals.ts";
 import { Router } from "./router.ts";
@@ -49,12 +53,14 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
   /** @internal */
   readonly rootCaller: Caller;
   readonly #owner: ConnectionOwner | undefined;
+  readonly #outgoing: NonNullable<ConnectionSetup["interceptors"]>["outgoing"];
   /** For peers that said hello. */
   #heartbeat: Heartbeat | undefined;
 
   /** @internal */
   constructor(setup: ConnectionSetup) {
-    const { transport, codec, limits, dialect, rootName, onMethodFailure } = setup;
+    const { transport, codec, limits, dialect, rootName, onMethodFailure, interceptors } = setup;
+    this.#outgoing = interceptors?.outgoing;
     this.#owner = setup.owner;
     this.rootCaller = setup.owner ?? this;
     this.#silent = new SilentFailures(this, onMethodFailure, setup.errors);
@@ -67,8 +73,8 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     const { results } = this.#incoming;
     this.#binding = new ReferenceBinding(this, this.#router, this.#exports, this.#imports, maxReferenceCount, results);
     this.#endpoint = new Endpoint(transport, this.#binding.bound(codec), this.#incoming, limits);
-    this.#greeting = new Greeting(this.#endpoint, limits, rootName, this);
-    this.#incoming.wire(this.#endpoint, this.#greeting);
+    this.#greeting = new Greeting(this.#endpoint, limits, rootName, this, entranceOf(setup, this, this.#silent));
+    this.#incoming.wire(this.#endpoint, this.#greeting, interceptors?.incoming);
     // Now: what a server's factory calls waits for hello, too.
     if (dialect === "auto") this.#greeting.expect();
     else this.#greeting.skip();
@@ -87,6 +93,19 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
   /** Address of the other side. */
   get remoteAddress(): string {
     return this.#endpoint.remoteAddress;
+  }
+
+  /** What `authenticate` has made of the other side's credentials, the last that were good; undefined on a client. */
+  get identity(): unknown {
+    return this.#greeting.identity;
+  }
+
+  /**
+   * Shows new credentials, plain values, to `authenticate` of the other side, which replaces the identity. Rejects with
+   * `UNAUTHENTICATED` where it refuses them; the old identity stays. One attempt at a time, others are `RESOURCE_EXHAUSTED`.
+   */
+  async reauthenticate(credentials: unknown): Promise<void> {
+    await reauthenticate(this, credentials);
   }
 
   /** Name of the other side's root, where it serves the same one on all its connections. */
@@ -174,6 +193,12 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
 
   /** @internal */
   call(node: RemoteNode, args: unknown[], options: CallOptions | undefined): Promise<unknown> {
+    if (this.#outgoing === undefined) return this.send(node, args, options);
+    return callThrough(this.#outgoing, this, node, args, options);
+  }
+
+  /** @internal */
+  send(node: RemoteNode, args: unknown[], options: CallOptions | undefined): Promise<unknown> {
     const promise = new Answer<unknown>(takeResolve);
     const call = this.#newCall(node, taken, options);
     promise.call = call;
@@ -188,33 +213,37 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
 
   /** @internal */
   notify(node: RemoteNode, args: unknown[]): void {
+    if (this.#outgoing === undefined) this.sendNotification(node, args, node.options);
+    else notifyThrough(this.#outgoing, this, node, args, (error) => this.#silent.onNotification(node.path, error));
+  }
+
+  /** @internal */
+  sendNotification(node: RemoteNode, args: unknown[], options: CallOptions | undefined): void {
+    const tags = tagsOf(options);
     if (!this.#incoming.extended) {
       // A plain peer, or one that may turn out as such, answers everything; nobody waits for it.
-      this.call(node, args, undefined).catch((error: unknown) => this.#silent.onNotification(node.path, error));
+      this.send(node, args, tags).catch((error: unknown) => this.#silent.onNotification(node.path, error));
       return;
     }
-    const refusal = this.#refusalOf(node, undefined) ?? this.#endpoint.notify([node.path, args, NO_KWARGS]);
+    const content = notificationOf(node.path, args, tags);
+    const refusal = this.#refusalOf(node, undefined) ?? this.#endpoint.notify(content);
     if (refusal !== undefined) this.#silent.onNotification(node.path, refusal);
   }
 
   /** @internal */
-  contextOf(path: string, { signal, deadline, hops }: InheritedContext): CallContext {
-    return { connection: this, path, signal, deadline, hops };
+  contextOf(path: string, { signal, deadline, hops, metadata, trace }: CallScope): CallContext {
+    return { connection: this, path, signal, deadline, hops, metadata, trace };
   }
 
   /** @internal */
-  isHome({ caller, reference }: RemoteNode): boolean {
-    if (caller === this) return true;
-    // Numbers of references are a connection's own; paths below a root are the same on all.
-    if (reference !== undefined) return false;
-    if (caller.connection === this) return true;
-    return this.#peerRoot !== undefined && caller.root === this.#peerRoot;
+  isHome(node: RemoteNode): boolean {
+    return leadsTo(node, this, this.#peerRoot);
   }
 
   #contentOf(node: RemoteNode, args: unknown[], options: CallOptions | undefined, call: Call): unknown[] {
-    const kwargs = options?.kwargs ?? NO_KWARGS;
-    const meta = call instanceof LimitedCall && this.#incoming.extended ? call.meta : undefined;
-    return meta === undefined ? [node.path, args, kwargs] : [node.path, args, kwargs, meta];
+    const content = [node.path, args, options?.kwargs ?? NO_KWARGS];
+    if (call instanceof LimitedCall) this.#greeting.addMeta(call, content);
+    return content;
   }
 
   #newCall(node: RemoteNode, resolve: (value: unknown) => void, options: CallOptions | undefined): Call {
@@ -231,11 +260,10 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     if (this.#goneAway && !this.#endpoint.isServing)
       return new ColloquyError("UNAVAILABLE", `${this.remoteAddress} is closing and takes no new calls`);
     if (options === undefined) return undefined;
-    return optionsRefusal(
-      options,
-      node,
-      this.#greeting.done && !this.#incoming.extended,
-      this.#endpoint.limits.maxHopCount,
+    const isPlain = this.#greeting.done && !this.#incoming.extended;
+    return (
+      this.#greeting.refusalOf(node, options) ??
+      optionsRefusal(options, node, isPlain, this.#endpoint.limits.maxHopCount)
     );
   }
 
@@ -317,18 +345,14 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
 
   /** @internal */
   onClosed(reason: ColloquyError | undefined): void {
-    const error = reason ?? this.#endWithoutGoodbye();
+    // A peer that closes in order says so before; one that has crashed doesn't. Plain peers never do.
+    const isInOrder = !this.#incoming.extended || this.#goneAway || this.#endpoint.draining || this.#destroyed;
+    const error = reason ?? (isInOrder ? undefined : withoutGoodbye(this.remoteAddress));
     this.#greeting.close();
     this.#heartbeat?.stop();
     this.#binding.close(error);
     this.#imports.clear();
     // The callers' promises settle first: a few turns of the microtask queue.
     setImmediate(() => this.#listeners.tell(error));
-  }
-
-  /** A peer that closes in order says so before; one that has crashed doesn't. Plain peers never do. */
-  #endWithoutGoodbye(): ColloquyError | undefined {
-    if (!this.#incoming.extended || this.#goneAway || this.#endpoint.draining || this.#destroyed) return undefined;
-    return new ColloquyError("CONNECTION_LOST", `${this.remoteAddress} has ended the connection without a goodbye`);
   }
 }

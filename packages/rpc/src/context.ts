@@ -1,9 +1,12 @@
 import type { ColloquyError } from "@colloquy/core";
 import type { CloseListener } from "./close-listeners.ts";
+import type { Metadata } from "./metadata.ts";
 
 /** The connection of a call, as its callee sees it: a `Connection`. */
 export interface CallerConnection {
   readonly remoteAddress: string;
+  /** What `authenticate` of this side has made of the caller's credentials; undefined where nobody had to show any. */
+  readonly identity: unknown;
   /** The root service of the caller's side, a `Remote`. */
   readonly remote: object;
   readonly closed: Promise<ColloquyError | undefined>;
@@ -19,6 +22,8 @@ export interface InheritedContext {
   readonly deadline: number | undefined;
   /** Calls that this one is made for, one within another: 0 for one that is made by itself. */
   readonly hops: number;
+  /** W3C `traceparent` of the caller, where it has told one. */
+  readonly trace?: string | undefined;
 }
 
 /** What a method exposed with `context: true` gets as its last argument. */
@@ -27,4 +32,7 @@ export interface CallContext extends InheritedContext {
   readonly connection: CallerConnection;
   /** The path that was called. */
   readonly path: string;
+  /** What the caller has told beside the arguments: frozen, and empty where that is nothing. Calls don't inherit it. */
+  readonly metadata: Metadata;
+  readonly trace: string | undefined;
 }

@@ -15,6 +15,8 @@ export interface ControlActions {
   /** Takes the definition of a shape. False: it is malformed, or there are none here. */
   shape(id: unknown, keys: unknown): boolean;
   stats(): object;
+  /** Answers request `id` once the credentials are checked. */
+  authenticate(id: number, credentials: unknown): void;
   /** Answers request `id` with items of a stream. */
   pull(id: number, stream: number, maxCount: number, maxBytes: number): void;
 }
@@ -41,6 +43,8 @@ export function answerControl(id: number, [path, args]: RequestContent, actions:
         throw new ColloquyError("INVALID_ARGUMENT", "$/pull takes a reference and numbers of items and bytes");
       return actions.pull(id, stream, maxCount, maxBytes);
     }
+    case "$/auth":
+      return actions.authenticate(id, args[0]);
     case "$/hello":
       throw new ColloquyError("PROTOCOL_ERROR", "hello comes first on a connection, and once");
     default:

@@ -3,7 +3,7 @@ import type { Endpoint } from "@colloquy/core";
 import { readMeta, tooManyHops } from "./call-meta.ts";
 import type { CallMeta } from "./call-meta.ts";
 import { CallScope } from "./call-scope.ts";
-import type { CallContext, InheritedContext } from "./context.ts";
+import type { CallContext } from "./context.ts";
 import type { Exports } from "./exports.ts";
 import { exposedFunction, isExposed, isService } from "./members.ts";
 import type { AnyFunction } from "./expose.ts";
@@ -17,12 +17,17 @@ import { RemoteNode, childAt, nodeOf } from "./proxy.ts";
 import type { RequestContent } from "./request-content.ts";
 import { replaceResults } from "./recent-results.ts";
 import type { RecentResults, ResultReference } from "./recent-results.ts";
+import { callChecked } from "./checked-call.ts";
+import { runIncoming } from "./incoming-interceptors.ts";
+import type { IncomingCall, Interceptor } from "./interceptors.ts";
+import { NO_METADATA } from "./metadata.ts";
+import { PassedOn, executed } from "./passed-on.ts";
 import type { Router } from "./router.ts";
 import type { SilentFailures } from "./silent-failures.ts";
 
 /** The connection that calls come on. */
 export interface DispatchHost {
-  contextOf(path: string, scope: InheritedContext): CallContext;
+  contextOf(path: string, scope: CallScope): CallContext;
 }
 
 /** Carries out the requests of one connection: path to function, function to answer. */
@@ -33,6 +38,7 @@ export class Dispatcher {
   readonly #host: DispatchHost;
   /** What a method without a result answers: plain peers know no undefined. */
   emptyResult: null | undefined = null;
+  interceptors: readonly Interceptor<IncomingCall>[] | undefined;
   /** Those of the calls that asked for one; those of notifications have numbers below 0. */
   #scopes: Map<number, CallScope> | undefined;
   readonly #maxRunningCount: number;
@@ -67,7 +73,7 @@ export class Dispatcher {
     if (this.#results.wanted) return this.#runWithResults(id, request);
     let result: unknown;
     try {
-      result = this.#call(id, request);
+      result = this.interceptors === undefined ? this.#call(id, request) : this.#intercept(id, request);
       if (isThenable(result)) return this.#replyLater(id, request[0], result);
     } catch (error) {
       return this.#fail(id, error);
@@ -129,7 +135,7 @@ export class Dispatcher {
       this.#endScope(id);
     };
     try {
-      const result = this.#call(id, request);
+      const result = this.interceptors === undefined ? this.#call(id, request) : this.#intercept(id, request);
       if (!isThenable(result)) return settle();
       result.then(settle, (error: unknown) => {
         settle();
@@ -155,6 +161,19 @@ export class Dispatcher {
       scope.abort.abort(reason);
     }
     this.#scopes = undefined;
+  }
+
+  /** The method starts when the last interceptor has called `next`. */
+  #intercept(id: number, [path, args, kwargs, meta]: RequestContent): Promise<unknown> {
+    const scope = this.#scopeOf(id, meta);
+    const context = this.#host.contextOf(path, scope);
+    const call: IncomingCall = { direction: "incoming", ...context, args, kwargs, notification: id < 0 };
+    const carryOut = (changed: IncomingCall): unknown => {
+      scope.metadata = changed.metadata;
+      scope.trace = changed.trace;
+      return this.#call(id, [path, [...changed.args], changed.kwargs, meta]);
+    };
+    return runIncoming(this.interceptors!, call, carryOut, (error) => this.#silent.onMethod(path, error));
   }
 
   #call(id: number, request: RequestContent): unknown {
@@ -218,6 +237,7 @@ export class Dispatcher {
     const kwargs = request[2];
     if (request.length > 3) checkIdempotence(exposed, path, request[3]);
     if (hasKeys(kwargs)) bindKeywords(exposed, args, kwargs);
+    if (exposed.isChecked) return this.#invokeChecked(id, exposed, owner, request);
     let given = args;
     if (exposed.contextPlace >= 0) {
       given = placeContext(exposed, args, this.#host.contextOf(path, this.#scopeOf(id, request[3])));
@@ -229,7 +249,23 @@ export class Dispatcher {
     }
   }
 
+  /** Arguments and result pass schemas. */
+  #invokeChecked(
+    id: number,
+    exposed: Exposed,
+    owner: object | undefined,
+    [path, args, , meta]: RequestContent,
+  ): Promise<unknown> {
+    const context = exposed.contextPlace < 0 ? undefined : this.#host.contextOf(path, this.#scopeOf(id, meta));
+    const apply = (given: unknown[]): unknown =>
+      Reflect.apply(exposed.call, owner, context === undefined ? given : placeContext(exposed, given, context));
+    return callChecked(exposed.options, path, args, apply, (error) => this.#silent.onMethod(path, error));
+  }
+
+  /** That of a call with interceptors is there before its method starts. */
   #scopeOf(id: number, meta: unknown): CallScope {
+    const known = this.interceptors === undefined ? undefined : this.#scopes?.get(id);
+    if (known !== undefined) return known;
     const scope = new CallScope(readMeta(meta));
     (this.#scopes ??= new Map()).set(id, scope);
     return scope;
@@ -264,29 +300,21 @@ async function forward(
   node: RemoteNode,
   rest: string,
   [, args, kwargs, meta]: RequestContent,
-  context: InheritedContext,
+  context: CallScope,
 ): Promise<unknown> {
   const idempotent = isStatedIdempotent(meta);
   const target = rest === "" ? node : new RemoteNode(node.caller, joinPath(node.path, rest), node.reference, false);
   try {
+    const { metadata } = context;
     return await node.caller.call(target, args, {
       context,
+      ...(metadata !== NO_METADATA && { metadata }),
       ...(hasKeys(kwargs) && { kwargs }),
       ...(idempotent && { idempotent }),
     });
   } catch (error) {
     throw new PassedOn("passed on", { cause: error });
   }
-}
-
-/** A failure that says whether the call ran: it was passed on to another peer, or hangs on another call. It is the cause. */
-class PassedOn extends Error {}
-
-/** What a method throws tells its caller that it ran, also where it is the failure of a call of its own. */
-export function executed(error: unknown): unknown {
-  if (error instanceof PassedOn) return error.cause;
-  if (!(error instanceof ColloquyError) || error.executed === "yes") return error;
-  return Object.defineProperty(error.restated(), "executed", { value: "yes", enumerable: true });
 }
 
 /** What a call fails with that hangs on another one, which has failed. */

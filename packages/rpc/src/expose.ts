@@ -1,4 +1,6 @@
 import { ColloquyError, describeType, quoted } from "@colloquy/core";
+import { checkSchemas } from "./validation.ts";
+import type { SchemaOptions } from "./validation.ts";
 
 /** Marks that are on functions, instances and maps: symbols of the registry, so that two copies of the package agree. */
 export const EXPOSED: unique symbol = Symbol.for("colloquy.exposed") as never;
@@ -12,7 +14,7 @@ export interface AnyService {
   readonly [serviceBrand]: true;
 }
 
-export interface ExposeOptions {
+export interface ExposeOptions extends SchemaOptions {
   /** Passes a `CallContext` as the last parameter. Default: false. */
   readonly context?: boolean;
   /**
@@ -57,8 +59,12 @@ export function expose(value: unknown, context: Decorated): void;
 export function expose(value: unknown, context?: Decorated | ExposeOptions): unknown {
   if (typeof context === "string" || typeof context === "symbol") throw legacyDecorator(context);
   if (isDecoration(context)) return decorate(value, context, {});
-  if (typeof value === "function") return mark(value, context ?? {});
+  if (typeof value === "function") {
+    checkSchemas(context ?? {});
+    return mark(value, context ?? {});
+  }
   if (typeof value === "object" && value !== null && context === undefined) {
+    checkSchemas(value);
     return (member: unknown, place: Decorated) => {
       if (!isDecoration(place)) throw legacyDecorator(place);
       return decorate(member, place, value);

@@ -13,8 +13,17 @@ import {
   timerMs,
 } from "@colloquy/core";
 import type { Codec, Endpoint, Hello, Limits, PeerTraits, PendingCall } from "@colloquy/core";
+import { currentCredentials, refused, tooLate } from "./authentication.ts";
+import type { Authentication, Entrance } from "./authentication.ts";
+import type { LimitedCall, LimitedCallHost } from "./call.ts";
+import type { CallOptions, RemoteNode } from "./proxy.ts";
+import { WaitingMeta, addMeta, noMetadata } from "./waiting-meta.ts";
 
-export interface GreetedListener {
+/** Requests of a client that didn't wait for the answer to its hello; more are refused. */
+const MAX_EARLY_COUNT = 4;
+const NO_ENTRANCE: Entrance = Object.freeze({});
+
+export interface GreetedListener extends LimitedCallHost {
   /** What the peer speaks: its traits, or undefined for a plain peer. Called before any other message is handled. */
   onGreeted(traits: PeerTraits | undefined): void;
 }
@@ -31,8 +40,24 @@ export class Greeting {
   #timer: NodeJS.Timeout | undefined;
   #done = false;
   #asking = false;
+  readonly #entrance: Entrance;
+  /** Request of the hello whose credentials are being checked. */
+  #checkedId = -1;
+  /** What came behind it. Stays once that is refused, so that there is no second hello. */
+  #early: (() => void)[] | undefined;
+  /** Rejects when the connection ends while this side gets its credentials. */
+  #ended: Deferred<never> | undefined;
+  #extended = false;
+  #waitingMeta: WaitingMeta | undefined;
 
-  constructor(endpoint: Endpoint, limits: Limits, root: string | undefined, listener: GreetedListener) {
+  constructor(
+    endpoint: Endpoint,
+    limits: Limits,
+    root: string | undefined,
+    listener: GreetedListener,
+    entrance: Entrance = NO_ENTRANCE,
+  ) {
+    this.#entrance = entrance;
     this.#endpoint = endpoint;
     this.#limits = limits;
     this.#root = root;
@@ -41,6 +66,17 @@ export class Greeting {
 
   get done(): boolean {
     return this.#done;
+  }
+
+  /** Adds to the content of a request what its call has to tell, as far as the peer takes it: now, or when that is known. */
+  addMeta(call: LimitedCall, content: unknown[]): void {
+    if (!this.#done) (this.#waitingMeta ??= new WaitingMeta()).add(call, content);
+    else if (this.#extended) addMeta(call, content);
+  }
+
+  /** Why a call isn't even sent to this peer. */
+  refusalOf(node: RemoteNode, { metadata }: CallOptions): ColloquyError | undefined {
+    return metadata !== undefined && this.#done && !this.#extended ? noMetadata(node) : undefined;
   }
 
   /** For dialects without hello. */
@@ -54,6 +90,7 @@ export class Greeting {
     this.#endpoint.messageLimits = limitsBeforeHello(this.#limits);
     const milliseconds = this.#limits.helloTimeoutMs;
     this.#timer = setTimeout(() => {
+      if (this.#checkedId >= 0) return this.#refuse(this.#checkedId, tooLate(milliseconds));
       const message = `no first message within ${milliseconds} ms (helloTimeoutMs)`;
       this.#endpoint.destroy(new ColloquyError("CONNECTION_LOST", message, { executed: "no" }));
     }, timerMs(milliseconds));
@@ -62,7 +99,7 @@ export class Greeting {
   /** Says hello. Rejects where the peer refuses, or where the two sides don't fit. */
   async greet(codec: Codec): Promise<void> {
     this.#asking = true;
-    const own = this.#ownHello(codec);
+    const own = this.#entrance.credentials === undefined ? this.#ownHello(codec) : await this.#helloWith(codec);
     // As it says. Its answer may be decoded later than what follows comes.
     this.#endpoint.takeSegments();
     try {
@@ -76,9 +113,34 @@ export class Greeting {
     }
   }
 
-  /** Looks at the first request of a peer. True: it was hello, and is answered. */
-  receive(id: number, content: unknown, codec: Codec): boolean {
+  /** Who the client is, where this side asks for it. */
+  get identity(): unknown {
+    return this.#entrance.authentication?.identity;
+  }
+
+  /** Replaces the identity. Rejects where that is refused; the old one stays. */
+  async authenticate(credentials: unknown): Promise<void> {
+    if (this.#entrance.authentication === undefined)
+      throw new ColloquyError("NOT_FOUND", "this side asks for no credentials");
+    await this.#entrance.authentication.check(credentials);
+  }
+
+  /**
+   * Looks at a request of a peer before hello is done. True: it was hello, and is answered, or it waits or is refused, because the
+   * peer isn't known yet. `again` hands it in once more.
+   */
+  receive(id: number, content: unknown, codec: Codec, again: () => void): boolean {
+    if (this.#early !== undefined) {
+      if (this.#early.length < MAX_EARLY_COUNT) this.#early.push(again);
+      else this.#endpoint.fail(id, new ColloquyError("UNAUTHENTICATED", "a client waits for the answer to its hello"));
+      return true;
+    }
     if (!Array.isArray(content) || content[0] !== HELLO_PATH) {
+      if (this.#entrance.authentication !== undefined) {
+        if (content !== undefined && !isCall(content)) this.#endpoint.exceptionStyle = "map";
+        this.#refuse(id, refused(undefined));
+        return true;
+      }
       this.#release(undefined);
       // What sends on a channel is no plain peer: it is to learn that nothing has run.
       if (content !== undefined && !isCall(content)) this.#endpoint.exceptionStyle = "map";
@@ -87,15 +149,54 @@ export class Greeting {
     const own = this.#ownHello(codec);
     const args: unknown = content[1];
     try {
-      const traits = readHello(Array.isArray(args) ? args[0] : undefined, own, "client");
-      this.#endpoint.reply(id, own, true);
-      this.#release(traits);
+      const hello: unknown = Array.isArray(args) ? args[0] : undefined;
+      const traits = readHello(hello, own, "client");
+      const { authentication } = this.#entrance;
+      if (authentication === undefined) this.#admit(id, own, traits);
+      else void this.#check(authentication, (hello as Partial<Hello>).auth, id, () => this.#admit(id, own, traits));
     } catch (error) {
       this.#endpoint.exceptionStyle = "map";
-      this.#endpoint.fail(id, error, true);
-      void this.#endpoint.close(0);
+      this.#refuse(id, error);
     }
     return true;
+  }
+
+  #admit(id: number, own: Hello, traits: PeerTraits): void {
+    this.#endpoint.reply(id, own, true);
+    this.#release(traits);
+  }
+
+  #refuse(id: number, error: unknown): void {
+    this.#early ??= [];
+    this.#checkedId = -1;
+    this.#endpoint.fail(id, error, true);
+    void this.#endpoint.close(0);
+  }
+
+  /** Nothing is carried out before the credentials of a hello are known as good. */
+  async #check(authentication: Authentication, credentials: unknown, id: number, admit: () => void): Promise<void> {
+    this.#endpoint.exceptionStyle = "map";
+    this.#checkedId = id;
+    const early = (this.#early = [] as (() => void)[]);
+    try {
+      await authentication.check(credentials);
+    } catch (error) {
+      if (this.#checkedId === id) this.#refuse(id, error);
+      return;
+    }
+    // The time may be over meanwhile, or the connection.
+    if (this.#checkedId !== id || this.#endpoint.ended) return;
+    this.#checkedId = -1;
+    this.#early = undefined;
+    admit();
+    for (const again of early) again();
+  }
+
+  async #helloWith(codec: Codec): Promise<Hello> {
+    this.#ended = new Deferred();
+    const auth = await Promise.race([currentCredentials(this.#entrance.credentials), this.#ended.promise]);
+    this.#ended = undefined;
+    return { ...this.#ownHello(codec), auth };
   }
 
   /** The last serializer is the fallback for services, which both sides have. */
@@ -105,6 +206,9 @@ export class Greeting {
 
   /** The connection has ended. */
   close(): void {
+    this.#checkedId = -1;
+    const reason = "the connection has ended before this side had its credentials";
+    this.#ended?.reject(new ColloquyError("UNAVAILABLE", reason));
     this.#stopTimer();
   }
 
@@ -124,6 +228,9 @@ export class Greeting {
     this.#done = true;
     // A peer that calls before it answers hello is plain; its answer is still due in time.
     if (!this.#asking) this.#stopTimer();
+    this.#extended = traits !== undefined;
+    this.#waitingMeta?.settle(this.#extended, this.#listener);
+    this.#waitingMeta = undefined;
     if (traits !== undefined) this.#endpoint.extend(traits);
     this.#listener.onGreeted(traits);
   }

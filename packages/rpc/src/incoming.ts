@@ -2,11 +2,13 @@ import { ColloquyError, NO_KWARGS } from "@colloquy/core";
 import type { Endpoint, EndpointHandler, ErrorRules, Limits, ShapeTeller, Shapes } from "@colloquy/core";
 import { answerControl, noticeControl } from "./control.ts";
 import type { ControlActions } from "./control.ts";
-import { Dispatcher, executed } from "./dispatcher.ts";
+import { Dispatcher } from "./dispatcher.ts";
 import type { DispatchHost } from "./dispatcher.ts";
 import type { Exports } from "./exports.ts";
 import type { Greeting } from "./greeting.ts";
+import type { InterceptorLists } from "./interceptors.ts";
 import { OutgoingStreams } from "./outgoing-streams.ts";
+import { executed } from "./passed-on.ts";
 import { isControlPath } from "./path.ts";
 import { readRequest } from "./request-content.ts";
 import type { RequestContent } from "./request-content.ts";
@@ -48,7 +50,7 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller {
   }
 
   /** The endpoint, which this is the handler of, and the greeting, which needs the endpoint. */
-  wire(endpoint: Endpoint, greeting: Greeting): void {
+  wire(endpoint: Endpoint, greeting: Greeting, interceptors?: InterceptorLists["incoming"]): void {
     this.#endpoint = endpoint;
     this.#greeting = greeting;
     this.#dispatcher = new Dispatcher(
@@ -60,6 +62,7 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller {
       this.#host,
       this.#silent,
     );
+    this.#dispatcher.interceptors = interceptors;
   }
 
   /** The peer has said hello: it knows `$`, notifications and built-in types. */
@@ -77,7 +80,7 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller {
   }
 
   onRequest(id: number, content: unknown, undecoded: ColloquyError | undefined): void {
-    if (!this.#greeting.done && this.#greeting.receive(id, content, this.#endpoint.codec!)) return;
+    if (!this.#greeting.done && this.#isEarly(id, content, undecoded)) return;
     let request: RequestContent;
     try {
       if (undecoded !== undefined) throw undecoded;
@@ -89,6 +92,12 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller {
       return this.#endpoint.fail(id, error);
     }
     this.#dispatcher.run(id, request);
+  }
+
+  /** A function in `onRequest` would cost every request. */
+  #isEarly(id: number, content: unknown, undecoded: ColloquyError | undefined): boolean {
+    const again = (): void => this.onRequest(id, content, undecoded);
+    return this.#greeting.receive(id, content, this.#endpoint.codec!, again);
   }
 
   onNotification(content: unknown, undecoded: ColloquyError | undefined): void {
@@ -163,6 +172,13 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller {
     this.#streams.pull(stream, this.#exports.get(stream), maxCount, maxBytes).then(
       (pulled) => this.#endpoint.reply(id, pulled),
       (error: unknown) => this.#endpoint.fail(id, executed(error)),
+    );
+  }
+
+  authenticate(id: number, credentials: unknown): void {
+    this.#greeting.authenticate(credentials).then(
+      () => this.#endpoint.reply(id, null),
+      (error: unknown) => this.#endpoint.fail(id, error),
     );
   }
 

@@ -3,6 +3,7 @@
  *
  * @packageDocumentation
  */
+export type { Authenticate, Credentials } from "./authentication.ts";
 export { connect } from "./client.ts";
 export type { ConnectOptions, ReconnectingConnectOptions } from "./client.ts";
 export { Connection } from "./connection.ts";
@@ -10,7 +11,18 @@ export type { ConnectionStats, PeerOptions } from "./connection-setup.ts";
 export type { CallContext, CallerConnection } from "./context.ts";
 export type { HeldReference } from "./exports.ts";
 export { Service, ServiceTable, expose, service } from "./expose.ts";
+export type {
+  IncomingCall,
+  IncomingChanges,
+  InterceptedCall,
+  Interceptor,
+  Interceptors,
+  NextCall,
+  OutgoingCall,
+  OutgoingChanges,
+} from "./interceptors.ts";
 export { isService } from "./members.ts";
+export type { Metadata } from "./metadata.ts";
 export type { AnyService, ExposeDecorator, ExposeOptions, ServiceMap } from "./expose.ts";
 export type { Dialect } from "@colloquy/core";
 export { notify, withOptions } from "./options.ts";
@@ -21,6 +33,12 @@ export { ReconnectingConnection } from "./reconnecting.ts";
 export type { ReconnectOptions } from "./reconnect-options.ts";
 export type { ReconnectingStats } from "./reconnecting.ts";
 export { serve } from "./server.ts";
+export type {
+  StandardSchemaIssue,
+  StandardSchemaProps,
+  StandardSchemaResult,
+  StandardSchemaV1,
+} from "./standard-schema.ts";
 export { SilentFailures } from "./silent-failures.ts";
 export type { MethodFailureListener } from "./silent-failures.ts";
 export type { Server, ServeOptions, ServiceFactory } from "./server.ts";

@@ -14,6 +14,8 @@ export interface Exposed {
   readonly params: readonly string[];
   /** Index of the context among the arguments; Infinity: behind all, -1: none is wanted. */
   readonly contextPlace: number;
+  /** Arguments or result pass schemas. */
+  readonly isChecked: boolean;
 }
 
 /** True for what is passed by reference as a service. */
@@ -119,12 +121,14 @@ class ExposedFunction implements Exposed {
   readonly call: AnyFunction;
   readonly options: ExposeOptions;
   readonly contextPlace: number;
+  readonly isChecked: boolean;
   #declared: readonly string[] | undefined;
 
   constructor(call: AnyFunction, options: ExposeOptions) {
     this.call = call;
     this.options = options;
     this.contextPlace = options.context === true ? this.#placeOfContext() : -1;
+    this.isChecked = options.input !== undefined || options.output !== undefined;
   }
 
   get params(): readonly string[] {
@@ -211,7 +215,11 @@ function asMember(value: unknown, name: string, options: ExposeOptions | undefin
   if (typeof value === "function") {
     if (options !== undefined) return new ExposedFunction(value as AnyFunction, options);
     if ((value as Marked)[EXPOSED] !== undefined) return exposedFunction(value as AnyFunction);
-  } else if (isService(value)) return value;
+  } else if (isService(value)) {
+    if (options?.input === undefined && options?.output === undefined) return value;
+    const reason = `${quoted(name)} is a service; schemas stand at its methods, not at the service`;
+    throw new ColloquyError("INVALID_ARGUMENT", reason);
+  }
   throw notExposed(name);
 }
 

@@ -1,4 +1,6 @@
 import { ColloquyError } from "@colloquy/core";
+import { checkCallLimits } from "./call-limits.ts";
+import { metadataOf, traceOf } from "./metadata.ts";
 import { RemoteNode, checkWhileAway, functionProxy, nodeOf } from "./proxy.ts";
 import type { CallOptions } from "./proxy.ts";
 import { callWithRetries } from "./retries.ts";
@@ -18,16 +20,13 @@ export function withOptions<F extends Fn>(
 export function withOptions<F extends Fn>(method: F, options: CallOptions): F;
 export function withOptions<F extends Fn>(method: F, options: CallOptions): F {
   const node = remoteNode(method, "withOptions");
-  const { timeout, signal } = options;
-  if (timeout !== undefined && !(typeof timeout === "number" && timeout >= 0)) {
-    throw new ColloquyError("INVALID_ARGUMENT", `timeout is ${String(timeout)}; it takes milliseconds`);
-  }
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new ColloquyError("INVALID_ARGUMENT", "signal is no AbortSignal");
-  }
+  checkCallLimits(options);
   checkResilience(options);
+  traceOf(options.trace);
   const { caller, path, reference, isFunction } = node;
-  const all = { ...node.options, ...options };
+  // A copy: what the caller changes later doesn't change what was checked.
+  const metadata = options.metadata === undefined ? undefined : { metadata: metadataOf(options.metadata) };
+  const all = { ...node.options, ...options, ...metadata };
   const changed = new RemoteNode(caller, path, reference, isFunction, all);
   if (all.retries === undefined || all.retries === 0) return functionProxy(changed) as unknown as F;
   return functionProxy(changed, (...args) => callWithRetries(changed, args, all)) as unknown as F;

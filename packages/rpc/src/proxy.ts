@@ -1,5 +1,6 @@
 import { ColloquyError, quoted } from "@colloquy/core";
 import type { InheritedContext } from "./context.ts";
+import type { Metadata } from "./metadata.ts";
 import { joinPath } from "./path.ts";
 
 /** @internal Where the node of a proxy stands. */
@@ -18,6 +19,13 @@ export interface CallOptions {
    * The context of the call that this one is made for: it is given up with that one, and has no more time than what is left of it.
    */
   readonly context?: InheritedContext;
+  /**
+   * What the callee finds as `context.metadata`: plain values, at most 64 keys and 16,384 bytes. Only for a peer that said hello; calls
+   * that are made for this one don't inherit it.
+   */
+  readonly metadata?: Metadata;
+  /** W3C `traceparent`, the callee's `context.trace`. Default: that of `context`. A plain peer doesn't get it. */
+  readonly trace?: string;
   /** Keyword arguments: by the names of the callee's parameters, as Python has them. */
   readonly kwargs?: Readonly<Record<string, unknown>>;
   /**
@@ -148,6 +156,14 @@ export function nodeOf(value: unknown): RemoteNode | undefined {
   const isObject = (typeof value === "object" && value !== null) || typeof value === "function";
   if (!isObject || !Object.hasOwn(value, NODE)) return undefined;
   return (value as { [NODE]: RemoteNode })[NODE];
+}
+
+/** True where a node is something of the peer of `connection`, whose root has the name `root`. */
+export function leadsTo({ caller, reference }: RemoteNode, connection: Caller, root: string | undefined): boolean {
+  if (caller === connection) return true;
+  // Numbers of references are a connection's own; paths below a root are the same on all.
+  if (reference !== undefined) return false;
+  return caller.connection === connection || (root !== undefined && caller.root === root);
 }
 
 /** True for two proxies of the same remote object. */

@@ -94,6 +94,21 @@ export class ReconnectingConnection<T extends object = object>
     return this.#root;
   }
 
+  /** As of the latest connection. */
+  get identity(): unknown {
+    return this.#latest.identity;
+  }
+
+  /**
+   * Shows new credentials to the other side, as `Connection.reauthenticate` does, over the connection that there is. The next one shows those
+   * that `connect` was given: a function gives new ones each time. Rejects with `UNAVAILABLE` where there is none.
+   */
+  async reauthenticate(credentials: unknown): Promise<void> {
+    if (this.#connection === undefined)
+      throw new ColloquyError("UNAVAILABLE", `there is no connection to ${this.remoteAddress} now`);
+    await this.#connection.reauthenticate(credentials);
+  }
+
   /** Milliseconds of the latest ping's way there and back on the latest connection; undefined before the first. */
   get roundTripMs(): number | undefined {
     return this.#latest.roundTripMs;

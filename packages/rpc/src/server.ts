@@ -11,9 +11,12 @@ import {
   warn,
 } from "@colloquy/core";
 import type { CodecOption, ListenOptions, Transport } from "@colloquy/core";
+import { checkDialect } from "./authentication.ts";
+import type { Authenticate } from "./authentication.ts";
 import { checkFallback } from "./binding.ts";
 import { Connection } from "./connection.ts";
 import type { PeerOptions } from "./connection-setup.ts";
+import { interceptorLists } from "./interceptors.ts";
 import { checkServable } from "./members.ts";
 import { guard } from "./guard.ts";
 
@@ -26,6 +29,11 @@ export interface ServeOptions extends ListenOptions, PeerOptions {
   readonly onConnection?: ((connection: Connection) => void) | undefined;
   /** Takes what the factory of a service or `onConnection` throws; that connection is closed. Default: a warning of the process. */
   readonly onError?: ((error: unknown, connection: Connection) => void) | undefined;
+  /**
+   * Says who a client is, by the credentials that it shows. Until it has no call is carried out. What it returns is
+   * `context.connection.identity`; what it throws refuses the client with `UNAUTHENTICATED`. Peers that say no hello are refused.
+   */
+  readonly authenticate?: Authenticate | undefined;
 }
 
 /** Makes the root service of one connection. */
@@ -62,7 +70,9 @@ export async function serve(
   const { codec: codecOption = JsonCodec } = options;
   checkFallback(checkCodecOption(codecOption, serializers));
   const connections = new Set<Connection>();
-  const { dialect = "auto", rootName = typeof root === "function" ? undefined : randomUUID() } = options;
+  const interceptors = interceptorLists(options.interceptors);
+  const { dialect = "auto", authenticate, rootName = typeof root === "function" ? undefined : randomUUID() } = options;
+  checkDialect("authenticate", authenticate, dialect);
   const onTransport = (transport: Transport): void => {
     let connection: Connection;
     const failed = (error: unknown): void => warn(`no connection for ${transport.remoteAddress}`, error);
@@ -77,6 +87,8 @@ export async function serve(
         onMethodFailure: options.onMethodFailure,
         traceReferences: options.traceReferences,
         errors,
+        interceptors,
+        authenticate,
       });
     } catch (error) {
       // Serializer factories are user code: one that throws costs this connection, not the process.

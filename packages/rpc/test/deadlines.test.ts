@@ -87,7 +87,7 @@ describe("A deadline", () => {
     const failure = await failureOf(withOptions(first.remote.pass, { timeout: 60 })());
     expect(failure).toMatchObject({ code: "DEADLINE_EXCEEDED", executed: "unknown" });
     await until(() => near.results.length === 1);
-    expect(far.contexts[0]!.deadline).toBeLessThanOrEqual(near.contexts[0]!.deadline! + 2);
+    expect(far.contexts[0]!.deadline).toBeLessThanOrEqual(near.contexts[0]!.deadline! + 25);
     expect(far.contexts[0]!.signal.aborted).toBe(true);
     expect(near.results[0]).toMatchObject({ code: expect.stringMatching(/^(DEADLINE_EXCEEDED|CANCELLED)$/) });
   });

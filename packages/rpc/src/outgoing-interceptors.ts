@@ -1,0 +1,102 @@
+import { ColloquyError, NO_KWARGS, rejection } from "@colloquy/core";
+import { Answer } from "./answer.ts";
+import type { CallerConnection } from "./context.ts";
+import { runChain } from "./interceptors.ts";
+import type { Interceptor, OutgoingCall } from "./interceptors.ts";
+import { NO_METADATA, metaOf } from "./metadata.ts";
+import { isControlPath } from "./path.ts";
+import type { CallOptions, RemoteNode } from "./proxy.ts";
+
+/** The connection that calls leave on. */
+export interface OutgoingHost extends CallerConnection {
+  send(node: RemoteNode, args: unknown[], options: CallOptions | undefined): Promise<unknown>;
+  sendNotification(node: RemoteNode, args: unknown[], options: CallOptions | undefined): void;
+}
+
+/** Makes a call through interceptors. */
+export function callThrough(
+  interceptors: readonly Interceptor<OutgoingCall>[],
+  host: OutgoingHost,
+  node: RemoteNode,
+  args: unknown[],
+  options: CallOptions | undefined,
+): Promise<unknown> {
+  // Control of the protocol, pulls of streams for example, is no call of the user's.
+  if (isControlPath(node.path)) return host.send(node, args, options);
+  const call = outgoingCall(host, node, args, options, false);
+  const last = (changed: OutgoingCall): Promise<unknown> =>
+    host.send(node, [...changed.args], changedOptions(options, changed));
+  const answer = new Answer<unknown>((resolve) => {
+    runChain(interceptors, call, last).then(resolve, (error: unknown) => resolve(failureOf(error)));
+  });
+  // Nobody has to await a call on a received function.
+  if (node.isReferencedFunction) answer.catch(ignore);
+  return answer;
+}
+
+/** A failure of the library has the stack of whoever awaits the call; what else an interceptor throws keeps its own. */
+async function failureOf(error: unknown): Promise<never> {
+  if (error instanceof ColloquyError) return rejection(() => error.restated());
+  throw error;
+}
+
+/** The same for a notification. */
+export function notifyThrough(
+  interceptors: readonly Interceptor<OutgoingCall>[],
+  host: OutgoingHost,
+  node: RemoteNode,
+  args: unknown[],
+  onLost: (error: unknown) => void,
+): void {
+  const call = outgoingCall(host, node, args, node.options, true);
+  const last = async (changed: OutgoingCall): Promise<void> =>
+    host.sendNotification(node, [...changed.args], changedOptions(node.options, changed));
+  runChain(interceptors, call, last).catch(onLost);
+}
+
+/** The content of a notification. */
+export function notificationOf(
+  path: string,
+  args: unknown[],
+  options: Pick<CallOptions, "metadata" | "trace"> | undefined,
+): unknown[] {
+  return options === undefined ? [path, args, NO_KWARGS] : [path, args, NO_KWARGS, metaOf(options)];
+}
+
+function outgoingCall(
+  host: OutgoingHost,
+  { path }: RemoteNode,
+  args: readonly unknown[],
+  { kwargs = NO_KWARGS, metadata = NO_METADATA, trace, timeout, signal, context }: CallOptions = {},
+  notification: boolean,
+): OutgoingCall {
+  return {
+    direction: "outgoing",
+    path,
+    args,
+    kwargs,
+    metadata,
+    trace: trace ?? context?.trace,
+    timeout,
+    signal,
+    connection: host,
+    notification,
+  };
+}
+
+/** What is undefined is left out: a call without options stays one. */
+function changedOptions(
+  options: CallOptions | undefined,
+  { kwargs, metadata, trace, timeout, signal }: OutgoingCall,
+): CallOptions | undefined {
+  const changed: Record<string, unknown> = {};
+  if (kwargs !== NO_KWARGS) changed["kwargs"] = kwargs;
+  if (metadata !== NO_METADATA) changed["metadata"] = metadata;
+  if (trace !== undefined) changed["trace"] = trace;
+  if (timeout !== undefined) changed["timeout"] = timeout;
+  if (signal !== undefined) changed["signal"] = signal;
+  if (options?.context !== undefined) changed["context"] = options.context;
+  return Object.keys(changed).length === 0 ? undefined : changed;
+}
+
+function ignore(): void {}

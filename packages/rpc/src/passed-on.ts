@@ -1,0 +1,11 @@
+import { ColloquyError } from "@colloquy/core";
+
+/** A failure that says itself whether the call ran: of a call that was passed on to another peer, for example. It is the cause. */
+export class PassedOn extends Error {}
+
+/** What a method throws tells its caller that it ran, also where it is the failure of a call of its own. */
+export function executed(error: unknown): unknown {
+  if (error instanceof PassedOn) return error.cause;
+  if (!(error instanceof ColloquyError) || error.executed === "yes") return error;
+  return Object.defineProperty(error.restated(), "executed", { value: "yes", enumerable: true });
+}
