@@ -84,19 +84,20 @@ function outgoingCall(
   };
 }
 
-/** What is undefined is left out: a call without options stays one. */
+/** The options as interceptors hand them on; those that they don't see stay. A call without options stays one. */
 function changedOptions(
   options: CallOptions | undefined,
   { kwargs, metadata, trace, timeout, signal }: OutgoingCall,
 ): CallOptions | undefined {
-  const changed: Record<string, unknown> = {};
-  if (kwargs !== NO_KWARGS) changed["kwargs"] = kwargs;
-  if (metadata !== NO_METADATA) changed["metadata"] = metadata;
-  if (trace !== undefined) changed["trace"] = trace;
-  if (timeout !== undefined) changed["timeout"] = timeout;
-  if (signal !== undefined) changed["signal"] = signal;
-  if (options?.context !== undefined) changed["context"] = options.context;
-  return Object.keys(changed).length === 0 ? undefined : changed;
+  const seen = {
+    kwargs: kwargs === NO_KWARGS ? undefined : kwargs,
+    metadata: metadata === NO_METADATA ? undefined : metadata,
+    trace,
+    timeout,
+    signal,
+  };
+  const entries = Object.entries({ ...options, ...seen }).filter(([, value]) => value !== undefined);
+  return entries.length === 0 ? undefined : Object.fromEntries(entries);
 }
 
 function ignore(): void {}

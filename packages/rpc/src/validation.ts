@@ -49,7 +49,7 @@ export function checkArguments(
     const reason = `${quoted(path)} takes ${schemas.length} arguments, not ${args.length}`;
     throw new ColloquyError("INVALID_ARGUMENT", reason);
   }
-  const results = schemas.map((schema, index) => validate(schema, args[index], path));
+  const results = schemas.map((schema, index) => validate(schema, args[index]));
   const taken = (values: readonly unknown[]): unknown[] => takeAll(values, args.length, path);
   return results.some((result) => result instanceof Promise) ? Promise.all(results).then(taken) : taken(results);
 }
@@ -67,7 +67,7 @@ function takeAll(results: readonly unknown[], givenCount: number, path: string):
 
 /** The result as the schema gives it. Rejects with what is wrong, for this side: the text may hold parts of the value. */
 export async function checkResult(output: StandardSchemaV1, value: unknown, path: string): Promise<unknown> {
-  const result = await validate(output, value, path);
+  const result = await validate(output, value);
   const issues = issuesOf(result, path);
   if (issues === undefined) return (result as { readonly value: unknown }).value;
   throw new ColloquyError("INTERNAL", `the result of ${quoted(path)}: ${textOf(issues)}`, { executed: "yes" });
@@ -79,25 +79,32 @@ export function wrongResult(path: string): ColloquyError {
   return new ColloquyError("INTERNAL", reason, { executed: "yes" });
 }
 
-function validate(schema: StandardSchemaV1, value: unknown, path: string): unknown {
-  try {
-    const result: unknown = schema["~standard"].validate(value);
-    if (!(isMap(result) && typeof result["then"] === "function")) return result;
-    return Promise.resolve(result as unknown).catch((error: unknown) => {
-      throw failed(error, path);
-    });
-  } catch (error) {
-    throw failed(error, path);
+/** What a schema does that throws, where it should tell what is wrong. */
+class SchemaFailure {
+  readonly cause: unknown;
+
+  constructor(cause: unknown) {
+    this.cause = cause;
   }
 }
 
-/** What a schema does that throws, where it should tell what is wrong. */
-function failed(cause: unknown, path: string): ColloquyError {
-  return new ColloquyError("INTERNAL", `a schema of ${quoted(path)} has failed: ${toError(cause).name}`, { cause });
+/** The result of a schema, or a promise of it. Neither throws nor rejects: a promise beside one that throws would be nobody's. */
+function validate(schema: StandardSchemaV1, value: unknown): unknown {
+  try {
+    const result: unknown = schema["~standard"].validate(value);
+    if (!(isMap(result) && typeof result["then"] === "function")) return result;
+    return Promise.resolve(result as unknown).catch((error: unknown) => new SchemaFailure(error));
+  } catch (error) {
+    return new SchemaFailure(error);
+  }
 }
 
 /** Undefined where there are none. @throws ColloquyError `INTERNAL` for what is no result of a schema. */
 function issuesOf(result: unknown, path: string): readonly StandardSchemaIssue[] | undefined {
+  if (result instanceof SchemaFailure) {
+    const reason = `a schema of ${quoted(path)} has failed: ${toError(result.cause).name}`;
+    throw new ColloquyError("INTERNAL", reason, { cause: result.cause });
+  }
   if (isMap(result)) {
     if (Array.isArray(result["issues"])) return result["issues"] as readonly StandardSchemaIssue[];
     if (result["issues"] === undefined && "value" in result) return undefined;

@@ -148,6 +148,25 @@ describe("interceptors", () => {
     expect(shop.log).toEqual([20]);
   });
 
+  test("take time limits and metadata away, and leave the context of the call that theirs is made for", async () => {
+    const contexts: CallContext[] = [];
+    const without: Interceptor<OutgoingCall> = (_call, next) => next({ timeout: undefined, metadata: {} });
+    const far = new Shop();
+    const keep: Interceptor<IncomingCall> = (call, next) => {
+      contexts.push(call);
+      return next();
+    };
+    await using to = await pair(far, options([keep], [without]));
+    class Relay extends Service {
+      @expose({ context: true }) pass(context: CallContext): unknown {
+        return withOptions(to.remote.add, { context, timeout: 1, metadata: { a: 1 } })(1, 2);
+      }
+    }
+    await using link = await pair(new Relay());
+    expect(await withOptions(link.remote.pass, { trace: TRACE })()).toBe(3);
+    expect(contexts[0]).toMatchObject({ hops: 1, deadline: undefined, trace: TRACE, metadata: {} });
+  });
+
   test("answer themselves, at once or later, and the method doesn't run", async () => {
     const shop = new Shop();
     const now: Interceptor = (call, next) => (call.path === "add" ? 7 : next());

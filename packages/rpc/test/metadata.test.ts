@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { MsgPackCodec } from "@colloquy/core";
+import { MsgPackCodec, StructuredCloneCodec } from "@colloquy/core";
 import { Service, connect, expose, notify, serve, service, withOptions } from "../src/index.ts";
 import type { CallContext, Connection, Metadata } from "../src/index.ts";
 import { MAX_METADATA_BYTES, MAX_METADATA_KEY_COUNT } from "../src/metadata.ts";
@@ -32,12 +32,18 @@ class Desk extends Service {
 describe.each([
   ["JSON", {}],
   ["MsgPack", { codec: MsgPackCodec, serve: { codec: MsgPackCodec } }],
+  ["structured clones", { codec: StructuredCloneCodec, serve: { codec: StructuredCloneCodec } }],
 ])("metadata in %s", (_name, options) => {
   test("and a trace reach the context of the method, as plain values", async () => {
     await using link = await pair(new Desk(), options);
     const metadata = { tenant: "acme", tries: 2, beta: true, none: null, list: [1, { a: "b" }] };
     expect(await withOptions(link.remote.look, { metadata, trace: TRACE })()).toEqual({ metadata, trace: TRACE });
     expect(await link.remote.look()).toEqual({ metadata: {}, trace: "none" });
+    // Maps that repeat their keys may cross in another form.
+    for (let n = 0; n < 30; n++) {
+      const many = { tenant: "acme", n, nested: { at: n } };
+      expect(await withOptions(link.remote.look, { metadata: many })()).toMatchObject({ metadata: many });
+    }
   });
 });
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { Service, expose, notify, serve, service, withOptions } from "../src/index.ts";
 import type { CallContext, Interceptor, StandardSchemaResult, StandardSchemaV1 } from "../src/index.ts";
-import { WirePeer, failureOf, newAddress, pair, until } from "./support.ts";
+import { WirePeer, failureOf, newAddress, pair, unhandledDuring, until } from "./support.ts";
 
 function schema<T>(
   validate: (value: unknown) => StandardSchemaResult<T> | Promise<StandardSchemaResult<T>>,
@@ -247,6 +247,21 @@ describe("a schema", () => {
     expect(output).toMatchObject({ code: "INTERNAL", executed: "yes" });
     expect([input, output].map((error) => `${error.message} ${String(error.cause)}`).join()).not.toContain("hunter2");
     expect([ran, told.length]).toEqual([[], 2]);
+  });
+
+  test("that rejects beside one that throws ends no process", async () => {
+    const throws = schema(() => {
+      throw new Error("at once");
+    });
+    const rejects = schema(async () => {
+      throw new Error("later");
+    });
+    const f = expose((..._all: unknown[]) => 1, { input: [rejects, throws, number] });
+    await using link = await pair(service({ f }));
+    const reasons = await unhandledDuring(async () => {
+      expect(await failureOf(link.remote.f(1, 2, "x"))).toMatchObject({ code: "INTERNAL", executed: "no" });
+    });
+    expect(reasons).toEqual([]);
   });
 
   test("with issues without a text, or without any, refuses", async () => {
