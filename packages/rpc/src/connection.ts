@@ -1,13 +1,12 @@
-import { ColloquyError, Endpoint, NO_KWARGS, toError } from "@colloquy/core";
-import type { Dialect, PeerTraits } from "@colloquy/core";
-import { Answer } from "./answer.ts";
+import { Endpoint, toError } from "@colloquy/core";
+import type { ColloquyError, Dialect, PeerTraits } from "@colloquy/core";
 import { entranceOf, reauthenticate } from "./authentication.ts";
 import { ReferenceBinding } from "./binding.ts";
 import type { BoundConnection } from "./binding.ts";
 import { CloseListeners, withoutGoodbye } from "./close-listeners.ts";
 import type { CloseListener } from "./close-listeners.ts";
 import type { CallScope } from "./call-scope.ts";
-import { Call, LimitedCall, isLimited } from "./call.ts";
+import type { Call } from "./call.ts";
 import type { ConnectionOwner, ConnectionSetup, ConnectionStats } from "./connection-setup.ts";
 import type { CallContext } from "./context.ts";
 import { Exports } from "./exports.ts";
@@ -16,22 +15,15 @@ import { Greeting } from "./greeting.ts";
 import { Heartbeat, pingOf } from "./heartbeat.ts";
 import { Imports } from "./imports.ts";
 import { Incoming } from "./incoming.ts";
-import { tagsOf } from "./metadata.ts";
-import { callThrough, notificationOf, notifyThrough } from "./outgoing-interceptors.ts";
+import { OutgoingCalls } from "./outgoing-calls.ts";
+import { callThrough, notifyThrough } from "./outgoing-interceptors.ts";
 import { RemoteNode, leadsTo, serviceProxy } from "./proxy.ts";
 import type { CallOptions, Caller } from "./proxy.ts";
-import { optionsRefusal, targetRefusal } from "./refusals.ts";
 import { Router } from "./router.ts";
 import { SilentFailures } from "./silent-failures.ts";
 import type { Remote } from "./types.ts";
 
-const NONE = (): void => {};
-let taken: (value: unknown) => void = NONE;
-
-/** Takes what settles a new promise, without a function of its own for each call. */
-function takeResolve(resolve: (value: unknown) => void): void {
-  taken = resolve;
-}
+function ignore(): void {}
 
 /** A connection to one peer: its services are called through `remote`, and it calls those that this side serves. */
 export class Connection<T extends object = object> implements AsyncDisposable, BoundConnection {
@@ -46,7 +38,7 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
   readonly #listeners = new CloseListeners();
   /** Made where it is asked for. */
   #remote: object | undefined;
-  #goneAway = false;
+  readonly #calls: OutgoingCalls;
   #destroyed = false;
   #peerRoot: string | undefined;
   readonly #silent: SilentFailures;
@@ -74,6 +66,7 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     this.#binding = new ReferenceBinding(this, this.#router, this.#exports, this.#imports, maxReferenceCount, results);
     this.#endpoint = new Endpoint(transport, this.#binding.bound(codec), this.#incoming, limits);
     this.#greeting = new Greeting(this.#endpoint, limits, rootName, this, entranceOf(setup, this, this.#silent));
+    this.#calls = new OutgoingCalls(this.#endpoint, this.#greeting, this.#incoming, this.#silent, setup.owner);
     this.#incoming.wire(this.#endpoint, this.#greeting, interceptors?.incoming);
     // Now: what a server's factory calls waits for hello, too.
     if (dialect === "auto") this.#greeting.expect();
@@ -115,7 +108,7 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
 
   /** False once calls can't be made any more. */
   get usable(): boolean {
-    return !this.#endpoint.ended && !this.#endpoint.draining && !this.#goneAway;
+    return !this.#endpoint.ended && !this.#endpoint.draining && !this.#calls.goneAway;
   }
 
   /** Milliseconds of the latest ping's way there and back; undefined before the first. */
@@ -165,9 +158,9 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     // Before hello is done nothing is under way: what waits has not left.
     if (!this.#greeting.done) this.destroy();
     else if (!this.#endpoint.draining) {
-      this.#notifyPeer("$/goaway", []);
+      this.#calls.tell("$/goaway", []);
       // What the peer sends before it reads this comes before its answer, and is carried out.
-      this.#heartbeat?.ping().catch(NONE);
+      this.#heartbeat?.ping().catch(ignore);
     }
     await this.#endpoint.close(options.graceMs);
     await this.closed;
@@ -193,41 +186,24 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
 
   /** @internal */
   call(node: RemoteNode, args: unknown[], options: CallOptions | undefined): Promise<unknown> {
-    if (this.#outgoing === undefined) return this.send(node, args, options);
+    if (this.#outgoing === undefined) return this.#calls.send(node, args, options);
     return callThrough(this.#outgoing, this, node, args, options);
   }
 
   /** @internal */
   send(node: RemoteNode, args: unknown[], options: CallOptions | undefined): Promise<unknown> {
-    const promise = new Answer<unknown>(takeResolve);
-    const call = this.#newCall(node, taken, options);
-    promise.call = call;
-    // It would keep the result.
-    taken = NONE;
-    if (node.isReferencedFunction) call.promise = promise;
-    const refusal = this.#refusalOf(node, options);
-    if (refusal === undefined) this.#endpoint.request(call, this.#contentOf(node, args, options, call));
-    else call.onFailure(refusal);
-    return promise;
+    return this.#calls.send(node, args, options);
   }
 
   /** @internal */
   notify(node: RemoteNode, args: unknown[]): void {
-    if (this.#outgoing === undefined) this.sendNotification(node, args, node.options);
+    if (this.#outgoing === undefined) this.#calls.notify(node, args, node.options);
     else notifyThrough(this.#outgoing, this, node, args, (error) => this.#silent.onNotification(node.path, error));
   }
 
   /** @internal */
   sendNotification(node: RemoteNode, args: unknown[], options: CallOptions | undefined): void {
-    const tags = tagsOf(options);
-    if (!this.#incoming.extended) {
-      // A plain peer, or one that may turn out as such, answers everything; nobody waits for it.
-      this.send(node, args, tags).catch((error: unknown) => this.#silent.onNotification(node.path, error));
-      return;
-    }
-    const content = notificationOf(node.path, args, tags);
-    const refusal = this.#refusalOf(node, undefined) ?? this.#endpoint.notify(content);
-    if (refusal !== undefined) this.#silent.onNotification(node.path, refusal);
+    this.#calls.notify(node, args, options);
   }
 
   /** @internal */
@@ -240,33 +216,6 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     return leadsTo(node, this, this.#peerRoot);
   }
 
-  #contentOf(node: RemoteNode, args: unknown[], options: CallOptions | undefined, call: Call): unknown[] {
-    const content = [node.path, args, options?.kwargs ?? NO_KWARGS];
-    if (call instanceof LimitedCall) this.#greeting.addMeta(call, content);
-    return content;
-  }
-
-  #newCall(node: RemoteNode, resolve: (value: unknown) => void, options: CallOptions | undefined): Call {
-    const onLost = node.isReferencedFunction ? (): void => this.#silent.onFunctionCall(node.path) : undefined;
-    if (options !== undefined && isLimited(options)) return new LimitedCall(node, resolve, onLost, options, this);
-    return new Call(node, resolve, onLost);
-  }
-
-  /** Why a call isn't even sent. */
-  #refusalOf(node: RemoteNode, options: CallOptions | undefined): ColloquyError | undefined {
-    const refusal = targetRefusal(node, this.#owner !== undefined && this.#endpoint.ended);
-    if (refusal !== undefined) return refusal;
-    // What the peer still waits for may need calls back to it.
-    if (this.#goneAway && !this.#endpoint.isServing)
-      return new ColloquyError("UNAVAILABLE", `${this.remoteAddress} is closing and takes no new calls`);
-    if (options === undefined) return undefined;
-    const isPlain = this.#greeting.done && !this.#incoming.extended;
-    return (
-      this.#greeting.refusalOf(node, options) ??
-      optionsRefusal(options, node, isPlain, this.#endpoint.limits.maxHopCount)
-    );
-  }
-
   /** @internal */
   get takesResults(): boolean {
     return this.#incoming.extended;
@@ -274,53 +223,35 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
 
   /** @internal */
   get receivedBytes(): number {
-    return this.#endpoint.stats().receivedBytes;
+    return this.#calls.receivedBytes;
   }
 
   /** @internal */
   giveUp(call: Call): boolean {
-    const id = this.#endpoint.giveUp(call);
-    if (id >= 0) this.#notifyPeer("$/cancel", [id]);
-    return id >= 0;
+    return this.#calls.giveUp(call);
   }
 
   /** @internal */
   sendReleased(released: [id: number, count: number][]): void {
-    this.#notifyPeer("$/release", [released]);
+    this.#calls.tell("$/release", [released]);
   }
 
   /** @internal */
   sendAborted(id: number, reason: unknown): void {
     // A reason that can't cross is told in words.
-    if (this.#tell("$/abort", [id, reason]) !== undefined)
-      this.#notifyPeer("$/abort", [id, new Error(toError(reason).message)]);
+    if (this.#calls.tryTell("$/abort", [id, reason]) !== undefined)
+      this.#calls.tell("$/abort", [id, new Error(toError(reason).message)]);
   }
 
   /** @internal */
   sendForgotten(id: number): void {
-    this.#notifyPeer("$/abort", [id]);
+    this.#calls.tell("$/abort", [id]);
   }
 
   /** @internal */
   onAbort(signal: number, fired: boolean, reason: unknown): void {
     if (fired) this.#binding.signals.onAborted(signal, reason);
     else this.#binding.signals.onForgotten(signal);
-  }
-
-  /** A notification on `$`, for peers that know it. */
-  #notifyPeer(path: string, args: unknown[]): void {
-    const failure = this.#tell(path, args);
-    if (failure !== undefined) this.#silent.onNotification(path, failure);
-  }
-
-  /** Returns why it can't be encoded, where it can't. */
-  #tell(path: string, args: unknown[]): unknown {
-    if (!this.#incoming.extended || this.#endpoint.ended) return undefined;
-    try {
-      return this.#endpoint.notify([path, args, NO_KWARGS]);
-    } catch (error) {
-      return error;
-    }
   }
 
   /** @internal */
@@ -339,14 +270,14 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
 
   /** @internal */
   onGoAway(): void {
-    this.#goneAway = true;
+    this.#calls.goneAway = true;
     this.#owner?.onGoAway(this);
   }
 
   /** @internal */
   onClosed(reason: ColloquyError | undefined): void {
     // A peer that closes in order says so before; one that has crashed doesn't. Plain peers never do.
-    const isInOrder = !this.#incoming.extended || this.#goneAway || this.#endpoint.draining || this.#destroyed;
+    const isInOrder = !this.#incoming.extended || this.#calls.goneAway || this.#endpoint.draining || this.#destroyed;
     const error = reason ?? (isInOrder ? undefined : withoutGoodbye(this.remoteAddress));
     this.#greeting.close();
     this.#heartbeat?.stop();

@@ -1,11 +1,11 @@
-import { ColloquyError, describeType } from "@colloquy/core";
+import { ColloquyError } from "@colloquy/core";
 import type { Endpoint } from "@colloquy/core";
 import { readMeta, tooManyHops } from "./call-meta.ts";
 import type { CallMeta } from "./call-meta.ts";
 import { CallScope } from "./call-scope.ts";
 import type { CallContext } from "./context.ts";
 import type { Exports } from "./exports.ts";
-import { exposedFunction, isExposed, isService } from "./members.ts";
+import { exposedFunction, isExposed } from "./members.ts";
 import type { AnyFunction } from "./expose.ts";
 import type { Exposed } from "./members.ts";
 import { bindKeywords, placeContext } from "./arguments.ts";
@@ -13,10 +13,10 @@ import { checkIdempotence, isStatedIdempotent } from "./idempotence.ts";
 import { isStream } from "./outgoing-stream.ts";
 import type { OutgoingStreams } from "./outgoing-streams.ts";
 import { joinPath, parseReferencePath, parseResultPath } from "./path.ts";
-import { RemoteNode, childAt, nodeOf } from "./proxy.ts";
+import { RemoteNode, nodeOf } from "./proxy.ts";
 import type { RequestContent } from "./request-content.ts";
-import { replaceResults } from "./recent-results.ts";
-import type { RecentResults, ResultReference } from "./recent-results.ts";
+import type { RecentResults } from "./recent-results.ts";
+import { ResultCalls } from "./result-calls.ts";
 import { callChecked } from "./checked-call.ts";
 import { runIncoming } from "./incoming-interceptors.ts";
 import type { IncomingCall, Interceptor } from "./interceptors.ts";
@@ -46,6 +46,7 @@ export class Dispatcher {
   readonly #silent: SilentFailures;
   readonly #streams: OutgoingStreams;
   readonly #results: RecentResults;
+  readonly #resultCalls: ResultCalls;
   #quietCount = 0;
   #lastQuietId = 0;
 
@@ -61,6 +62,7 @@ export class Dispatcher {
     this.#silent = silent;
     this.#streams = streams;
     this.#results = results;
+    this.#resultCalls = new ResultCalls(results, router);
     this.#endpoint = endpoint;
     this.#router = router;
     this.#exports = exports;
@@ -91,35 +93,11 @@ export class Dispatcher {
   }
 
   /** Results of others are among its arguments: it starts when they are there. */
-  #runWithResults(id: number, [path, args, kwargs, meta]: RequestContent): void {
-    this.#results.wanted = false;
-    const resultOf = async ({ id: earlier, rest }: ResultReference): Promise<unknown> => {
-      const result = await this.#resultOf(earlier);
-      return rest === "" ? result : this.#memberOf(result, rest, earlier);
-    };
-    replaceResults([args, kwargs], resultOf).then(
-      () => this.run(id, [path, args, kwargs, meta]),
+  #runWithResults(id: number, request: RequestContent): void {
+    this.#resultCalls.filled(request).then(
+      () => this.run(id, request),
       (error: unknown) => this.#fail(id, error),
     );
-  }
-
-  /** What an earlier request has led to. Rejects with `RESULT_NOT_KEPT`, and `DEPENDENCY_FAILED` where it has failed. */
-  async #resultOf(id: number): Promise<unknown> {
-    const result = this.#results.get(id);
-    try {
-      return await result;
-    } catch (error) {
-      throw dependencyFailed(error instanceof PassedOn ? error.cause : error);
-    }
-  }
-
-  /** A member of a result, as a value. @throws ColloquyError */
-  #memberOf(result: unknown, rest: string, id: number): unknown {
-    if (typeof result !== "object" || result === null) throw noService(id, result);
-    const node = nodeOf(result);
-    if (node !== undefined) return childAt(node, rest);
-    const { owner, member } = this.#router.resolveBelow(result, rest);
-    return isExposed(member) ? (...args: unknown[]) => Reflect.apply(member.call, owner, args) as unknown : member;
   }
 
   /** Carries out a request that wants no answer; what it throws goes to `onError`. As many run at a time as calls may. */
@@ -182,7 +160,8 @@ export class Dispatcher {
     const reference = parseReferencePath(path);
     if (reference !== undefined) return this.#callOn(id, this.#exports.get(reference.id), reference.rest, request);
     const result = parseResultPath(path);
-    if (result !== undefined) return this.#callOnResult(id, result.id, result.rest, request);
+    if (result !== undefined)
+      return this.#resultCalls.call(result.id, (target) => this.#callOn(id, target, result.rest, request));
     const { owner, member } = this.#router.resolve(path);
     if (!isExposed(member)) throw notCallable(path);
     return this.#invoke(id, member, owner, request);
@@ -199,29 +178,6 @@ export class Dispatcher {
     const { owner, member } = this.#router.resolveBelow(target, rest);
     if (!isExposed(member)) throw notCallable(request[0]);
     return this.#invoke(id, member, owner, request);
-  }
-
-  #callOnResult(id: number, earlier: number, rest: string, request: RequestContent): unknown {
-    const callOn = (result: unknown): unknown => {
-      const isTarget =
-        (typeof result === "object" && result !== null && isService(result)) || typeof result === "function";
-      if (!isTarget && nodeOf(result) === undefined) throw noService(earlier, result);
-      return this.#callOn(id, result as object, rest, request);
-    };
-    const result = this.#results.get(earlier);
-    // Where it is there the call starts in its turn.
-    return isThenable(result) ? this.#callLater(earlier, callOn) : callOn(result);
-  }
-
-  async #callLater(earlier: number, callOn: (result: unknown) => unknown): Promise<unknown> {
-    let called: unknown;
-    try {
-      called = callOn(await this.#resultOf(earlier));
-    } catch (error) {
-      // It didn't start, or has said that it did.
-      throw new PassedOn("passed on", { cause: error });
-    }
-    return called;
   }
 
   /** @throws ColloquyError for a call that came too late, or that is one of too many within another. */
@@ -315,17 +271,6 @@ async function forward(
   } catch (error) {
     throw new PassedOn("passed on", { cause: error });
   }
-}
-
-/** What a call fails with that hangs on another one, which has failed. */
-function dependencyFailed(cause: unknown): ColloquyError {
-  if (cause instanceof ColloquyError && cause.code === "RESULT_NOT_KEPT") return cause;
-  return new ColloquyError("DEPENDENCY_FAILED", "the call that this one hangs on has failed", { cause });
-}
-
-function noService(id: number, result: unknown): ColloquyError {
-  const reason = `the result of request ${id} is ${describeType(result)}, no service and no function`;
-  return new ColloquyError("INVALID_ARGUMENT", reason);
 }
 
 function hasKeys(kwargs: Record<string, unknown>): boolean {

@@ -24,11 +24,14 @@ export function callThrough(
   // Control of the protocol, pulls of streams for example, is no call of the user's.
   if (isControlPath(node.path)) return host.send(node, args, options);
   const call = outgoingCall(host, node, args, options, false);
+  let sent: Promise<unknown> | undefined;
   const last = (changed: OutgoingCall): Promise<unknown> =>
-    host.send(node, [...changed.args], changedOptions(options, changed));
+    (sent = host.send(node, [...changed.args], changedOptions(options, changed)));
   const answer = new Answer<unknown>((resolve) => {
     runChain(interceptors, call, last).then(resolve, (error: unknown) => resolve(failureOf(error)));
   });
+  // Where it has left in this turn, calls may address its result before it is there.
+  if ((sent as unknown) instanceof Answer) answer.call = (sent as unknown as Answer<unknown>).call;
   // Nobody has to await a call on a received function.
   if (node.isReferencedFunction) answer.catch(ignore);
   return answer;

@@ -1,0 +1,124 @@
+import { ColloquyError, NO_KWARGS } from "@colloquy/core";
+import type { Endpoint } from "@colloquy/core";
+import { Answer } from "./answer.ts";
+import { Call, LimitedCall, isLimited } from "./call.ts";
+import type { LimitedCallHost } from "./call.ts";
+import type { Greeting } from "./greeting.ts";
+import type { Incoming } from "./incoming.ts";
+import { tagsOf } from "./metadata.ts";
+import { notificationOf } from "./outgoing-interceptors.ts";
+import type { CallOptions, RemoteNode } from "./proxy.ts";
+import { optionsRefusal, targetRefusal } from "./refusals.ts";
+import type { SilentFailures } from "./silent-failures.ts";
+
+const NONE = (): void => {};
+let taken: (value: unknown) => void = NONE;
+
+/** Takes what settles a new promise, without a function of its own for each call. */
+function takeResolve(resolve: (value: unknown) => void): void {
+  taken = resolve;
+}
+
+/** The calls and notifications of this side on one connection, as they leave. */
+export class OutgoingCalls implements LimitedCallHost {
+  /** The other side is closing: it takes no new calls. */
+  goneAway = false;
+  readonly #endpoint: Endpoint;
+  readonly #greeting: Greeting;
+  readonly #incoming: Incoming;
+  readonly #silent: SilentFailures;
+  readonly #owner: object | undefined;
+
+  /** `owner` is what opens another connection after this one, if something does. */
+  constructor(
+    endpoint: Endpoint,
+    greeting: Greeting,
+    incoming: Incoming,
+    silent: SilentFailures,
+    owner: object | undefined,
+  ) {
+    this.#endpoint = endpoint;
+    this.#greeting = greeting;
+    this.#incoming = incoming;
+    this.#silent = silent;
+    this.#owner = owner;
+  }
+
+  get receivedBytes(): number {
+    return this.#endpoint.stats().receivedBytes;
+  }
+
+  send(node: RemoteNode, args: unknown[], options: CallOptions | undefined): Promise<unknown> {
+    const promise = new Answer<unknown>(takeResolve);
+    const call = this.#newCall(node, taken, options);
+    promise.call = call;
+    // It would keep the result.
+    taken = NONE;
+    if (node.isReferencedFunction) call.promise = promise;
+    const refusal = this.#refusalOf(node, options);
+    if (refusal === undefined) this.#endpoint.request(call, this.#contentOf(node, args, options, call));
+    else call.onFailure(refusal);
+    return promise;
+  }
+
+  notify(node: RemoteNode, args: unknown[], options: CallOptions | undefined): void {
+    const tags = tagsOf(options);
+    if (!this.#incoming.extended) {
+      // A plain peer, or one that may turn out as such, answers everything; nobody waits for it.
+      this.send(node, args, tags).catch((error: unknown) => this.#silent.onNotification(node.path, error));
+      return;
+    }
+    const content = notificationOf(node.path, args, tags);
+    const refusal = this.#refusalOf(node, undefined) ?? this.#endpoint.notify(content);
+    if (refusal !== undefined) this.#silent.onNotification(node.path, refusal);
+  }
+
+  giveUp(call: Call): boolean {
+    const id = this.#endpoint.giveUp(call);
+    if (id >= 0) this.tell("$/cancel", [id]);
+    return id >= 0;
+  }
+
+  /** Sends a notification on `$`, to a peer that knows it. */
+  tell(path: string, args: unknown[]): void {
+    const failure = this.tryTell(path, args);
+    if (failure !== undefined) this.#silent.onNotification(path, failure);
+  }
+
+  /** The same. Returns why it can't be sent, where it can't. */
+  tryTell(path: string, args: unknown[]): unknown {
+    if (!this.#incoming.extended || this.#endpoint.ended) return undefined;
+    try {
+      return this.#endpoint.notify([path, args, NO_KWARGS]);
+    } catch (error) {
+      return error;
+    }
+  }
+
+  #contentOf(node: RemoteNode, args: unknown[], options: CallOptions | undefined, call: Call): unknown[] {
+    const content = [node.path, args, options?.kwargs ?? NO_KWARGS];
+    if (call instanceof LimitedCall) this.#greeting.addMeta(call, content);
+    return content;
+  }
+
+  #newCall(node: RemoteNode, resolve: (value: unknown) => void, options: CallOptions | undefined): Call {
+    const onLost = node.isReferencedFunction ? (): void => this.#silent.onFunctionCall(node.path) : undefined;
+    if (options !== undefined && isLimited(options)) return new LimitedCall(node, resolve, onLost, options, this);
+    return new Call(node, resolve, onLost);
+  }
+
+  /** Why a call isn't even sent. */
+  #refusalOf(node: RemoteNode, options: CallOptions | undefined): ColloquyError | undefined {
+    const refusal = targetRefusal(node, this.#owner !== undefined && this.#endpoint.ended);
+    if (refusal !== undefined) return refusal;
+    // What the peer still waits for may need calls back to it.
+    if (this.goneAway && !this.#endpoint.isServing)
+      return new ColloquyError("UNAVAILABLE", `${this.#endpoint.remoteAddress} is closing and takes no new calls`);
+    if (options === undefined) return undefined;
+    const isPlain = this.#greeting.done && !this.#incoming.extended;
+    return (
+      this.#greeting.refusalOf(node, options) ??
+      optionsRefusal(options, node, isPlain, this.#endpoint.limits.maxHopCount)
+    );
+  }
+}

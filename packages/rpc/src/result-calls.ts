@@ -1,0 +1,91 @@
+import { ColloquyError, describeType } from "@colloquy/core";
+import { isExposed, isService } from "./members.ts";
+import { PassedOn } from "./passed-on.ts";
+import { childAt, nodeOf } from "./proxy.ts";
+import { replaceResults } from "./recent-results.ts";
+import type { RecentResults, ResultReference } from "./recent-results.ts";
+import type { RequestContent } from "./request-content.ts";
+import type { Router } from "./router.ts";
+
+/** Requests that hang on the results of earlier ones. */
+export class ResultCalls {
+  readonly #results: RecentResults;
+  readonly #router: Router;
+
+  constructor(results: RecentResults, router: Router) {
+    this.#results = results;
+    this.#router = router;
+  }
+
+  /**
+   * Resolves when the results among the arguments stand in their places. Rejects with `RESULT_NOT_KEPT`, and `DEPENDENCY_FAILED` where
+   * a request has failed.
+   */
+  async filled([, args, kwargs]: RequestContent): Promise<void> {
+    this.#results.wanted = false;
+    const resultOf = async ({ id, rest }: ResultReference): Promise<unknown> => {
+      const result = await this.#resultOf(id);
+      return rest === "" ? result : this.#memberOf(result, rest, id);
+    };
+    await replaceResults([args, kwargs], resultOf);
+  }
+
+  /** What `callOn` makes of the result of request `id`: in this turn where it is there. @throws ColloquyError */
+  call(id: number, callOn: (target: object) => unknown): unknown {
+    const callOnTarget = (result: unknown): unknown => {
+      if (!isTarget(result)) throw noService(id, result);
+      return callOn(result);
+    };
+    const result = this.#results.get(id);
+    return isThenable(result) ? this.#callLater(id, callOnTarget) : callOnTarget(result);
+  }
+
+  async #callLater(id: number, callOn: (result: unknown) => unknown): Promise<unknown> {
+    let called: unknown;
+    try {
+      called = callOn(await this.#resultOf(id));
+    } catch (error) {
+      // It didn't start, or has said that it did.
+      throw new PassedOn("passed on", { cause: error });
+    }
+    return called;
+  }
+
+  async #resultOf(id: number): Promise<unknown> {
+    const result = this.#results.get(id);
+    try {
+      return await result;
+    } catch (error) {
+      throw dependencyFailed(error instanceof PassedOn ? error.cause : error);
+    }
+  }
+
+  /** A member of a result, as a value. @throws ColloquyError */
+  #memberOf(result: unknown, rest: string, id: number): unknown {
+    if (typeof result !== "object" || result === null) throw noService(id, result);
+    const node = nodeOf(result);
+    if (node !== undefined) return childAt(node, rest);
+    const { owner, member } = this.#router.resolveBelow(result, rest);
+    return isExposed(member) ? (...args: unknown[]) => Reflect.apply(member.call, owner, args) as unknown : member;
+  }
+}
+
+function isTarget(result: unknown): result is object {
+  if (typeof result === "function") return true;
+  return typeof result === "object" && result !== null && (isService(result) || nodeOf(result) !== undefined);
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
+}
+
+/** What a call fails with that hangs on another one, which has failed. */
+function dependencyFailed(cause: unknown): ColloquyError {
+  if (cause instanceof ColloquyError && cause.code === "RESULT_NOT_KEPT") return cause;
+  return new ColloquyError("DEPENDENCY_FAILED", "the call that this one hangs on has failed", { cause });
+}
+
+function noService(id: number, result: unknown): ColloquyError {
+  const reason = `the result of request ${id} is ${describeType(result)}, no service and no function`;
+  return new ColloquyError("INVALID_ARGUMENT", reason);
+}
