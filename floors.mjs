@@ -36,7 +36,7 @@ export const packages = {
         "backward-bits",
         "clone-kinds",
         "public-error",
-        "value-size",
+        "estimate-bytes",
       ],
       [
         "decoded-cost",
@@ -113,7 +113,6 @@ export const packages = {
         "parameters",
         "collect",
         "guard",
-        "estimate-bytes",
         "call-meta",
         "call-limits",
         "request-content",

@@ -1,6 +1,6 @@
 import { ColloquyError } from "./errors.ts";
 import { isErrorMember } from "./public-error.ts";
-import { valueSize } from "./value-size.ts";
+import { estimateBytes } from "./estimate-bytes.ts";
 
 /** What `ColloquyError` and its classes have, which crosses in places of its own or not at all. */
 const OWN_FIELDS: ReadonlySet<string> = new Set([
@@ -26,7 +26,7 @@ export class FieldBudget {
   /** Spends what a value takes. False: it takes more than is left, or it can't be read. */
   take(value: unknown): boolean {
     try {
-      const size = valueSize(value, this.#left);
+      const size = estimateBytes(value, this.#left);
       if (size > this.#left) return false;
       this.#left -= size;
       return true;

@@ -14,6 +14,7 @@ export type { CompressionAlgorithm } from "./compression.ts";
 export { connectChannel } from "./connect-channel.ts";
 export type { ChannelOptions, ConnectChannelOptions } from "./connect-channel.ts";
 export { Deferred, rejection } from "./deferred.ts";
+export { estimateBytes } from "./estimate-bytes.ts";
 export { Endpoint } from "./endpoint.ts";
 export type { EndpointHandler, EndpointStats } from "./endpoint-handler.ts";
 export {

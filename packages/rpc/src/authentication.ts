@@ -1,7 +1,6 @@
-import { ColloquyError, Deferred, describeType, quoted, timerMs } from "@colloquy/core";
+import { ColloquyError, Deferred, describeType, estimateBytes, quoted, timerMs } from "@colloquy/core";
 import type { Dialect, Limits } from "@colloquy/core";
 import type { CallerConnection } from "./context.ts";
-import { estimateBytes } from "./estimate-bytes.ts";
 import type { OutgoingHost } from "./outgoing-interceptors.ts";
 import { RemoteNode } from "./proxy.ts";
 import type { Caller } from "./proxy.ts";

@@ -1,5 +1,4 @@
-import { ColloquyError, describeType, isMap, quoted } from "@colloquy/core";
-import { estimateBytes } from "./estimate-bytes.ts";
+import { ColloquyError, describeType, estimateBytes, isMap, quoted } from "@colloquy/core";
 
 /** What a caller tells of a call beside its arguments: texts, numbers, booleans, null, and arrays and maps of them. */
 export type Metadata = Readonly<Record<string, unknown>>;

@@ -1,5 +1,4 @@
-import { describeType } from "@colloquy/core";
-import { estimateBytes } from "./estimate-bytes.ts";
+import { describeType, estimateBytes } from "@colloquy/core";
 
 /** What answers a pull: items in order, and whether the stream has ended behind them. */
 export type PulledItems = [items: readonly unknown[], ended: boolean];

@@ -1,5 +1,4 @@
-import { ColloquyError, isMap } from "@colloquy/core";
-import { estimateBytes } from "./estimate-bytes.ts";
+import { ColloquyError, estimateBytes, isMap } from "@colloquy/core";
 
 /** Results that are kept of services and functions, and of calls under way. */
 const FEW = 64;
