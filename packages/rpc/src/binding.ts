@@ -32,6 +32,11 @@ export function checkFallback(codec: Codec): void {
   throw new ColloquyError("INVALID_ARGUMENT", reason);
 }
 
+/** Where the results are that calls may be on. */
+export interface ResultsHolder {
+  readonly results: RecentResults;
+}
+
 /** What a binding needs to know of its connection. */
 export interface BoundConnection extends Caller, SignalTeller {
   /** What proxies that a path alone leads to call through. */
@@ -53,7 +58,7 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
   readonly #exports: Exports;
   readonly #imports: Imports;
   readonly #maxSignalCount: number;
-  readonly #results: RecentResults;
+  readonly #rarities: ResultsHolder;
   #signals: Signals | undefined;
   #standard!: StandardTypes;
 
@@ -63,11 +68,11 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
     exports: Exports,
     imports: Imports,
     maxSignalCount: number,
-    results: RecentResults,
+    rarities: ResultsHolder,
   ) {
     this.#connection = connection;
     this.#maxSignalCount = maxSignalCount;
-    this.#results = results;
+    this.#rarities = rarities;
     this.#router = router;
     this.#exports = exports;
     this.#imports = imports;
@@ -185,7 +190,7 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
     if (parts.length === 1) return first;
     if (parts.length !== 2 || !Number.isSafeInteger(first) || typeof rest !== "string")
       throw new SerializationError("a result is [number of a request, path] or [value]");
-    this.#results.wanted = true;
+    this.#rarities.results.wanted = true;
     return new ResultReference(first as number, rest);
   }
 

@@ -62,8 +62,14 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     this.#router = new Router(limits);
     this.#incoming = new Incoming(this, limits, this.#router, this.#exports, this.#silent);
     const { maxReferenceCount } = limits;
-    const { results } = this.#incoming;
-    this.#binding = new ReferenceBinding(this, this.#router, this.#exports, this.#imports, maxReferenceCount, results);
+    this.#binding = new ReferenceBinding(
+      this,
+      this.#router,
+      this.#exports,
+      this.#imports,
+      maxReferenceCount,
+      this.#incoming,
+    );
     this.#endpoint = new Endpoint(transport, this.#binding.bound(codec), this.#incoming, limits);
     this.#greeting = new Greeting(this.#endpoint, limits, rootName, this, entranceOf(setup, this, this.#silent));
     this.#calls = new OutgoingCalls(this.#endpoint, this.#greeting, this.#incoming, this.#silent, setup.owner);

@@ -15,6 +15,7 @@ import type { OutgoingStreams } from "./outgoing-streams.ts";
 import { joinPath, parseReferencePath, parseResultPath } from "./path.ts";
 import { RemoteNode, nodeOf } from "./proxy.ts";
 import type { RequestContent } from "./request-content.ts";
+import { mayBeCalled } from "./recent-results.ts";
 import type { RecentResults } from "./recent-results.ts";
 import { ResultCalls } from "./result-calls.ts";
 import { callChecked } from "./checked-call.ts";
@@ -28,6 +29,13 @@ import type { SilentFailures } from "./silent-failures.ts";
 /** The connection that calls come on. */
 export interface DispatchHost {
   contextOf(path: string, scope: CallScope): CallContext;
+}
+
+/** What few connections have any of: the first two are made when they are asked for. */
+export interface Rarities {
+  readonly streams: OutgoingStreams;
+  readonly results: RecentResults;
+  readonly recentResults: RecentResults | undefined;
 }
 
 /** Carries out the requests of one connection: path to function, function to answer. */
@@ -44,9 +52,7 @@ export class Dispatcher {
   readonly #maxRunningCount: number;
   /** Told of what methods throw; refusals are the caller's own business. */
   readonly #silent: SilentFailures;
-  readonly #streams: OutgoingStreams;
-  readonly #results: RecentResults;
-  readonly #resultCalls: ResultCalls;
+  readonly #rarities: Rarities;
   #quietCount = 0;
   #lastQuietId = 0;
 
@@ -54,15 +60,12 @@ export class Dispatcher {
     endpoint: Endpoint,
     router: Router,
     exports: Exports,
-    streams: OutgoingStreams,
-    results: RecentResults,
+    rarities: Rarities,
     host: DispatchHost,
     silent: SilentFailures,
   ) {
     this.#silent = silent;
-    this.#streams = streams;
-    this.#results = results;
-    this.#resultCalls = new ResultCalls(results, router);
+    this.#rarities = rarities;
     this.#endpoint = endpoint;
     this.#router = router;
     this.#exports = exports;
@@ -72,7 +75,7 @@ export class Dispatcher {
 
   /** Carries out a request and answers it; a plain value is answered before this returns. */
   run(id: number, request: RequestContent): void {
-    if (this.#results.wanted) return this.#runWithResults(id, request);
+    if (this.#rarities.recentResults?.wanted === true) return this.#runWithResults(id, request);
     let result: unknown;
     try {
       result = this.interceptors === undefined ? this.#call(id, request) : this.#intercept(id, request);
@@ -85,7 +88,7 @@ export class Dispatcher {
 
   /** Functions in `run` would cost a call with a plain value, too. */
   #replyLater(id: number, path: string, result: PromiseLike<unknown>): void {
-    this.#results.keep(id, result);
+    this.#rarities.results.keep(id, result);
     result.then(
       (value) => this.#reply(id, path, value),
       (error: unknown) => this.#failMethod(id, path, error),
@@ -94,10 +97,12 @@ export class Dispatcher {
 
   /** Results of others are among its arguments: it starts when they are there. */
   #runWithResults(id: number, request: RequestContent): void {
-    this.#resultCalls.filled(request).then(
-      () => this.run(id, request),
-      (error: unknown) => this.#fail(id, error),
-    );
+    this.#resultCalls()
+      .filled(request)
+      .then(
+        () => this.run(id, request),
+        (error: unknown) => this.#fail(id, error),
+      );
   }
 
   /** Carries out a request that wants no answer; what it throws goes to `onError`. As many run at a time as calls may. */
@@ -161,10 +166,15 @@ export class Dispatcher {
     if (reference !== undefined) return this.#callOn(id, this.#exports.get(reference.id), reference.rest, request);
     const result = parseResultPath(path);
     if (result !== undefined)
-      return this.#resultCalls.call(result.id, (target) => this.#callOn(id, target, result.rest, request));
+      return this.#resultCalls().call(result.id, (target) => this.#callOn(id, target, result.rest, request));
     const { owner, member } = this.#router.resolve(path);
     if (!isExposed(member)) throw notCallable(path);
     return this.#invoke(id, member, owner, request);
+  }
+
+  /** Made for each use: few connections have any. */
+  #resultCalls(): ResultCalls {
+    return new ResultCalls(this.#rarities.results, this.#router);
   }
 
   /** A call on something that was handed out, or will be. */
@@ -234,10 +244,17 @@ export class Dispatcher {
 
   #reply(id: number, path: string, value: unknown): void {
     if (typeof value === "object" && value !== null && isStream(value))
-      this.#streams.adopt(value, { path, abort: this.#scopes?.get(id)?.abort });
-    this.#results.settle(id, value, this.#results.isWorthKeeping(value));
+      this.#rarities.streams.adopt(value, { path, abort: this.#scopes?.get(id)?.abort });
+    this.#keepResult(id, value);
     this.#endScope(id);
     this.#endpoint.reply(id, value === undefined ? this.emptyResult : value);
+  }
+
+  /** Calls on it may come before the caller has it. Most results are plain values, which nobody calls. */
+  #keepResult(id: number, value: unknown): void {
+    const recent = this.#rarities.recentResults;
+    if (recent !== undefined) recent.settle(id, value, recent.isWorthKeeping(value));
+    else if (mayBeCalled(value)) this.#rarities.results.keep(id, value);
   }
 
   #failMethod(id: number, path: string, error: unknown): void {
@@ -246,7 +263,7 @@ export class Dispatcher {
 
   #fail(id: number, error: unknown): void {
     this.#endScope(id);
-    this.#results.settle(id, undefined, false);
+    this.#rarities.recentResults?.settle(id, undefined, false);
     this.#endpoint.fail(id, error);
   }
 }

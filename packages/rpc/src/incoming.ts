@@ -37,8 +37,8 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller {
   readonly #router: Router;
   readonly #exports: Exports;
   readonly #silent: SilentFailures;
-  readonly #streams: OutgoingStreams;
-  readonly results: RecentResults = new RecentResults();
+  #streams: OutgoingStreams | undefined;
+  #results: RecentResults | undefined;
 
   constructor(host: IncomingHost, limits: Limits, router: Router, exports: Exports, silent: SilentFailures) {
     this.#host = host;
@@ -46,23 +46,30 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller {
     this.#router = router;
     this.#exports = exports;
     this.#silent = silent;
-    this.#streams = new OutgoingStreams(limits.maxStreamCount, (path, error) => silent.onMethod(path, error));
   }
 
   /** The endpoint, which this is the handler of, and the greeting, which needs the endpoint. */
   wire(endpoint: Endpoint, greeting: Greeting, interceptors?: InterceptorLists["incoming"]): void {
     this.#endpoint = endpoint;
     this.#greeting = greeting;
-    this.#dispatcher = new Dispatcher(
-      endpoint,
-      this.#router,
-      this.#exports,
-      this.#streams,
-      this.results,
-      this.#host,
-      this.#silent,
-    );
+    this.#dispatcher = new Dispatcher(endpoint, this.#router, this.#exports, this, this.#host, this.#silent);
     this.#dispatcher.interceptors = interceptors;
+  }
+
+  /** Undefined as long as none was worth keeping. */
+  get recentResults(): RecentResults | undefined {
+    return this.#results;
+  }
+
+  /** Made when the first one is kept, or addressed. */
+  get results(): RecentResults {
+    return (this.#results ??= new RecentResults());
+  }
+
+  /** Made when the first one is there. */
+  get streams(): OutgoingStreams {
+    const onFailure = (path: string, error: unknown): unknown => this.#silent.onMethod(path, error);
+    return (this.#streams ??= new OutgoingStreams(this.#limits.maxStreamCount, onFailure));
   }
 
   /** The peer has said hello: it knows `$`, notifications and built-in types. */
@@ -122,9 +129,9 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller {
   onClosed(error: ColloquyError | undefined): void {
     this.#host.onClosed(error);
     this.#dispatcher.close();
-    this.results.clear();
+    this.#results?.clear();
     const reason = new ColloquyError("CONNECTION_LOST", "the connection of the reader has ended");
-    for (const { id, target } of this.#exports.clear()) this.#streams.leave(id, target, reason);
+    for (const { id, target } of this.#exports.clear()) this.streams.leave(id, target, reason);
   }
 
   onEncoded(sent: boolean): void {
@@ -154,8 +161,8 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller {
   release(id: number, count: number): void {
     const target = this.#exports.release(id, count);
     if (target === undefined) return;
-    this.results.forget(target);
-    this.#streams.leave(id, target, new ColloquyError("CANCELLED", "the reader has left"));
+    this.#results?.forget(target);
+    this.streams.leave(id, target, new ColloquyError("CANCELLED", "the reader has left"));
   }
 
   reply(id: number, value: unknown): void {
@@ -169,7 +176,7 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller {
   }
 
   pull(id: number, stream: number, maxCount: number, maxBytes: number): void {
-    this.#streams.pull(stream, this.#exports.get(stream), maxCount, maxBytes).then(
+    this.streams.pull(stream, this.#exports.get(stream), maxCount, maxBytes).then(
       (pulled) => this.#endpoint.reply(id, pulled),
       (error: unknown) => this.#endpoint.fail(id, executed(error)),
     );

@@ -33,8 +33,7 @@ export class RecentResults {
 
   /** Whether this one may be addressed. Most aren't worth it before the peer has addressed any. */
   isWorthKeeping(result: unknown): boolean {
-    if (typeof result === "function") return true;
-    if (!this.#keepsAll) return typeof result === "object" && result !== null && !isPlain(result);
+    if (typeof result === "function" || !this.#keepsAll) return mayBeCalled(result);
     return estimateBytes(result, LARGEST_KEPT_BYTES) <= LARGEST_KEPT_BYTES;
   }
 
@@ -96,6 +95,11 @@ export class RecentResults {
     this.#ids = this.#makeRoom(MANY);
     for (const [slot, id] of ids.entries()) if (id !== undefined) this.keep(id, results[slot]);
   }
+}
+
+/** True for functions and services, and what else is no plain value. */
+export function mayBeCalled(result: unknown): boolean {
+  return typeof result === "function" || (typeof result === "object" && result !== null && !isPlain(result));
 }
 
 function isPlain(value: object): boolean {
