@@ -75,10 +75,9 @@ export class Dispatcher {
 
   /** Carries out a request and answers it; a plain value is answered before this returns. */
   run(id: number, request: RequestContent): void {
-    if (this.#rarities.recentResults?.wanted === true) return this.#runWithResults(id, request);
     let result: unknown;
     try {
-      result = this.interceptors === undefined ? this.#call(id, request) : this.#intercept(id, request);
+      result = this.#start(id, request);
       if (isThenable(result)) return this.#replyLater(id, request[0], result);
     } catch (error) {
       return this.#fail(id, error);
@@ -96,13 +95,25 @@ export class Dispatcher {
   }
 
   /** Results of others are among its arguments: it starts when they are there. */
-  #runWithResults(id: number, request: RequestContent): void {
-    this.#resultCalls()
-      .filled(request)
-      .then(
-        () => this.run(id, request),
-        (error: unknown) => this.#fail(id, error),
-      );
+  async #callFilled(id: number, request: RequestContent): Promise<unknown> {
+    let result: unknown;
+    try {
+      await this.#resultCalls().filled(request);
+      result = this.#carryOut(id, request);
+    } catch (error) {
+      // It didn't start, or has said that it did.
+      throw new PassedOn("passed on", { cause: error });
+    }
+    return result;
+  }
+
+  #start(id: number, request: RequestContent): unknown {
+    const isWanting = this.#rarities.recentResults?.wanted === true;
+    return isWanting ? this.#callFilled(id, request) : this.#carryOut(id, request);
+  }
+
+  #carryOut(id: number, request: RequestContent): unknown {
+    return this.interceptors === undefined ? this.#call(id, request) : this.#intercept(id, request);
   }
 
   /** Carries out a request that wants no answer; what it throws goes to `onError`. As many run at a time as calls may. */
@@ -118,7 +129,7 @@ export class Dispatcher {
       this.#endScope(id);
     };
     try {
-      const result = this.interceptors === undefined ? this.#call(id, request) : this.#intercept(id, request);
+      const result = this.#start(id, request);
       if (!isThenable(result)) return settle();
       result.then(settle, (error: unknown) => {
         settle();

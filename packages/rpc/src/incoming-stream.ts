@@ -167,7 +167,8 @@ export class IncomingStream implements AsyncIterableIterator<unknown, undefined>
 function isPulled(answer: unknown, askedCount: number): answer is readonly [readonly unknown[], boolean] {
   if (!Array.isArray(answer) || answer.length !== 2) return false;
   const [items, ended] = answer as [unknown, unknown];
-  return Array.isArray(items) && items.length <= askedCount && typeof ended === "boolean";
+  if (!Array.isArray(items) || typeof ended !== "boolean") return false;
+  return items.length <= askedCount && (items.length > 0 || ended);
 }
 
 /** The stream that a call has returned, as far as it is one. @throws ColloquyError `INVALID_ARGUMENT` */

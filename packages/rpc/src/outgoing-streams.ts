@@ -12,6 +12,9 @@ interface Origin {
 /** Told of what a stream throws that nobody waits for, and of what it fails with. Returns what its reader is to get. */
 export type StreamFailureListener = (path: string, error: unknown) => unknown;
 
+/** Of one answer, whatever was asked for: a producer may give items without end. */
+const MOST_COUNT = 4096;
+const MOST_BYTES = 4_194_304;
 const NONE: Map<number, OutgoingStream> = new Map();
 
 /** The streams of one connection that the other side reads, by the numbers of their references. */
@@ -47,7 +50,7 @@ export class OutgoingStreams {
     const stream = this.#streams.get(id) ?? this.#open(id, target);
     if (stream.isPulled) throw new ColloquyError("INVALID_ARGUMENT", "another pull of this stream waits for items");
     try {
-      const pulled = await stream.pull(maxCount, maxBytes);
+      const pulled = await stream.pull(Math.min(maxCount, MOST_COUNT), Math.min(maxBytes, MOST_BYTES));
       if (pulled[1]) this.#streams.delete(id);
       return pulled;
     } catch (error) {

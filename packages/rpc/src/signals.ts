@@ -16,6 +16,8 @@ interface OwnSignal {
   readonly onAbort: () => void;
 }
 
+/** Signals that fire before they have come: a large message may be overtaken, by few. */
+const MAX_EARLY_COUNT = 64;
 /** Signals from which on a collection is worth its time: those that nothing can fire are forgotten then. */
 const COLLECTED_COUNT = 1000;
 
@@ -67,7 +69,7 @@ export class Signals {
   onAborted(id: number, reason: unknown): void {
     const controller = this.#theirs?.get(id);
     if (controller === undefined) {
-      if (this.#early.size < this.#maxCount) this.#early.set(id, reason);
+      if (this.#early.size < MAX_EARLY_COUNT) this.#early.set(id, reason);
       return;
     }
     this.#theirs!.delete(id);

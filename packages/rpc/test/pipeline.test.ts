@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { MsgPackCodec, StructuredCloneCodec } from "@colloquy/core";
-import { Service, connect, expose, pipeline } from "../src/index.ts";
+import { Service, connect, expose, notify, pipeline } from "../src/index.ts";
 import type { Remote } from "../src/index.ts";
 import type { WirePeer } from "./support.ts";
-import { failureOf, greeted, pair, turns, wireServer } from "./support.ts";
+import { failureOf, greeted, pair, turns, until, wireServer } from "./support.ts";
 
 class Step extends Service {
   readonly number: number;
@@ -111,6 +111,39 @@ describe("pipeline", () => {
     const given = { inner: [pipeline(remote.slowValue())], map: new Map([["k", pipeline(remote.slowValue())]]) };
     expect(await remote.describe(given)).toStrictEqual([[5], 5]);
     expect(await remote.sum([pipeline(remote.later()), pipeline(remote.next())])).toBe(12);
+  });
+
+  test("takes results of calls that wait for results themselves", async () => {
+    await using link = await pair(new Step(5, []));
+    const { remote } = link;
+    const sum = remote.add(pipeline(remote.slowValue()), 1);
+    const both = remote.add(pipeline(sum), pipeline(remote.add(pipeline(sum), 1)));
+    expect(await both).toBe(13);
+    const failing = pipeline(remote.failLater()).value();
+    expect(await failureOf(remote.add(pipeline(remote.add(pipeline(failing), 1)), 1))).toMatchObject({
+      code: "DEPENDENCY_FAILED",
+      executed: "no",
+    });
+    await failing.catch(() => {});
+  });
+
+  test("takes results as arguments of notifications", async () => {
+    const log: string[] = [];
+    class Desk extends Service {
+      @expose async word() {
+        await sleep(2);
+        return "word";
+      }
+      @expose note(word: string) {
+        log.push(word);
+      }
+    }
+    await using link = await pair(new Desk());
+    const word = link.remote.word();
+    notify(link.remote.note)(pipeline(word));
+    await word;
+    await until(() => log.length === 1);
+    expect(log).toStrictEqual(["word"]);
   });
 
   test("calls a function that is the result", async () => {

@@ -330,10 +330,13 @@ describe("A peer", () => {
       expect(await failureOf(pull(...args))).toMatchObject({ code: "INVALID_ARGUMENT" });
     }
     expect(await failureOf(pull(77, 1, 1))).toMatchObject({ code: "REFERENCE_RELEASED" });
+    await link.remote.count(1_000_000);
+    const [items, ended] = (await pull(1, Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER)) as [number[], boolean];
+    expect([items.length, ended]).toStrictEqual([4096, false]);
     await link.remote.waiting();
-    expect(await pull(1, 8, 1000)).toStrictEqual([["first"], false]);
-    const waits = pull(1, 8, 1000);
-    expect(await failureOf(pull(1, 8, 1000))).toMatchObject({ code: "INVALID_ARGUMENT" });
+    expect(await pull(2, 8, 1000)).toStrictEqual([["first"], false]);
+    const waits = pull(2, 8, 1000);
+    expect(await failureOf(pull(2, 8, 1000))).toMatchObject({ code: "INVALID_ARGUMENT" });
     link.client.destroy();
     expect(await failureOf(waits)).toMatchObject({ code: "CONNECTION_LOST" });
   });
