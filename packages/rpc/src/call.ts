@@ -2,6 +2,7 @@ import { ColloquyError, SerializationError, quoted, readException, rejection, ti
 import type { ErrorRules, PendingCall } from "@colloquy/core";
 import { tooManyHops } from "./call-meta.ts";
 import type { InheritedContext } from "./context.ts";
+import { IncomingStream } from "./incoming-stream.ts";
 import { metaOf } from "./metadata.ts";
 import type { Metadata } from "./metadata.ts";
 import type { CallOptions, RemoteNode } from "./proxy.ts";
@@ -170,7 +171,10 @@ export class LimitedCall extends Call {
   }
 
   override onResult(value: unknown): void {
-    if (this.#settle()) super.onResult(value);
+    if (!this.#settle()) return;
+    // A call that returns a stream is given up as long as that is read.
+    if (value instanceof IncomingStream && this.#signals.length > 0) value.endWith(this.#signals);
+    super.onResult(value);
   }
 
   override onException(content: unknown, rules: ErrorRules | undefined): void {

@@ -9,6 +9,7 @@ const FIRST_WINDOW_BYTES = 262_144;
 const LARGEST_WINDOW_BYTES = 4_194_304;
 
 const PULL_PATH = "$/pull";
+const NO_SIGNALS: readonly AbortSignal[] = Object.freeze([]);
 
 /** Somebody who waits for an item. */
 interface Reader {
@@ -35,6 +36,8 @@ export class IncomingStream implements AsyncIterableIterator<unknown, undefined>
   #askedCount = 0;
   #ended = false;
   #failure: { readonly error: unknown } | undefined;
+  #signals: readonly AbortSignal[] = NO_SIGNALS;
+  readonly #onAbort = (event: Event): void => this.#cancel((event.target as AbortSignal).reason);
 
   constructor(id: number, node: RemoteNode) {
     this.#id = id;
@@ -63,12 +66,16 @@ export class IncomingStream implements AsyncIterableIterator<unknown, undefined>
 
   /** Leaves the stream: its producer ends, and what waits to be read is dropped. */
   async return(): Promise<IteratorReturnResult<undefined>> {
-    this.#finish(undefined);
-    this.#items = [];
-    this.#nextItems = [];
-    this.#failure = undefined;
-    this.#serveReaders();
+    this.#leave(undefined);
     return { value: undefined, done: true };
+  }
+
+  /** From now on the stream is left when one of the signals aborts: its reader gets `CANCELLED`, at once. */
+  endWith(signals: readonly AbortSignal[]): void {
+    this.#signals = signals;
+    for (const signal of signals) signal.addEventListener("abort", this.#onAbort, { once: true });
+    const aborted = signals.find((signal) => signal.aborted);
+    if (aborted !== undefined) this.#cancel(aborted.reason);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -77,6 +84,20 @@ export class IncomingStream implements AsyncIterableIterator<unknown, undefined>
 
   toString(): string {
     return `Stream(${this.#node.toString()})`;
+  }
+
+  #cancel(cause: unknown): void {
+    const message = `the stream of ${this.#node.caller.remoteAddress} was cancelled`;
+    if (!this.#ended) this.#leave(new ColloquyError("CANCELLED", message, { cause, executed: "yes" }));
+  }
+
+  #leave(error: unknown): void {
+    this.#finish(undefined);
+    this.#items = [];
+    this.#readCount = 0;
+    this.#nextItems = [];
+    this.#failure = error === undefined ? undefined : { error };
+    this.#serveReaders();
   }
 
   #take(): unknown {
@@ -160,6 +181,7 @@ export class IncomingStream implements AsyncIterableIterator<unknown, undefined>
     if (this.#ended) return;
     this.#ended = true;
     if (error !== undefined) this.#failure = { error };
+    for (const signal of this.#signals) signal.removeEventListener("abort", this.#onAbort);
     this.#node.reference?.release();
   }
 }

@@ -1,8 +1,9 @@
+import { getEventListeners } from "node:events";
 import { Readable } from "node:stream";
 import { setImmediate as turnOfLoop } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { MsgPackCodec, StructuredCloneCodec } from "@colloquy/core";
-import { Service, expose, release, service } from "../src/index.ts";
+import { Service, expose, release, service, withOptions } from "../src/index.ts";
 import type { CallContext } from "../src/index.ts";
 import { failureOf, pair, remoteOf, turns, until } from "./support.ts";
 
@@ -192,6 +193,28 @@ describe("A reader", () => {
     }
     await until(() => source.log.lines.length > 0);
     expect(source.log.lines).toStrictEqual(["aborted: the reader has left"]);
+  });
+
+  test("whose call has a signal is told at once when it aborts, and the producer ends", async () => {
+    const source = new Source();
+    await using link = await pair(source);
+    const stop = new AbortController();
+    const items: number[] = [];
+    const reading = (async () => {
+      for await (const item of withOptions(link.remote.count, { signal: stop.signal })(1_000_000)) {
+        items.push(item);
+        if (item === 5) stop.abort(new Error("enough"));
+      }
+    })();
+    expect(await failureOf(reading)).toMatchObject({ code: "CANCELLED", cause: { message: "enough" } });
+    expect(items).toStrictEqual([0, 1, 2, 3, 4, 5]);
+    await until(() => source.log.lines.length > 0);
+    expect(source.log.lines).toStrictEqual(["finally"]);
+    expect(link.peer.stats()).toMatchObject(noStreams);
+    expect(getEventListeners(stop.signal, "abort")).toStrictEqual([]);
+    const waiting = withOptions(link.remote.waiting, { signal: AbortSignal.timeout(20) })();
+    expect(await failureOf(collected(waiting))).toMatchObject({ code: "CANCELLED" });
+    await until(() => source.log.lines.length > 1);
   });
 
   test("that leaves before it has read lets go, too", async () => {
