@@ -178,7 +178,7 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
   /** A call to this peer that is under way: its result, as with `pipeline`. Others are promises. */
   #promisedResult(promise: Answer<unknown>): ExtendedValue | undefined {
     const { call } = promise;
-    if (call?.node?.caller !== this.#connection || call.id < 0) return undefined;
+    if (call?.node === undefined || call.connection !== this.#connection || call.id < 0) return undefined;
     // It is told by the call that hangs on it.
     promise.catch(ignore);
     return { typeId: RESULT_ID, data: [call.id, ""] };

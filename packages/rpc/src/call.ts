@@ -5,7 +5,7 @@ import type { InheritedContext } from "./context.ts";
 import { IncomingStream } from "./incoming-stream.ts";
 import { metaOf } from "./metadata.ts";
 import type { Metadata } from "./metadata.ts";
-import type { CallOptions, RemoteNode } from "./proxy.ts";
+import type { CallOptions, Caller, RemoteNode } from "./proxy.ts";
 
 /**
  * Learns of the failure of a call on a received function. Nobody has to await such a call: a notification to a subscriber who has
@@ -18,13 +18,21 @@ export class Call implements PendingCall {
   id = -1;
   /** Keeps a received reference alive while it waits: collection never ends a call in flight. */
   node: RemoteNode | undefined;
+  /** The connection that it leaves on: that of the node may be another one by now. */
+  readonly connection: Caller;
   /** What the caller got, where nobody has to await it. */
   promise: Promise<unknown> | undefined;
   readonly #resolve: (value: unknown) => void;
   readonly #onLost: LostListener | undefined;
 
-  constructor(node: RemoteNode, resolve: (value: unknown) => void, onLost: LostListener | undefined) {
+  constructor(
+    node: RemoteNode,
+    connection: Caller,
+    resolve: (value: unknown) => void,
+    onLost: LostListener | undefined,
+  ) {
     this.node = node;
+    this.connection = connection;
     this.#resolve = resolve;
     this.#onLost = onLost;
   }
@@ -110,12 +118,13 @@ export class LimitedCall extends Call {
 
   constructor(
     node: RemoteNode,
+    connection: Caller,
     resolve: (value: unknown) => void,
     onLost: LostListener | undefined,
     { timeout = Infinity, signal, context, metadata, trace, idempotent = false }: CallOptions,
     host: LimitedCallHost,
   ) {
-    super(node, resolve, onLost);
+    super(node, connection, resolve, onLost);
     this.#host = host;
     this.#timeout = Math.min(timeout, leftOf(context));
     this.#hops = context === undefined ? 0 : context.hops + 1;

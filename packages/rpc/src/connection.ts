@@ -72,7 +72,7 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     );
     this.#endpoint = new Endpoint(transport, this.#binding.bound(codec), this.#incoming, limits);
     this.#greeting = new Greeting(this.#endpoint, limits, rootName, this, entranceOf(setup, this, this.#silent));
-    this.#calls = new OutgoingCalls(this.#endpoint, this.#greeting, this.#incoming, this.#silent, setup.owner);
+    this.#calls = new OutgoingCalls(this, this.#endpoint, this.#greeting, this.#incoming, this.#silent, setup.owner);
     this.#incoming.wire(this.#endpoint, this.#greeting, interceptors?.incoming);
     // Now: what a server's factory calls waits for hello, too.
     if (dialect === "auto") this.#greeting.expect();

@@ -7,7 +7,7 @@ import type { Greeting } from "./greeting.ts";
 import type { Incoming } from "./incoming.ts";
 import { tagsOf } from "./metadata.ts";
 import { notificationOf } from "./outgoing-interceptors.ts";
-import type { CallOptions, RemoteNode } from "./proxy.ts";
+import type { CallOptions, Caller, RemoteNode } from "./proxy.ts";
 import { optionsRefusal, targetRefusal } from "./refusals.ts";
 import type { SilentFailures } from "./silent-failures.ts";
 
@@ -23,6 +23,7 @@ function takeResolve(resolve: (value: unknown) => void): void {
 export class OutgoingCalls implements LimitedCallHost {
   /** The other side is closing: it takes no new calls. */
   goneAway = false;
+  readonly #connection: Caller;
   readonly #endpoint: Endpoint;
   readonly #greeting: Greeting;
   readonly #incoming: Incoming;
@@ -31,12 +32,14 @@ export class OutgoingCalls implements LimitedCallHost {
 
   /** `owner` is what opens another connection after this one, if something does. */
   constructor(
+    connection: Caller,
     endpoint: Endpoint,
     greeting: Greeting,
     incoming: Incoming,
     silent: SilentFailures,
     owner: object | undefined,
   ) {
+    this.#connection = connection;
     this.#endpoint = endpoint;
     this.#greeting = greeting;
     this.#incoming = incoming;
@@ -103,8 +106,9 @@ export class OutgoingCalls implements LimitedCallHost {
 
   #newCall(node: RemoteNode, resolve: (value: unknown) => void, options: CallOptions | undefined): Call {
     const onLost = node.isReferencedFunction ? (): void => this.#silent.onFunctionCall(node.path) : undefined;
-    if (options !== undefined && isLimited(options)) return new LimitedCall(node, resolve, onLost, options, this);
-    return new Call(node, resolve, onLost);
+    if (options !== undefined && isLimited(options))
+      return new LimitedCall(node, this.#connection, resolve, onLost, options, this);
+    return new Call(node, this.#connection, resolve, onLost);
   }
 
   /** Why a call isn't even sent. */

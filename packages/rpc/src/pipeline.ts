@@ -37,7 +37,7 @@ class PipelinedCaller implements Caller, PendingResult {
   constructor(promise: Promise<unknown>, call: Call | undefined) {
     this.#promise = promise;
     this.#call = call;
-    this.connection = call?.node?.caller;
+    this.connection = call?.node === undefined ? undefined : call.connection;
     this.remoteAddress = `${call?.node?.toString() ?? "a call"}()`;
     promise.then(
       (value) => (this.outcome = { value }),
