@@ -6,9 +6,8 @@ import { Answer } from "./answer.ts";
 import { CallScope } from "./call-scope.ts";
 import type { CallContext } from "./context.ts";
 import type { AnyFunction } from "./expose.ts";
-import { isExposed, isService } from "./members.ts";
+import { isExposed, isService, isStreamValue } from "./members.ts";
 import type { Imports } from "./imports.ts";
-import { isStream } from "./outgoing-stream.ts";
 import { parseReferencePath, referencePath } from "./path.ts";
 import { RemoteNode, childAt, nodeOf, serviceProxy } from "./proxy.ts";
 import type { Caller, PendingResult } from "./proxy.ts";
@@ -122,7 +121,7 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
     if (node !== undefined && this.#connection.isHome(node)) return { typeId: HOME_ID, data: homePath(node) };
     if (typeof value === "function") return { typeId: FUNCTION_ID, data: referencePath(this.#exports.add(value)) };
     if (value instanceof AbortSignal) return { typeId: SIGNAL_ID, data: this.signals.write(value) };
-    if (typeof value === "object" && value !== null && mayBeStream(value))
+    if (typeof value === "object" && value !== null && isStreamValue(value))
       return { typeId: STREAM_ID, data: referencePath(this.#exports.add(value)) };
     // An error with exposed methods is a service.
     return value instanceof Error && isService(value) ? undefined : this.#standard.encode(value);
@@ -240,11 +239,6 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
       return result;
     };
   }
-}
-
-/** A promise of a call is an async iterable, too; it is to be awaited. */
-function mayBeStream(value: object): boolean {
-  return isStream(value) && !(value instanceof Promise) && !isService(value);
 }
 
 /** @throws SerializationError for what is no path of a reference. */

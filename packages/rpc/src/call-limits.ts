@@ -1,4 +1,4 @@
-import { ColloquyError, describeType } from "@colloquy/core";
+import { ColloquyError, describeType, isMap, quoted } from "@colloquy/core";
 
 /** @throws ColloquyError `INVALID_ARGUMENT` for a time or a signal that is none. */
 export function checkCallLimits({ timeout, signal }: { readonly timeout?: unknown; readonly signal?: unknown }): void {
@@ -11,4 +11,23 @@ export function checkCallLimits({ timeout, signal }: { readonly timeout?: unknow
   if (signal !== undefined && !(signal instanceof AbortSignal)) {
     throw new ColloquyError("INVALID_ARGUMENT", "signal is no AbortSignal");
   }
+}
+
+const NAMES = ["timeout", "signal", "context", "kwargs", "metadata", "trace", "retries", "idempotent", "whileAway"];
+
+/** @throws ColloquyError `INVALID_ARGUMENT` for what are no options of a call, and for a context or keyword arguments that are none. */
+export function checkCallOptions(options: unknown): void {
+  if (!isMap(options)) throw invalid(`options of a call are ${describeType(options)}; they are an object`);
+  const unknown = Object.keys(options).find((name) => !NAMES.includes(name));
+  if (unknown !== undefined) throw invalid(`unknown option ${quoted(unknown)}; the options are ${NAMES.join(", ")}`);
+  const { context, kwargs } = options;
+  if (kwargs !== undefined && !isMap(kwargs)) throw invalid(`kwargs is ${describeType(kwargs)}; it takes an object`);
+  if (context === undefined) return;
+  const isContext =
+    isMap(context) && context["signal"] instanceof AbortSignal && typeof (context["hops"] ?? 0) === "number";
+  if (!isContext) throw invalid("context is none: it takes that of the call which this one is made for");
+}
+
+function invalid(message: string): ColloquyError {
+  return new ColloquyError("INVALID_ARGUMENT", message);
 }

@@ -42,6 +42,11 @@ export class CallScope {
     this.abort.abort(reason);
   }
 
+  /** @throws the reason for which the call isn't to be started any more, where it has waited for something. */
+  throwIfOver(): void {
+    this.signal.throwIfAborted();
+  }
+
   /** The call has settled. */
   end(): void {
     clearTimeout(this.#timer);

@@ -2,15 +2,14 @@ import { ColloquyError } from "@colloquy/core";
 import type { Endpoint } from "@colloquy/core";
 import { readMeta, tooManyHops } from "./call-meta.ts";
 import type { CallMeta } from "./call-meta.ts";
-import { CallScope } from "./call-scope.ts";
+import type { CallScope } from "./call-scope.ts";
 import type { CallContext } from "./context.ts";
 import type { Exports } from "./exports.ts";
-import { exposedFunction, isExposed } from "./members.ts";
+import { exposedFunction, isExposed, isStreamValue } from "./members.ts";
 import type { AnyFunction } from "./expose.ts";
 import type { Exposed } from "./members.ts";
 import { bindKeywords, placeContext } from "./arguments.ts";
 import { checkIdempotence, isStatedIdempotent } from "./idempotence.ts";
-import { isStream } from "./outgoing-stream.ts";
 import type { OutgoingStreams } from "./outgoing-streams.ts";
 import { joinPath, parseReferencePath, parseResultPath } from "./path.ts";
 import { RemoteNode, nodeOf } from "./proxy.ts";
@@ -24,6 +23,7 @@ import type { IncomingCall, Interceptor } from "./interceptors.ts";
 import { NO_METADATA } from "./metadata.ts";
 import { PassedOn, executed } from "./passed-on.ts";
 import type { Router } from "./router.ts";
+import { RunningScopes } from "./running-scopes.ts";
 import type { SilentFailures } from "./silent-failures.ts";
 
 /** The connection that calls come on. */
@@ -47,8 +47,7 @@ export class Dispatcher {
   /** What a method without a result answers: plain peers know no undefined. */
   emptyResult: null | undefined = null;
   interceptors: readonly Interceptor<IncomingCall>[] | undefined;
-  /** Those of the calls that asked for one; those of notifications have numbers below 0. */
-  #scopes: Map<number, CallScope> | undefined;
+  readonly #scopes: RunningScopes = new RunningScopes();
   readonly #maxRunningCount: number;
   /** Told of what methods throw; refusals are the caller's own business. */
   readonly #silent: SilentFailures;
@@ -98,7 +97,9 @@ export class Dispatcher {
   async #callFilled(id: number, request: RequestContent): Promise<unknown> {
     let result: unknown;
     try {
+      const scope = this.#scopes.of(id, request[3]);
       await this.#resultCalls().filled(request);
+      scope.throwIfOver();
       result = this.#carryOut(id, request);
     } catch (error) {
       // It didn't start, or has said that it did.
@@ -124,13 +125,18 @@ export class Dispatcher {
     }
     const id = --this.#lastQuietId;
     this.#quietCount++;
-    const settle = (): void => {
+    let settled = false;
+    const settle = (value?: unknown): void => {
+      if (settled) return;
+      settled = true;
       this.#quietCount--;
-      this.#endScope(id);
+      this.#scopes.end(id);
+      // Nobody gets it.
+      if (typeof value === "object" && value !== null && isStreamValue(value)) this.#rarities.streams.discard(value);
     };
     try {
       const result = this.#start(id, request);
-      if (!isThenable(result)) return settle();
+      if (!isThenable(result)) return settle(result);
       result.then(settle, (error: unknown) => {
         settle();
         if (!(error instanceof PassedOn)) this.#silent.onMethod(request[0], error);
@@ -144,22 +150,17 @@ export class Dispatcher {
 
   /** The caller gave request `id` up. */
   cancel(id: number): void {
-    this.#scopes?.get(id)?.cancel();
+    this.#scopes.find(id)?.cancel();
   }
 
   /** The connection has ended. */
   close(): void {
-    const reason = new ColloquyError("CONNECTION_LOST", "the caller's connection has ended");
-    for (const scope of this.#scopes?.values() ?? []) {
-      scope.end();
-      scope.abort.abort(reason);
-    }
-    this.#scopes = undefined;
+    this.#scopes.close();
   }
 
   /** The method starts when the last interceptor has called `next`. */
   #intercept(id: number, [path, args, kwargs, meta]: RequestContent): Promise<unknown> {
-    const scope = this.#scopeOf(id, meta);
+    const scope = this.#scopes.of(id, meta);
     const context = this.#host.contextOf(path, scope);
     const call: IncomingCall = { direction: "incoming", ...context, args, kwargs, notification: id < 0 };
     const carryOut = (changed: IncomingCall): unknown => {
@@ -177,7 +178,11 @@ export class Dispatcher {
     if (reference !== undefined) return this.#callOn(id, this.#exports.get(reference.id), reference.rest, request);
     const result = parseResultPath(path);
     if (result !== undefined)
-      return this.#resultCalls().call(result.id, (target) => this.#callOn(id, target, result.rest, request));
+      return this.#resultCalls().call(
+        result.id,
+        () => this.#scopes.of(id, request[3]),
+        (target) => this.#callOn(id, target, result.rest, request),
+      );
     const { owner, member } = this.#router.resolve(path);
     if (!isExposed(member)) throw notCallable(path);
     return this.#invoke(id, member, owner, request);
@@ -191,7 +196,7 @@ export class Dispatcher {
   /** A call on something that was handed out, or will be. */
   #callOn(id: number, target: object, rest: string, request: RequestContent): unknown {
     const node = nodeOf(target);
-    if (node !== undefined) return forward(node, rest, request, this.#scopeOf(id, request[3]));
+    if (node !== undefined) return forward(node, rest, request, this.#scopes.of(id, request[3]));
     if (typeof target === "function") {
       if (rest !== "") throw new ColloquyError("NOT_FOUND", "a function has no members");
       return this.#invoke(id, exposedFunction(target as AnyFunction), undefined, request);
@@ -217,7 +222,7 @@ export class Dispatcher {
     if (exposed.isChecked) return this.#invokeChecked(id, exposed, owner, request);
     let given = args;
     if (exposed.contextPlace >= 0) {
-      given = placeContext(exposed, args, this.#host.contextOf(path, this.#scopeOf(id, request[3])));
+      given = placeContext(exposed, args, this.#host.contextOf(path, this.#scopes.of(id, request[3])));
     }
     try {
       return Reflect.apply(exposed.call, owner, given);
@@ -233,32 +238,30 @@ export class Dispatcher {
     owner: object | undefined,
     [path, args, , meta]: RequestContent,
   ): Promise<unknown> {
-    const context = exposed.contextPlace < 0 ? undefined : this.#host.contextOf(path, this.#scopeOf(id, meta));
+    const context = exposed.contextPlace < 0 ? undefined : this.#host.contextOf(path, this.#scopes.of(id, meta));
     const apply = (given: unknown[]): unknown =>
       Reflect.apply(exposed.call, owner, context === undefined ? given : placeContext(exposed, given, context));
     return callChecked(exposed.options, path, args, apply, (error) => this.#silent.onMethod(path, error));
   }
 
-  /** That of a call with interceptors is there before its method starts. */
-  #scopeOf(id: number, meta: unknown): CallScope {
-    const known = this.interceptors === undefined ? undefined : this.#scopes?.get(id);
-    if (known !== undefined) return known;
-    const scope = new CallScope(readMeta(meta));
-    (this.#scopes ??= new Map()).set(id, scope);
-    return scope;
-  }
-
-  #endScope(id: number): void {
-    this.#scopes?.get(id)?.end();
-    this.#scopes?.delete(id);
-  }
-
   #reply(id: number, path: string, value: unknown): void {
-    if (typeof value === "object" && value !== null && isStream(value))
-      this.#rarities.streams.adopt(value, { path, abort: this.#scopes?.get(id)?.abort });
-    this.#keepResult(id, value);
-    this.#endScope(id);
+    try {
+      this.#note(id, path, value);
+    } catch (error) {
+      // A getter of what the method has returned.
+      return this.#failMethod(id, path, error);
+    }
+    this.#scopes.end(id);
     this.#endpoint.reply(id, value === undefined ? this.emptyResult : value);
+  }
+
+  /** What a result means beyond being the answer. */
+  #note(id: number, path: string, value: unknown): void {
+    if (typeof value === "object" && value !== null && isStreamValue(value)) {
+      this.#rarities.streams.adopt(value, { path, abort: this.#scopes.find(id)?.abort });
+      if (this.#scopes.closed) this.#rarities.streams.discard(value);
+    }
+    this.#keepResult(id, value);
   }
 
   /** Calls on it may come before the caller has it. Most results are plain values, which nobody calls. */
@@ -273,7 +276,7 @@ export class Dispatcher {
   }
 
   #fail(id: number, error: unknown): void {
-    this.#endScope(id);
+    this.#scopes.end(id);
     this.#rarities.recentResults?.settle(id, undefined, false);
     this.#endpoint.fail(id, error);
   }

@@ -1,10 +1,12 @@
 import { warn } from "@colloquy/core";
 
-/** Runs user code for which nobody waits; `what` says what it is. What it throws doesn't end the process, which is warned. */
-export function guard(what: string, action: () => void): void {
+/** Runs user code for which nobody waits; `what` says what it is. What it throws, or rejects with, is a warning and doesn't end the process. */
+export function guard(what: string, action: () => unknown): void {
+  const onFailure = (error: unknown): void => warn(`${what} failed`, error);
   try {
-    action();
+    const made = action();
+    if (made instanceof Promise) made.catch(onFailure);
   } catch (error) {
-    warn(`${what} failed`, error);
+    onFailure(error);
   }
 }

@@ -2,6 +2,7 @@ import { ColloquyError, describeType, quoted } from "@colloquy/core";
 import { EXPOSED, FIELDS, SERVICE_MAP, Service, ServiceTable, fieldsOf } from "./expose.ts";
 import type { AnyFunction, ExposeOptions, Marked } from "./expose.ts";
 import { REST, parameterNames } from "./parameters.ts";
+import { isStream } from "./outgoing-stream.ts";
 
 /** Where a class keeps the table of its exposed methods. */
 const TABLE: unique symbol = Symbol("colloquy.table") as never;
@@ -16,6 +17,11 @@ export interface Exposed {
   readonly contextPlace: number;
   /** Arguments or result pass schemas. */
   readonly isChecked: boolean;
+}
+
+/** True for what crosses as a stream. The promise of a call is an async iterable, too, and is to be awaited. */
+export function isStreamValue(value: object): value is AsyncIterable<unknown> {
+  return isStream(value) && !(value instanceof Promise) && !isService(value);
 }
 
 /** True for what is passed by reference as a service. */

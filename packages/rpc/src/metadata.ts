@@ -51,12 +51,17 @@ interface Tags {
   readonly trace?: string | undefined;
 }
 
+/** What notifications have of the options of calls. */
+export interface NotificationTags {
+  readonly metadata?: Metadata;
+  readonly trace?: string;
+  readonly kwargs?: Readonly<Record<string, unknown>>;
+}
+
 /** Those options that notifications have; undefined where there are none. */
-export function tagsOf({ metadata = NO_METADATA, trace }: Tags = {}):
-  | { metadata: Metadata; trace?: string }
-  | undefined {
-  if (metadata === NO_METADATA && trace === undefined) return undefined;
-  return trace === undefined ? { metadata } : { metadata, trace };
+export function tagsOf({ metadata = NO_METADATA, trace, kwargs }: NotificationTags = {}): NotificationTags | undefined {
+  if (metadata === NO_METADATA && trace === undefined && kwargs === undefined) return undefined;
+  return { metadata, ...(trace !== undefined && { trace }), ...(kwargs !== undefined && { kwargs }) };
 }
 
 /** What requests carry of them; undefined where that is nothing. */

@@ -1,5 +1,5 @@
 import { ColloquyError } from "@colloquy/core";
-import { checkCallLimits } from "./call-limits.ts";
+import { checkCallLimits, checkCallOptions } from "./call-limits.ts";
 import { metadataOf, traceOf } from "./metadata.ts";
 import { RemoteNode, checkWhileAway, functionProxy, nodeOf } from "./proxy.ts";
 import type { CallOptions } from "./proxy.ts";
@@ -20,6 +20,7 @@ export function withOptions<F extends Fn>(
 export function withOptions<F extends Fn>(method: F, options: CallOptions): F;
 export function withOptions<F extends Fn>(method: F, options: CallOptions): F {
   const node = remoteNode(method, "withOptions");
+  checkCallOptions(options);
   checkCallLimits(options);
   checkResilience(options);
   traceOf(options.trace);

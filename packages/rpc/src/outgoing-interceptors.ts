@@ -4,6 +4,7 @@ import type { CallerConnection } from "./context.ts";
 import { runChain } from "./interceptors.ts";
 import type { Interceptor, OutgoingCall } from "./interceptors.ts";
 import { NO_METADATA, metaOf } from "./metadata.ts";
+import type { NotificationTags } from "./metadata.ts";
 import { isControlPath } from "./path.ts";
 import type { CallOptions, RemoteNode } from "./proxy.ts";
 
@@ -58,12 +59,10 @@ export function notifyThrough(
 }
 
 /** The content of a notification. */
-export function notificationOf(
-  path: string,
-  args: unknown[],
-  options: Pick<CallOptions, "metadata" | "trace"> | undefined,
-): unknown[] {
-  return options === undefined ? [path, args, NO_KWARGS] : [path, args, NO_KWARGS, metaOf(options)];
+export function notificationOf(path: string, args: unknown[], tags: NotificationTags | undefined): unknown[] {
+  const meta = tags === undefined ? undefined : metaOf(tags);
+  const content = [path, args, tags?.kwargs ?? NO_KWARGS];
+  return meta === undefined ? content : [...content, meta];
 }
 
 function outgoingCall(

@@ -54,6 +54,15 @@ export class OutgoingStream {
     });
   }
 
+  /** The reader gets `error` now, and nothing else. */
+  fail(error: unknown): void {
+    const pull = this.#pull;
+    this.#pull = undefined;
+    clearImmediate(this.#timer);
+    this.#timer = undefined;
+    pull?.reject(error);
+  }
+
   /** Nobody reads any more: runs the `finally` of a generator. Resolves when that is done, and rejects with what it throws. */
   async end(): Promise<void> {
     if (this.#ended) return;
@@ -82,6 +91,15 @@ export class OutgoingStream {
 
   readonly #onResult = (result: unknown): void => {
     this.#isAsked = false;
+    try {
+      this.#take(result);
+    } catch (error) {
+      // A getter of what the iterable has given.
+      this.#onFailure(error);
+    }
+  };
+
+  #take(result: unknown): void {
     if (typeof result !== "object" || result === null)
       return this.#onFailure(new TypeError(`next() of a stream gave ${describeType(result)} in place of an object`));
     const { done, value } = result as IteratorResult<unknown>;
@@ -93,7 +111,7 @@ export class OutgoingStream {
       this.#bytes += estimateBytes(value, this.#pull?.maxBytes ?? 0);
     }
     if (this.#pull !== undefined) this.#goOn(this.#pull);
-  };
+  }
 
   readonly #onFailure = (error: unknown): void => {
     this.#isAsked = false;

@@ -1,5 +1,6 @@
 import { ColloquyError } from "@colloquy/core";
-import { OutgoingStream, isStream } from "./outgoing-stream.ts";
+import { isStreamValue } from "./members.ts";
+import { OutgoingStream } from "./outgoing-stream.ts";
 import type { PulledItems } from "./outgoing-stream.ts";
 
 /** Where a stream comes from: the call whose result it is. */
@@ -62,11 +63,22 @@ export class OutgoingStreams {
   /** The other side has let go of `target`: where it is a stream that hasn't ended, it is left early. */
   leave(id: number, target: object, reason: ColloquyError): void {
     const stream = this.#streams.get(id);
-    const isUnread = stream === undefined && this.#opened?.has(target) !== true && isStream(target);
+    const isUnread = stream === undefined && this.#opened?.has(target) !== true && isStreamValue(target);
     if (stream === undefined && !isUnread) return;
     this.#streams.delete(id);
     this.#origins?.get(target)?.abort?.abort(reason);
     end(stream, target).catch((error: unknown) => this.#onFailure(this.#pathOf(target), error));
+  }
+
+  /** A stream that nobody will get is left. */
+  discard(target: AsyncIterable<unknown>): void {
+    if (this.#opened?.has(target) !== true)
+      end(undefined, target).catch((error: unknown) => this.#onFailure(this.#pathOf(target), error));
+  }
+
+  /** This side closes, and waits for nothing: readers that wait for an item get `error`. */
+  interrupt(error: ColloquyError): void {
+    for (const stream of this.#streams.values()) stream.fail(error);
   }
 
   #pathOf(target: object): string {
@@ -74,7 +86,7 @@ export class OutgoingStreams {
   }
 
   #open(id: number, target: object): OutgoingStream {
-    if (!isStream(target)) throw new ColloquyError("INVALID_ARGUMENT", `reference ${id} is no stream`);
+    if (!isStreamValue(target)) throw new ColloquyError("INVALID_ARGUMENT", `reference ${id} is no stream`);
     if (this.#streams.size >= this.#maxCount) {
       const reason = `${this.#maxCount} streams are open on this connection (maxStreamCount)`;
       throw new ColloquyError("RESOURCE_EXHAUSTED", reason);
@@ -87,7 +99,10 @@ export class OutgoingStreams {
   }
 }
 
-/** One that nobody has read from may hold a file, too. */
+/** One that nobody has read from may hold a file, too: streams of Node close it where they are destroyed. */
 async function end(stream: OutgoingStream | undefined, target: object): Promise<void> {
-  await (stream ?? new OutgoingStream(target as AsyncIterable<unknown>)).end();
+  if (stream !== undefined) return stream.end();
+  const { destroy } = target as { destroy?: unknown };
+  if (typeof destroy === "function") Reflect.apply(destroy, target, []);
+  else await new OutgoingStream(target as AsyncIterable<unknown>).end();
 }

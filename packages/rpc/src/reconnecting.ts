@@ -210,7 +210,8 @@ export class ReconnectingConnection<T extends object = object>
     const connection = this.#ready;
     if (connection !== undefined) return connection.notify(node, args);
     const onFailure = (error: unknown): void => this.#silent.onNotification(node.path, error);
-    if (!this.#closed && this.#policy.whileAway === "wait") this.#waiting.notify(node, args, onFailure);
+    const whileAway = node.options?.whileAway ?? this.#policy.whileAway;
+    if (!this.#closed && whileAway === "wait") this.#waiting.notify(node, args, onFailure);
     else onFailure(this.#unavailable());
   }
 

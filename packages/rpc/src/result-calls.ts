@@ -1,4 +1,5 @@
 import { ColloquyError, describeType } from "@colloquy/core";
+import type { CallScope } from "./call-scope.ts";
 import { isExposed, isService } from "./members.ts";
 import { PassedOn } from "./passed-on.ts";
 import { childAt, nodeOf } from "./proxy.ts";
@@ -30,20 +31,22 @@ export class ResultCalls {
     await replaceResults([args, kwargs], resultOf);
   }
 
-  /** What `callOn` makes of the result of request `id`: in this turn where it is there. @throws ColloquyError */
-  call(id: number, callOn: (target: object) => unknown): unknown {
+  /** What `callOn` makes of the result of request `id`: in this turn where it is there, else unless the call is over by then. @throws ColloquyError */
+  call(id: number, scopeOf: () => CallScope, callOn: (target: object) => unknown): unknown {
     const callOnTarget = (result: unknown): unknown => {
       if (!isTarget(result)) throw noService(id, result);
       return callOn(result);
     };
     const result = this.#results.get(id);
-    return isThenable(result) ? this.#callLater(id, callOnTarget) : callOnTarget(result);
+    return isThenable(result) ? this.#callLater(id, scopeOf(), callOnTarget) : callOnTarget(result);
   }
 
-  async #callLater(id: number, callOn: (result: unknown) => unknown): Promise<unknown> {
+  async #callLater(id: number, scope: CallScope, callOn: (result: unknown) => unknown): Promise<unknown> {
     let called: unknown;
     try {
-      called = callOn(await this.#resultOf(id));
+      const result = await this.#resultOf(id);
+      scope.throwIfOver();
+      called = callOn(result);
     } catch (error) {
       // It didn't start, or has said that it did.
       throw new PassedOn("passed on", { cause: error });

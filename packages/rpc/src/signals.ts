@@ -16,8 +16,8 @@ interface OwnSignal {
   readonly onAbort: () => void;
 }
 
-/** Signals that fire before they have come: a large message may be overtaken, by few. */
-const MAX_EARLY_COUNT = 64;
+/** Signals that have fired lately: a large message that brings one may be overtaken, by few. */
+const MAX_FIRED_COUNT = 64;
 /** Signals from which on a collection is worth its time: those that nothing can fire are forgotten then. */
 const COLLECTED_COUNT = 1000;
 
@@ -37,8 +37,8 @@ export class Signals {
   #theirs: Map<number, AbortController> | undefined;
   /** Their numbers, by what stands for them here. */
   #theirIds: WeakMap<AbortSignal, number> | undefined;
-  /** Fired before the message came that brings it: a large message may be overtaken. */
-  readonly #early = new Map<number, unknown>();
+  /** Those that have fired lately, the oldest first. */
+  readonly #fired = new Map<number, unknown>();
   #collectAt = COLLECTED_COUNT;
   #closed = false;
 
@@ -67,18 +67,23 @@ export class Signals {
 
   /** One of the other side has fired. */
   onAborted(id: number, reason: unknown): void {
+    // A large message that brings it, or brings it again, may still be on its way.
+    this.#remember(id, reason);
     const controller = this.#theirs?.get(id);
-    if (controller === undefined) {
-      if (this.#early.size < MAX_EARLY_COUNT) this.#early.set(id, reason);
-      return;
-    }
-    this.#theirs!.delete(id);
-    controller.abort(reason);
+    this.#theirs?.delete(id);
+    controller?.abort(reason);
   }
 
   /** One of the other side can't fire any more. */
   onForgotten(id: number): void {
     this.#theirs?.delete(id);
+    this.#fired.delete(id);
+  }
+
+  #remember(id: number, reason: unknown): void {
+    this.#fired.delete(id);
+    this.#fired.set(id, reason);
+    if (this.#fired.size > MAX_FIRED_COUNT) this.#fired.delete(this.#fired.keys().next().value!);
   }
 
   /** The connection has ended: what the other side could have fired, fires. */
@@ -111,10 +116,8 @@ export class Signals {
       throw new SerializationError(`the peer has handed out more than ${this.#maxCount} signals (maxReferenceCount)`);
     const controller = new AbortController();
     this.#theirIds.set(controller.signal, id);
-    if (this.#early.has(id)) {
-      controller.abort(this.#early.get(id));
-      this.#early.delete(id);
-    } else this.#theirs.set(id, controller);
+    if (this.#fired.has(id)) controller.abort(this.#fired.get(id));
+    else this.#theirs.set(id, controller);
     return controller;
   }
 
