@@ -34,6 +34,8 @@ export function checkFallback(codec: Codec): void {
 /** Where the results are that calls may be on. */
 export interface ResultsHolder {
   readonly results: RecentResults;
+  /** A call of this side is being encoded. */
+  readonly isCalling: boolean;
 }
 
 /** What a binding needs to know of its connection. */
@@ -164,6 +166,8 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
 
   /** A result of the peer that isn't here yet, or the value that it has become. */
   #resultData({ path }: RemoteNode, { connection, id, outcome }: PendingResult): unknown {
+    if (!this.#rarities.isCalling)
+      throw new SerializationError("the result of a call is for arguments of other calls: await it first");
     if (outcome === undefined) {
       if (id >= 0 && connection === this.#connection) return [id, path];
       throw new SerializationError("the result of a call goes to its own peer only, before it is here: await it first");
@@ -177,7 +181,8 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
   /** A call to this peer that is under way: its result, as with `pipeline`. Others are promises. */
   #promisedResult(promise: Answer<unknown>): ExtendedValue | undefined {
     const { call } = promise;
-    if (call?.node === undefined || call.connection !== this.#connection || call.id < 0) return undefined;
+    if (!this.#rarities.isCalling || call?.node === undefined || call.connection !== this.#connection || call.id < 0)
+      return undefined;
     // It is told by the call that hangs on it.
     promise.catch(ignore);
     return { typeId: RESULT_ID, data: [call.id, ""] };

@@ -164,6 +164,7 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     // Before hello is done nothing is under way: what waits has not left.
     if (!this.#greeting.done) this.destroy();
     else if (!this.#endpoint.draining) {
+      this.#incoming.interruptStreams();
       this.#calls.tell("$/goaway", []);
       // What the peer sends before it reads this comes before its answer, and is carried out.
       this.#heartbeat?.ping().catch(ignore);
@@ -277,6 +278,7 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
   /** @internal */
   onGoAway(): void {
     this.#calls.goneAway = true;
+    this.#incoming.interruptStreams();
     this.#owner?.onGoAway(this);
   }
 

@@ -38,6 +38,8 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller {
   readonly #exports: Exports;
   readonly #silent: SilentFailures;
   #streams: OutgoingStreams | undefined;
+  /** A call of this side is being encoded: it may have results of others among its arguments, nothing else may. */
+  isCalling = false;
   #results: RecentResults | undefined;
 
   constructor(host: IncomingHost, limits: Limits, router: Router, exports: Exports, silent: SilentFailures) {
@@ -54,6 +56,12 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller {
     this.#greeting = greeting;
     this.#dispatcher = new Dispatcher(endpoint, this.#router, this.#exports, this, this.#host, this.#silent);
     this.#dispatcher.interceptors = interceptors;
+  }
+
+  /** Who reads streams of this side isn't waited for any more. */
+  interruptStreams(): void {
+    if (this.#streams === undefined || this.#endpoint.stats().pending > 0) return;
+    this.#streams.interrupt(new ColloquyError("UNAVAILABLE", "the connection of the stream is closing"));
   }
 
   /** Undefined as long as none was worth keeping. */

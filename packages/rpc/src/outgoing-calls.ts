@@ -59,8 +59,11 @@ export class OutgoingCalls implements LimitedCallHost {
     taken = NONE;
     if (node.isReferencedFunction) call.promise = promise;
     const refusal = this.#refusalOf(node, options);
-    if (refusal === undefined) this.#endpoint.request(call, this.#contentOf(node, args, options, call));
-    else call.onFailure(refusal);
+    if (refusal === undefined) {
+      this.#incoming.isCalling = true;
+      this.#endpoint.request(call, this.#contentOf(node, args, options, call));
+      this.#incoming.isCalling = false;
+    } else call.onFailure(refusal);
     return promise;
   }
 
@@ -72,8 +75,17 @@ export class OutgoingCalls implements LimitedCallHost {
       return;
     }
     const content = notificationOf(node.path, args, tags);
-    const refusal = this.#refusalOf(node, undefined) ?? this.#endpoint.notify(content);
+    const refusal = this.#refusalOf(node, undefined) ?? this.#notify(content);
     if (refusal !== undefined) this.#silent.onNotification(node.path, refusal);
+  }
+
+  #notify(content: unknown[]): ColloquyError | undefined {
+    this.#incoming.isCalling = true;
+    try {
+      return this.#endpoint.notify(content);
+    } finally {
+      this.#incoming.isCalling = false;
+    }
   }
 
   giveUp(call: Call): boolean {

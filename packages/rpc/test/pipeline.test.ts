@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { MsgPackCodec, StructuredCloneCodec } from "@colloquy/core";
-import { Service, connect, expose, notify, pipeline } from "../src/index.ts";
-import type { Remote } from "../src/index.ts";
+import { Service, connect, expose, notify, pipeline, withOptions } from "../src/index.ts";
+import type { CallContext, Remote } from "../src/index.ts";
 import type { WirePeer } from "./support.ts";
 import { failureOf, greeted, pair, turns, until, wireServer } from "./support.ts";
 
@@ -227,6 +227,63 @@ describe("pipeline", () => {
     wire.send([1, 1, 9]);
     expect(await last).toBe(9);
     connection.destroy();
+  });
+});
+
+describe("A request that waits for results", () => {
+  class Slow extends Service {
+    readonly started: string[] = [];
+    @expose async word() {
+      await sleep(60);
+      return "word";
+    }
+    @expose({ context: true }) use(word: string, context: CallContext) {
+      this.started.push(`${word} ${context.signal.aborted}`);
+    }
+    @expose nested() {
+      return { inner: this.word() };
+    }
+  }
+
+  test.each([
+    ["a signal", () => ({ signal: AbortSignal.timeout(20) })],
+    ["a time limit", () => ({ timeout: 20 })],
+  ])("never starts once it is given up by %s", async (_what, options) => {
+    const slow = new Slow();
+    await using link = await pair(slow);
+    const word = link.remote.word();
+    const using = withOptions(link.remote.use, options())(pipeline(word));
+    expect((await failureOf(using)).code).toMatch(/^(CANCELLED|DEADLINE_EXCEEDED)$/);
+    await word;
+    await turns(5);
+    expect(slow.started).toStrictEqual([]);
+    await until(() => link.peer.stats().running === 0);
+  });
+
+  test("never starts once its connection has ended", async () => {
+    const slow = new Slow();
+    await using link = await pair(slow);
+    const failing = failureOf(link.remote.use(pipeline(link.remote.word())));
+    await turns(5);
+    link.client.destroy();
+    expect(await failing).toMatchObject({ code: "CONNECTION_LOST" });
+    await sleep(80);
+    expect(slow.started).toStrictEqual([]);
+  });
+
+  test("is a request: results and their promises are no part of answers", async () => {
+    await using link = await pair(new Slow());
+    expect(await failureOf(link.remote.nested())).toMatchObject({ code: "SERIALIZATION_ERROR" });
+    class Caller extends Service {
+      back: Remote<Slow> | undefined;
+      @expose ask() {
+        return { inner: this.back!.word(), piped: pipeline(this.back!.word()) };
+      }
+    }
+    const caller = new Caller();
+    await using other = await pair<Caller, Slow>(caller, { service: new Slow() });
+    caller.back = other.back;
+    expect(await failureOf(other.remote.ask())).toMatchObject({ code: "SERIALIZATION_ERROR" });
   });
 });
 

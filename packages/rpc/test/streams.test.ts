@@ -3,7 +3,7 @@ import { Readable } from "node:stream";
 import { setImmediate as turnOfLoop } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { MsgPackCodec, StructuredCloneCodec } from "@colloquy/core";
-import { Service, expose, release, service, withOptions } from "../src/index.ts";
+import { Service, expose, notify, release, service, withOptions } from "../src/index.ts";
 import type { CallContext } from "../src/index.ts";
 import { failureOf, pair, remoteOf, turns, until } from "./support.ts";
 
@@ -287,6 +287,73 @@ describe("A reader", () => {
     await stream.next();
     expect(await link.remote.plain()).toBe(5);
     await stream.return?.();
+  });
+});
+
+describe("A stream that nobody reads to its end", () => {
+  class Files extends Service {
+    readonly made: Readable[] = [];
+    @expose open() {
+      const made = Readable.from(["a"]);
+      this.made.push(made);
+      return made;
+    }
+    @expose bad() {
+      return [this.open(), Symbol("no value")];
+    }
+    @expose broken() {
+      return {
+        async *[Symbol.asyncIterator]() {},
+        get then(): undefined {
+          return undefined;
+        },
+      };
+    }
+    @expose async accessor() {
+      return {
+        get [Symbol.asyncIterator](): never {
+          throw new RangeError("accessor");
+        },
+      };
+    }
+    @expose odd() {
+      return {
+        [Symbol.asyncIterator]: () => ({
+          next: async () => ({
+            get done(): never {
+              throw new RangeError("done");
+            },
+          }),
+        }),
+      };
+    }
+  }
+
+  test("is closed where it is released, or the result of a notification", async () => {
+    const files = new Files();
+    await using link = await pair(files);
+    release(await link.remote.open());
+    notify(link.remote.open)();
+    await until(() => files.made.length === 2 && files.made.every(({ destroyed }) => destroyed));
+  });
+
+  test("fails where its getters throw, and nothing else does", async () => {
+    await using link = await pair(new Files());
+    const remote = link.remote as unknown as { accessor(): Promise<unknown>; odd(): AsyncIterable<unknown> };
+    expect(await failureOf(remote.accessor())).toMatchObject({ remoteName: "RangeError", message: "accessor" });
+    expect(await failureOf(collected(remote.odd()))).toMatchObject({ remoteName: "RangeError", message: "done" });
+  });
+
+  test.each(["client", "peer"] as const)("doesn't keep a connection open that its %s closes", async (side) => {
+    await using link = await pair(new Source());
+    const stream = (await link.remote.waiting()) as AsyncIterableIterator<string>;
+    await stream.next();
+    const next = failureOf(stream.next());
+    await turns(5);
+    const start = performance.now();
+    await link[side].close();
+    expect(performance.now() - start).toBeLessThan(2000);
+    expect((await next).code).toMatch(/^(UNAVAILABLE|CONNECTION_LOST)$/);
   });
 });
 
