@@ -135,6 +135,7 @@ export const packages = {
       ["proxy", "call-scope", "interceptors"],
       ["members", "incoming-stream", "incoming-interceptors", "running-scopes"],
       ["arguments", "router", "exports", "imports", "call", "types", "idempotence", "outgoing-streams"],
+      ["local-function"],
       ["answer", "refusals", "reconnect-options"],
       ["retries", "waiting-calls", "pipeline", "outgoing-interceptors", "waiting-meta"],
       ["options", "authentication"],

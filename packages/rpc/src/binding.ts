@@ -1,11 +1,10 @@
 import { ColloquyError, SerializationError, StandardTypes, describeType, refusalOf, toError } from "@colloquy/core";
 import type { BuiltinTypes, Codec, CodecChooser, Conversion, DecodingBudget, ExtendedValue } from "@colloquy/core";
 import type { Exports } from "./exports.ts";
-import { placeContext } from "./arguments.ts";
 import { Answer } from "./answer.ts";
 import { CallScope } from "./call-scope.ts";
 import type { CallContext } from "./context.ts";
-import type { AnyFunction } from "./expose.ts";
+import { localFunction } from "./local-function.ts";
 import { isExposed, isService, isStreamValue } from "./members.ts";
 import type { Imports } from "./imports.ts";
 import { parseReferencePath, referencePath } from "./path.ts";
@@ -235,14 +234,7 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
     const { owner, member } =
       start === undefined ? this.#router.resolve(path) : this.#router.resolveBelow(start, reference!.rest);
     if (!isExposed(member)) return member;
-    // As with a function of the other side: it answers later, and nobody has to await it.
-    return (...args: unknown[]): Promise<unknown> => {
-      const wanted = member.contextPlace >= 0;
-      const given = wanted ? placeContext(member, args, this.#connection.contextOf(path, new CallScope({}))) : args;
-      const result = callLater(member.call, owner, given);
-      result.catch(ignore);
-      return result;
-    };
+    return localFunction(member, owner, path, () => this.#connection.contextOf(path, new CallScope({})));
   }
 }
 
@@ -257,10 +249,6 @@ function referenceNumber(data: unknown, what: string): number {
 function homePath(node: RemoteNode): string {
   if (node.reference?.released === true) throw new SerializationError(`reference to ${node.toString()} was released`);
   return node.path;
-}
-
-async function callLater(fn: AnyFunction, owner: object, args: unknown[]): Promise<unknown> {
-  return Reflect.apply(fn, owner, args) as unknown;
 }
 
 function ignore(): void {}

@@ -2,7 +2,7 @@ import { ColloquyError } from "@colloquy/core";
 import type { Endpoint } from "@colloquy/core";
 import { readMeta, tooManyHops } from "./call-meta.ts";
 import type { CallMeta } from "./call-meta.ts";
-import type { CallScope } from "./call-scope.ts";
+import { CallScope } from "./call-scope.ts";
 import type { CallContext } from "./context.ts";
 import type { Exports } from "./exports.ts";
 import { exposedFunction, isExposed, isStreamValue } from "./members.ts";
@@ -190,7 +190,8 @@ export class Dispatcher {
 
   /** Made for each use: few connections have any. */
   #resultCalls(): ResultCalls {
-    return new ResultCalls(this.#rarities.results, this.#router);
+    const contextOf = (path: string): CallContext => this.#host.contextOf(path, new CallScope({}));
+    return new ResultCalls(this.#rarities.results, this.#router, contextOf);
   }
 
   /** A call on something that was handed out, or will be. */

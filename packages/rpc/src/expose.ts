@@ -97,6 +97,7 @@ function decorate(value: unknown, context: Decorated, options: ExposeOptions): u
       mark((value as ClassAccessorDecoratorTarget<unknown, unknown>).get, options);
       return undefined;
     case "field":
+      checkNames(options);
       return function (this: object, initial: unknown) {
         checkField(this, name, initial);
         fieldsOf(this).set(name, options);
@@ -115,7 +116,18 @@ function checkField(owner: object, name: string, initial: unknown): void {
   );
 }
 
+const OPTION_NAMES = ["context", "params", "idempotent", "input", "output"];
+
+/** @throws ColloquyError `INVALID_ARGUMENT`: a misspelt schema would let everything in. */
+function checkNames(options: object): void {
+  const unknown = Object.keys(options).find((name) => !OPTION_NAMES.includes(name));
+  if (unknown === undefined) return;
+  const reason = `unknown option ${quoted(unknown)} of expose; the options are ${OPTION_NAMES.join(", ")}`;
+  throw new ColloquyError("INVALID_ARGUMENT", reason);
+}
+
 function mark<F extends object>(fn: F, options: ExposeOptions): F {
+  checkNames(options);
   Object.defineProperty(fn, EXPOSED, { value: Object.freeze({ ...options }), configurable: true });
   return fn;
 }

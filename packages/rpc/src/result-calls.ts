@@ -1,5 +1,7 @@
 import { ColloquyError, describeType } from "@colloquy/core";
 import type { CallScope } from "./call-scope.ts";
+import type { CallContext } from "./context.ts";
+import { localFunction } from "./local-function.ts";
 import { isExposed, isService } from "./members.ts";
 import { PassedOn } from "./passed-on.ts";
 import { childAt, nodeOf } from "./proxy.ts";
@@ -12,8 +14,10 @@ import type { Router } from "./router.ts";
 export class ResultCalls {
   readonly #results: RecentResults;
   readonly #router: Router;
+  readonly #contextOf: (path: string) => CallContext;
 
-  constructor(results: RecentResults, router: Router) {
+  constructor(results: RecentResults, router: Router, contextOf: (path: string) => CallContext) {
+    this.#contextOf = contextOf;
     this.#results = results;
     this.#router = router;
   }
@@ -69,7 +73,8 @@ export class ResultCalls {
     const node = nodeOf(result);
     if (node !== undefined) return childAt(node, rest);
     const { owner, member } = this.#router.resolveBelow(result, rest);
-    return isExposed(member) ? (...args: unknown[]) => Reflect.apply(member.call, owner, args) as unknown : member;
+    if (!isExposed(member)) return member;
+    return localFunction(member, owner, rest, () => this.#contextOf(rest));
   }
 }
 

@@ -315,3 +315,45 @@ describe("a schema", () => {
     expect(error.message).toContain("schemas stand at its methods");
   });
 });
+
+describe("a method that comes home as a value", () => {
+  const text = {
+    "~standard": {
+      version: 1 as const,
+      vendor: "test",
+      validate: (value: unknown) =>
+        typeof value === "string" ? { value } : { issues: [{ message: "must be a text" }] },
+    },
+  };
+
+  class Home extends Service {
+    readonly taken: unknown[] = [];
+    @expose({ input: [text] }) take(word: string) {
+      this.taken.push(word);
+      return word;
+    }
+    @expose async use(call: (word: unknown) => Promise<unknown>, word: unknown) {
+      return call(word);
+    }
+  }
+
+  test("keeps its schemas", async () => {
+    const home = new Home();
+    await using link = await pair(home);
+    const remote = link.remote as unknown as {
+      take: (word: unknown) => Promise<unknown>;
+      use(call: unknown, word: unknown): Promise<unknown>;
+    };
+    expect(await remote.use(remote.take, "word")).toBe("word");
+    const failure = await failureOf(remote.use(remote.take, 5));
+    expect(failure).toMatchObject({ code: "INVALID_ARGUMENT" });
+    expect(home.taken).toEqual(["word"]);
+  });
+
+  test("is refused where an option is misspelt", () => {
+    expect(() => expose(() => 1, { inptu: text } as never)).toThrow('unknown option "inptu" of expose');
+    expect(() => expose({ inptu: text } as never)(() => 1, { kind: "method", name: "x" } as never)).toThrow(
+      "unknown option",
+    );
+  });
+});
