@@ -247,7 +247,7 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
   sendAborted(id: number, reason: unknown): void {
     // A reason that can't cross is told in words.
     if (this.#calls.tryTell("$/abort", [id, reason]) !== undefined)
-      this.#calls.tell("$/abort", [id, new Error(toError(reason).message)]);
+      this.#calls.tell("$/abort", [id, new Error(textOf(reason))]);
   }
 
   /** @internal */
@@ -293,5 +293,14 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     this.#imports.clear();
     // The callers' promises settle first: a few turns of the microtask queue.
     setImmediate(() => this.#listeners.tell(error));
+  }
+}
+
+/** What is odd enough has no text. */
+function textOf(reason: unknown): string {
+  try {
+    return toError(reason).message;
+  } catch {
+    return "a reason that can't be read";
   }
 }

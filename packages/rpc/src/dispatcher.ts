@@ -16,7 +16,7 @@ import { RemoteNode, nodeOf } from "./proxy.ts";
 import type { RequestContent } from "./request-content.ts";
 import { mayBeCalled } from "./recent-results.ts";
 import type { RecentResults } from "./recent-results.ts";
-import { ResultCalls } from "./result-calls.ts";
+import { ResultCalls, isThenable } from "./result-calls.ts";
 import { callChecked } from "./checked-call.ts";
 import { runIncoming } from "./incoming-interceptors.ts";
 import type { IncomingCall, Interceptor } from "./interceptors.ts";
@@ -173,6 +173,7 @@ export class Dispatcher {
 
   #call(id: number, request: RequestContent): unknown {
     const path = request[0];
+    if (this.#scopes.closed) throw new ColloquyError("CONNECTION_LOST", "the connection of the call has ended");
     if (request.length > 3) this.#checkMeta(readMeta(request[3]));
     const reference = parseReferencePath(path);
     if (reference !== undefined) return this.#callOn(id, this.#exports.get(reference.id), reference.rest, request);
@@ -308,10 +309,6 @@ async function forward(
 function hasKeys(kwargs: Record<string, unknown>): boolean {
   for (const key in kwargs) if (Object.hasOwn(kwargs, key)) return true;
   return false;
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
 }
 
 function notCallable(path: string): ColloquyError {

@@ -11,6 +11,7 @@ import {
   readException,
   readHello,
   timerMs,
+  toError,
 } from "@colloquy/core";
 import type { Codec, Endpoint, Hello, Limits, PeerTraits, PendingCall } from "@colloquy/core";
 import { currentCredentials, refused, tooLate } from "./authentication.ts";
@@ -189,7 +190,11 @@ export class Greeting {
     this.#checkedId = -1;
     this.#early = undefined;
     admit();
-    for (const again of early) again();
+    try {
+      for (const again of early) again();
+    } catch (error) {
+      this.#endpoint.destroy(new ColloquyError("INTERNAL", toError(error).message, { cause: error }));
+    }
   }
 
   async #helloWith(codec: Codec): Promise<Hello> {

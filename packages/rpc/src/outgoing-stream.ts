@@ -72,7 +72,8 @@ export class OutgoingStream {
   }
 
   #goOn(pull: Pull): void {
-    if (this.#ended || this.#items.length >= pull.maxCount || this.#bytes >= pull.maxBytes) return this.#answer(pull);
+    const isFull = this.#items.length >= pull.maxCount || (this.#items.length > 0 && this.#bytes >= pull.maxBytes);
+    if (this.#ended || isFull) return this.#answer(pull);
     // What comes in the same turn leaves in the same answer.
     if (this.#items.length > 0) this.#timer ??= setImmediate(() => this.#answer(pull));
     if (!this.#isAsked) this.#ask();

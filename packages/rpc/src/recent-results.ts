@@ -1,4 +1,6 @@
-import { ColloquyError, estimateBytes, isMap } from "@colloquy/core";
+import { ColloquyError, estimateBytes } from "@colloquy/core";
+import { isService, isStreamValue } from "./members.ts";
+import { nodeOf } from "./proxy.ts";
 
 /** Results that are kept of services and functions, and of calls under way. */
 const FEW = 64;
@@ -33,8 +35,8 @@ export class RecentResults {
 
   /** Whether this one may be addressed. Most aren't worth it before the peer has addressed any. */
   isWorthKeeping(result: unknown): boolean {
-    if (typeof result === "function" || !this.#keepsAll) return mayBeCalled(result);
-    return estimateBytes(result, LARGEST_KEPT_BYTES) <= LARGEST_KEPT_BYTES;
+    if (mayBeCalled(result)) return true;
+    return this.#keepsAll && estimateBytes(result, LARGEST_KEPT_BYTES) <= LARGEST_KEPT_BYTES;
   }
 
   keep(id: number, result: unknown): void {
@@ -97,9 +99,11 @@ export class RecentResults {
   }
 }
 
-/** True for functions and services, and what else is no plain value. */
+/** True for functions, services and streams, of this side or of another one. */
 export function mayBeCalled(result: unknown): boolean {
-  return typeof result === "function" || (typeof result === "object" && result !== null && !isPlain(result));
+  if (typeof result === "function") return true;
+  if (typeof result !== "object" || result === null || isPlain(result)) return false;
+  return isService(result) || isStreamValue(result) || nodeOf(result) !== undefined;
 }
 
 function isPlain(value: object): boolean {
@@ -107,23 +111,47 @@ function isPlain(value: object): boolean {
   return prototype === Object.prototype || prototype === Array.prototype;
 }
 
-/** `value` where results that were referred to stand in their places; arrays, maps, Maps and Sets are changed in place. */
+/** A place in a value where a result is to stand. */
+interface Place {
+  readonly reference: ResultReference;
+  put(result: unknown): void;
+}
+
+/**
+ * Puts results in the places where they are referred to; arrays, maps, Maps and Sets are changed in place. All are looked up at once, and
+ * what has no references in it is looked at without waiting.
+ */
 export async function replaceResults(
-  value: unknown,
-  resultOf: (reference: ResultReference) => unknown,
-): Promise<unknown> {
-  if (value instanceof ResultReference) return resultOf(value);
+  value: object,
+  resultOf: (reference: ResultReference) => Promise<unknown>,
+): Promise<void> {
+  const places: Place[] = [];
+  findPlaces(value, places, new Set());
+  const results = await Promise.all(places.map(({ reference }) => resultOf(reference)));
+  for (const [index, place] of places.entries()) place.put(results[index]);
+}
+
+/** Each object once: there may be cycles, and what is shared. */
+function findPlaces(value: unknown, places: Place[], seen: Set<object>): void {
+  if (typeof value !== "object" || value === null || seen.has(value)) return;
   if (Array.isArray(value)) {
-    for (let index = 0; index < value.length; index++) value[index] = await replaceResults(value[index], resultOf);
+    seen.add(value);
+    for (let index = 0; index < value.length; index++)
+      lookAt(value[index], (result) => (value[index] = result), places, seen);
   } else if (value instanceof Map) {
-    for (const [key, item] of value) value.set(key, await replaceResults(item, resultOf));
+    seen.add(value);
+    for (const [key, item] of value) lookAt(item, (result) => value.set(key, result), places, seen);
   } else if (value instanceof Set) {
-    const items = [...value];
-    value.clear();
-    for (const item of items) value.add(await replaceResults(item, resultOf));
-  } else if (isMap(value) && isPlain(value)) {
+    seen.add(value);
+    for (const item of value) lookAt(item, (result) => value.delete(item) && value.add(result), places, seen);
+  } else if (isPlain(value)) {
+    seen.add(value);
     const map = value as Record<string, unknown>;
-    for (const key of Object.keys(map)) map[key] = await replaceResults(map[key], resultOf);
+    for (const key of Object.keys(map)) lookAt(map[key], (result) => (map[key] = result), places, seen);
   }
-  return value;
+}
+
+function lookAt(item: unknown, put: (result: unknown) => void, places: Place[], seen: Set<object>): void {
+  if (item instanceof ResultReference) places.push({ reference: item, put });
+  else findPlaces(item, places, seen);
 }

@@ -83,7 +83,7 @@ function isTarget(result: unknown): result is object {
   return typeof result === "object" && result !== null && (isService(result) || nodeOf(result) !== undefined);
 }
 
-function isThenable(value: unknown): value is PromiseLike<unknown> {
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
 }
 

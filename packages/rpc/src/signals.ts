@@ -1,4 +1,4 @@
-import { SerializationError, describeType } from "@colloquy/core";
+import { SerializationError, describeType, estimateBytes } from "@colloquy/core";
 import type { ColloquyError } from "@colloquy/core";
 import { collectGarbage } from "./collect.ts";
 
@@ -18,6 +18,8 @@ interface OwnSignal {
 
 /** Signals that have fired lately: a large message that brings one may be overtaken, by few. */
 const MAX_FIRED_COUNT = 64;
+/** Of a longer reason that isn't kept the engine's own stands for it. */
+const MOST_REASON_BYTES = 4096;
 /** Signals from which on a collection is worth its time: those that nothing can fire are forgotten then. */
 const COLLECTED_COUNT = 1000;
 
@@ -82,13 +84,14 @@ export class Signals {
 
   #remember(id: number, reason: unknown): void {
     this.#fired.delete(id);
-    this.#fired.set(id, reason);
+    this.#fired.set(id, estimateBytes(reason, MOST_REASON_BYTES) > MOST_REASON_BYTES ? undefined : reason);
     if (this.#fired.size > MAX_FIRED_COUNT) this.#fired.delete(this.#fired.keys().next().value!);
   }
 
   /** The connection has ended: what the other side could have fired, fires. */
   close(reason: ColloquyError): void {
     this.#closed = true;
+    this.#fired.clear();
     const theirs = this.#theirs;
     this.#theirs = undefined;
     for (const { weak, onAbort } of this.#own.values()) weak.deref()?.removeEventListener("abort", onAbort);

@@ -277,13 +277,55 @@ describe("A request that waits for results", () => {
     class Caller extends Service {
       back: Remote<Slow> | undefined;
       @expose ask() {
-        return { inner: this.back!.word(), piped: pipeline(this.back!.word()) };
+        const words = [this.back!.word(), this.back!.word()] as const;
+        for (const word of words) word.catch(() => {});
+        return { inner: words[0], piped: pipeline(words[1]) };
       }
     }
     const caller = new Caller();
     await using other = await pair<Caller, Slow>(caller, { service: new Slow() });
     caller.back = other.back;
     expect(await failureOf(other.remote.ask())).toMatchObject({ code: "SERIALIZATION_ERROR" });
+  });
+});
+
+describe("Arguments beside results", () => {
+  class Taker extends Service {
+    @expose async word() {
+      await sleep(1);
+      return "word";
+    }
+    @expose take(value: unknown, word: string) {
+      return [value, word];
+    }
+  }
+
+  test("may be cyclic, and shared", async () => {
+    await using link = await pair(new Taker(), { codec: StructuredCloneCodec, serve: { codec: StructuredCloneCodec } });
+    let shared: unknown[] = [];
+    for (let level = 0; level < 27; level++) shared = [shared, shared];
+    const cyclic: { self?: unknown } = {};
+    cyclic.self = cyclic;
+    const [value] = (await link.remote.take([shared, cyclic], pipeline(link.remote.word()))) as [
+      [unknown, typeof cyclic],
+    ];
+    expect(value[1].self).toBe(value[1]);
+  });
+
+  test("are looked at in one turn", async () => {
+    await using link = await pair(new Taker(), { codec: MsgPackCodec, serve: { codec: MsgPackCodec } });
+    const many = Array.from({ length: 300_000 }, () => 0);
+    const [value, word] = await link.remote.take(many, pipeline(link.remote.word()));
+    expect([(value as number[]).length, word]).toStrictEqual([300_000, "word"]);
+  });
+
+  test("leave nothing of large results behind", async () => {
+    const { RecentResults } = await import("../src/recent-results.ts");
+    const results = new RecentResults();
+    expect(
+      [new Float64Array(9), new Map(), new Date(), [], {}, 5, "x"].map((value) => results.isWorthKeeping(value)),
+    ).toStrictEqual(Array.from({ length: 7 }, () => false));
+    expect([new Taker(), () => 1].map((value) => results.isWorthKeeping(value))).toStrictEqual([true, true]);
   });
 });
 
