@@ -35,6 +35,8 @@ export interface ResultsHolder {
   readonly results: RecentResults;
   /** A call of this side is being encoded. */
   readonly isCalling: boolean;
+  /** Set where a result of another call is among what is encoded. */
+  sentResults: boolean;
 }
 
 /** What a binding needs to know of its connection. */
@@ -166,10 +168,13 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
   /** A result of the peer that isn't here yet, or the value that it has become. */
   #resultData({ path }: RemoteNode, { connection, id, outcome }: PendingResult): unknown {
     if (!this.#rarities.isCalling)
-      throw new SerializationError("the result of a call is for arguments of other calls: await it first");
+      throw notThere("the result of a call is for arguments of other calls: await it first");
     if (outcome === undefined) {
-      if (id >= 0 && connection === this.#connection) return [id, path];
-      throw new SerializationError("the result of a call goes to its own peer only, before it is here: await it first");
+      if (id >= 0 && connection === this.#connection) {
+        this.#rarities.sentResults = true;
+        return [id, path];
+      }
+      throw notThere("the result of a call goes to its own peer only, before it is here: await it first");
     }
     if ("error" in outcome)
       throw new SerializationError("the result of a call that has failed", { cause: outcome.error });
@@ -180,10 +185,12 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
   /** A call to this peer that is under way: its result, as with `pipeline`. Others are promises. */
   #promisedResult(promise: Answer<unknown>): ExtendedValue | undefined {
     const { call } = promise;
-    if (!this.#rarities.isCalling || call?.node === undefined || call.connection !== this.#connection || call.id < 0)
-      return undefined;
+    if (!this.#rarities.isCalling) return undefined;
+    if (call?.node === undefined || call.connection !== this.#connection || call.id < 0)
+      throw notThere("the promise of a call: await it first");
     // It is told by the call that hangs on it.
     promise.catch(ignore);
+    this.#rarities.sentResults = true;
     return { typeId: RESULT_ID, data: [call.id, ""] };
   }
 
@@ -249,6 +256,11 @@ function referenceNumber(data: unknown, what: string): number {
 function homePath(node: RemoteNode): string {
   if (node.reference?.released === true) throw new SerializationError(`reference to ${node.toString()} was released`);
   return node.path;
+}
+
+/** What a call fails with that is made once more when the result is here. */
+function notThere(reason: string): SerializationError {
+  return new SerializationError(reason, { cause: new ColloquyError("RESULT_NOT_KEPT", reason) });
 }
 
 function ignore(): void {}

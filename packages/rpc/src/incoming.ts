@@ -40,6 +40,7 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller {
   #streams: OutgoingStreams | undefined;
   /** A call of this side is being encoded: it may have results of others among its arguments, nothing else may. */
   isCalling = false;
+  sentResults = false;
   #results: RecentResults | undefined;
 
   constructor(host: IncomingHost, limits: Limits, router: Router, exports: Exports, silent: SilentFailures) {

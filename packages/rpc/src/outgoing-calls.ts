@@ -7,6 +7,7 @@ import type { Greeting } from "./greeting.ts";
 import type { Incoming } from "./incoming.ts";
 import { tagsOf } from "./metadata.ts";
 import { notificationOf } from "./outgoing-interceptors.ts";
+import { hasPending, isNotKept, settled } from "./pending-arguments.ts";
 import type { CallOptions, Caller, RemoteNode } from "./proxy.ts";
 import { optionsRefusal, targetRefusal } from "./refusals.ts";
 import type { SilentFailures } from "./silent-failures.ts";
@@ -63,8 +64,28 @@ export class OutgoingCalls implements LimitedCallHost {
       this.#incoming.isCalling = true;
       this.#endpoint.request(call, this.#contentOf(node, args, options, call));
       this.#incoming.isCalling = false;
+      if (this.#incoming.sentResults || hasPending(args)) return this.#untilKept(promise, node, args, options);
     } else call.onFailure(refusal);
     return promise;
+  }
+
+  /** Where the other side hasn't kept a result among the arguments, the call is made once more when that is here. */
+  #untilKept(
+    sent: Answer<unknown>,
+    node: RemoteNode,
+    args: unknown[],
+    options: CallOptions | undefined,
+  ): Promise<unknown> {
+    this.#incoming.sentResults = false;
+    const again = async (): Promise<unknown> => this.send(node, (await settled(args)) as unknown[], options);
+    const answer = new Answer<unknown>((resolve, reject) => {
+      sent.then(resolve, (error: unknown) => {
+        if (isNotKept(error)) resolve(again());
+        else reject(error);
+      });
+    });
+    answer.call = sent.call;
+    return answer;
   }
 
   notify(node: RemoteNode, args: unknown[], options: CallOptions | undefined): void {

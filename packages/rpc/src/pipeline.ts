@@ -2,6 +2,7 @@ import { ColloquyError, describeType } from "@colloquy/core";
 import { Answer } from "./answer.ts";
 import type { Call } from "./call.ts";
 import { joinPath, resultPath } from "./path.ts";
+import { isNotKept } from "./pending-arguments.ts";
 import { RemoteNode, childAt, nodeOf } from "./proxy.ts";
 import type { CallOptions, Caller, PendingResult } from "./proxy.ts";
 
@@ -43,6 +44,10 @@ class PipelinedCaller implements Caller, PendingResult {
       (value) => (this.outcome = { value }),
       (error: unknown) => (this.outcome = { error }),
     );
+  }
+
+  get settled(): Promise<unknown> {
+    return this.#promise;
   }
 
   get result(): PendingResult {
@@ -98,9 +103,4 @@ function targetOf(value: unknown, path: string): RemoteNode {
     throw new ColloquyError("INVALID_ARGUMENT", reason);
   }
   return path === "" ? node : nodeOf(childAt(node, path))!;
-}
-
-/** The peer has not kept the result that a call is for, or that of one that it hangs on. */
-function isNotKept(error: unknown): boolean {
-  return error instanceof ColloquyError && error.code === "RESULT_NOT_KEPT";
 }

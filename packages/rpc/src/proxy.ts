@@ -60,6 +60,8 @@ export interface PendingResult {
   readonly connection: Caller | undefined;
   /** Number of the request; -1 while it hasn't left. */
   readonly id: number;
+  /** It, when it is there. */
+  readonly settled: Promise<unknown>;
   /** Once it is there. */
   readonly outcome: { readonly value: unknown } | { readonly error: unknown } | undefined;
 }

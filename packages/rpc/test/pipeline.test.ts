@@ -127,6 +127,18 @@ describe("pipeline", () => {
     await failing.catch(() => {});
   });
 
+  test("takes plain results as arguments from the first time on, also where the other side hasn't kept them", async () => {
+    await using link = await pair(new Step(5, []));
+    const { remote } = link;
+    expect(await remote.add(pipeline(remote.value()), 1)).toBe(6);
+    const old = remote.value();
+    await Promise.all(Array.from({ length: 1500 }, () => remote.value()));
+    expect(await remote.add(pipeline(old), 1)).toBe(6);
+    await using fresh = await pair(new Step(7, []));
+    const given = { inner: [pipeline(fresh.remote.value())], map: new Map([["k", pipeline(fresh.remote.value())]]) };
+    expect(await fresh.remote.describe(given)).toStrictEqual([[7], 7]);
+  });
+
   test("takes results as arguments of notifications", async () => {
     const log: string[] = [];
     class Desk extends Service {
@@ -208,11 +220,12 @@ describe("pipeline", () => {
     expect(await failureOf(value.foo())).toMatchObject({ code: "INVALID_ARGUMENT", executed: "no" });
   });
 
-  test("refuses a result of one peer as an argument of another, before it is there", async () => {
+  test("waits for a result of one peer that is an argument of a call to another", async () => {
     await using first = await pair(new Step(5, []));
     await using second = await pair(new Step(6, []));
-    const foreign = pipeline(first.remote.slowValue());
-    expect(await failureOf(second.remote.add(foreign, 1))).toMatchObject({ code: "SERIALIZATION_ERROR" });
+    expect(await second.remote.add(pipeline(first.remote.slowValue()), 1)).toBe(6);
+    const failing = pipeline(first.remote.failLater()).value();
+    expect(await failureOf(second.remote.add(pipeline(failing), 1))).toMatchObject({ code: "DEPENDENCY_FAILED" });
   });
 
   test("works over a connection to a plain peer, step by step", async () => {

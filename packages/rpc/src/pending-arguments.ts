@@ -1,0 +1,47 @@
+import { ColloquyError } from "@colloquy/core";
+import { Answer } from "./answer.ts";
+import { childAt, nodeOf } from "./proxy.ts";
+
+/** True where a result that isn't here yet is among the arguments themselves; those in them show when they are encoded. */
+export function hasPending(args: readonly unknown[]): boolean {
+  for (const arg of args) if (typeof arg === "object" || typeof arg === "function") if (isPending(arg)) return true;
+  return false;
+}
+
+function isPending(value: unknown): boolean {
+  return value instanceof Answer || nodeOf(value)?.caller.result !== undefined;
+}
+
+/** The other side has not kept a result that is among the arguments of a call, or could not be told of it. */
+export function isNotKept(error: unknown): boolean {
+  if (!(error instanceof ColloquyError)) return false;
+  const { cause } = error;
+  return error.code === "RESULT_NOT_KEPT" || (cause instanceof ColloquyError && cause.code === "RESULT_NOT_KEPT");
+}
+
+/** A copy of arguments with the results themselves in it. Rejects with `DEPENDENCY_FAILED` where a call has failed. */
+export async function settled(value: unknown): Promise<unknown> {
+  if (isPending(value)) return resultOf(value);
+  if (Array.isArray(value)) return Promise.all(value.map((item) => settled(item)));
+  if (value instanceof Map) {
+    const entries = [...(value as ReadonlyMap<unknown, unknown>)];
+    return new Map(await Promise.all(entries.map(async ([key, item]) => [key, await settled(item)] as const)));
+  }
+  if (value instanceof Set)
+    return new Set(await Promise.all([...(value as ReadonlySet<unknown>)].map((item) => settled(item))));
+  if (typeof value !== "object" || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value;
+  const entries = Object.entries(value);
+  return Object.fromEntries(await Promise.all(entries.map(async ([key, item]) => [key, await settled(item)] as const)));
+}
+
+async function resultOf(value: unknown): Promise<unknown> {
+  const node = nodeOf(value);
+  try {
+    if (node === undefined) return await value;
+    const result = await node.caller.result!.settled;
+    const target = nodeOf(result);
+    return node.path === "" || target === undefined ? result : childAt(target, node.path);
+  } catch (cause) {
+    throw new ColloquyError("DEPENDENCY_FAILED", "the call that this one hangs on has failed", { cause });
+  }
+}
