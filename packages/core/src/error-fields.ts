@@ -2,16 +2,17 @@ import { ColloquyError } from "./errors.ts";
 import { isErrorMember } from "./public-error.ts";
 import { estimateBytes } from "./estimate-bytes.ts";
 
-/** What `ColloquyError` and its classes have, which crosses in places of its own or not at all. */
-const OWN_FIELDS: ReadonlySet<string> = new Set([
+/** What a constructor of a `ColloquyError` has set already, and stacks of the other side. */
+export const COLLOQUY_FIELDS: ReadonlySet<string> = new Set([
   "code",
   "executed",
   "reason",
   "remoteName",
   "remoteStack",
   "fields",
-  "thrown",
 ]);
+/** What `ColloquyError` and its classes have, which crosses in places of its own or not at all. */
+const OWN_FIELDS: ReadonlySet<string> = new Set([...COLLOQUY_FIELDS, "thrown"]);
 /** Keys that no map on the wire may have. */
 const REFUSED: ReadonlySet<string> = new Set(["__proto__", "__type__"]);
 
@@ -25,14 +26,10 @@ export class FieldBudget {
 
   /** Spends what a value takes. False: it takes more than is left, or it can't be read. */
   take(value: unknown): boolean {
-    try {
-      const size = estimateBytes(value, this.#left);
-      if (size > this.#left) return false;
-      this.#left -= size;
-      return true;
-    } catch {
-      return false;
-    }
+    const size = estimateBytes(value, this.#left);
+    if (size > this.#left) return false;
+    this.#left -= size;
+    return true;
   }
 }
 

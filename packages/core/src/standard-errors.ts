@@ -9,6 +9,7 @@ import {
   toError,
 } from "./errors.ts";
 import type { ErrorCode, Executed } from "./errors.ts";
+import { COLLOQUY_FIELDS } from "./error-fields.ts";
 import { MAX_CAUSE_DEPTH, messageText, nameText } from "./error-texts.ts";
 import { checkDecodedEntry, isMap } from "./lower-lift.ts";
 import type { DecodingBudget } from "./serializers.ts";
@@ -21,15 +22,6 @@ const CLASSES: ReadonlyMap<string, ErrorConstructor> = new Map(
   [Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError].map((type) => [type.name, type]),
 );
 const EXECUTED: ReadonlySet<unknown> = new Set<Executed>(["yes", "no", "unknown"]);
-/** What a constructor of a `ColloquyError` has set already, and stacks of the other side. */
-const COLLOQUY_FIELDS: ReadonlySet<string> = new Set([
-  "code",
-  "executed",
-  "reason",
-  "remoteName",
-  "remoteStack",
-  "fields",
-]);
 
 type Fields = Readonly<Record<string, unknown>>;
 

@@ -7,7 +7,7 @@ import type { Greeting } from "./greeting.ts";
 import type { Incoming } from "./incoming.ts";
 import { tagsOf } from "./metadata.ts";
 import { notificationOf } from "./outgoing-interceptors.ts";
-import { hasPending, isNotKept, settled } from "./pending-arguments.ts";
+import { hasPending, settled, unlessNotKept } from "./pending-arguments.ts";
 import type { CallOptions, Caller, RemoteNode } from "./proxy.ts";
 import { optionsRefusal, targetRefusal } from "./refusals.ts";
 import type { SilentFailures } from "./silent-failures.ts";
@@ -78,14 +78,7 @@ export class OutgoingCalls implements LimitedCallHost {
   ): Promise<unknown> {
     this.#incoming.sentResults = false;
     const again = async (): Promise<unknown> => this.send(node, (await settled(args)) as unknown[], options);
-    const answer = new Answer<unknown>((resolve, reject) => {
-      sent.then(resolve, (error: unknown) => {
-        if (isNotKept(error)) resolve(again());
-        else reject(error);
-      });
-    });
-    answer.call = sent.call;
-    return answer;
+    return unlessNotKept(sent, again);
   }
 
   notify(node: RemoteNode, args: unknown[], options: CallOptions | undefined): void {

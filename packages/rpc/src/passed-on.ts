@@ -9,3 +9,8 @@ export function executed(error: unknown): unknown {
   if (!(error instanceof ColloquyError) || error.executed === "yes") return error;
   return Object.defineProperty(error.restated(), "executed", { value: "yes", enumerable: true });
 }
+
+/** What a call fails with that hangs on another one, which has failed. */
+export function dependencyFailed(cause: unknown): ColloquyError {
+  return new ColloquyError("DEPENDENCY_FAILED", "the call that this one hangs on has failed", { cause });
+}

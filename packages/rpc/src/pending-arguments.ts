@@ -1,5 +1,6 @@
 import { ColloquyError } from "@colloquy/core";
 import { Answer } from "./answer.ts";
+import { dependencyFailed } from "./passed-on.ts";
 import { childAt, nodeOf } from "./proxy.ts";
 
 /** True where a result that isn't here yet is among the arguments themselves; those in them show when they are encoded. */
@@ -13,10 +14,22 @@ function isPending(value: unknown): boolean {
 }
 
 /** The other side has not kept a result that is among the arguments of a call, or could not be told of it. */
-export function isNotKept(error: unknown): boolean {
+function isNotKept(error: unknown): boolean {
   if (!(error instanceof ColloquyError)) return false;
   const { cause } = error;
   return error.code === "RESULT_NOT_KEPT" || (cause instanceof ColloquyError && cause.code === "RESULT_NOT_KEPT");
+}
+
+/** The answer of a call, which is made `again` where the other side has not kept a result among its arguments. */
+export function unlessNotKept(sent: Answer<unknown>, again: () => Promise<unknown>): Answer<unknown> {
+  const answer = new Answer<unknown>((resolve, reject) => {
+    sent.then(resolve, (error: unknown) => {
+      if (isNotKept(error)) resolve(again());
+      else reject(error);
+    });
+  });
+  answer.call = sent.call;
+  return answer;
 }
 
 /** A copy of arguments with the results themselves in it. Rejects with `DEPENDENCY_FAILED` where a call has failed. */
@@ -42,6 +55,6 @@ async function resultOf(value: unknown): Promise<unknown> {
     const target = nodeOf(result);
     return node.path === "" || target === undefined ? result : childAt(target, node.path);
   } catch (cause) {
-    throw new ColloquyError("DEPENDENCY_FAILED", "the call that this one hangs on has failed", { cause });
+    throw dependencyFailed(cause);
   }
 }

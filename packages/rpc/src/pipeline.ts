@@ -2,7 +2,8 @@ import { ColloquyError, describeType } from "@colloquy/core";
 import { Answer } from "./answer.ts";
 import type { Call } from "./call.ts";
 import { joinPath, resultPath } from "./path.ts";
-import { isNotKept } from "./pending-arguments.ts";
+import { dependencyFailed } from "./passed-on.ts";
+import { unlessNotKept } from "./pending-arguments.ts";
 import { RemoteNode, childAt, nodeOf } from "./proxy.ts";
 import type { CallOptions, Caller, PendingResult } from "./proxy.ts";
 
@@ -62,17 +63,10 @@ class PipelinedCaller implements Caller, PendingResult {
     const { connection, id } = this;
     if (this.outcome !== undefined || id < 0 || connection?.takesResults !== true)
       return this.#callLater(node, args, options);
-    const path = joinPath(resultPath(id), node.path);
-    const target = new RemoteNode(connection, node.path === "" ? resultPath(id) : path, undefined, false);
+    const path = node.path === "" ? resultPath(id) : joinPath(resultPath(id), node.path);
+    const target = new RemoteNode(connection, path, undefined, false);
     const sent = connection.call(target, args, options);
-    const answer = new Answer<unknown>((resolve, reject) => {
-      sent.then(resolve, (error: unknown) => {
-        if (isNotKept(error)) resolve(this.#callLater(node, args, options));
-        else reject(error);
-      });
-    });
-    answer.call = (sent as Answer<unknown>).call;
-    return answer;
+    return unlessNotKept(sent as Answer<unknown>, () => this.#callLater(node, args, options));
   }
 
   notify(node: RemoteNode, args: unknown[]): void {
@@ -88,7 +82,7 @@ class PipelinedCaller implements Caller, PendingResult {
     try {
       value = await this.#promise;
     } catch (cause) {
-      throw new ColloquyError("DEPENDENCY_FAILED", "the call that this one hangs on has failed", { cause });
+      throw dependencyFailed(cause);
     }
     const target = targetOf(value, node.path);
     return target.caller.call(target, args, options);

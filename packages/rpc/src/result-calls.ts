@@ -3,7 +3,7 @@ import type { CallScope } from "./call-scope.ts";
 import type { CallContext } from "./context.ts";
 import { localFunction } from "./local-function.ts";
 import { isExposed, isService } from "./members.ts";
-import { PassedOn } from "./passed-on.ts";
+import { PassedOn, dependencyFailed } from "./passed-on.ts";
 import { childAt, nodeOf } from "./proxy.ts";
 import { replaceResults } from "./recent-results.ts";
 import type { RecentResults, ResultReference } from "./recent-results.ts";
@@ -63,7 +63,7 @@ export class ResultCalls {
     try {
       return await result;
     } catch (error) {
-      throw dependencyFailed(error instanceof PassedOn ? error.cause : error);
+      throw failureOf(error instanceof PassedOn ? error.cause : error);
     }
   }
 
@@ -87,10 +87,10 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
 }
 
-/** What a call fails with that hangs on another one, which has failed. */
-function dependencyFailed(cause: unknown): ColloquyError {
+/** What a call fails with that hangs on a result: where that is not kept, with just this. */
+function failureOf(cause: unknown): ColloquyError {
   if (cause instanceof ColloquyError && cause.code === "RESULT_NOT_KEPT") return cause;
-  return new ColloquyError("DEPENDENCY_FAILED", "the call that this one hangs on has failed", { cause });
+  return dependencyFailed(cause);
 }
 
 function noService(id: number, result: unknown): ColloquyError {
