@@ -142,6 +142,7 @@ export const packages = {
       ["retries", "waiting-calls", "pipeline", "outgoing-interceptors", "waiting-meta"],
       ["options", "authentication"],
       ["binding", "greeting", "result-calls", "connection-setup"],
+      ["method-calls"],
       ["dispatcher"],
       ["control"],
       ["incoming"],

@@ -2,6 +2,7 @@ import { ColloquyError, SerializationError, quoted, readException, rejection, ti
 import type { ErrorRules, PendingCall } from "@colloquy/core";
 import { tooManyHops } from "./call-meta.ts";
 import type { InheritedContext } from "./context.ts";
+import { ignore } from "./guard.ts";
 import { IncomingStream } from "./incoming-stream.ts";
 import { metaOf } from "./metadata.ts";
 import type { Metadata } from "./metadata.ts";
@@ -243,5 +244,3 @@ export function refusalOf({ signal, context }: CallOptions, maxHopCount: number)
 export function leftOf(context: InheritedContext | undefined): number {
   return context?.deadline === undefined ? Infinity : context.deadline - performance.now();
 }
-
-function ignore(): void {}

@@ -12,6 +12,7 @@ import type { CallContext } from "./context.ts";
 import { Exports } from "./exports.ts";
 import type { HeldReference } from "./exports.ts";
 import { Greeting } from "./greeting.ts";
+import { ignore } from "./guard.ts";
 import { Heartbeat, pingOf } from "./heartbeat.ts";
 import { Imports } from "./imports.ts";
 import { Incoming } from "./incoming.ts";
@@ -22,8 +23,6 @@ import type { CallOptions, Caller } from "./proxy.ts";
 import { Router } from "./router.ts";
 import { SilentFailures } from "./silent-failures.ts";
 import type { Remote } from "./types.ts";
-
-function ignore(): void {}
 
 /** A connection to one peer: its services are called through `remote`, and it calls those that this side serves. */
 export class Connection<T extends object = object> implements AsyncDisposable, BoundConnection {

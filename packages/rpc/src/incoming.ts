@@ -3,12 +3,12 @@ import type { Endpoint, EndpointHandler, ErrorRules, Limits, ShapeTeller, Shapes
 import { answerControl, noticeControl } from "./control.ts";
 import type { ControlActions } from "./control.ts";
 import { Dispatcher } from "./dispatcher.ts";
-import type { DispatchHost } from "./dispatcher.ts";
 import type { Exports } from "./exports.ts";
 import type { Greeting } from "./greeting.ts";
 import type { InterceptorLists } from "./interceptors.ts";
+import type { DispatchHost } from "./method-calls.ts";
 import { OutgoingStreams } from "./outgoing-streams.ts";
-import { executed } from "./passed-on.ts";
+import { withExecuted } from "./passed-on.ts";
 import { isControlPath } from "./path.ts";
 import { readRequest } from "./request-content.ts";
 import type { RequestContent } from "./request-content.ts";
@@ -187,7 +187,7 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller {
   pull(id: number, stream: number, maxCount: number, maxBytes: number): void {
     this.streams.pull(stream, this.#exports.get(stream), maxCount, maxBytes).then(
       (pulled) => this.#endpoint.reply(id, pulled),
-      (error: unknown) => this.#endpoint.fail(id, executed(error)),
+      (error: unknown) => this.#endpoint.fail(id, withExecuted(error, "yes")),
     );
   }
 

@@ -1,6 +1,7 @@
 import { ColloquyError, NO_KWARGS, rejection } from "@colloquy/core";
 import { Answer } from "./answer.ts";
 import type { CallerConnection } from "./context.ts";
+import { ignore } from "./guard.ts";
 import { runChain } from "./interceptors.ts";
 import type { Interceptor, OutgoingCall } from "./interceptors.ts";
 import { NO_METADATA, metaOf } from "./metadata.ts";
@@ -101,5 +102,3 @@ function changedOptions(
   const entries = Object.entries({ ...options, ...seen }).filter(([, value]) => value !== undefined);
   return entries.length === 0 ? undefined : Object.fromEntries(entries);
 }
-
-function ignore(): void {}

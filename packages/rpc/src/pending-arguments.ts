@@ -5,7 +5,11 @@ import { childAt, nodeOf } from "./proxy.ts";
 
 /** True where a result that isn't here yet is among the arguments themselves; those in them show when they are encoded. */
 export function hasPending(args: readonly unknown[]): boolean {
-  for (const arg of args) if (typeof arg === "object" || typeof arg === "function") if (isPending(arg)) return true;
+  for (const arg of args) {
+    // Most are neither.
+    const mayBe = typeof arg === "object" || typeof arg === "function";
+    if (mayBe && isPending(arg)) return true;
+  }
   return false;
 }
 
