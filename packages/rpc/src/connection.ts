@@ -208,6 +208,11 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
   }
 
   /** @internal */
+  onLostNotification(path: string, error: unknown): void {
+    this.#silent.onNotification(path, error);
+  }
+
+  /** @internal */
   sendNotification(node: RemoteNode, args: unknown[], options: CallOptions | undefined): void {
     this.#calls.notify(node, args, options);
   }

@@ -99,6 +99,8 @@ export class OutgoingCalls implements LimitedCallHost {
       return this.#endpoint.notify(content);
     } finally {
       this.#incoming.isCalling = false;
+      // Nobody makes a notification again.
+      this.#incoming.sentResults = false;
     }
   }
 

@@ -17,9 +17,9 @@ function isPending(value: unknown): boolean {
   return value instanceof Answer || nodeOf(value)?.caller.result !== undefined;
 }
 
-/** The other side has not kept a result that is among the arguments of a call, or could not be told of it. */
+/** The other side has not kept a result that is among the arguments of a call, or could not be told of it: the call has not run. */
 function isNotKept(error: unknown): boolean {
-  if (!(error instanceof ColloquyError)) return false;
+  if (!(error instanceof ColloquyError) || error.executed !== "no") return false;
   const { cause } = error;
   return error.code === "RESULT_NOT_KEPT" || (cause instanceof ColloquyError && cause.code === "RESULT_NOT_KEPT");
 }
