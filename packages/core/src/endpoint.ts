@@ -259,10 +259,13 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
   }
 
   onMessage(message: Message): void {
-    const { type, id, content, error } = message;
+    const { type, id, content } = message;
+    const isAnswer = type === RESULT || type === EXCEPTION;
+    const refusal = this.#handler.onDecoded?.(isAnswer);
+    const error = message.error ?? refusal;
     message.content = undefined;
     if (type === REQUEST) this.#onRequest(id, content, error);
-    else if (type === RESULT || type === EXCEPTION) {
+    else if (isAnswer) {
       if (this.#outbox.isUnsent(id)) throw new ProtocolError(`answer to request ${id} before all of it was sent`);
       this.#pending.answer(id, type === RESULT, content, error, this.#handler);
       this.#conditions.check();

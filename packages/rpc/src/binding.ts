@@ -201,7 +201,7 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
     if (parts.length === 1) return first;
     if (parts.length !== 2 || !Number.isSafeInteger(first) || typeof rest !== "string")
       throw new SerializationError("a result is [number of a request, path] or [value]");
-    this.#resultsHolder.results.wanted = true;
+    this.#resultsHolder.results.found = true;
     return new ResultReference(first as number, rest);
   }
 

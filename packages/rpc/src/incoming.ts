@@ -95,6 +95,10 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller {
     this.#dispatcher.emptyResult = undefined;
   }
 
+  onDecoded(isAnswer: boolean): ColloquyError | undefined {
+    return this.#results?.begin(isAnswer);
+  }
+
   onRequest(id: number, content: unknown, undecoded: ColloquyError | undefined): void {
     if (!this.#greeting.done && this.#isEarly(id, content, undecoded)) return;
     let request: RequestContent;

@@ -27,7 +27,6 @@ export class ResultCalls {
    * a request has failed.
    */
   async filled([, args, kwargs]: RequestContent): Promise<void> {
-    this.#results.wanted = false;
     const resultOf = async ({ id, rest }: ResultReference): Promise<unknown> => {
       const result = await this.#resultOf(id);
       return rest === "" ? result : this.#memberOf(result, rest, id);

@@ -4,8 +4,7 @@ import { describe, expect, test } from "vitest";
 import { ColloquyError, MsgPackCodec, StructuredCloneCodec } from "@colloquy/core";
 import { Service, connect, expose, notify, pipeline, withOptions } from "../src/index.ts";
 import type { CallContext, Remote } from "../src/index.ts";
-import type { WirePeer } from "./support.ts";
-import { Stranger, failureOf, greeted, pair, turns, unhandledDuring, until, wireServer } from "./support.ts";
+import { Stranger, failureOf, greeted, pair, turns, unhandledDuring, until, WirePeer, wireServer } from "./support.ts";
 
 class Step extends Service {
   readonly number: number;
@@ -284,12 +283,12 @@ describe("A notification on a result", () => {
     const { remote } = link;
     const unhandled = await unhandledDuring(async () => {
       notify(pipeline(remote.refuse()).note)("lost");
-      notify((pipeline(remote.number()) as unknown as Board).note)("lost");
+      notify((pipeline(remote.number()) as unknown as Remote<Board>).note)("lost");
       const refused = remote.refuse();
       await refused.catch(() => {});
       notify(pipeline(refused).note)("lost");
       notify(pipeline(remote.open()).note)(new Stranger() as never);
-      notify(pipeline(Promise.reject<Board>(new Error("of nobody"))).note)("lost");
+      notify(pipeline(Promise.reject<Remote<Board>>(new Error("of nobody"))).note)("lost");
       await until(() => published.length === 5);
     });
     unsubscribe("colloquy:failed-notification", onPublished);
@@ -448,6 +447,50 @@ describe("Arguments beside results", () => {
 });
 
 describe("A peer that addresses results", () => {
+  test("in an answer breaks that answer, and nothing else", async () => {
+    await using server = await wireServer();
+    const step = new Step(5, []);
+    const connecting = connect<Step>(server.address, { service: step });
+    const wire = await server.accepted();
+    await wire.next();
+    wire.send([1, 0, { protocol: 1 }]);
+    const connection = await connecting;
+    const reference = { __type__: [-16, [7, ""]] };
+    for (const [type, content] of [
+      [1, { inner: [reference] }],
+      [2, { name: "E", message: "m", code: "REMOTE_ERROR", data: { reference } }],
+    ] as const) {
+      const failing = failureOf(connection.remote.value());
+      const [, id] = await wire.next();
+      wire.send([type, id, content]);
+      expect(await failing).toMatchObject({
+        code: "SERIALIZATION_ERROR",
+        message: "the answer can't be decoded: the result of a request, which is for arguments only",
+        executed: type === 1 ? "yes" : "unknown",
+      });
+      // One that waits for results is answered after those behind it.
+      wire.send([0, 20, ["value", [], {}]], [0, 21, ["value", [], {}]]);
+      expect(await wire.next()).toStrictEqual([1, 20, 5]);
+      expect(await wire.next()).toStrictEqual([1, 21, 5]);
+    }
+    connection.destroy();
+  });
+
+  test.each([
+    ["that can't be read otherwise", ["value", [{ __type__: [-16, [7, ""]] }, { __type__: [99, 0] }], {}]],
+    ["of the protocol's own", ["$/stats", [{ __type__: [-16, [7, ""]] }], {}]],
+    ["that is malformed", ["value", { no: { __type__: [-16, [7, ""]] } }, {}]],
+  ])("in a request %s changes nothing for the next one", async (_what, content) => {
+    await using link = await pair(new Step(5, []));
+    await using wire = await WirePeer.connect(link.server.address);
+    await wire.hello();
+    await wire.ask(content);
+    // One that waits for results is answered after those behind it.
+    wire.send([0, 20, ["value", [], {}]], [0, 21, ["value", [], {}]]);
+    expect(await wire.next()).toStrictEqual([1, 20, 5]);
+    expect(await wire.next()).toStrictEqual([1, 21, 5]);
+  });
+
   test("that were never asked for fails, and nothing else does", async () => {
     await using link = await pair(new Step(5, []));
     const control = link.client.remote as unknown as { $: { result: Record<string, Record<string, () => unknown>> } };
