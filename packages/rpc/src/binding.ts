@@ -6,7 +6,7 @@ import { CallScope } from "./call-scope.ts";
 import type { CallContext } from "./context.ts";
 import { ignore } from "./guard.ts";
 import { localFunction } from "./local-function.ts";
-import { isExposed, isService, isStreamValue } from "./members.ts";
+import { LookupFailure, isExposed, isService, isStreamValue } from "./members.ts";
 import type { Imports } from "./imports.ts";
 import { parseReferencePath, referencePath } from "./path.ts";
 import { RemoteNode, childAt, nodeOf, serviceProxy } from "./proxy.ts";
@@ -48,6 +48,8 @@ export interface BoundConnection extends Caller, SignalTeller {
   isHome(node: RemoteNode): boolean;
   /** The context of a call that came on this connection. */
   contextOf(path: string, scope: CallScope): CallContext;
+  /** User code has thrown on the way to what a path names. Returns what the other side is to get. */
+  onLookupFailure(path: string, error: unknown): unknown;
 }
 
 /**
@@ -157,9 +159,9 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
           return this.#original(data);
         } catch (error) {
           // What was there may be gone meanwhile: that message fails, not the connection.
-          throw new SerializationError(`a reference that comes home leads nowhere: ${toError(error).message}`, {
-            cause: error,
-          });
+          const cause = error instanceof LookupFailure ? this.#connection.onLookupFailure(data, error.cause) : error;
+          const reason = `a reference that comes home leads nowhere: ${toError(cause).message}`;
+          throw new SerializationError(reason, { cause });
         }
       default:
         return this.#standard.decode(typeId, data, budget);

@@ -223,6 +223,11 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
   }
 
   /** @internal */
+  onLookupFailure(path: string, error: unknown): unknown {
+    return this.#silent.onMethod(path, error);
+  }
+
+  /** @internal */
   isHome(node: RemoteNode): boolean {
     return leadsTo(node, this, this.#peerRoot);
   }

@@ -61,9 +61,14 @@ export class Dispatcher {
     let result: unknown;
     try {
       result = this.#start(id, request);
-      if (isThenable(result)) return this.#replyLater(id, request[0], result);
     } catch (error) {
       return this.#fail(id, error);
+    }
+    try {
+      if (isThenable(result)) return this.#replyLater(id, request[0], result);
+    } catch (error) {
+      // A `then` of what the method has returned.
+      return this.#failMethod(id, request[0], error);
     }
     this.#reply(id, request[0], result);
   }

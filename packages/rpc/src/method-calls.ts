@@ -8,7 +8,7 @@ import type { CallContext } from "./context.ts";
 import type { Exports } from "./exports.ts";
 import type { AnyFunction } from "./expose.ts";
 import { checkIdempotence, isStatedIdempotent } from "./idempotence.ts";
-import { exposedFunction, isExposed } from "./members.ts";
+import { LookupFailure, exposedFunction, isExposed } from "./members.ts";
 import type { Exposed } from "./members.ts";
 import { NO_METADATA } from "./metadata.ts";
 import { PassedOn, withExecuted } from "./passed-on.ts";
@@ -17,7 +17,7 @@ import { RemoteNode, nodeOf } from "./proxy.ts";
 import type { RecentResults } from "./recent-results.ts";
 import type { RequestContent } from "./request-content.ts";
 import { ResultCalls } from "./result-calls.ts";
-import type { Router } from "./router.ts";
+import type { Resolved, Router } from "./router.ts";
 import type { RunningScopes } from "./running-scopes.ts";
 import type { SilentFailures } from "./silent-failures.ts";
 
@@ -69,9 +69,7 @@ export class MethodCalls {
         () => this.#scopes.of(id, request[3]),
         (target) => this.#callOn(id, target, result.rest, request),
       );
-    const { owner, member } = this.#router.resolve(path);
-    if (!isExposed(member)) throw notCallable(path);
-    return this.#invoke(id, member, owner, request);
+    return this.#callFrom(undefined, path, id, request);
   }
 
   /** Resolves when the results of other requests among the arguments stand in their places, unless the call is over by then. */
@@ -84,7 +82,8 @@ export class MethodCalls {
   /** Made for each use: few connections have any. */
   #resultCalls(): ResultCalls {
     const contextOf = (path: string): CallContext => this.#host.contextOf(path, new CallScope({}));
-    return new ResultCalls(this.#tables.results, this.#router, contextOf);
+    const resolve = (start: object, rest: string, path: string): Resolved => this.#resolve(start, rest, path);
+    return new ResultCalls(this.#tables.results, resolve, contextOf);
   }
 
   /** A call on something that was handed out, or will be. */
@@ -95,9 +94,23 @@ export class MethodCalls {
       if (rest !== "") throw new ColloquyError("NOT_FOUND", "a function has no members");
       return this.#invoke(id, exposedFunction(target as AnyFunction), undefined, request);
     }
-    const { owner, member } = this.#router.resolveBelow(target, rest);
+    return this.#callFrom(target, rest, id, request);
+  }
+
+  #callFrom(start: object | undefined, rest: string, id: number, request: RequestContent): unknown {
+    const { owner, member } = this.#resolve(start, rest, request[0]);
     if (!isExposed(member)) throw notCallable(request[0]);
     return this.#invoke(id, member, owner, request);
+  }
+
+  /** What user code throws on the way counts as what the method throws. */
+  #resolve(start: object | undefined, rest: string, path: string): Resolved {
+    try {
+      return start === undefined ? this.#router.resolve(rest) : this.#router.resolveBelow(start, rest);
+    } catch (error) {
+      if (!(error instanceof LookupFailure)) throw error;
+      throw withExecuted(this.#silent.onMethod(path, error.cause), "yes");
+    }
   }
 
   /** @throws ColloquyError for a call that came too late, or that is one of too many within another. */
