@@ -125,6 +125,7 @@ export const packages = {
       ["context", "expose", "checked-call"],
       ["proxy", "call-scope", "interceptors"],
       ["members", "incoming-stream", "incoming-interceptors", "running-scopes"],
+      ["streams-in"],
       [
         "arguments",
         "router",

@@ -15,6 +15,7 @@ import { isThenable } from "./result-calls.ts";
 import type { Router } from "./router.ts";
 import { RunningScopes } from "./running-scopes.ts";
 import type { SilentFailures } from "./silent-failures.ts";
+import { streamsIn } from "./streams-in.ts";
 
 /** Tables that few connections need: the first two are made when they are asked for. */
 export interface OnDemandTables {
@@ -118,8 +119,7 @@ export class Dispatcher {
       settled = true;
       this.#quietCount--;
       this.#scopes.end(id);
-      // Nobody gets it.
-      if (typeof value === "object" && value !== null && isStreamValue(value)) this.#tables.streams.discard(value);
+      this.#discardIn(value);
     };
     try {
       const result = this.#start(id, request);
@@ -169,12 +169,17 @@ export class Dispatcher {
     this.#endpoint.reply(id, value === undefined ? this.emptyResult : value);
   }
 
+  /** What nobody gets. */
+  #discardIn(value: unknown): void {
+    for (const stream of streamsIn(value)) this.#tables.streams.discard(stream);
+  }
+
   /** What a result means beyond being the answer. */
   #note(id: number, path: string, value: unknown): void {
     if (typeof value === "object" && value !== null && isStreamValue(value)) {
       this.#tables.streams.adopt(value, { path, abort: this.#scopes.find(id)?.abort });
-      if (this.#scopes.closed) this.#tables.streams.discard(value);
     }
+    if (this.#scopes.closed) return this.#discardIn(value);
     this.#keepResult(id, value);
   }
 
