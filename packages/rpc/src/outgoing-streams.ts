@@ -166,8 +166,13 @@ export class OutgoingStreams {
       const reason = `${this.#maxCount} streams are open on this connection (maxStreamCount)`;
       throw new ColloquyError("RESOURCE_EXHAUSTED", reason);
     }
-    const stream = new OutgoingStream(target);
     (this.#opened ??= new WeakSet()).add(target);
+    let stream: OutgoingStream;
+    try {
+      stream = new OutgoingStream(target);
+    } catch (error) {
+      throw this.#host.onStreamFailure(this.#pathOf(target), error);
+    }
     if (this.#streams === NONE) this.#streams = new Map();
     this.#streams.set(id, stream);
     return stream;
