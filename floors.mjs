@@ -138,7 +138,7 @@ export const packages = {
       ],
       ["local-function"],
       ["answer", "refusals", "reconnect-options"],
-      ["pending-arguments"],
+      ["pending-arguments", "limited-chain"],
       ["retries", "waiting-calls", "pipeline", "outgoing-interceptors", "waiting-meta"],
       ["options", "authentication"],
       ["binding", "greeting", "result-calls", "connection-setup"],

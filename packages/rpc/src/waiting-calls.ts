@@ -1,6 +1,7 @@
 import { ColloquyError, rejection, timerMs } from "@colloquy/core";
 import type { Limits } from "@colloquy/core";
 import { Answer } from "./answer.ts";
+import { signalsOf } from "./call-limits.ts";
 import { leftOf, refusalOf } from "./call.ts";
 import type { CallOptions, Caller, RemoteNode } from "./proxy.ts";
 import { targetRefusal } from "./refusals.ts";
@@ -113,8 +114,8 @@ class WaitingCall implements Waiting {
 
   constructor(setup: WaitingCallSetup) {
     this.#setup = setup;
-    const { signal, context, timeout = Infinity } = setup.options ?? {};
-    this.#signals = [signal, context?.signal].filter((given) => given !== undefined);
+    const { context, timeout = Infinity } = setup.options ?? {};
+    this.#signals = signalsOf(setup.options);
     for (const given of this.#signals) given.addEventListener("abort", this.#onAbort, { once: true });
     const milliseconds = Math.min(timeout, leftOf(context));
     if (milliseconds !== Infinity) this.#timer = setTimeout(() => this.#expire(milliseconds), timerMs(milliseconds));
