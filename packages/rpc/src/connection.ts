@@ -126,10 +126,12 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     return pingOf(this.#heartbeat, this.remoteAddress);
   }
 
-  /** Calls `listener` once when the connection has ended and all its calls have settled. Returns a function that takes it back. */
+  /**
+   * Calls `listener` once when the connection has ended and all its calls have settled, also where it was given twice. Returns a function
+   * that takes back what this call has asked for.
+   */
   onClose(listener: CloseListener): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#listeners.add(listener);
   }
 
   /**
