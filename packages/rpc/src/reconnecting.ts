@@ -1,4 +1,4 @@
-import { ColloquyError, timerMs, toError } from "@colloquy/core";
+import { CLOSE_OPTIONS, ColloquyError, checkOptions, timerMs, toError } from "@colloquy/core";
 import type { Limits } from "@colloquy/core";
 import { pause } from "./backoff.ts";
 import { CloseListeners } from "./close-listeners.ts";
@@ -162,9 +162,10 @@ export class ReconnectingConnection<T extends object = object>
 
   /**
    * Makes no more attempts, fails what waits for a connection with `UNAVAILABLE`, and closes the connection as `Connection.close` does.
-   * Never rejects.
+   * Rejects for wrong options alone.
    */
   async close(options: { readonly graceMs?: number } = {}): Promise<void> {
+    checkOptions("close", options, CLOSE_OPTIONS);
     if (this.#closed) return void (await this.closed);
     const connections = this.#end(
       new ColloquyError("UNAVAILABLE", `the connection to ${this.remoteAddress} was closed`),

@@ -501,7 +501,9 @@ export async function promisesOfCalls(feed: Remote<Feed>, foreign: Promise<numbe
   await house.take(feed.room(), { depth: 1 });
   await house.point(house.point(new Point(1)));
   await house.plan(house.attics());
-  await (await house.counter())(feed.size());
+  await (
+    await house.counter()
+  )(feed.size());
   await feed.sum(feed.maybe() as RemoteCall<RemoteStream<number>>);
   await withOptions(house.add, { timeout: 5 })(feed.size(), 1);
   notify(house.add)(feed.size(), 1);
