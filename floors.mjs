@@ -30,6 +30,7 @@ export const packages = {
       ["errors", "slabs", "attempt-limit", "float16"],
       [
         "turns",
+        "options",
         "match-copy",
         "byte-shuffle",
         "bit-unshuffle",
@@ -161,7 +162,7 @@ export const packages = {
     external: ["luxon"],
     outside: ["launch", "launched-main"],
     floors: [
-      ["address", "timer-heap", "ticks", "wait-limit"],
+      ["address", "timer-heap", "ticks", "wait-limit", "option-kinds"],
       ["clock"],
       ["system-clock"],
       ["external-clock", "clock-contract", "date-serializer"],

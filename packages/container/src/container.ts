@@ -1,6 +1,15 @@
 import { randomUUID } from "node:crypto";
-import { ColloquyError, JsonCodec, factoriesOf, quoted, resolveLimits, warn } from "@colloquy/core";
-import type { CodecOption, ErrorPolicy, Limits, SerializerFactory, TlsOptions } from "@colloquy/core";
+import {
+  CLOSE_OPTIONS,
+  ColloquyError,
+  JsonCodec,
+  checkOptions,
+  factoriesOf,
+  quoted,
+  resolveLimits,
+  warn,
+} from "@colloquy/core";
+import type { CodecOption, ErrorPolicy, Limits, OptionKind, SerializerFactory, TlsOptions } from "@colloquy/core";
 import { RemoteNode, connect, expose, serve, service, serviceProxy } from "@colloquy/rpc";
 import type {
   Authenticate,
@@ -19,6 +28,7 @@ import { AgentCaller } from "./agent-caller.ts";
 import { AgentTable } from "./agent-table.ts";
 import type { Clock } from "./clock.ts";
 import { dateSerializer } from "./date-serializer.ts";
+import { OPTION_KINDS } from "./option-kinds.ts";
 import { RemoteContainers } from "./remote-containers.ts";
 import { SystemClock } from "./system-clock.ts";
 
@@ -119,6 +129,7 @@ export class Container implements AgentHome, AsyncDisposable {
    * was spawned before or an id that is taken.
    */
   async spawn<A extends Agent>(agent: A | (() => A | Promise<A>), options: SpawnOptions = {}): Promise<A> {
+    checkOptions("spawn", options, OPTION_KINDS.spawn);
     const made = typeof agent === "function" ? await agent() : agent;
     if (this.#shutdown !== undefined) throw new ColloquyError("UNAVAILABLE", `container ${this.address} was shut down`);
     const life = Agent.lifeOf(made);
@@ -162,6 +173,7 @@ export class Container implements AgentHome, AsyncDisposable {
    * Rejects with `NOT_FOUND` where the container has no such agent, `UNAVAILABLE`, `CANCELLED`, `INVALID_ARGUMENT`.
    */
   async connect<A extends object>(url: string, options: OpenOptions = {}): Promise<Remote<A>> {
+    checkOptions("container.connect", options, OPTION_KINDS.connect);
     const { base, id } = parseAgentAddress(url);
     const caller = this.#callerOf(base);
     this.#connecting.set(caller, (this.#connecting.get(caller) ?? 0) + 1);
@@ -182,6 +194,7 @@ export class Container implements AgentHome, AsyncDisposable {
    * Once; later calls await the same. Rejects with what agents' `onStop` threw, after all is closed.
    */
   async shutdown(options: { readonly graceMs?: number } = {}): Promise<void> {
+    checkOptions("shutdown", options, CLOSE_OPTIONS);
     this.#shutdown ??= this.#close(options.graceMs ?? this.#graceMs);
     await this.#shutdown;
   }
@@ -248,6 +261,8 @@ interface ContainerSetup {
 }
 
 async function setUp(address: string, options: ContainerOptions): Promise<ContainerSetup> {
+  const kinds: Readonly<Record<keyof ContainerOptions, OptionKind>> = OPTION_KINDS.create;
+  checkOptions("Container.create", options, kinds);
   const end = new AbortController();
   const agents = new AgentTable();
   const root = service({ validate_aid: expose((id: unknown) => className(agents, id)), agents });

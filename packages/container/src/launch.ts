@@ -1,7 +1,8 @@
 import { fork } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { ColloquyError, quoted, timerMs, toError } from "@colloquy/core";
+import { ColloquyError, OPTION, checkOptions, quoted, timerMs, toError, wrongOption } from "@colloquy/core";
+import type { OptionKind } from "@colloquy/core";
 import type { LaunchMessage } from "./launched.ts";
 
 export interface LaunchOptions {
@@ -21,6 +22,22 @@ export interface LaunchOptions {
   /** Milliseconds that `stop` gives the container before it ends the process. Default: 10,000. */
   readonly stopTimeout?: number | undefined;
 }
+
+const ENTRY: OptionKind = {
+  takes: "the path or the file: URL of a module",
+  accepts: (value) => (typeof value === "string" && value !== "") || value instanceof URL,
+};
+const OPTIONS: Readonly<Record<keyof LaunchOptions, OptionKind>> = {
+  entry: ENTRY,
+  args: OPTION.any,
+  timeout: OPTION.milliseconds,
+  execArgv: {
+    takes: "an array of texts",
+    accepts: (value) => Array.isArray(value) && value.every((one) => typeof one === "string"),
+  },
+  env: OPTION.object,
+  stopTimeout: OPTION.milliseconds,
+};
 
 /** How a launched process has ended. */
 export interface LaunchExit {
@@ -46,9 +63,13 @@ const STOP_TIMEOUT_MS = 10_000;
  * Starts a container in a child process; resolves when it is ready. The child ends with this process, however that ends: its
  * container shuts down when the channel between the two closes. What it prints appears on this process's own streams.
  *
- * Rejects with `UNAVAILABLE` where the process ends or fails before it is ready, or takes longer than `timeout`.
+ * Rejects with `INVALID_ARGUMENT` for options that are none, `UNAVAILABLE` where the process ends or fails before it is ready, or takes
+ * longer than `timeout`.
  */
 export async function launch(options: LaunchOptions): Promise<LaunchedContainer> {
+  checkOptions("launch", options, OPTIONS);
+  if ((options as LaunchOptions | undefined)?.entry === undefined)
+    throw wrongOption("launch", "entry", undefined, ENTRY.takes);
   const entry = String(options.entry).startsWith("file:") ? fileURLToPath(options.entry) : String(options.entry);
   const child = fork(launchedMain(), [], {
     execArgv: [...(options.execArgv ?? process.execArgv)],

@@ -194,8 +194,8 @@ function isPulled(answer: unknown, askedCount: number): answer is readonly [read
 }
 
 /** The stream that a call has returned, as far as it is one. @throws ColloquyError `INVALID_ARGUMENT` */
-export function streamOf(result: unknown): AsyncIterator<unknown> {
+export function streamOf(result: unknown): AsyncIterator<unknown, undefined> {
   if (typeof result === "object" && result !== null && Symbol.asyncIterator in result)
-    return (result as AsyncIterable<unknown>)[Symbol.asyncIterator]();
+    return (result as AsyncIterable<unknown, undefined>)[Symbol.asyncIterator]();
   throw new ColloquyError("INVALID_ARGUMENT", "the result of this call is no stream: await it");
 }

@@ -42,7 +42,16 @@ export type {
 export { SilentFailures } from "./silent-failures.ts";
 export type { MethodFailureListener } from "./silent-failures.ts";
 export type { Server, ServeOptions, ServiceFactory } from "./server.ts";
-export type { Received, Remote, RemoteFunction, RemoteMember, Sent } from "./types.ts";
+export type {
+  Received,
+  Remote,
+  RemoteCall,
+  RemoteFunction,
+  RemoteMember,
+  RemoteStream,
+  RemoteStreamCall,
+  Sent,
+} from "./types.ts";
 export {
   ColloquyError,
   JsonCodec,

@@ -10,7 +10,8 @@ import { SilentFailures } from "./silent-failures.ts";
 
 /**
  * What a call will result in, to be used before it is there: `pipeline(chat.open("ada")).total()` takes one round trip. Its methods are
- * called, and it is an argument of other calls to the same peer, also where it is a plain value; it must not be looked at here.
+ * called, and it is an argument of other calls to the same peer, also where it is a plain value; it must not be looked at here. Awaited
+ * it is the result, as if `promise` were awaited.
  *
  * Calls on it fail with `DEPENDENCY_FAILED` where the first one fails, with that error as their cause, and with `INVALID_ARGUMENT` where its
  * result is no service and no function.
@@ -25,7 +26,10 @@ export function pipeline<T>(promise: PromiseLike<T>): T {
   }
   const call = given instanceof Answer ? given.call : undefined;
   const caller = new PipelinedCaller(given, call);
-  return childAt(new RemoteNode(caller, "", undefined, false), "") as T;
+  const proxy = childAt(new RemoteNode(caller, "", undefined, false), "");
+  // Its type is that of the result: what is awaited has to be one.
+  const then = (...listeners: Parameters<Promise<unknown>["then"]>): Promise<unknown> => given.then(...listeners);
+  return Object.defineProperty(proxy, "then", { value: then }) as T;
 }
 
 /** Sends calls on a result to where it is made, as long as it isn't here; then to where it leads. */
@@ -86,7 +90,12 @@ class PipelinedCaller implements Caller, PendingResult {
     else caller.onLostNotification(path, error);
   }
 
-  async #callLater(node: RemoteNode, args: unknown[], options: CallOptions | undefined): Promise<unknown> {
+  /** An answer, so that a stream can be read without being awaited here, too. */
+  #callLater(node: RemoteNode, args: unknown[], options: CallOptions | undefined): Promise<unknown> {
+    return new Answer((resolve) => resolve(this.#callWhenThere(node, args, options)));
+  }
+
+  async #callWhenThere(node: RemoteNode, args: unknown[], options: CallOptions | undefined): Promise<unknown> {
     const target = targetOf(await this.#value(), node.path);
     return target.caller.call(target, args, options);
   }

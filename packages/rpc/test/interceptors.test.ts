@@ -412,7 +412,7 @@ describe("an interceptor that", () => {
     [{ metadata: { a: new Date() } }, 'metadata["a"] is Date'],
     [{ trace: "x" }, "it takes a traceparent"],
     ["add", "next takes what changes"],
-    [{ timeout: -1 }, "timeout is -1; it takes milliseconds"],
+    [{ timeout: -1 }, "option timeout of next is -1; it takes milliseconds"],
   ])("hands on %j fails the call", async (changes, message) => {
     await using link = await pair(new Shop(), options([], [(_call, next) => next(changes as never)]));
     const error = await failureOf(link.remote.add(1, 2));
@@ -447,8 +447,8 @@ describe("interceptors of a wrong kind", () => {
   test.each([
     [{ incoming: 1 }, "interceptors.incoming has number in it"],
     [{ outgoing: [() => 1, undefined] }, "interceptors.outgoing has undefined in it"],
-    [{ around: () => 1 }, "interceptors takes { incoming, outgoing }, not around"],
-    [() => 1, "interceptors takes { incoming, outgoing }, not function"],
+    [{ around: () => 1 }, 'unknown option "around" of interceptors; it takes incoming, outgoing'],
+    [() => 1, "interceptors takes a plain object of options, not function"],
   ])("%j are refused before anything is opened", async (interceptors, message) => {
     for (const opening of [
       serve(newAddress(), new Shop(), { interceptors: interceptors as never }),

@@ -53,6 +53,12 @@ class Step extends Service {
     return steps.reduce((sum, { number }) => sum + number, 0);
   }
 
+  @expose async total(numbers: AsyncIterable<number>) {
+    let total = 0;
+    for await (const number of numbers) total += number;
+    return total;
+  }
+
   @expose fail(): Step {
     throw new RangeError("no further");
   }
@@ -168,6 +174,31 @@ describe("pipeline", () => {
     const items: number[] = [];
     for await (const item of pipeline(link.remote.next()).items()) items.push(item);
     expect(items).toStrictEqual([6]);
+    const next = link.remote.next();
+    const step = pipeline(next);
+    await next;
+    for await (const item of step.items()) items.push(item);
+    expect(items).toStrictEqual([6, 6]);
+  });
+
+  test("is the result once it is awaited", async () => {
+    await using link = await pair(new Step(5, []));
+    expect(await pipeline(link.remote.slowValue())).toBe(5);
+    const step = await pipeline(link.remote.later());
+    expect(await step.value()).toBe(6);
+    const passedOn = async () => pipeline(link.remote.value());
+    expect((await passedOn()) + 1).toBe(6);
+    expect(await failureOf(pipeline(link.remote.failLater()))).toMatchObject({ code: "REMOTE_ERROR" });
+    // A member of the result is no result.
+    expect((pipeline(link.remote.next()).next as { then?: unknown }).then).toBe(undefined);
+  });
+
+  test("is among the items of a stream that a generator gives", async () => {
+    await using link = await pair(new Step(5, []));
+    const numbers = async function* () {
+      yield pipeline(link.remote.slowValue());
+    };
+    expect(await link.remote.total(numbers())).toBe(5);
   });
 
   test.each([["fail"], ["failLater"]] as const)("fails what hangs on a step that fails: %s", async (method) => {
