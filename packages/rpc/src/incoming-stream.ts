@@ -156,7 +156,7 @@ export class IncomingStream implements AsyncIterableIterator<unknown, undefined>
   readonly #onFailure = (error: unknown): void => {
     this.#askedCount = 0;
     if (this.#ended) return;
-    this.#finish(error);
+    this.#finish(carriedOut(error));
     this.#serveReaders();
   };
 
@@ -184,6 +184,12 @@ export class IncomingStream implements AsyncIterableIterator<unknown, undefined>
     for (const signal of this.#signals) signal.removeEventListener("abort", this.#onAbort);
     this.#node.reference?.release();
   }
+}
+
+/** A pull may not have left or may have been refused; the call that the reader has made is carried out: it has brought the stream. */
+function carriedOut(error: unknown): unknown {
+  if (!(error instanceof ColloquyError) || error.executed === "yes") return error;
+  return Object.defineProperty(error, "executed", { value: "yes", enumerable: true });
 }
 
 function isPulled(answer: unknown, askedCount: number): answer is readonly [readonly unknown[], boolean] {

@@ -217,7 +217,7 @@ export class ReconnectingConnection<T extends object = object>
         this.#telling = false;
         this.#waiting.sendAll(connection);
       },
-      onGivenUp: (error, over) => {
+      onGivenUp: (over, error) => {
         this.#waiting.failAll(error);
         void over.then(() => this.#closeListeners.tell(error));
       },

@@ -34,7 +34,7 @@ async function flap(count: number): Promise<number> {
     await (
       await client.remote.lend()
     )();
-    const lost: Promise<number>[] = [
+    const lost: Promise<unknown>[] = [
       client.remote.hang(),
       withOptions(client.remote.hang, { timeout: 60_000, signal: stop.signal })(),
     ];
