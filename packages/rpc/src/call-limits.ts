@@ -46,7 +46,8 @@ export function checkCallOptions(options: unknown): void {
   if (context === undefined) return;
   const isContext =
     isMap(context) && context["signal"] instanceof AbortSignal && typeof (context["hops"] ?? 0) === "number";
-  if (!isContext) throw invalid("context is none: it takes that of the call which this one is made for");
+  if (!isContext)
+    throw wrongOption("withOptions", "context", context, "the context of the call that this one is made for");
 }
 
 function invalid(message: string): ColloquyError {

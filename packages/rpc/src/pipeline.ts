@@ -1,9 +1,9 @@
 import { ColloquyError, describeType } from "@colloquy/core";
 import { Answer } from "./answer.ts";
 import type { Call } from "./call.ts";
-import { joinPath, resultPath } from "./path.ts";
+import { joinPath, parseResultPath, resultPath } from "./path.ts";
 import { dependencyFailed } from "./passed-on.ts";
-import { unlessNotKept } from "./pending-arguments.ts";
+import { hasPending, unlessNotKept } from "./pending-arguments.ts";
 import { RemoteNode, childAt, nodeOf } from "./proxy.ts";
 import type { CallOptions, Caller, PendingResult } from "./proxy.ts";
 import { SilentFailures } from "./silent-failures.ts";
@@ -21,7 +21,8 @@ import { SilentFailures } from "./silent-failures.ts";
 export function pipeline<T>(promise: PromiseLike<T>): T {
   const given: unknown = promise;
   if (!(given instanceof Promise)) {
-    const reason = `pipeline takes the promise of a call, not ${describeType(given)}: leave out the await`;
+    const advice = nodeOf(given) === undefined ? "leave out the await" : "this is a proxy already, call its methods";
+    const reason = `pipeline takes the promise of a call, not ${describeType(given)}: ${advice}`;
     throw new ColloquyError("INVALID_ARGUMENT", reason);
   }
   const call = given instanceof Answer ? given.call : undefined;
@@ -45,7 +46,10 @@ class PipelinedCaller implements Caller, PendingResult {
     this.#promise = promise;
     this.#call = call;
     this.connection = call?.node === undefined ? undefined : call.connection;
-    this.remoteAddress = `${call?.node?.toString() ?? "a call"}()`;
+    const { node } = call ?? {};
+    // A number says nothing.
+    const name = parseResultPath(node?.path ?? "")?.rest;
+    this.remoteAddress = `${name ?? node?.toString() ?? "a call"}()`;
     promise.then(
       (value) => (this.outcome = { value }),
       (error: unknown) => (this.outcome = { error }),
@@ -71,7 +75,17 @@ class PipelinedCaller implements Caller, PendingResult {
     const path = node.path === "" ? resultPath(id) : joinPath(resultPath(id), node.path);
     const target = new RemoteNode(connection, path, undefined, false);
     const sent = connection.call(target, args, options);
-    return unlessNotKept(sent as Answer<unknown>, () => this.#callLater(node, args, options));
+    const again = (): Promise<unknown> => this.#callLater(node, args, options);
+    return unlessNotKept(sent as Answer<unknown>, again, (error) => this.#named(error, args));
+  }
+
+  /** The other side knows the number of the call that has failed, and not what it is here. */
+  #named(error: unknown, args: readonly unknown[]): unknown {
+    if (!(error instanceof ColloquyError) || error.code !== "DEPENDENCY_FAILED") return error;
+    const { outcome } = this;
+    // It may be another call, among the arguments, that has failed.
+    const isThis = outcome === undefined ? !hasPending(args) : "error" in outcome;
+    return isThis ? dependencyFailed(error.cause, this.remoteAddress) : error;
   }
 
   notify(node: RemoteNode, args: unknown[]): void {
@@ -104,7 +118,7 @@ class PipelinedCaller implements Caller, PendingResult {
     try {
       return await this.#promise;
     } catch (cause) {
-      throw dependencyFailed(cause);
+      throw dependencyFailed(cause, this.remoteAddress);
     }
   }
 }

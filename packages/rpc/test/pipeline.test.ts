@@ -215,6 +215,28 @@ describe("pipeline", () => {
     expect(await link.remote.value()).toBe(0);
   });
 
+  test("names the call that has failed", async () => {
+    await using link = await pair(new Step(0, []));
+    const { remote } = link;
+    const address = link.client.remoteAddress;
+    const named = `${address}/failLater(), which this call hangs on, has failed: no further`;
+    const messageOf = async (call: Promise<unknown>): Promise<string> => (await failureOf(call)).message;
+    expect(await messageOf(pipeline(remote.failLater()).value())).toBe(named);
+    const failed = remote.failLater();
+    const late = pipeline(failed);
+    await failed.catch(() => {});
+    expect(await messageOf(late.value())).toBe(named);
+    // On the other side it has a number only.
+    expect(await messageOf(remote.add(remote.failLater() as never, 1))).toBe(
+      "the call that this one hangs on has failed: no further",
+    );
+    expect(await messageOf(pipeline(pipeline(remote.failLater()).next()).value())).toMatch(
+      /^next\(\), which this call hangs on, has failed: .*no further$/,
+    );
+    // Where it is one among the arguments, that on which the call is made isn't blamed.
+    expect(await messageOf(pipeline(remote.later()).add(remote.failLater() as never, 1))).not.toContain("later()");
+  });
+
   test("goes on where the result leads once it is there", async () => {
     const log: string[] = [];
     await using link = await pair(new Step(0, log));
@@ -247,6 +269,7 @@ describe("pipeline", () => {
   test("refuses what is no promise, and calls on what is no service", async () => {
     await using link = await pair(new Step(5, []));
     expect(() => pipeline(5 as never)).toThrow("pipeline takes the promise of a call, not number");
+    expect(() => pipeline(link.remote as never)).toThrow("this is a proxy already, call its methods");
     const value = pipeline(link.remote.slowValue()) as unknown as { foo(): Promise<unknown> };
     expect(await failureOf(value.foo())).toMatchObject({ code: "INVALID_ARGUMENT", executed: "no" });
   });
