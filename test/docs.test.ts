@@ -142,6 +142,12 @@ describe("the examples of the guides, pasted into files, run as they stand:", ()
     40_000,
   );
 
+  test("lives of agents, and a tree of them", async () => {
+    const shown = [...page("guide/lives.md").matchAll(/^It prints\n\n```\n([\s\S]*?)^```/gm)].map(([, text]) => text);
+    expect(await outputOf("guide/lives.md", ["main.ts"])).toBe(shown[0]);
+    expect(await outputOf("guide/lives.md", ["main.ts", "tree.ts"])).toBe(shown[1]);
+  }, 60_000);
+
   test("a launched process", async () => {
     expect(await outputOf("guide/processes.md", ["adder.ts", "main.ts"])).toBe("3\n");
   }, 40_000);

@@ -4,6 +4,7 @@
 type Command = (args: readonly string[]) => Promise<number>;
 
 const commands: Readonly<Record<string, () => Promise<{ readonly run: Command }>>> = {
+  agents: () => import("./agents/main.ts"),
   arrays: () => import("./arrays/main.ts"),
   codec: () => import("./codec/main.ts"),
   codecs: () => import("./codecs/main.ts"),

@@ -20,7 +20,9 @@ type CreateOption =
   | "interceptors"
   | "authenticate"
   | "credentials"
-  | "onTaskFailure";
+  | "onTaskFailure"
+  | "onGiveUp"
+  | "readyWhen";
 
 const CREATE: Readonly<Record<CreateOption, OptionKind>> = {
   codec: OPTION.any,
@@ -36,17 +38,17 @@ const CREATE: Readonly<Record<CreateOption, OptionKind>> = {
   authenticate: OPTION.any,
   credentials: OPTION.any,
   onTaskFailure: OPTION.function,
+  onGiveUp: OPTION.function,
+  readyWhen: { takes: "a promise", accepts: (value) => value instanceof Promise },
 };
 
 /** What the functions of containers and clocks take. Of what is anything here `serve` and `connect` check more. */
 export const OPTION_KINDS: {
   readonly create: Readonly<Record<CreateOption, OptionKind>>;
-  readonly spawn: Readonly<Record<"id", OptionKind>>;
   readonly connect: Readonly<Record<"timeout" | "signal", OptionKind>>;
   readonly externalClock: Readonly<Record<"initTime", OptionKind>>;
 } = Object.freeze({
   create: CREATE,
-  spawn: { id: OPTION.text },
   connect: { timeout: OPTION.milliseconds, signal: OPTION.signal },
   externalClock: { initTime: OPTION.any },
 });
