@@ -1,6 +1,6 @@
 import { ColloquyError, describeType, timerMs, warn } from "@colloquy/core";
 import { Service } from "@colloquy/rpc";
-import type { Remote } from "@colloquy/rpc";
+import type { Connection, Remote } from "@colloquy/rpc";
 import type { Clock } from "./clock.ts";
 
 /** Members of every agent that are its own process's business: `Remote` leaves them out. */
@@ -26,6 +26,7 @@ export interface AgentHome {
   readonly address: string;
   readonly clock: Clock;
   readonly agents: readonly Agent[];
+  readonly connections: readonly Connection[];
   spawn<A extends Agent>(agent: A | (() => A | Promise<A>), options?: SpawnOptions): Promise<A>;
   connect<A extends object>(url: string, options?: OpenOptions): Promise<Remote<A>>;
   shutdown(options?: { readonly graceMs?: number }): Promise<void>;

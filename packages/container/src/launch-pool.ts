@@ -1,0 +1,83 @@
+import { randomUUID } from "node:crypto";
+import { availableParallelism } from "node:os";
+import { ColloquyError, quoted } from "@colloquy/core";
+import { Container } from "./container.ts";
+import { launchAll } from "./launch-all.ts";
+import { planLaunch } from "./launch-options.ts";
+import type { LaunchOptions } from "./launch-options.ts";
+import type { LaunchedContainer } from "./launching.ts";
+import { Pool } from "./pool.ts";
+import type { Placement, PoolMember } from "./pool.ts";
+
+export interface PoolOptions extends Omit<LaunchOptions, "address"> {
+  /** How many processes or threads. Default: as many as this one can use cores. */
+  readonly size?: number | undefined;
+  /** Default: `"round-robin"`. */
+  readonly placement?: Placement | undefined;
+  /** Through which the agents are called. Default: one of the pool's own, with the default options. */
+  readonly container?: Container | undefined;
+}
+
+/** What ends the members, and who they are. */
+interface Members {
+  readonly members: readonly PoolMember[];
+  stop(): Promise<void>;
+}
+
+/**
+ * Launches the same entry several times. Its container has a `Manager` as its agent 0, as `managed` makes it; each process or thread is
+ * named `<name>-<number>`.
+ *
+ * Rejects as `launchAll` does.
+ */
+export async function launchPool(options: PoolOptions): Promise<Pool> {
+  const { size = availableParallelism(), placement = "round-robin", container: given, ...launchOptions } = options;
+  check(size, placement);
+  const { name } = planLaunch(launchOptions);
+  const launches = Array.from({ length: size }, (_, index) => ({ ...launchOptions, name: `${name}-${index}` }));
+  const { members, stop } = await launchMembers(launches);
+  const container = given ?? (await Container.create(`local://pool-${randomUUID()}`));
+  return new Pool({
+    members,
+    placement,
+    container,
+    stop: async () => {
+      await stop();
+      if (given === undefined) await container.shutdown();
+    },
+  });
+}
+
+async function launchMembers(launches: readonly LaunchOptions[]): Promise<Members> {
+  const launched = await launchAll(launches);
+  const stop = async (): Promise<void> => {
+    await Promise.all(launched.map((one) => one.stop()));
+  };
+  return { members: launched.map((one) => new LaunchedMember(one)), stop };
+}
+
+class LaunchedMember implements PoolMember {
+  readonly name: string;
+  readonly address: string;
+  #launched: LaunchedContainer | undefined;
+
+  constructor(launched: LaunchedContainer) {
+    this.name = launched.name;
+    this.address = launched.address;
+    this.#launched = launched;
+    void launched.exited.then(() => (this.#launched = undefined));
+  }
+
+  get launched(): LaunchedContainer | undefined {
+    return this.#launched;
+  }
+}
+
+function check(size: unknown, placement: unknown): void {
+  if (!(Number.isSafeInteger(size) && (size as number) > 0))
+    throw new ColloquyError("INVALID_ARGUMENT", `size is ${String(size)}; it takes a whole number from 1 on`);
+  if (placement !== "round-robin" && placement !== "least-loaded") {
+    const reason = `placement is ${quoted(String(placement))}; it takes "round-robin" or "least-loaded"`;
+    throw new ColloquyError("INVALID_ARGUMENT", reason);
+  }
+}
