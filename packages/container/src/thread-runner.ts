@@ -5,28 +5,26 @@ import { LAST_LINES_MS, launchedMain } from "./runner.ts";
 import type { LaunchExit, Runner, RunnerListener } from "./runner.ts";
 
 /**
- * What a thread runs first. Node 20 runs `--import tsx` in threads without effect: there tsx has to be asked by its own interface,
+ * What a thread runs first. Node before 24 runs `--import tsx` in threads without effect: there tsx is asked by its own interface,
  * where the options name it.
  */
 const BOOT = `
 const { createRequire } = require("node:module");
+const { pathToFileURL } = require("node:url");
 const { workerData } = require("node:worker_threads");
 const load = () => import(workerData.main);
-const usesTsx = process.execArgv.some((option) => /\\btsx\\b/.test(option));
-const version = process.versions.node.split(".").map(Number);
-if (!usesTsx || version[0] > 22 || process.versions.bun !== undefined) load();
-else {
-  const resolved = () => {
-    for (const from of [workerData.settings.entry, workerData.main]) {
-      try {
-        return createRequire(from).resolve("tsx/esm/api");
-      } catch {}
-    }
-  };
-  const api = resolved();
-  if (api === undefined) load();
-  else import(require("node:url").pathToFileURL(api).href).then(({ register }) => register()).then(load);
-}
+const findTsx = () => {
+  for (const from of [workerData.settings.entry, workerData.main]) {
+    try {
+      const manifest = createRequire(from).resolve("tsx/package.json");
+      return new URL(require(manifest).exports["./esm/api"].import.default, pathToFileURL(manifest)).href;
+    } catch {}
+  }
+};
+const isNamed = process.execArgv.some((option) => /\\btsx\\b/.test(option));
+const api = isNamed && Number.parseInt(process.versions.node) < 24 ? findTsx() : undefined;
+if (api === undefined) load();
+else import(api).then(({ register }) => register()).then(load);
 `;
 
 /** Starts a thread of this process. */

@@ -105,8 +105,8 @@ describe("children of a process", () => {
     const here = await newContainer();
     const proxy = await here.connect<Launched>(`${children[0]![1]}/0`);
     await proxy.print("a line of the child");
-    expect(await parent.line()).toBe("a line of the child");
-    await until(() => parent.stderr.includes("a line of the child on stderr"), "the line on stderr");
+    expect(await parent.line()).toBe("[launched-echo] a line of the child");
+    await until(() => parent.stderr.includes("[launched-echo] a line of the child on stderr"), "the line on stderr");
     parent.process.kill("SIGKILL");
     expect(await parent.exited).toBe("SIGKILL");
     await until(() => children.every(([pid]) => !isAlive(pid)), "the end of the children");

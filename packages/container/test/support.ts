@@ -147,7 +147,7 @@ export class Child implements AsyncDisposable {
     this.process = spawn(process.execPath, node, { stdio: ["pipe", "pipe", "pipe"], ...options });
     this.process.stderr!.setEncoding("utf8").on("data", (text: string) => (this.#stderr += text));
     createInterface({ input: this.process.stdout! }).on("line", (line) => {
-      this.#lines.push(line.startsWith("{") || line.startsWith("[") ? JSON.parse(line) : line);
+      this.#lines.push(jsonOrText(line));
       this.#wake?.();
     });
     this.exited = once(this.process, "close").then(([code, signal]) => {
@@ -173,6 +173,15 @@ export class Child implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.process.kill("SIGKILL");
     await this.exited;
+  }
+}
+
+/** Lines of children begin with `[name]`. */
+function jsonOrText(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return line;
   }
 }
 
