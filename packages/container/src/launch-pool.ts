@@ -33,7 +33,9 @@ interface Members {
 export async function launchPool(options: PoolOptions): Promise<Pool> {
   const { size = availableParallelism(), placement = "round-robin", container: given, ...launchOptions } = options;
   check(size, placement);
-  const { name } = planLaunch(launchOptions);
+  const { name, address } = planLaunch(launchOptions);
+  if (address !== undefined)
+    throw new ColloquyError("INVALID_ARGUMENT", "the members of a pool have addresses of their own: leave out address");
   const launches = Array.from({ length: size }, (_, index) => ({ ...launchOptions, name: `${name}-${index}` }));
   const { members, stop } = await launchMembers(launches);
   const container = given ?? (await Container.create(`local://pool-${randomUUID()}`));

@@ -18,7 +18,7 @@ export interface ManagerOptions {
 export interface ManagerLoad {
   /** Agents that live or are starting, this one too. */
   readonly agentCount: number;
-  /** Calls from others without an answer, this one too. */
+  /** Calls from others that wait for their answers. */
   readonly runningCount: number;
 }
 

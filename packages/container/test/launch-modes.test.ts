@@ -6,7 +6,7 @@ import { describe, expect, it, vi } from "vitest";
 import { launch, launchAll } from "../src/index.ts";
 import type { LaunchOptions, LaunchedContainer } from "../src/index.ts";
 import type { Tools } from "./children/launched-tools.ts";
-import { SOURCE_FLAGS, childFile, failureOf, isAlive, newContainer, until } from "./support.ts";
+import { SOURCE_FLAGS, childFile, eventually, failureOf, isAlive, newContainer } from "./support.ts";
 
 // Processes start slowly where all processors are busy.
 vi.setConfig({ testTimeout: 40_000 });
@@ -76,7 +76,7 @@ describe.each(["process", "thread"] as const)("launch in a %s", (mode) => {
     expect(error.message).toContain(file);
     // Other tests come and go meanwhile.
     const left = socketFolders().filter((name) => !before.includes(name));
-    await until(() => left.every((name) => !socketFolders().includes(name)), "the end of the folders");
+    await eventually(() => left.every((name) => !socketFolders().includes(name)), "the end of the folders");
   });
 
   it("keeps the stack of what the entry has thrown", async () => {
@@ -167,7 +167,7 @@ describe.each(["process", "thread"] as const)("launch in a %s", (mode) => {
       message: expect.stringContaining("no luck today"),
     });
     const left = socketFolders().filter((name) => !before.includes(name));
-    await until(() => left.every((name) => !socketFolders().includes(name)), "the end of the folders");
+    await eventually(() => left.every((name) => !socketFolders().includes(name)), "the end of the folders");
   });
 });
 

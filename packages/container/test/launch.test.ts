@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from "vitest";
 import { launch } from "../src/index.ts";
 import type { LaunchOptions, LaunchedContainer } from "../src/index.ts";
 import type { Launched } from "./children/launched-echo.ts";
-import { Child, SOURCE_FLAGS, childFile, failureOf, isAlive, newContainer, until } from "./support.ts";
+import { Child, SOURCE_FLAGS, childFile, eventually, failureOf, isAlive, newContainer, until } from "./support.ts";
 
 // Processes start slowly where all processors are busy.
 vi.setConfig({ testTimeout: 30_000 });
@@ -109,7 +109,7 @@ describe("children of a process", () => {
     await until(() => parent.stderr.includes("[launched-echo] a line of the child on stderr"), "the line on stderr");
     parent.process.kill("SIGKILL");
     expect(await parent.exited).toBe("SIGKILL");
-    await until(() => children.every(([pid]) => !isAlive(pid)), "the end of the children");
+    await eventually(() => children.every(([pid]) => !isAlive(pid)), "the end of the children");
     await until(() => here.connections.length === 0, "the end of the connection");
   });
 

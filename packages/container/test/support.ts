@@ -102,6 +102,15 @@ export async function until(condition: () => boolean, what = "the condition"): P
   }
 }
 
+/** Until `condition` holds, which other processes bring about: they get the processor meanwhile. */
+export async function eventually(condition: () => boolean, what: string): Promise<void> {
+  const start = performance.now();
+  while (!condition()) {
+    if (performance.now() - start > 30_000) throw new Error(`${what} didn't come about within 30 s`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
 /** One turn of the event loop: what is in sockets is read, timers that are due have run. */
 export async function turn(): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));
