@@ -53,11 +53,11 @@ function listenToSystem(): void {
 async function start(args: unknown): Promise<void> {
   try {
     const module = (await import(pathToFileURL(entry).href)) as { default?: unknown };
-    if (typeof module.default !== "function") throw new TypeError("the module has no function as its default export");
+    if (typeof module.default !== "function") throw new Error("the module has no function as its default export");
     const run = module.default as (context: LaunchContext) => unknown;
     const context = { args, name, address, signal: end.signal, allReady: allReady.promise, stop: () => void stop() };
     const made = await run(context);
-    if (!isContainer(made)) throw new TypeError("the default export has returned no container");
+    if (!isContainer(made)) throw new Error("the default export has returned no container");
     container = made;
     if (end.signal.aborted) return;
     port.tell({ type: "ready", address: made.address });
@@ -66,16 +66,11 @@ async function start(args: unknown): Promise<void> {
   } catch (thrown) {
     const error = toError(thrown);
     const stack = error.stack ?? error.message;
-    port.tell({ type: "failed", reason: reasonOf(error, stack), stack });
+    const reason = error.name === "Error" ? error.message : `${error.name}: ${error.message}`;
+    port.tell({ type: "failed", reason, stack });
     process.exitCode = 1;
     await stop();
   }
-}
-
-/** The place stands in the stack of a syntax error, and nowhere in its message. */
-function reasonOf(error: Error, stack: string): string {
-  const place = error instanceof SyntaxError ? /^(?:file:\/\/|\/).*:\d+$/m.exec(stack)?.[0] : undefined;
-  return place === undefined ? error.message : `${error.message} at ${place}`;
 }
 
 function isContainer(made: unknown): made is LaunchedThing {

@@ -1,5 +1,4 @@
-import type { LaunchMessage, LaunchSettings } from "./launched.ts";
-import type { LaunchPlan } from "./launch-options.ts";
+import type { LaunchMessage } from "./launched.ts";
 import type { LogLines, LogStream } from "./log-lines.ts";
 
 /** How a launched process or thread has ended. */
@@ -29,9 +28,6 @@ export interface Runner {
   /** Ends it at once. */
   kill(): void;
 }
-
-/** Starts one. */
-export type Run = (plan: LaunchPlan, settings: LaunchSettings, listener: RunnerListener) => Runner;
 
 /** How long the ends of its streams are waited for: others may hold them, as children of its own that it has left behind. */
 export const LAST_LINES_MS = 500;

@@ -1,4 +1,5 @@
 import { Worker } from "node:worker_threads";
+import { toError } from "@colloquy/core";
 import type { LaunchMessage, LaunchSettings } from "./launched.ts";
 import type { LaunchPlan } from "./launch-options.ts";
 import { LAST_LINES_MS, launchedMain } from "./runner.ts";
@@ -41,7 +42,7 @@ export function runThread(plan: LaunchPlan, settings: LaunchSettings, listener: 
     ...(plan.execArgv === undefined ? undefined : { execArgv: [...plan.execArgv] }),
   });
   worker.on("message", (message: LaunchMessage) => listener.onMessage(message));
-  worker.on("error", (error) => listener.onError(error as Error));
+  worker.on("error", (error) => listener.onError(toError(error)));
   if (ownStreams) {
     worker.stdout.on("data", (chunk: Buffer) => listener.lines.stdout.push(chunk));
     worker.stderr.on("data", (chunk: Buffer) => listener.lines.stderr.push(chunk));
@@ -50,6 +51,7 @@ export function runThread(plan: LaunchPlan, settings: LaunchSettings, listener: 
     pid: process.pid,
     threadId: worker.threadId,
     exited: exitOf(worker, ownStreams),
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- no window
     send: (message) => worker.postMessage(message),
     kill: () => void worker.terminate(),
   };

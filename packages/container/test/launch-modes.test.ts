@@ -1,6 +1,6 @@
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { parseAddress } from "@colloquy/core";
 import { describe, expect, it, vi } from "vitest";
 import { launch, launchAll } from "../src/index.ts";
@@ -12,6 +12,7 @@ import { SOURCE_FLAGS, childFile, eventually, failureOf, isAlive, newContainer }
 vi.setConfig({ testTimeout: 40_000 });
 
 const entry = childFile("launched-tools.ts");
+const ended = { code: 0, signal: null };
 
 /** The folder of an `ipc://` address. */
 function folderOf(address: string): string {
@@ -46,7 +47,7 @@ describe.each(["process", "thread"] as const)("launch in a %s", (mode) => {
     const tools = await toolsOf(child);
     expect(await tools.contextOf()).toMatchObject({ args: { n: 1 }, name: "one", address, pid, argv: [] });
     const [first, second] = await Promise.all([child.stop(), child.stop()]);
-    expect([first, second, await child.stop(), await child.exited]).toEqual(Array(4).fill({ code: 0, signal: null }));
+    expect([first, second, await child.stop(), await child.exited]).toEqual([ended, ended, ended, ended]);
     expect(existsSync(folderOf(address))).toBe(false);
   });
 
@@ -68,7 +69,6 @@ describe.each(["process", "thread"] as const)("launch in a %s", (mode) => {
     ["returns no container", "launched-nothing.ts", "no container"],
     ["exits", "launched-exits.ts", "exit code 3"],
     ["isn't there", "nothing-there.ts", "no such file"],
-    ["has a syntax error", "launched-syntax-error.ts", "launched-syntax-error.ts"],
   ])("rejects where the entry %s, says so, and leaves nothing", async (_case, file, reason) => {
     const before = socketFolders();
     const error = await failureOf(start({ entry: childFile(file), log: "ignore" }));
@@ -77,6 +77,19 @@ describe.each(["process", "thread"] as const)("launch in a %s", (mode) => {
     // Other tests come and go meanwhile.
     const left = socketFolders().filter((name) => !before.includes(name));
     await eventually(() => left.every((name) => !socketFolders().includes(name)), "the end of the folders");
+  });
+
+  it("names the entry that has a syntax error", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "colloquy-test-"));
+    const file = join(folder, "half-written.mjs");
+    writeFileSync(file, "export const a = 1;\nexport default function run( {\n");
+    try {
+      const error = await failureOf(start({ entry: file }));
+      expect(error).toMatchObject({ code: "UNAVAILABLE", message: expect.stringContaining(file) });
+      expect(error.message).toContain("SyntaxError: ");
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 
   it("keeps the stack of what the entry has thrown", async () => {
@@ -186,9 +199,9 @@ describe("options of launch", () => {
     [{ signal: {} }, "signal is no AbortSignal"],
     [{ restart: "permanent" }, 'unknown option "restart"'],
   ])("are refused where they are none: %j", async (wrong, reason) => {
-    const error = await failureOf(launch({ entry, ...(wrong as object) } as LaunchOptions));
+    const error = await failureOf(launch({ entry, ...(wrong as object) }));
     expect(error).toMatchObject({ code: "INVALID_ARGUMENT", message: expect.stringContaining(reason) });
-    expect(await failureOf(launchAll([{ entry, ...(wrong as object) } as LaunchOptions]))).toMatchObject({
+    expect(await failureOf(launchAll([{ entry, ...(wrong as object) }]))).toMatchObject({
       code: "INVALID_ARGUMENT",
     });
   });

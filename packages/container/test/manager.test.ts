@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
-import { Agent, ExternalClock, Manager, launch } from "../src/index.ts";
-import type { AgentFactory } from "../src/index.ts";
+import { ExternalClock, Manager, launch } from "../src/index.ts";
+import type { Agent, AgentFactory } from "../src/index.ts";
 import type { House } from "./children/managed-houses.ts";
 import { Echo, SOURCE_FLAGS, childFile, failureOf, newContainer, rejectionOf } from "./support.ts";
 

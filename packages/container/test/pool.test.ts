@@ -7,6 +7,7 @@ import { SOURCE_FLAGS, childFile, eventually, failureOf, isAlive, newContainer }
 vi.setConfig({ testTimeout: 60_000 });
 
 const entry = childFile("managed-houses.ts");
+const ended = { code: 0, signal: null };
 
 async function start(options: Partial<PoolOptions> = {}) {
   return launchPool({ entry, execArgv: SOURCE_FLAGS, size: 2, ...options });
@@ -30,7 +31,7 @@ describe("a pool", () => {
     expect(described).toEqual([0, 1, 2, 3].map((rooms) => [rooms, pids[rooms % 2], `p${rooms + 1}`]));
     const exits = Promise.all(pool.members.map(({ launched }) => launched!.exited));
     await Promise.all([pool.stop(), pool.stop()]);
-    expect(await exits).toEqual(Array(2).fill({ code: 0, signal: null }));
+    expect(await exits).toEqual([ended, ended]);
     expect(await failureOf(pool.spawn("House", { rooms: 1 }))).toMatchObject({ code: "UNAVAILABLE" });
   });
 
