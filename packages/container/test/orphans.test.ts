@@ -5,7 +5,7 @@ import type { Remote } from "@colloquy/rpc";
 import { describe, expect, it, vi } from "vitest";
 import type { LaunchOptions } from "../src/index.ts";
 import type { Tools } from "./children/launched-tools.ts";
-import { Child, childFile, eventually, isAlive, newContainer } from "./support.ts";
+import { Child, SOURCE_FLAGS, childFile, eventually, isAlive, newContainer } from "./support.ts";
 
 // Processes start slowly where all processors are busy.
 vi.setConfig({ testTimeout: 60_000 });
@@ -81,7 +81,7 @@ describe("when a parent is killed", () => {
   });
 });
 
-describe("when a parent ends", () => {
+describe("when a parent or a thread ends", () => {
   it("by SIGTERM, its children end in order", async () => {
     await using parent = parentOf({});
     const launched = await launchedBy(parent);
@@ -90,16 +90,27 @@ describe("when a parent ends", () => {
     await allGone(launched);
   });
 
+  it("by process.exit, the sockets of its threads go, too", async () => {
+    await using parent = parentOf(
+      { mode: "thread", execArgv: SOURCE_FLAGS },
+      { mode: "thread", execArgv: SOURCE_FLAGS },
+    );
+    const launched = await launchedBy(parent);
+    expect(launched.map(({ folder }) => existsSync(folder))).toEqual([true, true]);
+    parent.process.stdin!.end();
+    expect(await parent.exited).toBe(0);
+    expect(launched.map(({ folder }) => existsSync(folder))).toEqual([false, false]);
+  });
+
   it("a thread launches a process, and it ends with the thread", async () => {
-    // tsx doesn't work in threads everywhere unless it is named.
-    const execArgv = ["--conditions=@colloquy/source", "--import", "tsx"];
-    await using parent = parentOf({ mode: "thread", execArgv, stopTimeout: 1000 });
+    await using parent = parentOf({ mode: "thread", execArgv: SOURCE_FLAGS, stopTimeout: 1000 });
     const [thread] = await launchedBy(parent);
     const here = await newContainer();
     const [pid, address] = await thread!.tools.launchChild(entry);
     const child = await launchedAt(pid, address, here.connect.bind(here));
     await thread!.tools.stopContext();
-    await allGone([child]);
+    // Nobody is left to take its exit code: the system keeps its number until the whole process ends. Its folder it removes last.
+    await eventually(() => !existsSync(child.folder), "the end of the child");
     await eventually(() => !existsSync(thread!.folder), "the end of the thread's folder");
   });
 });
