@@ -1,7 +1,7 @@
 import { ColloquyError, describeType } from "@colloquy/core";
 import { planLaunch } from "./launch-options.ts";
 import type { LaunchOptions, LaunchPlan } from "./launch-options.ts";
-import { Launching, newPlace } from "./launching.ts";
+import { Launching, allOrNone, newPlace } from "./launching.ts";
 import type { LaunchedContainer } from "./launching.ts";
 
 /**
@@ -14,22 +14,7 @@ export async function launchAll(options: readonly LaunchOptions[]): Promise<Laun
   if (!Array.isArray(options))
     throw new ColloquyError("INVALID_ARGUMENT", `launchAll takes an array of options, not ${describeType(options)}`);
   const plans = options.map(planLaunch);
-  const failed = new AbortController();
-  let failure: { readonly error: unknown } | undefined;
-  const starts = plans.map(async (plan) => {
-    try {
-      return await start(plan, failed.signal);
-    } catch (error) {
-      failure ??= { error };
-      failed.abort();
-      return undefined;
-    }
-  });
-  const launched = (await Promise.all(starts)).filter((one) => one !== undefined);
-  if (failure !== undefined) {
-    await Promise.all(launched.map((one) => one.stop()));
-    throw failure.error;
-  }
+  const launched = await allOrNone(plans.map((plan) => async (failed) => start(plan, failed)));
   return launched.map((one) => one.tellAllReady());
 }
 

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { ColloquyError, describeType, isMap, parseAddress, quoted } from "@colloquy/core";
+import { ColloquyError, describeType, parseAddress, quoted } from "@colloquy/core";
+import { checkOptionNames } from "./known-options.ts";
 import type { LogListener } from "./log-lines.ts";
 
 export interface LaunchOptions {
@@ -56,7 +57,7 @@ export interface LaunchPlan {
 const READY_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 10_000;
 
-const NAMES: ReadonlySet<string> = new Set<keyof LaunchOptions>([
+const NAMES: readonly string[] = [
   "entry",
   "mode",
   "args",
@@ -68,16 +69,13 @@ const NAMES: ReadonlySet<string> = new Set<keyof LaunchOptions>([
   "signal",
   "execArgv",
   "env",
-]);
+] satisfies (keyof LaunchOptions)[];
 const MODES: ReadonlySet<unknown> = new Set(["process", "thread"]);
 const LOGS: ReadonlySet<unknown> = new Set(["prefix", "inherit", "ignore"]);
 
 /** @throws ColloquyError `INVALID_ARGUMENT` that names the option. */
 export function planLaunch(options: LaunchOptions): LaunchPlan {
-  if (!isMap(options)) throw invalid(`options of launch are ${describeType(options)}; they are an object`);
-  const unknown = Object.keys(options).find((name) => !NAMES.has(name));
-  if (unknown !== undefined)
-    throw invalid(`unknown option ${quoted(unknown)} of launch; the options are ${[...NAMES].join(", ")}`);
+  checkOptionNames(options, NAMES, "launch");
   const { mode = "process", log = "prefix", args, address, signal, execArgv, env } = options;
   if (!MODES.has(mode)) throw invalid(`mode is ${shown(mode)}; it takes "process" or "thread"`);
   if (typeof log !== "function" && !LOGS.has(log))

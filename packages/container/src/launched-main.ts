@@ -1,6 +1,6 @@
 /** The program of launched processes and threads: it runs the entry's default export and ends with its parent. */
 import { pathToFileURL } from "node:url";
-import { ColloquyError, Deferred, timerMs, toError, warn } from "@colloquy/core";
+import { Deferred, timerMs, toError, warn } from "@colloquy/core";
 import type { LaunchContext, LaunchMessage } from "./launched.ts";
 import { openParentPort } from "./parent-port.ts";
 import { watchParent } from "./parent-watch.ts";
@@ -19,8 +19,6 @@ const EXTRA_MS = 1000;
 
 const end = new AbortController();
 const allReady = new Deferred<void>();
-// Entries that don't look at it aren't at fault.
-allReady.promise.catch(() => undefined);
 let container: LaunchedThing | undefined;
 let isOrphan = false;
 
@@ -82,7 +80,6 @@ function isContainer(made: unknown): made is LaunchedThing {
 async function stop(): Promise<void> {
   if (end.signal.aborted) return;
   end.abort();
-  allReady.reject(new ColloquyError("CANCELLED", `${name} was stopped before all were ready`));
   // Nothing of the entry's may keep a process alive whose parent is gone.
   setTimeout(() => exit(1), timerMs(stopTimeout + EXTRA_MS)).unref();
   try {

@@ -12,8 +12,8 @@ export interface LaunchContext {
   /** Aborts when the process or thread is to end. */
   readonly signal: AbortSignal;
   /**
-   * Resolves once this one and all that were launched with it by `launchAll` are ready. Rejects with `CANCELLED` where it is to end
-   * before. The entry must not await it before it returns its container: that is what makes it ready.
+   * Resolves once this one and all that were launched with it by `launchAll` are ready; never, where it is to end before. The entry
+   * must not await it before it returns its container: that is what makes it ready.
    */
   readonly allReady: Promise<void>;
   /** Ends this process or thread in order, as `stop` of the parent does. */

@@ -38,6 +38,32 @@ export function newPlace(plan: LaunchPlan): LaunchPlace {
   return process.platform === "win32" ? "tcp://127.0.0.1:0" : new SocketFolder();
 }
 
+/**
+ * Starts several at once. Where one start fails, its signal gives the others up, those that are ready are stopped, and this rejects with
+ * what that one has failed with.
+ */
+export async function allOrNone(
+  starts: readonly ((failed: AbortSignal) => Promise<Launching>)[],
+): Promise<Launching[]> {
+  const failed = new AbortController();
+  let failure: { readonly error: unknown } | undefined;
+  const results = await Promise.all(
+    starts.map(async (start) => {
+      try {
+        return await start(failed.signal);
+      } catch (error) {
+        failure ??= { error };
+        failed.abort();
+        return undefined;
+      }
+    }),
+  );
+  const launched = results.filter((one) => one !== undefined);
+  if (failure === undefined) return launched;
+  await Promise.all(launched.map((one) => one.stop()));
+  throw failure.error;
+}
+
 /** One launched container, from the start of its process on. */
 export class Launching implements LaunchedContainer {
   readonly mode: "process" | "thread";

@@ -17,9 +17,9 @@ export interface ManagedOptions extends ContainerOptions {
  * ```
  */
 export function managed({ factories, ...options }: ManagedOptions): (context: LaunchContext) => Promise<Container> {
-  return async ({ address, stop }) => {
+  return async ({ address, allReady, stop }) => {
     const manager = new Manager({ factories, stop });
-    const container = await Container.create(address, options);
+    const container = await Container.create(address, { readyWhen: allReady, ...options });
     await container.spawn(manager, { id: "0" });
     return container;
   };

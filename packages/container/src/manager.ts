@@ -1,7 +1,7 @@
 import { ColloquyError, describeType, isMap, quoted, warn } from "@colloquy/core";
 import { Agent } from "./agent.ts";
-import type { SpawnOptions } from "./agent.ts";
 import { ExternalClock } from "./external-clock.ts";
+import type { SpawnOptions } from "./spawn-options.ts";
 
 /** Makes an agent of the arguments that a caller has given. */
 // oxlint-disable-next-line typescript/no-explicit-any -- each factory knows what its callers give

@@ -1,9 +1,12 @@
-import { ColloquyError, quoted } from "@colloquy/core";
+import { ColloquyError, quoted, warn } from "@colloquy/core";
 import type { Remote } from "@colloquy/rpc";
-import type { Agent, SpawnOptions } from "./agent.ts";
+import type { Agent } from "./agent.ts";
+import type { SupervisedChild } from "./child-spec.ts";
 import type { Container } from "./container.ts";
+import type { Ending } from "./endings.ts";
 import type { LaunchedContainer } from "./launching.ts";
 import type { Manager } from "./manager.ts";
+import type { SpawnOptions } from "./spawn-options.ts";
 
 /** Where an agent is spawned: in turn, or where the fewest agents live and, with the same number, the fewest calls run. */
 export type Placement = "round-robin" | "least-loaded";
@@ -28,13 +31,20 @@ export interface PoolSetup {
   readonly members: readonly PoolMember[];
   readonly placement: Placement;
   readonly container: Container;
+  /** Of the supervisor of its members, where they have one. */
+  readonly ended: Promise<Ending> | undefined;
   /** Ends all members, and the container where it is the pool's own. */
   readonly stop: () => Promise<void>;
 }
 
 /** Containers with a `Manager` in processes or threads, and agents spread over them. `launchPool` makes one. */
-export class Pool implements AsyncDisposable {
+export class Pool implements SupervisedChild, AsyncDisposable {
   readonly members: readonly PoolMember[];
+  /**
+   * Resolves when it was stopped. With an `error` its supervisor has given up, as there were more restarts than it allows: a warning of
+   * the process tells that, too, and all members have ended.
+   */
+  readonly ended: Promise<Ending>;
   readonly #setup: PoolSetup;
   readonly #managers = new Map<PoolMember, Promise<Remote<Manager>>>();
   #turn = 0;
@@ -42,11 +52,17 @@ export class Pool implements AsyncDisposable {
   /** Places are given one after another, so that each sees the ones before. */
   #placing: Promise<unknown> = Promise.resolve();
   #stopping: Promise<void> | undefined;
+  #resolveEnded!: (ending: Ending) => void;
 
   /** @internal */
   constructor(setup: PoolSetup) {
     this.#setup = setup;
     this.members = setup.members;
+    this.ended = new Promise((resolve) => (this.#resolveEnded = resolve));
+    void setup.ended?.then((ending) => {
+      if (ending.error !== undefined) warn("the supervisor of a pool gave up", ending.error);
+      this.#resolveEnded(ending);
+    });
   }
 
   get size(): number {
@@ -81,7 +97,7 @@ export class Pool implements AsyncDisposable {
 
   /** Ends all members, and the pool's own container. Once; later calls await the same. */
   async stop(): Promise<void> {
-    this.#stopping ??= this.#setup.stop();
+    this.#stopping ??= this.#setup.stop().finally(() => this.#resolveEnded({ reason: "shutdown" }));
     await this.#stopping;
   }
 

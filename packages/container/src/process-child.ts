@@ -1,16 +1,18 @@
 import { ColloquyError, quoted } from "@colloquy/core";
+import { checkRestart } from "./child-spec.ts";
+import type { ChildSpec, SupervisedChild } from "./child-spec.ts";
+import type { Ending, RestartType } from "./endings.ts";
 import { planLaunch } from "./launch-options.ts";
 import type { LaunchOptions, LaunchPlan } from "./launch-options.ts";
 import { Launching, newPlace } from "./launching.ts";
 import type { LaunchPlace, LaunchedContainer } from "./launching.ts";
 import type { LaunchExit } from "./runner.ts";
-import type { ChildSpec, Ending, SupervisedChild } from "./supervision.ts";
 
 export interface ProcessChildOptions extends LaunchOptions {
   /** Tells it from the other children of its supervisor. Default: its name. */
   readonly id?: string | undefined;
   /** Default: `"permanent"`. */
-  readonly restart?: ChildSpec["restart"];
+  readonly restart?: RestartType | undefined;
 }
 
 /** One life of a launched container under a supervisor. */
@@ -27,6 +29,7 @@ export interface SupervisedProcess extends SupervisedChild {
  */
 export function processChild(options: ProcessChildOptions): ProcessChild {
   const { id, restart, ...launchOptions } = options;
+  if (restart !== undefined) checkRestart(restart);
   const plan = planLaunch(launchOptions);
   return new ProcessChild(plan, id ?? plan.name, restart);
 }
@@ -34,19 +37,26 @@ export function processChild(options: ProcessChildOptions): ProcessChild {
 /** @see processChild */
 export class ProcessChild implements ChildSpec<SupervisedProcess> {
   readonly id: string;
-  readonly restart: ChildSpec["restart"];
+  readonly restart: RestartType | undefined;
   readonly #plan: LaunchPlan;
   #place: LaunchPlace;
   /** That of the first life. */
   #address: string | undefined;
   #launched: LaunchedContainer | undefined;
+  /** A first life that was launched before the supervisor asks for it. */
+  #ahead: Launching | undefined;
 
   /** @internal */
-  constructor(plan: LaunchPlan, id: string, restart: ChildSpec["restart"]) {
+  constructor(plan: LaunchPlan, id: string, restart: RestartType | undefined) {
     this.id = id;
     this.restart = restart;
     this.#plan = plan;
     this.#place = newPlace(plan);
+  }
+
+  /** Stands before its lines. */
+  get name(): string {
+    return this.#plan.name;
   }
 
   /** Where it listens; before its first start, where it is to listen. */
@@ -59,8 +69,19 @@ export class ProcessChild implements ChildSpec<SupervisedProcess> {
     return this.#launched;
   }
 
+  /** @internal Launches the first life, to be taken by the first `start`: so several are launched at once. */
+  async launchAhead(failed: AbortSignal): Promise<Launching> {
+    const { signal } = this.#plan;
+    const plan = { ...this.#plan, signal: signal === undefined ? failed : AbortSignal.any([signal, failed]) };
+    this.#ahead = await new Launching(plan, this.#place).ready();
+    return this.#ahead;
+  }
+
   async start(): Promise<SupervisedProcess> {
-    const launched = await new Launching(this.#plan, this.#place).ready();
+    // The signal is for the first start: a time limit for it mustn't end a restart much later.
+    const plan = this.#address === undefined ? this.#plan : { ...this.#plan, signal: undefined };
+    const launched = this.#ahead ?? (await new Launching(plan, this.#place).ready());
+    this.#ahead = undefined;
     await this.#checkAddress(launched);
     this.#launched = launched.tellAllReady();
     const ended = launched.exited.then((exit) => {

@@ -51,7 +51,7 @@ export class Echo extends Agent {
     return this.address;
   }
 
-  @expose fail(message: string): never {
+  @expose override fail(message: string): never {
     throw new RangeError(message);
   }
 }

@@ -4,6 +4,8 @@
  * @packageDocumentation
  */
 export type { Authenticate, Credentials } from "./authentication.ts";
+export { Backoff } from "./backoff.ts";
+export type { BackoffOptions } from "./backoff.ts";
 export { connect } from "./client.ts";
 export type { ConnectOptions, ReconnectingConnectOptions } from "./client.ts";
 export { Connection } from "./connection.ts";
