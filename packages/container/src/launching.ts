@@ -89,7 +89,7 @@ export class Launching implements LaunchedContainer {
     try {
       if (!existsSync(entry)) throw new Error("there is no such file");
       folder?.create(plan.mode === "thread");
-      const settings = { entry, name, address, folder: folder?.path, stopTimeout };
+      const settings = { entry, name, address, folder: folder?.path, stopTimeout: timerMs(stopTimeout) };
       this.#runner = (plan.mode === "thread" ? runThread : runProcess)(plan, settings, this.#listener());
     } catch (error) {
       folder?.remove();

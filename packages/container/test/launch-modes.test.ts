@@ -132,6 +132,16 @@ describe.each(["process", "thread"] as const)("launch in a %s", (mode) => {
     expect(await child.exited).toEqual({ code: 7, signal: null });
   });
 
+  it.each([10_000, Infinity])("lets calls end before it ends, for %d ms at most", async (stopTimeout) => {
+    const child = await start({ stopTimeout });
+    const tools = await toolsOf(child);
+    const answer = tools.untilEnd();
+    // It has begun: calls start in order.
+    await tools.contextOf();
+    expect(await child.stop()).toEqual(ended);
+    expect(await answer).toBe("answered");
+  });
+
   it("is ended by force where it is blocked", async () => {
     const child = await start({ stopTimeout: 300 });
     await (await toolsOf(child)).block();

@@ -127,7 +127,7 @@ describe("a supervised pool", () => {
     }
   });
 
-  it("leaves no process where an option of its supervision is none", async () => {
+  it("rejects where an option of its supervision is none", async () => {
     const supervision = { intensity: -1 };
     expect(await failureOf(start({ supervise: supervision }))).toMatchObject({ code: "INVALID_ARGUMENT" });
   });

@@ -13,6 +13,7 @@ class Tools extends Agent {
     "launchChild",
     "shutDown",
     "stopContext",
+    "untilEnd",
   ];
   readonly #context: LaunchContext;
   #isAllReady = false;
@@ -64,6 +65,14 @@ class Tools extends Agent {
 
   shutDown(): void {
     setImmediate(() => void this.container.shutdown());
+  }
+
+  /** Answers a little after the process has been told to end. */
+  async untilEnd(): Promise<string> {
+    const { signal } = this.#context;
+    await new Promise((resolve) => signal.addEventListener("abort", resolve));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    return "answered";
   }
 
   stopContext(): void {
