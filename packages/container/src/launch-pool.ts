@@ -84,7 +84,7 @@ async function superviseMembers(launches: readonly LaunchOptions[], options: Sup
     const stop = async (): Promise<void> => {
       // It stops them one after another, and starts none from now on: they can end at once.
       const stopping = supervisor.stop();
-      await Promise.all(members.map((member) => member.launched?.stop()));
+      await Promise.all(members.map(async (member) => member.launched?.stop()));
       await stopping;
     };
     return { members, ended: supervisor.ended, stop };

@@ -2,11 +2,11 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { parseAddress } from "@colloquy/core";
-import { describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { launch, launchAll } from "../src/index.ts";
 import type { LaunchOptions, LaunchedContainer } from "../src/index.ts";
 import type { Tools } from "./children/launched-tools.ts";
-import { SOURCE_FLAGS, childFile, eventually, failureOf, isAlive, newContainer } from "./support.ts";
+import { SOURCE_FLAGS, childFile, failureOf, isAlive, newContainer } from "./support.ts";
 
 // Processes start slowly where all processors are busy.
 vi.setConfig({ testTimeout: 40_000 });
@@ -21,8 +21,15 @@ function folderOf(address: string): string {
   return dirname(parsed.path);
 }
 
+/** The sockets of this file's children are here, and no others. */
+const temporary = mkdtempSync(join(tmpdir(), "colloquy-test-"));
+
+beforeEach(() => void vi.stubEnv("TMPDIR", temporary));
+afterEach(() => void vi.unstubAllEnvs());
+afterAll(() => rmSync(temporary, { recursive: true }));
+
 function socketFolders(): string[] {
-  return readdirSync(tmpdir()).filter((name) => name.startsWith("clq-"));
+  return readdirSync(temporary).filter((name) => name.startsWith("clq-"));
 }
 
 describe.each(["process", "thread"] as const)("launch in a %s", (mode) => {
@@ -70,13 +77,10 @@ describe.each(["process", "thread"] as const)("launch in a %s", (mode) => {
     ["exits", "launched-exits.ts", "exit code 3"],
     ["isn't there", "nothing-there.ts", "no such file"],
   ])("rejects where the entry %s, says so, and leaves nothing", async (_case, file, reason) => {
-    const before = socketFolders();
     const error = await failureOf(start({ entry: childFile(file), log: "ignore" }));
     expect(error).toMatchObject({ code: "UNAVAILABLE", message: expect.stringContaining(reason) });
     expect(error.message).toContain(file);
-    // Other tests come and go meanwhile.
-    const left = socketFolders().filter((name) => !before.includes(name));
-    await eventually(() => left.every((name) => !socketFolders().includes(name)), "the end of the folders");
+    expect(socketFolders()).toEqual([]);
   });
 
   it("names the entry that has a syntax error", async () => {
@@ -176,21 +180,20 @@ describe.each(["process", "thread"] as const)("launch in a %s", (mode) => {
   });
 
   it("launches all or none", async () => {
-    const before = socketFolders();
     const good = { entry, ...options };
     const launched = await launchAll([
       { ...good, name: "a" },
       { ...good, name: "b" },
     ]);
     expect(launched.map(({ name }) => name)).toEqual(["a", "b"]);
+    expect(socketFolders()).toHaveLength(2);
     await Promise.all(launched.map((one) => one.stop()));
     const bad = { ...good, entry: childFile("launched-throws.ts") };
     expect(await failureOf(launchAll([good, bad, good]))).toMatchObject({
       code: "UNAVAILABLE",
       message: expect.stringContaining("no luck today"),
     });
-    const left = socketFolders().filter((name) => !before.includes(name));
-    await eventually(() => left.every((name) => !socketFolders().includes(name)), "the end of the folders");
+    expect(socketFolders()).toEqual([]);
   });
 });
 
