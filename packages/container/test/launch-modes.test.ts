@@ -9,7 +9,7 @@ import type { Tools } from "./children/launched-tools.ts";
 import { SOURCE_FLAGS, childFile, failureOf, isAlive, newContainer } from "./support.ts";
 
 // Processes start slowly where all processors are busy.
-vi.setConfig({ testTimeout: 40_000 });
+vi.setConfig({ testTimeout: 120_000 });
 
 const entry = childFile("launched-tools.ts");
 const ended = { code: 0, signal: null };
@@ -33,7 +33,7 @@ function socketFolders(): string[] {
 }
 
 describe.each(["process", "thread"] as const)("launch in a %s", (mode) => {
-  const options = { mode, execArgv: SOURCE_FLAGS, timeout: 20_000 };
+  const options = { mode, execArgv: SOURCE_FLAGS, timeout: 60_000 };
 
   async function start(more: Partial<LaunchOptions> = {}): Promise<LaunchedContainer> {
     return launch({ entry, ...options, ...more });

@@ -6,13 +6,13 @@ import type { Launched } from "./children/launched-echo.ts";
 import { Child, SOURCE_FLAGS, childFile, eventually, failureOf, isAlive, newContainer, until } from "./support.ts";
 
 // Processes start slowly where all processors are busy.
-vi.setConfig({ testTimeout: 30_000 });
+vi.setConfig({ testTimeout: 120_000 });
 
 const entry = childFile("launched-echo.ts");
 const ended = { code: 0, signal: null };
 
 async function start(options: Partial<LaunchOptions> = {}): Promise<LaunchedContainer> {
-  return launch({ entry, execArgv: SOURCE_FLAGS, timeout: 20_000, ...options });
+  return launch({ entry, execArgv: SOURCE_FLAGS, timeout: 60_000, ...options });
 }
 
 describe("launch", () => {

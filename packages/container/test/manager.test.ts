@@ -4,7 +4,7 @@ import type { Agent, AgentFactory } from "../src/index.ts";
 import type { House } from "./children/managed-houses.ts";
 import { Echo, SOURCE_FLAGS, childFile, failureOf, newContainer, rejectionOf } from "./support.ts";
 
-vi.setConfig({ testTimeout: 40_000 });
+vi.setConfig({ testTimeout: 120_000 });
 
 const entry = childFile("managed-houses.ts");
 

@@ -8,7 +8,7 @@ import type { Tools } from "./children/launched-tools.ts";
 import { Child, SOURCE_FLAGS, childFile, eventually, isAlive, newContainer } from "./support.ts";
 
 // Processes start slowly where all processors are busy.
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 120_000 });
 
 const entry = childFile("launched-tools.ts");
 

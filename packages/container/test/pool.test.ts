@@ -4,7 +4,7 @@ import type { PoolOptions } from "../src/index.ts";
 import type { House } from "./children/managed-houses.ts";
 import { SOURCE_FLAGS, childFile, eventually, failureOf, isAlive, newContainer } from "./support.ts";
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 120_000 });
 
 const entry = childFile("managed-houses.ts");
 const ended = { code: 0, signal: null };

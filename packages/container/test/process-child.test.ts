@@ -5,7 +5,7 @@ import type { Tools } from "./children/launched-tools.ts";
 import { SOURCE_FLAGS, childFile, failureOf, newContainer } from "./support.ts";
 
 // Processes start slowly where all processors are busy.
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 120_000 });
 
 const entry = childFile("launched-tools.ts");
 

@@ -9,7 +9,7 @@ import type { House } from "./children/managed-houses.ts";
 import { Child, SOURCE_FLAGS, childFile, eventually, failureOf, isAlive, newContainer, turns } from "./support.ts";
 
 // Processes start slowly where all processors are busy.
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 120_000 });
 
 const entry = childFile("launched-agents.ts");
 
