@@ -148,9 +148,19 @@ describe("the examples of the guides, pasted into files, run as they stand:", ()
     expect(await outputOf("guide/lives.md", ["main.ts", "tree.ts"])).toBe(shown[1]);
   }, 60_000);
 
-  test("a launched process", async () => {
-    expect(await outputOf("guide/processes.md", ["adder.ts", "main.ts"])).toBe("3\n");
-  }, 40_000);
+  test.each([
+    ["a launched process", 2, "103\n"],
+    ["a manager", 4, "3 rooms at 60 s\n{ code: 0, signal: null }\n"],
+    ["a pool", 5, "1 rooms at 0 s, 2 rooms at 0 s, 3 rooms at 0 s, 4 rooms at 0 s\n[ 2, 2 ]\n"],
+    ["a supervised process", 6, "unreachable\n103\n"],
+  ])(
+    "%s",
+    async (_what, count, output) => {
+      const files = ["adder.ts", "main.ts", "houses.ts", "town.ts", "street.ts", "watched.ts"].slice(0, count);
+      expect(await outputOf("guide/processes.md", files)).toBe(output);
+    },
+    40_000,
+  );
 
   test("a connection that comes and goes", async () => {
     const output = "heard 41\naway the server is closing\nheard 41\n42\n42\ntrue\n";

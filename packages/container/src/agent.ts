@@ -1,6 +1,6 @@
 import { ColloquyError, describeType } from "@colloquy/core";
 import { Service } from "@colloquy/rpc";
-import type { Remote } from "@colloquy/rpc";
+import type { Connection, Remote } from "@colloquy/rpc";
 import { AgentLife } from "./agent-life.ts";
 import type { LifeHooks, LifeHost } from "./agent-life.ts";
 import type { ChildSpec, SupervisedChild } from "./child-spec.ts";
@@ -37,6 +37,7 @@ export interface AgentHome {
   readonly address: string;
   readonly clock: Clock;
   readonly agents: readonly Agent[];
+  readonly connections: readonly Connection[];
   spawn<A extends Agent>(agent: A | (() => A | Promise<A>), options?: SpawnOptions): Promise<A>;
   child<A extends Agent>(factory: () => A | Promise<A>, options?: ChildOptions): ChildSpec<AgentChild<A>>;
   terminate(target: string | Agent): Promise<void>;
