@@ -47,6 +47,8 @@ export type { Victim };
 
 if (process.send !== undefined)
   answerQuestions(async (question: FaultsQuestion) => {
-    const server = await serve("tcp://127.0.0.1:0", new Victim(question), { codec: MsgPackCodec });
+    // It would be right to give up a parent that stalls for a minute.
+    const limits = { pingIntervalMs: Infinity };
+    const server = await serve("tcp://127.0.0.1:0", new Victim(question), { codec: MsgPackCodec, limits });
     return server.address;
   });

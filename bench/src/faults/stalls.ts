@@ -5,7 +5,7 @@ import { Subprocess } from "../subprocess.ts";
 import type { FaultsQuestion, Victim } from "./cell.ts";
 
 const program = new URL("cell.js", import.meta.url);
-const limits = { pingIntervalMs: 100, pingTimeoutMs: 200 };
+const limits = { pingIntervalMs: 100, pingTimeoutMs: 300 };
 const callTimeoutMs = 80;
 const callCount = 50;
 
