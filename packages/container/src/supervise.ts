@@ -39,12 +39,16 @@ export async function supervise(children: readonly ChildSpec[], options: Supervi
   checkChildren(children);
   checkOptionNames(options, OPTION_NAMES, "supervise");
   const { strategy = "one-for-one", clock = new SystemClock(), onRestart, random = Math.random } = options;
-  if (!STRATEGIES.includes(strategy)) {
-    const reason = `strategy is ${quoted(String(strategy))}; it takes "one-for-one", "one-for-all" or "rest-for-one"`;
-    throw new ColloquyError("INVALID_ARGUMENT", reason);
-  }
+  checkStrategy(strategy);
   if (!(clock instanceof Clock))
     throw new ColloquyError("INVALID_ARGUMENT", `clock is ${describeType(clock)}; it takes a Clock`);
   const policy = new RestartPolicy(options, random);
   return Supervisor.start(children, { strategy, policy, clock, onRestart });
+}
+
+/** @throws ColloquyError `INVALID_ARGUMENT` */
+function checkStrategy(strategy: unknown): void {
+  if (STRATEGIES.includes(strategy)) return;
+  const reason = `strategy is ${quoted(String(strategy))}; it takes "one-for-one", "one-for-all" or "rest-for-one"`;
+  throw new ColloquyError("INVALID_ARGUMENT", reason);
 }

@@ -161,7 +161,8 @@ describe.each(["in one container", "between containers", "over TCP"])("a monitor
     here.monitor(agent, () => {
       throw new Error("sync listener");
     });
-    here.monitor(agent, async () => Promise.reject(new Error("async listener")));
+    const later: () => unknown = async () => Promise.reject(new Error("async listener"));
+    here.monitor(agent, later);
     here.monitor(agent, notices.listener);
     await turns(5);
     const warnings: string[] = [];
@@ -356,7 +357,7 @@ describe("monitor", () => {
       newAddress(),
       async (channel) => {
         for await (const request of channel) {
-          const [path, [id] = []] = request.content as [string, unknown[]];
+          const [path, [id]] = request.content as [string, unknown[]];
           asked.push(path);
           if (path === "validate_aid") await request.reply(id === "0" ? "Agent" : null);
           else await request.fail(`LookupError: ${path}`);
