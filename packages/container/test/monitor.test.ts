@@ -78,6 +78,16 @@ describe.each(["in one container", "between containers", "over TCP"])("a monitor
     for (const one of notices) expect(await one.next()).toEqual([reason]);
   });
 
+  it("is set up before the calls that are made after it", async () => {
+    const [here, there] = await pair(where);
+    const agent = await there.spawn(new Patient());
+    const proxy = await here.connect<Patient>(agent.address);
+    const notices = new Notices();
+    here.monitor(proxy, notices.listener);
+    await proxy.crash();
+    expect(await notices.next()).toEqual(["error"]);
+  });
+
   it("tells unreachable where there is no such agent, or none any more", async () => {
     const [here, there] = await pair(where);
     const agent = await there.spawn(new Patient());
