@@ -155,6 +155,11 @@ export class AgentLife<A extends Living> {
     await this.#end;
   }
 
+  /** Who waits for the end. */
+  get listenerCount(): number {
+    return this.#listeners?.size ?? 0;
+  }
+
   /** Calls `listener` once, when the agent has ended, which may be now. Returns a function that takes it back. */
   onEnd(listener: EndListener): () => void {
     if (this.#told) {

@@ -274,6 +274,28 @@ describe("a monitor of another container's agent", () => {
     expect([await referencesOf(here), await referencesOf(there)]).toEqual([1, 1]);
   });
 
+  it("is forgotten by the agent when it is taken back, when its container goes and when its connection is lost", async () => {
+    const there = await newContainer();
+    const agent = await there.spawn(new Patient());
+    const watched = (): number => Agent.lifeOf(agent).listenerCount;
+    const ways: ((here: Container, takeBack: () => void) => unknown)[] = [
+      (_, takeBack) => takeBack(),
+      (here) => here.shutdown(),
+      (here) => here.connections[0]!.destroy(),
+    ];
+    for (const way of ways) {
+      const here = await newContainer();
+      const takeBack = here.monitor(agent, () => {});
+      await until(() => watched() === 1, "the monitor");
+      await way(here, takeBack);
+      await until(() => watched() === 0, "the end of the monitor");
+    }
+    const takeBack = there.monitor(agent, () => {});
+    expect(watched()).toBe(1);
+    takeBack();
+    expect(watched()).toBe(0);
+  });
+
   it("may be one of maxReferenceCount on a connection", async () => {
     const [here, there] = await pair("between containers", { limits: { maxReferenceCount: 10 } });
     const agent = await there.spawn(new Patient());
