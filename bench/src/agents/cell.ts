@@ -20,7 +20,7 @@ class Adder extends Agent {
 export type AgentsQuestion =
   | { readonly kind: "spawn"; readonly count: number }
   | { readonly kind: "connect"; readonly address: string; readonly count: number }
-  | { readonly kind: "call"; readonly targets: "one" | "random"; readonly calls: number }
+  | { readonly kind: "call"; readonly targets: "one" | "random"; readonly calls: number; readonly inFlight: number }
   | { readonly kind: "cpu" }
   | { readonly kind: "end" };
 
@@ -32,7 +32,6 @@ export interface Spawned {
   readonly bytes: number;
 }
 
-const inFlightCount = 64;
 const connectingCount = 256;
 /** Numbers drawn beforehand, so that drawing isn't measured. */
 const drawnCount = 2 ** 20;
@@ -48,7 +47,7 @@ answerQuestions(async (question: AgentsQuestion) => {
     case "connect":
       return connect(question.address, question.count);
     case "call":
-      return call(question.targets, question.calls);
+      return call(question.targets, question.calls, question.inFlight);
     case "cpu":
       return cpuMs();
     case "end":
@@ -86,7 +85,7 @@ async function connect(address: string, count: number): Promise<void> {
 }
 
 /** Makes so many calls; resolves with the seconds that they took. */
-async function call(targets: "one" | "random", calls: number): Promise<number> {
+async function call(targets: "one" | "random", calls: number, inFlight: number): Promise<number> {
   let left = calls;
   const loop = async (): Promise<void> => {
     while (left-- > 0) {
@@ -96,7 +95,7 @@ async function call(targets: "one" | "random", calls: number): Promise<number> {
     }
   };
   const start = performance.now();
-  await Promise.all(Array.from({ length: inFlightCount }, loop));
+  await Promise.all(Array.from({ length: inFlight }, loop));
   return (performance.now() - start) / 1000;
 }
 

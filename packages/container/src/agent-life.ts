@@ -2,8 +2,13 @@ import { ColloquyError, warn } from "@colloquy/core";
 import type { Ending, EndReason, RestartType } from "./endings.ts";
 import { settledWithin } from "./settled-within.ts";
 
+/** What lives: it has a text for messages. */
+export interface Living {
+  toString(): string;
+}
+
 /** Where an agent lives: its words in the address table, which stay when it is restarted. */
-export interface Seat<A extends object> {
+export interface Seat<A extends Living> {
   readonly id: string;
   readonly name: string | undefined;
   /** How it is supervised; undefined: it isn't. */
@@ -13,7 +18,7 @@ export interface Seat<A extends object> {
 }
 
 /** The container of agents as their lives see it. */
-export interface LifeHost<A extends object> {
+export interface LifeHost<A extends Living> {
   readonly address: string;
   end(agent: A, ending: Ending): Promise<void>;
   /** The agent has failed, or a task of it. Never throws. */
@@ -21,7 +26,7 @@ export interface LifeHost<A extends object> {
 }
 
 /** What the class of an agent does at the turns of its life: one object for all of them. */
-export interface LifeHooks<A extends object> {
+export interface LifeHooks<A extends Living> {
   start(agent: A): void | Promise<void>;
   /** Undefined where the class has none. */
   ready(agent: A): (() => void | Promise<void>) | undefined;
@@ -31,7 +36,7 @@ export interface LifeHooks<A extends object> {
 export type EndListener = (ending: Ending) => void;
 
 /** An agent as its container handles it. There are many: what few need is made when it is asked for. */
-export class AgentLife<A extends object> {
+export class AgentLife<A extends Living> {
   readonly #agent: A;
   readonly #hooks: LifeHooks<A>;
   #host: LifeHost<A> | undefined;
@@ -133,9 +138,7 @@ export class AgentLife<A extends object> {
     const { host } = this;
     if (this.#end !== undefined) return;
     host.onTaskFailure(error, this.#agent);
-    host
-      .end(this.#agent, { reason: "error", error })
-      .catch((reason: unknown) => warn(`onStop of ${String(this.#agent)} failed`, reason));
+    void this.#endAsFailed(error);
   }
 
   cancelTasks(): void {
@@ -152,6 +155,11 @@ export class AgentLife<A extends object> {
     await this.#end;
   }
 
+  /** Who waits for the end. */
+  get listenerCount(): number {
+    return this.#listeners?.size ?? 0;
+  }
+
   /** Calls `listener` once, when the agent has ended, which may be now. Returns a function that takes it back. */
   onEnd(listener: EndListener): () => void {
     if (this.#told) {
@@ -163,6 +171,14 @@ export class AgentLife<A extends object> {
     return () => {
       this.#listeners?.delete(listener);
     };
+  }
+
+  async #endAsFailed(error: unknown): Promise<void> {
+    try {
+      await this.host.end(this.#agent, { reason: "error", error });
+    } catch (reason) {
+      warn(`onStop of ${String(this.#agent)} failed`, reason);
+    }
   }
 
   async #finish(graceMs: number, ending: Ending): Promise<void> {

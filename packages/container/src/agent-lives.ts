@@ -166,9 +166,10 @@ export class AgentLives implements AgentHost {
     }
     if (this.#frozen) await this.end(agent, { reason: "shutdown" });
     if (life.ending !== undefined) {
-      const { error } = life.ending;
-      await life.end(this.#graceMs, life.ending).catch(() => {});
-      throw error ?? new ColloquyError("UNAVAILABLE", `${String(agent)} was stopped while it started`);
+      const { ending } = life;
+      await life.end(this.#graceMs, ending).catch(() => {});
+      if (ending.error !== undefined) throw ending.error as Error;
+      throw new ColloquyError("UNAVAILABLE", `${String(agent)} was stopped while it started`);
     }
     this.#agents.seat(seat, agent);
     life.ready(this.#setup.readyWhen);

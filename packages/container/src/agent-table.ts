@@ -100,7 +100,7 @@ export class AgentTable extends ServiceTable {
     return String(this.#nextId++);
   }
 
-  #check(what: string, word: string): void {
+  #check(what: string, word: unknown): void {
     if (typeof word !== "string" || !/^[^\s/]{1,64}$/.test(word)) {
       const reason = `${what} ${quoted(String(word))}: it has 1 to 64 characters, no slash and no white space`;
       throw new ColloquyError("INVALID_ARGUMENT", reason);

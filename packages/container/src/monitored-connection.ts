@@ -1,5 +1,5 @@
 import { ColloquyError, warn } from "@colloquy/core";
-import { RemoteNode, expose } from "@colloquy/rpc";
+import { RemoteNode } from "@colloquy/rpc";
 import type { Connection } from "@colloquy/rpc";
 import type { MonitorListener, MonitorReason } from "./agent.ts";
 import type { TellEnds } from "./watchers.ts";

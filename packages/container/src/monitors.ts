@@ -58,7 +58,9 @@ export class Monitors {
 
   async #watchThere(watch: Watch, base: string | Connection, id: string): Promise<void> {
     try {
-      const connection = typeof base === "string" ? await this.#remotes.get(base) : base;
+      // Calls that are made after this one are to leave after it.
+      const present = typeof base === "string" ? this.#remotes.present(base) : base;
+      const connection = present ?? (await this.#remotes.get(base as string));
       if (!watch.done) await this.#on(connection).add(watch, id);
     } catch (error) {
       if (!watch.done && error instanceof ColloquyError && error.code === "RESOURCE_EXHAUSTED")

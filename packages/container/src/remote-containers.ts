@@ -78,6 +78,12 @@ export class RemoteContainers {
     return [...this.#connections.values()];
   }
 
+  /** The connection to an address, where calls can leave now. */
+  present(address: string): Connection | undefined {
+    const connection = this.#connections.get(address);
+    return connection?.usable === true ? connection : undefined;
+  }
+
   /** The connection to an address. Rejects as `connect` of rpc does, and with `UNAVAILABLE` once this is closed. */
   async get(address: string, { timeout = 0, signal }: OpenOptions = {}): Promise<Connection> {
     if (typeof timeout !== "number" || !(timeout >= 0)) {

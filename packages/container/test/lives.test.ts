@@ -457,7 +457,7 @@ describe("a supervised agent", () => {
     clock.setTime(3);
     await until(() => container.agents.length === 1);
     expect(await proxy.ping()).toBe("pong");
-    container.agents[0] instanceof Fragile && container.agents[0].crash("the fifth");
+    (container.agents[0] as Fragile).crash("the fifth");
     await until(() => givenUp.length === 1);
     expect(await failureOf(proxy.ping())).toMatchObject({ code: "NOT_FOUND" });
   });

@@ -78,6 +78,16 @@ describe.each(["in one container", "between containers", "over TCP"])("a monitor
     for (const one of notices) expect(await one.next()).toEqual([reason]);
   });
 
+  it("is set up before the calls that are made after it", async () => {
+    const [here, there] = await pair(where);
+    const agent = await there.spawn(new Patient());
+    const proxy = await here.connect<Patient>(agent.address);
+    const notices = new Notices();
+    here.monitor(proxy, notices.listener);
+    await proxy.crash();
+    expect(await notices.next()).toEqual(["error"]);
+  });
+
   it("tells unreachable where there is no such agent, or none any more", async () => {
     const [here, there] = await pair(where);
     const agent = await there.spawn(new Patient());
@@ -161,7 +171,8 @@ describe.each(["in one container", "between containers", "over TCP"])("a monitor
     here.monitor(agent, () => {
       throw new Error("sync listener");
     });
-    here.monitor(agent, async () => Promise.reject(new Error("async listener")));
+    const later: () => unknown = async () => Promise.reject(new Error("async listener"));
+    here.monitor(agent, later);
     here.monitor(agent, notices.listener);
     await turns(5);
     const warnings: string[] = [];
@@ -263,6 +274,28 @@ describe("a monitor of another container's agent", () => {
     expect([await referencesOf(here), await referencesOf(there)]).toEqual([1, 1]);
   });
 
+  it("is forgotten by the agent when it is taken back, when its container goes and when its connection is lost", async () => {
+    const there = await newContainer();
+    const agent = await there.spawn(new Patient());
+    const watched = (): number => Agent.lifeOf(agent).listenerCount;
+    const ways: ((here: Container, takeBack: () => void) => unknown)[] = [
+      (_, takeBack) => takeBack(),
+      (here) => here.shutdown(),
+      (here) => here.connections[0]!.destroy(),
+    ];
+    for (const way of ways) {
+      const here = await newContainer();
+      const takeBack = here.monitor(agent, () => {});
+      await until(() => watched() === 1, "the monitor");
+      await way(here, takeBack);
+      await until(() => watched() === 0, "the end of the monitor");
+    }
+    const takeBack = there.monitor(agent, () => {});
+    expect(watched()).toBe(1);
+    takeBack();
+    expect(watched()).toBe(0);
+  });
+
   it("may be one of maxReferenceCount on a connection", async () => {
     const [here, there] = await pair("between containers", { limits: { maxReferenceCount: 10 } });
     const agent = await there.spawn(new Patient());
@@ -356,7 +389,7 @@ describe("monitor", () => {
       newAddress(),
       async (channel) => {
         for await (const request of channel) {
-          const [path, [id] = []] = request.content as [string, unknown[]];
+          const [path, [id]] = request.content as [string, unknown[]];
           asked.push(path);
           if (path === "validate_aid") await request.reply(id === "0" ? "Agent" : null);
           else await request.fail(`LookupError: ${path}`);

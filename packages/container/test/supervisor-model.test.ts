@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ExternalClock, supervise } from "../src/index.ts";
 import type { EndReason, RestartType, Strategy } from "../src/index.ts";
