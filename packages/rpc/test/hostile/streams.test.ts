@@ -288,14 +288,12 @@ describe("Readers", () => {
   test("that leave a stream of streams end those that they haven't read, and those on their way", async () => {
     const source = new Source();
     await using link = await pair(source);
-    let first: AsyncIterable<number> | undefined;
-    for await (const [numbers] of link.remote.nested()) {
-      first = numbers as AsyncIterable<number>;
-      break;
-    }
+    const outer = link.remote.nested()[Symbol.asyncIterator]();
+    const [first] = (await outer.next()).value as [AsyncIterable<number>];
+    await outer.return!();
     await until(() => link.peer.stats().exportedReferences === 1 && link.client.stats().pending === 0);
     await until(() => source.left === source.opened.length - 1);
-    const reader = first![Symbol.asyncIterator]();
+    const reader = first[Symbol.asyncIterator]();
     expect((await reader.next()).value).toBe(0);
     await reader.return!();
     await until(() => source.left === source.opened.length);
