@@ -15,6 +15,12 @@ export interface PendingCall {
   onFailure(error: ColloquyError): void;
 }
 
+/** What answers are read with. */
+interface AnswerReader {
+  readonly errorRules?: ErrorRules | undefined;
+  onLateResult?(content: unknown): void;
+}
+
 /** Stands for a call that this side gave up: its answer is still to come, and is dropped. */
 const GIVEN_UP: PendingCall = Object.freeze({
   id: -1,
@@ -119,7 +125,8 @@ export class PendingCalls {
   }
 
   /**
-   * Hands an answer to the call that waits for it; `error`: it can't be decoded. `reader` has the rules for exceptions.
+   * Hands an answer to the call that waits for it; `error`: it can't be decoded. `reader` has the rules for exceptions, and is told of results
+   * that nobody gets.
    *
    * @throws ProtocolError for an id that waits for none.
    */
@@ -128,11 +135,13 @@ export class PendingCalls {
     isResult: boolean,
     content: unknown,
     error: ColloquyError | undefined,
-    reader?: { readonly errorRules?: ErrorRules | undefined },
+    reader?: AnswerReader,
   ): void {
     const call = this.take(id);
-    if (call === GIVEN_UP) this.lateCount++;
-    else if (error !== undefined) {
+    if (call === GIVEN_UP) {
+      this.lateCount++;
+      if (isResult) reader?.onLateResult?.(content);
+    } else if (error !== undefined) {
       const reason = `the answer can't be decoded: ${error.message}`;
       call.onFailure(new ColloquyError(error.code, reason, { cause: error, executed: isResult ? "yes" : "unknown" }));
     } else if (isResult) call.onResult(content);

@@ -59,7 +59,7 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     this.#exports = new Exports(limits.maxReferenceCount, setup.traceReferences);
     this.#imports = new Imports(this, limits.maxReferenceCount);
     this.#router = new Router(limits);
-    this.#incoming = new Incoming(this, limits, this.#router, this.#exports, this.#silent);
+    this.#incoming = new Incoming(this, limits, this.#router, this.#exports, this.#imports, this.#silent);
     const { maxReferenceCount } = limits;
     this.#binding = new ReferenceBinding(
       this,
@@ -166,7 +166,7 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     // Before hello is done nothing is under way: what waits has not left.
     if (!this.#greeting.done) this.destroy();
     else if (!this.#endpoint.draining) {
-      this.#incoming.interruptStreams();
+      this.#incoming.closeStreams();
       this.#calls.tell("$/goaway", []);
       // What the peer sends before it reads this comes before its answer, and is carried out.
       this.#heartbeat?.ping().catch(ignore);
@@ -290,7 +290,7 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
   /** @internal */
   onGoAway(): void {
     this.#calls.goneAway = true;
-    this.#incoming.interruptStreams();
+    this.#incoming.closeStreams();
     this.#owner?.onGoAway(this);
   }
 

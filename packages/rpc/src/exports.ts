@@ -25,6 +25,7 @@ export interface HeldReference {
 const NO_IDS: Map<number, ExportEntry> = new Map();
 const NO_TARGETS: Map<object, ExportEntry> = new Map();
 const NOTHING: ExportEntry[] = [];
+const NO_OBJECTS: readonly object[] = Object.freeze([]);
 const TRACED_FRAME_COUNT = 100;
 
 /**
@@ -103,9 +104,9 @@ export class Exports {
   /** The message with the latest additions has left, or it has failed and they are taken back: returns what the other side doesn't hold then. */
   settle(sent: boolean): readonly object[] {
     const journal = this.#journal;
-    if (journal.length === 0) return journal as never[];
+    if (journal.length === 0) return NO_OBJECTS;
     this.#journal = NOTHING;
-    return sent ? [] : this.#takeBack(journal);
+    return sent ? NO_OBJECTS : this.#takeBack(journal);
   }
 
   #takeBack(journal: readonly ExportEntry[]): object[] {

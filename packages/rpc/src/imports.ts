@@ -1,9 +1,11 @@
 import { DEFAULT_LIMITS, SerializationError } from "@colloquy/core";
 import { collectGarbage } from "./collect.ts";
 import { IncomingStream } from "./incoming-stream.ts";
-import { RemoteNode, functionProxy, serviceProxy } from "./proxy.ts";
+import type { StreamTracker } from "./incoming-stream.ts";
+import { RemoteNode, functionProxy, nodeOf, serviceProxy } from "./proxy.ts";
 import type { Caller, Reference } from "./proxy.ts";
 import { referencePath } from "./path.ts";
+import { streamsIn } from "./streams-in.ts";
 
 /** A function or service that the other side has handed out. Whatever can call it holds this. */
 class ImportedReference implements Reference {
@@ -15,6 +17,10 @@ class ImportedReference implements Reference {
   constructor(id: number, imports: Imports) {
     this.id = id;
     this.#imports = imports;
+  }
+
+  isOf(imports: Imports): boolean {
+    return this.#imports === imports;
   }
 
   release(): void {
@@ -60,7 +66,9 @@ const NOTHING: [number, number][] = [];
  * The engine doesn't know that the other side pays for what is held here. Where many references have come that nobody has
  * released, it is asked to collect: when half of what the other side may hand out is held, and when no more come for a while.
  */
-export class Imports {
+export class Imports implements StreamTracker {
+  /** Pulls of streams that wait for items. */
+  pullCount = 0;
   readonly #connection: ImportingConnection;
   /** Most references at a time: what this side may hand out, twice. */
   readonly #limit: number;
@@ -118,7 +126,7 @@ export class Imports {
 
   #proxyOf(id: number, kind: ReferenceKind, reference: Reference): object {
     const node = new RemoteNode(this.#connection, referencePath(id), reference, kind === "function");
-    if (kind === "stream") return new IncomingStream(id, node);
+    if (kind === "stream") return new IncomingStream(id, node, this);
     return kind === "function" ? functionProxy(node) : serviceProxy(node);
   }
 
@@ -143,6 +151,15 @@ export class Imports {
       queueMicrotask(() => this.#flush());
     }
     this.#released.push([id, entry.count]);
+  }
+
+  /** Values that nobody reads: the streams that only they have brought are left now, not when they are collected. */
+  onUnread(value: unknown): void {
+    for (const stream of streamsIn(value)) {
+      const reference = nodeOf(stream)?.reference;
+      const isOwn = reference instanceof ImportedReference && reference.isOf(this);
+      if (isOwn && this.#entries.get(reference.id)?.count === 1) reference.release();
+    }
   }
 
   clear(): void {

@@ -11,6 +11,14 @@ const LARGEST_WINDOW_BYTES = 4_194_304;
 const PULL_PATH = "$/pull";
 const NO_SIGNALS: readonly AbortSignal[] = Object.freeze([]);
 
+/** What a connection knows of its streams. */
+export interface StreamTracker {
+  /** Pulls that wait for an answer. */
+  pullCount: number;
+  /** Told of items that nobody reads. */
+  onUnread(items: unknown): void;
+}
+
 /** Somebody who waits for an item. */
 interface Reader {
   resolve(result: IteratorResult<unknown, undefined>): void;
@@ -24,6 +32,7 @@ interface Reader {
 export class IncomingStream implements AsyncIterableIterator<unknown, undefined>, AsyncDisposable {
   readonly #id: number;
   readonly #node: RemoteNode;
+  readonly #tracker: StreamTracker;
   readonly #pullNode: RemoteNode;
   #items: readonly unknown[] = [];
   /** How many of them have been read. */
@@ -39,8 +48,9 @@ export class IncomingStream implements AsyncIterableIterator<unknown, undefined>
   #signals: readonly AbortSignal[] = NO_SIGNALS;
   readonly #onAbort = (event: Event): void => this.#cancel((event.target as AbortSignal).reason);
 
-  constructor(id: number, node: RemoteNode) {
+  constructor(id: number, node: RemoteNode, tracker: StreamTracker) {
     this.#id = id;
+    this.#tracker = tracker;
     this.#node = node;
     this.#pullNode = new RemoteNode(node.caller, PULL_PATH, node.reference, false);
     Object.defineProperty(this, NODE, { value: node });
@@ -93,6 +103,7 @@ export class IncomingStream implements AsyncIterableIterator<unknown, undefined>
 
   #leave(error: unknown): void {
     this.#finish(undefined);
+    if (this.#waitingCount > 0) this.#tracker.onUnread([this.#items.slice(this.#readCount), this.#nextItems]);
     this.#items = [];
     this.#readCount = 0;
     this.#nextItems = [];
@@ -132,17 +143,19 @@ export class IncomingStream implements AsyncIterableIterator<unknown, undefined>
     if (waiting > this.#windowCount / 2 || this.#nextItems.length > 0) return;
     this.#askedCount = this.#windowCount - waiting;
     const args = [this.#id, this.#askedCount, this.#windowBytes];
+    this.#tracker.pullCount++;
     this.#node.caller.call(this.#pullNode, args, undefined).then(this.#onPulled, this.#onFailure);
   }
 
   readonly #onPulled = (answer: unknown): void => {
     const askedCount = this.#askedCount;
     this.#askedCount = 0;
-    if (this.#ended) return;
-    if (!isPulled(answer, askedCount))
-      return this.#onFailure(
-        new ProtocolError(`${this.#node.toString()} answers a pull with something else than items`),
-      );
+    this.#tracker.pullCount--;
+    if (this.#ended) return this.#tracker.onUnread(answer);
+    if (!isPulled(answer, askedCount)) {
+      this.#tracker.onUnread(answer);
+      return this.#fail(new ProtocolError(`${this.#node.toString()} answers a pull with something else than items`));
+    }
     const [items, ended] = answer;
     // The reader has been faster than the way there and back.
     if (this.#readers.length > 0 && items.length >= askedCount) this.#widen();
@@ -155,10 +168,14 @@ export class IncomingStream implements AsyncIterableIterator<unknown, undefined>
 
   readonly #onFailure = (error: unknown): void => {
     this.#askedCount = 0;
-    if (this.#ended) return;
-    this.#finish(carriedOut(error));
-    this.#serveReaders();
+    this.#tracker.pullCount--;
+    if (!this.#ended) this.#fail(carriedOut(error));
   };
+
+  #fail(error: unknown): void {
+    this.#finish(error);
+    this.#serveReaders();
+  }
 
   #widen(): void {
     this.#windowCount = Math.min(2 * this.#windowCount, LARGEST_WINDOW_COUNT);

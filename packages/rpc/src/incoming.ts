@@ -5,11 +5,11 @@ import type { ControlActions } from "./control.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { Exports } from "./exports.ts";
 import type { Greeting } from "./greeting.ts";
+import type { Imports } from "./imports.ts";
 import type { InterceptorLists } from "./interceptors.ts";
 import type { DispatchHost } from "./method-calls.ts";
 import { OutgoingStreams } from "./outgoing-streams.ts";
 import type { StreamHost } from "./outgoing-streams.ts";
-import { withExecuted } from "./passed-on.ts";
 import { isControlPath } from "./path.ts";
 import { nodeOf } from "./proxy.ts";
 import type { RemoteNode } from "./proxy.ts";
@@ -36,6 +36,7 @@ export interface IncomingHost extends DispatchHost {
 export class Incoming implements EndpointHandler, ControlActions, ShapeTeller, StreamHost {
   #extended = false;
   #goneAway = false;
+  #closing = false;
   #dispatcher!: Dispatcher;
   #endpoint!: Endpoint;
   #greeting!: Greeting;
@@ -44,6 +45,7 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller, S
   readonly #limits: Limits;
   readonly #router: Router;
   readonly #exports: Exports;
+  readonly #imports: Imports;
   readonly #silent: SilentFailures;
   #streams: OutgoingStreams | undefined;
   /** What failed answers had of references, until what is sent in their place has left. */
@@ -53,11 +55,19 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller, S
   sentResults = false;
   #results: RecentResults | undefined;
 
-  constructor(host: IncomingHost, limits: Limits, router: Router, exports: Exports, silent: SilentFailures) {
+  constructor(
+    host: IncomingHost,
+    limits: Limits,
+    router: Router,
+    exports: Exports,
+    imports: Imports,
+    silent: SilentFailures,
+  ) {
     this.#host = host;
     this.#limits = limits;
     this.#router = router;
     this.#exports = exports;
+    this.#imports = imports;
     this.#silent = silent;
   }
 
@@ -69,10 +79,18 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller, S
     this.#dispatcher.interceptors = interceptors;
   }
 
-  /** Who reads streams of this side isn't waited for any more. */
+  /** One of both sides closes: who reads streams of this side isn't waited for, but for calls of this side, which may read some. */
+  closeStreams(): void {
+    this.#closing = true;
+    this.interruptStreams();
+  }
+
+  /** A call of this side may have ended, or a reader has come. */
   interruptStreams(): void {
-    if (this.#streams === undefined || this.#endpoint.stats().pending > 0) return;
-    this.#streams.interrupt(new ColloquyError("UNAVAILABLE", "the connection of the stream is closing"));
+    if (!this.#closing || this.#streams === undefined) return;
+    if (this.#endpoint.stats().pending > this.#imports.pullCount) return;
+    const reason = "the connection of the stream is closing";
+    this.#streams.interrupt(new ColloquyError("UNAVAILABLE", reason, { executed: "yes" }));
   }
 
   /** Undefined as long as none was worth keeping. */
@@ -114,6 +132,8 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller, S
   }
 
   onDecoded(isAnswer: boolean): ColloquyError | undefined {
+    // It is settled in this turn.
+    if (isAnswer && this.#closing) queueMicrotask(() => this.interruptStreams());
     return this.#results?.begin(isAnswer);
   }
 
@@ -181,6 +201,10 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller, S
     return substitute;
   }
 
+  onLateResult(content: unknown): void {
+    this.#imports.onUnread(content);
+  }
+
   onUnsentResult(content: unknown): void {
     for (const stream of streamsIn(content)) this.streams.discard(stream);
   }
@@ -238,8 +262,9 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller, S
         if (this.#endpoint.ended) this.onUnsentResult(pulled);
         else this.#endpoint.reply(id, pulled);
       },
-      (error: unknown) => this.#endpoint.fail(id, withExecuted(error, "yes")),
+      (error: unknown) => this.#endpoint.fail(id, error),
     );
+    this.interruptStreams();
   }
 
   authenticate(id: number, credentials: unknown): void {

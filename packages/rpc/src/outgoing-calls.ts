@@ -116,6 +116,7 @@ export class OutgoingCalls implements LimitedCallHost {
   giveUp(call: Call): boolean {
     const id = this.#endpoint.giveUp(call);
     if (id >= 0) this.tell("$/cancel", [id]);
+    this.#incoming.interruptStreams();
     return id >= 0;
   }
 

@@ -22,6 +22,8 @@ interface Pull {
  */
 export class OutgoingStream {
   readonly #iterator: AsyncIterator<unknown>;
+  /** Told of items that the reader will not get. */
+  readonly #onUnread: (items: unknown) => void;
   #items: readonly unknown[] = [];
   #bytes = 0;
   #answeredCount = 0;
@@ -33,8 +35,9 @@ export class OutgoingStream {
   #timer: NodeJS.Immediate | undefined;
 
   /** @throws what the iterable throws. */
-  constructor(iterable: AsyncIterable<unknown>) {
+  constructor(iterable: AsyncIterable<unknown>, onUnread: (items: unknown) => void) {
     this.#iterator = iterable[Symbol.asyncIterator]();
+    this.#onUnread = onUnread;
   }
 
   /** A pull waits for items: there must be no other one. */
@@ -55,13 +58,18 @@ export class OutgoingStream {
     });
   }
 
-  /** The reader gets `error` now, and nothing else. */
+  /** A reader that waits gets `error` now. */
   fail(error: unknown): void {
     const pull = this.#pull;
     this.#pull = undefined;
     clearImmediate(this.#timer);
     this.#timer = undefined;
     pull?.reject(error);
+  }
+
+  /** Nothing more is taken from the producer. */
+  get ended(): boolean {
+    return this.#ended;
   }
 
   /** Items that have left, as answers to pulls. */
@@ -84,22 +92,23 @@ export class OutgoingStream {
   breakOff(count: number, error: unknown): Promise<void> {
     this.#answeredCount -= count;
     this.#failure = { error };
+    this.#dropItems();
     return this.end();
-  }
-
-  /** What waits for a pull; there will be none. */
-  takeItems(): readonly unknown[] {
-    const items = this.#items;
-    this.#items = [];
-    return items;
   }
 
   /** Nobody reads any more: runs the `finally` of a generator. Resolves when that is done, and rejects with what it throws. */
   async end(): Promise<void> {
-    if (this.#ended) return;
+    const wasOver = this.#ended;
     this.#ended = true;
     if (this.#pull !== undefined) this.#answer(this.#pull);
-    await this.#iterator.return?.();
+    this.#dropItems();
+    if (!wasOver) await this.#iterator.return?.();
+  }
+
+  #dropItems(): void {
+    const items = this.#items;
+    this.#items = [];
+    if (items.length > 0) this.#onUnread(items);
   }
 
   #goOn(pull: Pull): void {
@@ -136,7 +145,7 @@ export class OutgoingStream {
       return this.#onFailure(new TypeError(`next() of a stream gave ${describeType(result)} in place of an object`));
     const { done, value } = result as IteratorResult<unknown>;
     // What it gives after it was left is of no use.
-    if (this.#ended) return;
+    if (this.#ended) return done === true ? undefined : this.#onUnread(value);
     if (done === true) this.#ended = true;
     else {
       (this.#items as unknown[]).push(value);

@@ -1,9 +1,10 @@
 import { ColloquyError, SerializationError } from "@colloquy/core";
 import type { Substitute } from "@colloquy/core";
+import { ignore } from "./guard.ts";
 import { isStreamValue } from "./members.ts";
 import { OutgoingStream } from "./outgoing-stream.ts";
 import type { PulledItems } from "./outgoing-stream.ts";
-import { PassedOn } from "./passed-on.ts";
+import { PassedOn, withExecuted } from "./passed-on.ts";
 import { streamsIn } from "./streams-in.ts";
 
 /** Where a stream comes from: the call whose result it is. */
@@ -73,8 +74,8 @@ export class OutgoingStreams {
       (this.#sources ??= new WeakMap()).set(pulled, { id, target, stream });
       return pulled;
     } catch (error) {
-      this.#streams.delete(id);
-      throw error instanceof PassedOn ? error : this.#host.onStreamFailure(this.#pathOf(target), error);
+      if (stream.ended) this.#streams.delete(id);
+      throw error instanceof PassedOn ? error.cause : this.#failed(target, error);
     }
   }
 
@@ -103,12 +104,11 @@ export class OutgoingStreams {
   }
 
   #breakOff({ target, stream }: Source, lost: readonly unknown[], failure: ColloquyError): void {
-    const dropped = [...lost, ...stream.takeItems()];
     this.#origins?.get(target)?.abort?.abort(failure);
     stream
       .breakOff(lost.length, new PassedOn("of this side", { cause: failure }))
       .catch((error: unknown) => this.#host.onStreamFailure(this.#pathOf(target), error));
-    this.discardIn(dropped);
+    this.discardIn(lost);
   }
 
   /** The other side has let go of `target`: where it is a stream that hasn't ended, it is left early. */
@@ -118,7 +118,6 @@ export class OutgoingStreams {
     if (stream === undefined && !isUnread) return;
     this.#streams.delete(id);
     this.#end(stream, target, reason);
-    if (stream !== undefined) this.discardIn(stream.takeItems());
   }
 
   /** What nobody will get: the streams in it are left. */
@@ -139,7 +138,7 @@ export class OutgoingStreams {
 
   /** This side closes, and waits for nothing: readers that wait for an item get `error`. */
   interrupt(error: ColloquyError): void {
-    for (const stream of this.#streams.values()) stream.fail(error);
+    for (const stream of this.#streams.values()) stream.fail(new PassedOn("of this side", { cause: error }));
   }
 
   #answerWith(items: readonly unknown[], source: Source): Substitute {
@@ -156,6 +155,11 @@ export class OutgoingStreams {
     end(stream, target).catch((error: unknown) => this.#host.onStreamFailure(this.#pathOf(target), error));
   }
 
+  /** What the reader gets where the producer throws. */
+  #failed(target: object, error: unknown): unknown {
+    return withExecuted(this.#host.onStreamFailure(this.#pathOf(target), error), "yes");
+  }
+
   #pathOf(target: object): string {
     return this.#origins?.get(target)?.path ?? "";
   }
@@ -169,9 +173,9 @@ export class OutgoingStreams {
     (this.#opened ??= new WeakSet()).add(target);
     let stream: OutgoingStream;
     try {
-      stream = new OutgoingStream(target);
+      stream = new OutgoingStream(target, (items) => this.discardIn(items));
     } catch (error) {
-      throw this.#host.onStreamFailure(this.#pathOf(target), error);
+      throw this.#failed(target, error);
     }
     if (this.#streams === NONE) this.#streams = new Map();
     this.#streams.set(id, stream);
@@ -193,5 +197,5 @@ async function end(stream: OutgoingStream | undefined, target: object): Promise<
   if (stream !== undefined) return stream.end();
   const { destroy } = target as { destroy?: unknown };
   if (typeof destroy === "function") Reflect.apply(destroy, target, []);
-  else await new OutgoingStream(target as AsyncIterable<unknown>).end();
+  else await new OutgoingStream(target as AsyncIterable<unknown>, ignore).end();
 }

@@ -63,7 +63,7 @@ async function watched(
   const told: Told[] = [];
   const onMethodFailure = (error: unknown, path: string): void => void told.push([error, path]);
   const link = await pair(new Desk(), { serve: { ...options, onMethodFailure } });
-  return { ...link, told, any: link.remote as AnyRemote };
+  return { ...link, told, any: link.remote };
 }
 
 const PATHS = [["table/none"], ["table/none/word"], ["map/broken"], ["broken"], ["broken/word"]];

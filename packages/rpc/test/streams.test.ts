@@ -251,8 +251,13 @@ describe("A reader", () => {
     expect(source.log.lines).toStrictEqual(["finally"]);
     expect(link.peer.stats()).toMatchObject(noStreams);
     expect(getEventListeners(stop.signal, "abort")).toStrictEqual([]);
-    const waiting = withOptions(link.remote.waiting, { signal: AbortSignal.timeout(20) })();
-    expect(await failureOf(collected(waiting))).toMatchObject({ code: "CANCELLED" });
+    const again = new AbortController();
+    const reader = withOptions(link.remote.waiting, { signal: again.signal })()[Symbol.asyncIterator]();
+    expect((await reader.next()).value).toBe("first");
+    const waiting = failureOf(reader.next());
+    await turns(5);
+    again.abort();
+    expect(await waiting).toMatchObject({ code: "CANCELLED" });
     await until(() => source.log.lines.length > 1);
   });
 
@@ -393,6 +398,100 @@ describe("A stream that nobody reads to its end", () => {
     await link[side].close();
     expect(performance.now() - start).toBeLessThan(2000);
     expect((await next).code).toMatch(/^(UNAVAILABLE|CONNECTION_LOST)$/);
+  });
+});
+
+describe("A connection that closes", () => {
+  class Desk extends Service {
+    left = 0;
+    readonly told: unknown[] = [];
+    @expose idle() {
+      let given = false;
+      return {
+        [Symbol.asyncIterator]: () => ({
+          next: async () => {
+            if (given) await new Promise(() => {});
+            given = true;
+            return { value: "first", done: false };
+          },
+          return: async () => {
+            this.left++;
+            return { value: "", done: false };
+          },
+        }),
+      };
+    }
+    @expose echo(input: AsyncIterable<string>) {
+      void collected(input).catch(() => {});
+      return this.idle();
+    }
+    @expose async sum(numbers: AsyncIterable<number>) {
+      let sum = 0;
+      for await (const number of numbers) sum += number;
+      return sum;
+    }
+    @expose async slow() {
+      await turns(20);
+    }
+  }
+
+  const sides = ["client", "peer"] as const;
+
+  async function desks() {
+    const [near, far] = [new Desk(), new Desk()];
+    const link = await pair<Desk, Desk>(far, {
+      service: near,
+      onMethodFailure: (error) => void near.told.push(error),
+      // More than a test may take: what waits for it fails.
+      limits: { closeGraceMs: 60_000 },
+      serve: { onMethodFailure: (error) => void far.told.push(error), limits: { closeGraceMs: 60_000 } },
+    });
+    return { near, far, link };
+  }
+
+  test.each(sides)(
+    "doesn't wait for streams in both directions; all are ended, and none has failed: %s",
+    async (side) => {
+      const { near, far, link } = await desks();
+      const output = (await link.remote.echo(near.idle())) as AsyncIterableIterator<string>;
+      await output.next();
+      const waiting = failureOf(output.next());
+      await until(() => link.client.stats().running === 1 && link.peer.stats().running === 1);
+      await link[side].close();
+      expect((await waiting).code).toMatch(/^(UNAVAILABLE|CONNECTION_LOST)$/);
+      await until(() => near.left === 1 && far.left === 1);
+      expect([...near.told, ...far.told]).toStrictEqual([]);
+      await link[Symbol.asyncDispose]();
+    },
+  );
+
+  test.each(sides)("waits for its own calls, not for streams that are read then: %s", async (side) => {
+    const { far, link } = await desks();
+    const output = (await link.remote.idle()) as AsyncIterableIterator<string>;
+    await output.next();
+    const waiting = failureOf(output.next());
+    const calls = [link.back.slow(), link.remote.slow()];
+    await until(() => link.client.stats().running === 1 && link.peer.stats().running === 2);
+    await link[side].close();
+    expect((await waiting).code).toMatch(/^(UNAVAILABLE|CONNECTION_LOST)$/);
+    await Promise.all(calls);
+    await until(() => far.left === 1);
+    await link[Symbol.asyncDispose]();
+  });
+
+  test.each(sides)("lets calls finish that read streams: %s", async (side) => {
+    const { link } = await desks();
+    const numbers = async function* () {
+      for (let number = 0; number < 200; number++) {
+        if (number % 10 === 0) await turnOfLoop();
+        yield number;
+      }
+    };
+    const calls = Promise.all([link.remote.sum(numbers()), link.back.sum(numbers())]);
+    await until(() => link.client.stats().running >= 2 && link.peer.stats().running >= 2);
+    await link[side].close();
+    expect(await calls).toStrictEqual([19_900, 19_900]);
+    await link[Symbol.asyncDispose]();
   });
 });
 
