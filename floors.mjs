@@ -157,7 +157,13 @@ export const packages = {
     external: ["luxon"],
     outside: ["launch", "launched-main"],
     floors: [
-      ["address", "timer-heap", "ticks", "wait-limit"],
+      ["address", "timer-heap", "ticks", "wait-limit", "mosaik-types"],
+      ["mosaik-meta"],
+      ["mosaik-values"],
+      ["mosaik-entities", "mosaik-world"],
+      ["mosaik-simulator"],
+      ["mosaik-session"],
+      ["mosaik-start"],
       ["clock"],
       ["system-clock"],
       ["external-clock", "clock-contract", "date-serializer"],
@@ -167,7 +173,7 @@ export const packages = {
       ["container"],
       ["launched"],
       ["launch", "launched-main"],
-      ["index", "testing"],
+      ["index", "testing", "mosaik"],
     ],
   },
 };
