@@ -48,10 +48,10 @@ async function play(peer: MosaikPeer, start: object): Promise<void> {
     // From two sources, as scenarios have them.
     const inputs = { battery_0: { P_wanted: { "Market-0.a": wish + 1, "Market-0.b": -1 } } };
     expect(await send("step", time, inputs, wishes.length)).toBe(time + 1);
-    const values = (await send("get_data", {
+    const values: SteppedAt["data"] = await send("get_data", {
       battery_0: ["P", "charge", "empty"],
       battery_1: ["charge"],
-    })) as SteppedAt["data"];
+    });
     expect(values.battery_0.charge, `charge at ${time}`).toBeCloseTo(charge[time]!, 9);
     expect(values.battery_0.P, `power at ${time}`).toBe(power[time]);
     expect(values.battery_0.empty, `event at ${time}`).toBe(time === emptyAt ? true : undefined);

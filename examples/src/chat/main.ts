@@ -17,7 +17,7 @@ for (const line of script.split("\n").filter((text) => text !== "" && !text.star
   const [, name, verb, text = ""] = /^(\w+) (joins|says|drops|leaves|stops listening) ?(.*)$/.exec(line)!;
   await play(name!, verb!, text);
 }
-for (const name of [...members.keys()]) await play(name, "leaves", "");
+for (const name of members.keys()) await play(name, "leaves", "");
 console.log(`nobody is left, and ${room.listenerCount} listeners`);
 for (const { name, heard } of everybody) {
   const words = heard.filter(({ from }) => from !== "room").map(({ from, text }) => `${from}: ${text.split(" ")[0]}`);

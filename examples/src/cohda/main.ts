@@ -9,12 +9,12 @@ import { USAGE, readOptions } from "./options.ts";
 import type { Options } from "./options.ts";
 
 async function scheduleDay(options: Options): Promise<void> {
-  const { agents, processes, schedules, seed, svg } = options;
+  const { agents, processes, schedules, seed, gather: gatherMs, svg } = options;
   const instance = drawInstance(seed, { unitCount: agents, scheduleCount: schedules, intervalCount: 24 });
   await using negotiation = await inProcesses(instance, processes, {
     seed,
     maxDelay: 0,
-    gatherMs: agents / 5,
+    gatherMs,
     waits: false,
   });
   const outcome = await negotiation.run(0);

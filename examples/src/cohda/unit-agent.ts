@@ -128,8 +128,11 @@ export class UnitAgent extends Agent {
       if (this.#rules.maxDelay > 0) await this.#delay();
       this.#traffic.sent++;
       this.#traffic.underWay++;
-      await neighbour.agent.receive(message);
-      this.#traffic.underWay--;
+      try {
+        await neighbour.agent.receive(message);
+      } finally {
+        this.#traffic.underWay--;
+      }
     }
     neighbour.isBusy = false;
   }
