@@ -135,10 +135,9 @@ describe.skipIf(missing !== undefined)("a co-simulation of two simulators", () =
 
   test("that mosaik starts, which end in order", async () => {
     const peer = mosaik();
-    await Promise.all([
-      peer.result("start", { sim: "PV-0", cmd: `${node} pv %(addr)s`, cwd: root, timeout: 40 }),
-      peer.result("start", { sim: "Store-0", cmd: `${node} store %(addr)s`, cwd: root, timeout: 40 }),
-    ]);
+    // In the order in which they step.
+    await peer.result("start", { sim: "PV-0", cmd: `${node} pv %(addr)s`, cwd: root, timeout: 40 });
+    await peer.result("start", { sim: "Store-0", cmd: `${node} store %(addr)s`, cwd: root, timeout: 40 });
     checkTrace(await playScenario(peer));
     for (const sim of ["PV-0", "Store-0"]) {
       await peer.result("stop", { sim });

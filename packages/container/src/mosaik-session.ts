@@ -137,14 +137,16 @@ export class SimulatorSession {
     this.#entitiesFor("step");
     if (!this.#isSetUp) throw wrong("step was called before setup_done");
     checkTime(time, "the time of step");
-    checkTime(maxAdvance, "max_advance of step");
+    // Before now, and so -1 at the start, where a loop of simulators steps several times in one moment.
+    if (!Number.isSafeInteger(maxAdvance))
+      throw wrong(`max_advance of step must be an integer, not ${shown(maxAdvance)}`);
     if (!isPlain(inputs)) throw wrong(`inputs of step must be a map of entities, not ${shown(inputs)}`);
     if (time < this.#now) throw wrong(`step was called for ${time}, but the simulator is at ${this.#now} already`);
     if (this.#isStepping) throw wrong(`step was called for ${time} while the one at ${this.#now} is under way`);
     this.#isStepping = true;
     this.#now = time;
     try {
-      return this.#nextStep(time, await this.#simulator.step(time, inputs as Inputs, maxAdvance));
+      return this.#nextStep(time, await this.#simulator.step(time, inputs as Inputs, maxAdvance as number));
     } finally {
       this.#isStepping = false;
     }

@@ -94,7 +94,7 @@ export abstract class Simulator<M extends SimulatorMeta = SimulatorMeta> {
 
   /**
    * Goes on to `time`, an integer, with what has come for it. Until `maxAdvance` no input leads to a step, unless this one's own
-   * outputs do. Returns when to step again.
+   * outputs do; it is before `time` where others step in this moment once more. Returns when to step again.
    */
   abstract step(time: number, inputs: Inputs<M>, maxAdvance: number): Awaitable<StepResult<M>>;
 

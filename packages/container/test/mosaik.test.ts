@@ -242,6 +242,8 @@ describe("step", () => {
     puppet.steps = () => next;
     const { mosaik } = await setUp(puppet);
     expect(await mosaik.message("step", [5, {}, 10])).toBe(message);
+    // In a loop of simulators, a moment may have several steps.
+    expect(await mosaik.message("step", [5, {}, 4])).toBe(message);
     puppet.steps = () => 6;
     expect(await mosaik.send("step", [5, {}, 10])).toBe(6);
   });
@@ -260,7 +262,7 @@ describe("step", () => {
       [2 ** 53, {}, 10],
       "the time of step must be an integer from 0 on, not 9007199254740992: times of mosaik are integers",
     ],
-    [[1, {}], "max_advance of step must be an integer from 0 on, not undefined: times of mosaik are integers"],
+    [[1, {}], "max_advance of step must be an integer, not undefined"],
     [[1, [], 10], "inputs of step must be a map of entities, not Array"],
   ])("refuses %j", async (args, message) => {
     const { mosaik } = await setUp(new Puppet());
