@@ -162,6 +162,21 @@ describe("the examples of the guides, pasted into files, run as they stand:", ()
     40_000,
   );
 
+  test.each([
+    ["channel.ts", "ping\n"],
+    ["service.ts", "42\n"],
+    ["agents.ts", "Neighbour 1 says hello to Ada\n"],
+    ["clock.ts", "3600 2026-01-01T01:00:00.000Z\n"],
+    ["main.ts", "15\n"],
+  ])(
+    "what stands beside aiomas, %s",
+    async (file, output) => {
+      const files = ["channel.ts", "service.ts", "agents.ts", "clock.ts", "adders.ts", "main.ts"];
+      expect(await outputOf("coming-from-aiomas.md", files.slice(0, files.indexOf(file) + 1))).toBe(output);
+    },
+    40_000,
+  );
+
   test("a connection that comes and goes", async () => {
     const output = "heard 41\naway the server is closing\nheard 41\n42\n42\ntrue\n";
     expect(await outputOf("guide/resilience.md", ["main.ts"])).toBe(output);

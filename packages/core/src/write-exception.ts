@@ -40,7 +40,17 @@ function write(thrown: unknown, style: ExceptionStyle, rules: ErrorRules): unkno
     return map;
   }
   const [name, message] = [nameOf(sent, rules), allowedMessage(sent, rules)];
-  return style === "text" ? `${name}: ${message}` : [name, message, `${name}: ${message}`];
+  if (style === "text") return `${name}: ${message}`;
+  const isTelling = rules.stacks && (isOwn || rules.allow === "message");
+  return [name, message, ...((isTelling && stackLines(sent)) || [`${name}: ${message}`])];
+}
+
+/** Each with its end, as tracebacks of Python have them. */
+function stackLines(thrown: unknown): string[] | undefined {
+  const stack = thrown instanceof Error ? readField(thrown, "stack") : undefined;
+  if (typeof stack !== "string" || stack === "") return undefined;
+  const lines = wellFormed(stack.slice(0, MAX_TEXT_LENGTH)).trimEnd().split("\n");
+  return lines.map((line) => `${line}\n`);
 }
 
 function replacementOf(thrown: unknown, { allow, replace }: ErrorRules): unknown {

@@ -46,6 +46,21 @@ describe("readException", () => {
     expect(readException([1, {}, null])).toMatchObject({ remoteName: "Error", message: "" });
   });
 
+  it("writes the stack into the list of mosaik, line by line, where stacks may leave", () => {
+    const error = new RangeError("boom");
+    error.stack = "RangeError: boom\n    at f (x.ts:1:2)\n    at g (y.ts:3:4)";
+    expect(writeException(error, "list")).toEqual(["RangeError", "boom", "RangeError: boom"]);
+    const lines = ["RangeError: boom\n", "    at f (x.ts:1:2)\n", "    at g (y.ts:3:4)\n"];
+    expect(writeException(error, "list", resolveErrors({ stacks: true }))).toEqual(["RangeError", "boom", ...lines]);
+    expect(writeException(error, "list", resolveErrors({ stacks: true, allow: "name" }))).toHaveLength(3);
+    expect(writeException("a text", "list", resolveErrors({ stacks: true }))).toEqual([
+      "string",
+      "a text",
+      "string: a text",
+    ]);
+    expect(readException(["RangeError", "boom", ...lines])).toMatchObject({ remoteStack: lines.join("") });
+  });
+
   it("reads a map, with what surely didn't run as a failure of the call", () => {
     const refused = readException({
       name: "ColloquyError",

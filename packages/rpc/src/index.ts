@@ -28,6 +28,7 @@ export type { Metadata } from "./metadata.ts";
 export type { AnyService, ExposeDecorator, ExposeOptions, ServiceMap } from "./expose.ts";
 export type { Dialect } from "@colloquy/core";
 export { notify, withOptions } from "./options.ts";
+export { REST, parameterNames } from "./parameters.ts";
 export { pipeline } from "./pipeline.ts";
 export { RemoteNode, nodeOf, release, sameRemote, serviceProxy } from "./proxy.ts";
 export type { CallOptions, Caller, Reference, WhileAway } from "./proxy.ts";

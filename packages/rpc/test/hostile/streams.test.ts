@@ -289,7 +289,7 @@ describe("Readers", () => {
     const source = new Source();
     await using link = await pair(source);
     const outer = link.remote.nested()[Symbol.asyncIterator]();
-    const [first] = (await outer.next()).value as [AsyncIterable<number>];
+    const [first] = (await outer.next()).value as unknown as [AsyncIterable<number>];
     await outer.return!();
     await until(() => link.peer.stats().exportedReferences === 1 && link.client.stats().pending === 0);
     await until(() => source.left === source.opened.length - 1);
