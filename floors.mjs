@@ -157,7 +157,7 @@ export const packages = {
     external: ["luxon"],
     outside: ["launch", "launched-main"],
     floors: [
-      ["address", "timer-heap", "ticks", "wait-limit"],
+      ["address", "timer-heap", "ticks", "wait-limit", "busy-work"],
       ["clock"],
       ["system-clock"],
       ["external-clock", "clock-contract", "date-serializer"],
