@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { ColloquyError, JsonCodec, factoriesOf, quoted, resolveLimits, warn } from "@colloquy/core";
-import type { CodecOption, ErrorPolicy, Limits, SerializerFactory, TlsOptions } from "@colloquy/core";
+import { ColloquyError, JsonCodec, factoriesOf, parseAddress, quoted, resolveLimits, warn } from "@colloquy/core";
+import type { CodecOption, ErrorPolicy, Limits, LocalNetwork, SerializerFactory, TlsOptions } from "@colloquy/core";
 import { RemoteNode, connect, expose, serve, service, serviceProxy } from "@colloquy/rpc";
 import type {
   Authenticate,
@@ -18,7 +18,11 @@ import type { AgentHome, OpenOptions, SpawnOptions, TaskFailureListener } from "
 import { AgentCaller } from "./agent-caller.ts";
 import { AgentTable } from "./agent-table.ts";
 import type { Clock } from "./clock.ts";
+import { clockService } from "./clock-service.ts";
+import { drivenClock } from "./coordination.ts";
 import { dateSerializer } from "./date-serializer.ts";
+import { Links } from "./links.ts";
+import type { DrivenClock } from "./driven-clock.ts";
 import { RemoteContainers } from "./remote-containers.ts";
 import { SystemClock } from "./system-clock.ts";
 
@@ -29,6 +33,12 @@ export interface ContainerOptions {
   readonly extraSerializers?: Iterable<SerializerFactory> | undefined;
   /** Default: a `SystemClock` of this container, which ends with it. */
   readonly clock?: Clock | undefined;
+  /** Lets whoever connects drive the clock, which is an `ExternalClock`: `coordinate`. Default: false, nobody can. */
+  readonly coordinated?: boolean | undefined;
+  /** Where `local://` names live. Default: one network for the process. */
+  readonly network?: LocalNetwork | undefined;
+  /** What other containers know this one by; no two have the same. Default: a random name. */
+  readonly rootName?: string | undefined;
   /** Certificates for both directions. */
   readonly tls?: TlsOptions | undefined;
   /** Host name for addresses, where that of the listening socket isn't what others reach. */
@@ -65,6 +75,7 @@ export class Container implements AgentHome, AsyncDisposable {
   readonly #server: Server;
   readonly #remotes: RemoteContainers;
   readonly #onTaskFailure: TaskFailureListener;
+  readonly #coordinated: DrivenClock | undefined;
   readonly #end: AbortController;
   readonly #graceMs: number;
   readonly #callers = new Map<string, AgentCaller>();
@@ -82,6 +93,12 @@ export class Container implements AgentHome, AsyncDisposable {
     this.#end = setup.end;
     this.#graceMs = setup.graceMs;
     this.#onTaskFailure = setup.onTaskFailure;
+    this.#coordinated = setup.coordinated;
+  }
+
+  /** @internal The clock as a coordinator of this process drives it, where it may. */
+  static drivenClockOf(container: Container): DrivenClock | undefined {
+    return container.#coordinated;
   }
 
   /**
@@ -243,6 +260,7 @@ interface ContainerSetup {
   readonly server: Server;
   readonly remotes: RemoteContainers;
   readonly onTaskFailure: TaskFailureListener;
+  readonly coordinated: DrivenClock | undefined;
   readonly end: AbortController;
   readonly graceMs: number;
 }
@@ -250,20 +268,32 @@ interface ContainerSetup {
 async function setUp(address: string, options: ContainerOptions): Promise<ContainerSetup> {
   const end = new AbortController();
   const agents = new AgentTable();
-  const root = service({ validate_aid: expose((id: unknown) => className(agents, id)), agents });
-  const rootName = randomUUID();
+  const rootName = options.rootName ?? randomUUID();
+  const links = new Links();
+  const source = { root: rootName, links, accepted: () => server.connections };
+  const coordinated = drivenClock(options, source, end.signal);
+  const clockMembers = coordinated === undefined ? {} : { clock: clockService(coordinated) };
+  const root = service({ validate_aid: expose((id: unknown) => className(agents, id)), agents, ...clockMembers });
   const extraSerializers = [dateSerializer, ...factoriesOf(options.extraSerializers)];
-  const { codec = JsonCodec, tls, limits, dialect, onMethodFailure, interceptors, errors } = options;
+  const { codec = JsonCodec, tls, limits, dialect, onMethodFailure, interceptors, errors, network } = options;
   const ownCodec = codec === "auto" ? JsonCodec : codec;
-  const common = { extraSerializers, tls, limits, dialect, rootName, onMethodFailure, interceptors, errors };
+  const common = { extraSerializers, tls, limits, dialect, rootName, onMethodFailure, interceptors, errors, network };
   const { authenticate, credentials, advertise } = options;
   const server = await serve(address, root, { ...common, codec, advertise, authenticate });
+  const outgoing = { ...common, codec: ownCodec, service: root, credentials, localName: localNameOf(server.address) };
   const remotes = new RemoteContainers((base, open) =>
-    connect(base, { ...common, codec: ownCodec, service: root, credentials, ...open }),
+    links.open(base, (link) => connect(base, { ...outgoing, ...open, ...(coordinated && { link }) })),
   );
   const clock = options.clock ?? new SystemClock({ signal: end.signal });
   const graceMs = resolveLimits(limits).closeGraceMs;
-  return { clock, agents, server, remotes, end, graceMs, onTaskFailure: options.onTaskFailure ?? warnOfTask };
+  const onTaskFailure = options.onTaskFailure ?? warnOfTask;
+  return { clock, agents, server, remotes, coordinated, end, graceMs, onTaskFailure };
+}
+
+/** By what name others on a network within the process know this container. */
+function localNameOf(address: string): string | undefined {
+  const parsed = parseAddress(address);
+  return parsed.kind === "local" ? parsed.name : undefined;
 }
 
 /** What aiomas asks first: the class name of an agent, or null where there is none. */

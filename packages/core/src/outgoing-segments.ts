@@ -291,7 +291,7 @@ export class OutgoingSegments implements SegmentReceipts, WatchedOutput {
     shipment.withdrawn = true;
     shipment.takeBack?.();
     if (shipment.handle >= 0) {
-      this.#announced.drop(shipment);
+      this.#announced.withdraw(shipment);
       this.#frames.extended(WITHDRAWAL, numbered(shipment.handle));
     }
     if (shipment.underWay === 0) this.#finish(shipment);

@@ -30,6 +30,8 @@ export interface ConnectOptions extends TransportOptions {
    * socket isn't there. Infinity: for ever.
    */
   readonly timeout?: number | undefined;
+  /** How the other side of a `local://` connection, and its network, are to know this side. Default: by no name. */
+  readonly localName?: string | undefined;
   /** Gives up the attempts. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -97,7 +99,7 @@ export async function listenTransport(
 async function attempt(address: Address, options: ConnectOptions, limit: AttemptLimit): Promise<Transport> {
   if (limit.ended) throw limit.reason;
   if (address.kind !== "local") return connectSocket(address, options, limit);
-  const transport = networkOf(options).connect(address.name);
+  const transport = networkOf(options).connect(address.name, options.localName);
   if (transport !== undefined) return transport;
   throw Object.assign(new Error(`nobody listens on local://${address.name}`), { code: "ENOENT" });
 }

@@ -26,6 +26,20 @@ export interface ConnectionStats extends EndpointStats {
   readonly failedNotifications: number;
 }
 
+/** What the two sides of a connection compare to know that nothing is under way on it. */
+export interface ConnectionTraffic {
+  /** Name of the other side's root. */
+  readonly peer: string;
+  /** What the side that opened the connection calls it; its root and this are a name that both sides know. */
+  readonly link: string;
+  /** This side has opened it. */
+  readonly opened: boolean;
+  readonly sentMessages: number;
+  readonly receivedMessages: number;
+  /** False: a message of this side has not left in full, or one of the other side is being decoded. */
+  readonly isAtRest: boolean;
+}
+
 /** What outlives one connection: calls go through it to the one that there is. */
 export interface ConnectionOwner extends Caller {
   /** The peer of `connection` is closing: calls under way finish, new ones need another connection. */
@@ -48,6 +62,8 @@ export interface ConnectionSetup {
   readonly interceptors?: InterceptorLists | undefined;
   readonly authenticate?: Authenticate | undefined;
   readonly credentials?: Credentials;
+  /** What this side, which opens the connection, calls it. */
+  readonly link?: string | undefined;
 }
 
 /** Options of both sides. */

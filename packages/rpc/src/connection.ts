@@ -7,7 +7,7 @@ import { CloseListeners, withoutGoodbye } from "./close-listeners.ts";
 import type { CloseListener } from "./close-listeners.ts";
 import type { CallScope } from "./call-scope.ts";
 import type { Call } from "./call.ts";
-import type { ConnectionOwner, ConnectionSetup, ConnectionStats } from "./connection-setup.ts";
+import type { ConnectionOwner, ConnectionSetup, ConnectionStats, ConnectionTraffic } from "./connection-setup.ts";
 import type { CallContext } from "./context.ts";
 import { Exports } from "./exports.ts";
 import type { HeldReference } from "./exports.ts";
@@ -41,6 +41,8 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
   readonly #calls: OutgoingCalls;
   #destroyed = false;
   #peerRoot: string | undefined;
+  readonly #link: string | undefined;
+  #peerLink: string | undefined;
   readonly #silent: SilentFailures;
   /** @internal */
   readonly rootCaller: Caller;
@@ -54,6 +56,7 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     const { transport, codec, limits, dialect, rootName, onMethodFailure, interceptors } = setup;
     this.#outgoing = interceptors?.outgoing;
     this.#owner = setup.owner;
+    this.#link = setup.link;
     this.rootCaller = setup.owner ?? this;
     this.#silent = new SilentFailures(this, onMethodFailure, setup.errors);
     this.#dialect = dialect;
@@ -154,6 +157,15 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
       failedFunctionCalls: this.#silent.functionCalls,
       failedNotifications: this.#silent.notifications,
     };
+  }
+
+  /** Undefined where the connection has no name that both sides know, before hello is done and after the end. */
+  traffic(): ConnectionTraffic | undefined {
+    const [peer, link] = [this.#peerRoot, this.#link ?? this.#peerLink];
+    if (peer === undefined || link === undefined || this.#endpoint.ended) return undefined;
+    const { sentMessages, receivedMessages } = this.#endpoint.stats();
+    const { isAtRest } = this.#endpoint;
+    return { peer, link, opened: this.#link !== undefined, sentMessages, receivedMessages, isAtRest };
   }
 
   /**
@@ -270,6 +282,7 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     this.#incoming.extend();
     this.#heartbeat = new Heartbeat(this.#endpoint);
     this.#peerRoot = traits.root;
+    this.#peerLink = traits.link;
     if (traits.maxReferenceCount !== Infinity) this.#imports.maxCount = traits.maxReferenceCount;
     this.#binding.extend();
     this.#incoming.shareShapes(traits.shapeCount);
