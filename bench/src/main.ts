@@ -9,6 +9,7 @@ const commands: Readonly<Record<string, () => Promise<{ readonly run: Command }>
   codecs: () => import("./codecs/main.ts"),
   growth: () => import("./growth/main.ts"),
   references: () => import("./references/main.ts"),
+  "simulated-time": () => import("./simulated-time/main.ts"),
   soak: () => import("./soak/main.ts"),
   streams: () => import("./streams/main.ts"),
   charts: () => import("./charts/main.ts"),
