@@ -78,7 +78,7 @@ export type {
 export { serveChannels } from "./serve-channels.ts";
 export type { ChannelServer, ServeChannelsOptions } from "./serve-channels.ts";
 export type { TlsOptions } from "./tls-options.ts";
-export type { Listener, PostedMessage, Transport, TransportReceiver } from "./transport.ts";
+export type { Listener, PostedMessage, ReproducibleRun, Transport, TransportReceiver } from "./transport.ts";
 export { connectTransport, listenTransport } from "./transports.ts";
 export { warn } from "./warn.ts";
 export type { ConnectOptions, ListenOptions, TransportOptions } from "./transports.ts";

@@ -2,7 +2,7 @@ import { ColloquyError } from "./errors.ts";
 import { Lanes } from "./lanes.ts";
 import { Queue } from "./queue.ts";
 import { seededRandom } from "./random.ts";
-import type { Listener, PostedMessage, Transport, TransportReceiver } from "./transport.ts";
+import type { Listener, PostedMessage, ReproducibleRun, Transport, TransportReceiver } from "./transport.ts";
 import { asBuffer } from "./utf8.ts";
 
 /** One direction of a connection in a `LocalNetwork`. */
@@ -19,7 +19,8 @@ export interface LocalRoute {
 export interface LocalNetworkOptions {
   /**
    * Shuffles what is delivered in one turn: each seed gives one order between connections, the same every time. On each connection the
-   * order stays. Default: the order in which it was written, over all connections.
+   * order stays. Nothing else that is sent depends on the machine's time, chance or memory then: references that nobody releases
+   * are held until their connection ends. Default: the order in which it was written, over all connections.
    */
   readonly seed?: number | string | undefined;
   /** Has each message handled when it calls `handle`, or never, for networks that delay and lose messages. Default: at once. */
@@ -34,12 +35,15 @@ export class LocalNetwork {
   readonly #servers = new Map<string, (transport: Transport) => void>();
   readonly #deliveries: Queue<() => void> | Lanes;
   readonly #onMessage: LocalNetworkOptions["onMessage"];
+  /** @internal Where there is a seed. */
+  readonly reproducible: ReproducibleRun | undefined;
   #scheduled = false;
 
   /** @throws ColloquyError `INVALID_ARGUMENT` for a seed that is no text and no finite number. */
   constructor({ seed, onMessage }: LocalNetworkOptions = {}) {
     this.#deliveries = seed === undefined ? new Queue() : new Lanes(seededRandom(seed));
     this.#onMessage = onMessage;
+    if (seed !== undefined) this.reproducible = runOf(seed);
   }
 
   /** @throws ColloquyError `UNAVAILABLE` for a name that is taken. */
@@ -53,6 +57,11 @@ export class LocalNetwork {
         if (this.#servers.get(name) === onTransport) this.#servers.delete(name);
       },
     };
+  }
+
+  /** Deliveries that are under way. */
+  get deliveryCount(): number {
+    return this.#deliveries.length;
   }
 
   /** A connection to the server of that name, or undefined where there is none. `from` is the name of the side that connects. */
@@ -86,6 +95,16 @@ export class LocalNetwork {
   }
 }
 
+/** Ids come from random numbers of their own, so that none of them changes the order of deliveries. */
+function runOf(seed: number | string): ReproducibleRun {
+  const random = seededRandom(`ids of ${seed}`);
+  const digits = (): string =>
+    Math.floor(random() * 0x1_0000_0000)
+      .toString(16)
+      .padStart(8, "0");
+  return { newId: () => digits() + digits() + digits() + digits() };
+}
+
 interface LocalChunk {
   readonly bytes: Buffer;
   readonly onLeft: (() => void) | undefined;
@@ -97,6 +116,7 @@ class LocalTransport implements Transport {
   #other: LocalTransport | undefined;
   #receiver: TransportReceiver | undefined;
   post: Transport["post"];
+  readonly reproducible: ReproducibleRun | undefined;
   #paused = false;
   #ended = false;
   #closed = false;
@@ -108,6 +128,7 @@ class LocalTransport implements Transport {
   constructor(remoteAddress: string, network: LocalNetwork) {
     this.remoteAddress = remoteAddress;
     this.#network = network;
+    this.reproducible = network.reproducible;
   }
 
   join(

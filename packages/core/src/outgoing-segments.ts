@@ -65,7 +65,7 @@ export class OutgoingSegments implements SegmentReceipts, WatchedOutput {
   constructor(frames: FrameWriter, listener: OutgoingSegmentsListener, now?: () => number) {
     this.#frames = frames;
     this.#listener = listener;
-    this.#window = new SegmentWindow(now);
+    this.#window = new SegmentWindow(now ?? frames.time);
   }
 
   /** Messages that were begun. */

@@ -19,6 +19,12 @@ export interface PostedMessage {
   readonly content: unknown;
 }
 
+/** A run in which the same causes have the same effects, byte by byte. */
+export interface ReproducibleRun {
+  /** An id that no other thing of the run has. */
+  newId(): string;
+}
+
 /** An ordered pipe of bytes to one peer: what a channel needs of a socket. */
 export interface Transport {
   /** Address of the other end, for messages and `stats()`. */
@@ -43,6 +49,8 @@ export interface Transport {
    * messages. Where there is none, each is handled as it comes.
    */
   readonly post?: ((message: PostedMessage, handle: () => void) => void) | undefined;
+  /** What else would come from the machine, where the run can be made again: what is sent then depends neither on time nor on memory. */
+  readonly reproducible?: ReproducibleRun | undefined;
   /** Stops and resumes `onChunk`. What has come when the connection fails may be delivered before `onClose` all the same. */
   pause(): void;
   resume(): void;

@@ -2,6 +2,7 @@ import type {
   Codec,
   CodecChooser,
   Dialect,
+  Endpoint,
   EndpointStats,
   ErrorPolicy,
   ErrorRules,
@@ -38,6 +39,18 @@ export interface ConnectionTraffic {
   readonly receivedMessages: number;
   /** False: a message of this side has not left in full, or one of the other side is being decoded. */
   readonly isAtRest: boolean;
+}
+
+/** Undefined where the connection has no name that both sides know: before hello is done, after the end, and where none was given. */
+export function trafficOf(
+  endpoint: Endpoint,
+  peer: string | undefined,
+  link: string | undefined,
+  opened: boolean,
+): ConnectionTraffic | undefined {
+  if (peer === undefined || link === undefined || endpoint.ended) return undefined;
+  const { sentMessages, receivedMessages } = endpoint.stats();
+  return { peer, link, opened, sentMessages, receivedMessages, isAtRest: endpoint.isAtRest };
 }
 
 /** What outlives one connection: calls go through it to the one that there is. */

@@ -7,6 +7,7 @@ import { CloseListeners, withoutGoodbye } from "./close-listeners.ts";
 import type { CloseListener } from "./close-listeners.ts";
 import type { CallScope } from "./call-scope.ts";
 import type { Call } from "./call.ts";
+import { trafficOf } from "./connection-setup.ts";
 import type { ConnectionOwner, ConnectionSetup, ConnectionStats, ConnectionTraffic } from "./connection-setup.ts";
 import type { CallContext } from "./context.ts";
 import { Exports } from "./exports.ts";
@@ -58,10 +59,10 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     this.#owner = setup.owner;
     this.#link = setup.link;
     this.rootCaller = setup.owner ?? this;
-    this.#silent = new SilentFailures(this, onMethodFailure, setup.errors);
+    this.#silent = new SilentFailures(this, onMethodFailure, setup.errors, transport.reproducible);
     this.#dialect = dialect;
     this.#exports = new Exports(limits.maxReferenceCount, setup.traceReferences);
-    this.#imports = new Imports(this, limits.maxReferenceCount);
+    this.#imports = new Imports(this, limits.maxReferenceCount, transport.reproducible !== undefined);
     this.#router = new Router(limits);
     this.#incoming = new Incoming(this, limits, this.#router, this.#exports, this.#silent);
     const { maxReferenceCount } = limits;
@@ -159,13 +160,9 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     };
   }
 
-  /** Undefined where the connection has no name that both sides know, before hello is done and after the end. */
+  /** Messages so far, where the connection has a name that both sides know: `link` of the side that has opened it. */
   traffic(): ConnectionTraffic | undefined {
-    const [peer, link] = [this.#peerRoot, this.#link ?? this.#peerLink];
-    if (peer === undefined || link === undefined || this.#endpoint.ended) return undefined;
-    const { sentMessages, receivedMessages } = this.#endpoint.stats();
-    const { isAtRest } = this.#endpoint;
-    return { peer, link, opened: this.#link !== undefined, sentMessages, receivedMessages, isAtRest };
+    return trafficOf(this.#endpoint, this.#peerRoot, this.#link ?? this.#peerLink, this.#link !== undefined);
   }
 
   /**
