@@ -1,4 +1,5 @@
 import { AsyncResource } from "node:async_hooks";
+import { setMaxListeners } from "node:events";
 import { ColloquyError, describeType } from "@colloquy/core";
 import { DateTime } from "luxon";
 import { Ticks } from "./ticks.ts";
@@ -138,6 +139,8 @@ export abstract class Clock {
     const { lifetime } = this;
     if (lifetime?.aborted === true) return lifetime;
     const controller = new AbortController();
+    // One deadline may be that of many calls: no leak.
+    setMaxListeners(0, controller.signal);
     const forget = this.#aborts.add(lifetime, (reason) => controller.abort(reason));
     this.schedule(due, () => {
       forget();

@@ -20,6 +20,10 @@ export type { ExternalClockOptions } from "./external-clock.ts";
 export { launch } from "./launch.ts";
 export type { LaunchExit, LaunchOptions, LaunchedContainer } from "./launch.ts";
 export type { LaunchContext } from "./launched.ts";
+export { simulate } from "./simulate.ts";
+export type { SimulateOptions, SimulatedContainerOptions, SimulatedRun, SimulatedWorld } from "./simulate.ts";
+export type { Delivery } from "./simulated-network.ts";
+export type { Drawn, MessageKind, SimulatedMessage, SimulationModel } from "./simulation-model.ts";
 export { SystemClock } from "./system-clock.ts";
 /** luxon's class of dates, the very one that containers send: a second copy of luxon has another. */
 export { DateTime } from "luxon";
