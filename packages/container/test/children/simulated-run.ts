@@ -43,7 +43,7 @@ class Gossip extends Agent {
         const other = others[Math.floor(random() * others.length)]!;
         notify(other.hear)({ text: `${this.id} says ${round}`, hops: round });
         const ask = withOptions(other.ask, { signal: clock.timeoutSignal(1 + random()) });
-        const said = (text: string): number => this.heard.push(text);
+        const said = (text: string): void => void this.heard.push(text);
         await ask(`${this.id} asks`, said, signal).then(
           (answer) => this.heard.push(answer),
           (error: Error) => this.heard.push(`${error.message} at ${clock.time()}`),
