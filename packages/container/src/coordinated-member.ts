@@ -55,10 +55,9 @@ export async function remoteMember(address: string, options: MemberConnectOption
     join: () => clock.join(),
     begin: (roots) => clock.begin([...roots]),
     prepare: (t, signal) => withOptions(clock.prepare, { signal })(t),
-    fire: (signal) => withOptions(clock.fire, { signal })() as Promise<StepReport>,
-    settle: (expected, signal) =>
-      withOptions(clock.settle, { signal })(expected as Expectation[]) as Promise<ActivityReport>,
-    report: (signal) => withOptions(clock.report, { signal })() as Promise<ActivityReport>,
+    fire: (signal) => withOptions(clock.fire, { signal })(),
+    settle: (expected, signal) => withOptions(clock.settle, { signal })(expected),
+    report: (signal) => withOptions(clock.report, { signal })(),
     close: async () => {
       if (connection.usable) await clock.leave().catch(() => undefined);
       await connection.close({ graceMs: 0 });

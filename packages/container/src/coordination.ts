@@ -23,8 +23,9 @@ export function drivenClock(
   source: Omit<ActivitySource, "clock">,
   end: AbortSignal,
 ): DrivenClock | undefined {
-  if (coordinated === false) return undefined;
-  if (coordinated !== true) throw invalidArgument(`coordinated must be a boolean but is ${describeType(coordinated)}`);
+  if (typeof coordinated !== "boolean")
+    throw invalidArgument(`coordinated must be a boolean but is ${describeType(coordinated)}`);
+  if (!coordinated) return undefined;
   if (!(clock instanceof ExternalClock))
     throw invalidArgument("a container that is coordinated needs a clock that can be set: an ExternalClock");
   if (dialect !== "auto") {

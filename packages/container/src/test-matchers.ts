@@ -47,6 +47,6 @@ function compare(error: unknown, code: string, message: string | RegExp | undefi
   const says = typeof message === "string" ? text.includes(message) : (message?.test(text) ?? true);
   const pass = found?.code === code && says;
   const wanted = message === undefined ? code : `${code} and ${String(message)}`;
-  const got = `${String(found?.code ?? "no code")}: ${text}`;
+  const got = `${typeof found?.code === "string" ? found.code : "no code"}: ${text}`;
   return { pass, message: () => `expected ${pass ? "not " : ""}${wanted}, got ${got}` };
 }

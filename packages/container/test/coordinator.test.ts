@@ -54,6 +54,10 @@ class Witness extends Agent {
   }
 }
 
+function sorted(seen: readonly [string, number][]): [string, number][] {
+  return seen.toSorted(([one], [other]) => one.localeCompare(other));
+}
+
 interface Pair {
   readonly a: Witness;
   readonly b: Witness;
@@ -98,7 +102,7 @@ describe.each([
       ["one", 1],
       ["two", 1],
     ]);
-    expect(a.seen.toSorted()).toEqual([
+    expect(sorted(a.seen)).toEqual([
       ["noticed", 1],
       ["two", 1],
     ]);
@@ -153,7 +157,7 @@ describe.each([
     }
     await coordinator.setTime(1);
     for (const { seen } of agents)
-      expect(seen.toSorted()).toEqual([
+      expect(sorted(seen)).toEqual([
         ["hello", 1],
         ["told", 1],
       ]);
@@ -219,7 +223,7 @@ describe("a step", () => {
     });
 
     await using connection = await connect<{ wait(): Promise<string> }>(outside.address, { rootName: "a", link: "0" });
-    await using client = await connect<object>(containers[0]!.address, { extraSerializers: [dateSerializer] });
+    await using client = await connect(containers[0]!.address, { extraSerializers: [dateSerializer] });
     const proxy = client.remote as unknown as { agents: Record<string, Remote<Witness>> };
     void proxy.agents["0"]!.slowly("for a client", 50).catch(() => undefined);
     void connection.remote.wait().catch(() => undefined);
@@ -260,16 +264,16 @@ describe("a step", () => {
   test("names what is in flight when its time is over, and the next one waits for that", async () => {
     const { a, toB, containers } = await pairOf(tcp);
     await using coordinator = await coordinate(containers, { timeoutMs: 300 });
-    let more = true;
+    const stop = new AbortController();
     const goOn = async (): Promise<void> => {
-      while (more) await toB.tell("on and on");
+      while (!stop.signal.aborted) await toB.tell("on and on");
       a.note("over");
     };
     a.clock.callIn(1, () => void goOn());
     const error = await failureOf(coordinator.setTime(1));
     expect(error.code).toBe("DEADLINE_EXCEEDED");
     expect(error.message).toMatch(/the step to 1 .*: (?:\d messages? from tcp.* to tcp|messages go on and on|.* is )/);
-    more = false;
+    stop.abort();
     await coordinator.setTime(2);
     expect(a.seen).toEqual([["over", 1]]);
   });
@@ -367,7 +371,7 @@ describe("a coordinator", () => {
 
   test("isn't there for others to find in a container that is not coordinated", async () => {
     const container = await newContainer();
-    await using connection = await connect<object>(container.address, { extraSerializers: [dateSerializer] });
+    await using connection = await connect(container.address, { extraSerializers: [dateSerializer] });
     const remote = connection.remote as unknown as { clock: { join(): Promise<unknown> } };
     expect(await failureOf(remote.clock.join())).toMatchObject({ code: "NOT_FOUND" });
   });

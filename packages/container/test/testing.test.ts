@@ -6,7 +6,6 @@ import { fixtures, matchers, testContainer } from "../src/testing.ts";
 import type { ColloquyMatchers, ContainerFixtures } from "../src/testing.ts";
 
 declare module "vitest" {
-  // oxlint-disable-next-line typescript/no-empty-object-type, typescript/no-explicit-any -- vitest's own form
   interface Matchers<T = any> extends ColloquyMatchers {}
 }
 

@@ -111,13 +111,14 @@ class Tap {
   #connections = 0;
 
   constructor() {
-    const tap = this;
+    const [listen, connect] = [this.#listen, this.#connect];
+    const heard = (transport: Transport): Transport => this.#heard(transport);
     LocalNetwork.prototype.listen = function (name, onTransport) {
-      return tap.#listen.call(this, name, (transport) => onTransport(tap.#heard(transport)));
+      return listen.call(this, name, (transport) => onTransport(heard(transport)));
     };
     LocalNetwork.prototype.connect = function (name, from) {
-      const transport = tap.#connect.call(this, name, from);
-      return transport && tap.#heard(transport);
+      const transport = connect.call(this, name, from);
+      return transport && heard(transport);
     };
   }
 
