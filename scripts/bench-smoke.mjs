@@ -9,10 +9,18 @@ if (passed) {
   for (const [name, command] of [
     ["bench of all peers", `${main} --smoke --only W2,W5`],
     ["bench of all workloads", `${main} --smoke --peers ${ours}`],
-    ...["arrays", "codec", "codecs", "faults", "growth", "references", "soak", "streams", "charts"].map((name) => [
-      `bench ${name}`,
-      `${main} ${name} --smoke`,
-    ]),
+    ...[
+      "arrays",
+      "codec",
+      "codecs",
+      "faults",
+      "growth",
+      "references",
+      "simulated-time",
+      "soak",
+      "streams",
+      "charts",
+    ].map((name) => [`bench ${name}`, `${main} ${name} --smoke`]),
   ]) {
     if (!(await step(name, command))) passed = false;
   }

@@ -176,6 +176,28 @@ describe("the examples of the guides, pasted into files, run as they stand:", ()
     },
     40_000,
   );
+  test("simulated time, in both ways", async () => {
+    const text = page("guide/simulated-time.md");
+    const [first, second] = [...text.matchAll(/It prints\n\n```\n([\s\S]*?)```/g)].map(([, shown]) => shown);
+    expect(await outputOf("guide/simulated-time.md", ["main.ts"])).toBe(first);
+    expect(await outputOf("guide/simulated-time.md", ["first.ts", "main.ts"])).toBe(second);
+  }, 60_000);
+
+  test("tests of agents", async () => {
+    const [, code] = /^```ts\n([\s\S]*?)^```/m.exec(page("guide/testing.md"))!;
+    const folder = mkdtempSync(join(root, "docs-example-"));
+    try {
+      writeFileSync(join(folder, "greeter.test.ts"), code!);
+      writeFileSync(join(folder, "vitest.config.ts"), "export default {};");
+      const vitest = join(root, "node_modules/vitest/vitest.mjs");
+      const config = join(folder, "vitest.config.ts");
+      const args = [vitest, "run", "--root", folder, "--config", config, "--reporter", "json"];
+      const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 50_000 });
+      expect(JSON.parse(stdout)).toMatchObject({ numPassedTests: 2, numFailedTests: 0, success: true });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  }, 60_000);
 
   test("a connection that comes and goes", async () => {
     const output = "heard 41\naway the server is closing\nheard 41\n42\n42\ntrue\n";

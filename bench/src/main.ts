@@ -11,6 +11,7 @@ const commands: Readonly<Record<string, () => Promise<{ readonly run: Command }>
   faults: () => import("./faults/main.ts"),
   growth: () => import("./growth/main.ts"),
   references: () => import("./references/main.ts"),
+  "simulated-time": () => import("./simulated-time/main.ts"),
   soak: () => import("./soak/main.ts"),
   streams: () => import("./streams/main.ts"),
   charts: () => import("./charts/main.ts"),

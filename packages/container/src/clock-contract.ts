@@ -43,6 +43,7 @@ const rules: Readonly<Record<string, (stage: Stage) => Promise<void>>> = Object.
   "a moment at or before now is in the past": checkPast,
   "what is no finite number and no valid date is refused": checkBadInput,
   "a signal ends a sleep with its reason": checkSleepSignal,
+  "a timeoutSignal aborts when its time has passed, and not before": checkTimeoutSignal,
   "every ticks at multiples of dt, and not early": checkEvery,
   "every ends with return() and with its signal": checkEveryEnds,
 });
@@ -178,6 +179,15 @@ async function checkSleepSignal({ clock, unit, refuses, pass }: Stage): Promise<
   await refuses(() => clock.sleep(unit, 1, { signal }), /^reason$/, "a sleep whose signal has aborted");
   // The reason of the sleep that nobody awaits would surface here.
   await pass(2);
+}
+
+async function checkTimeoutSignal({ clock, unit, until }: Stage): Promise<void> {
+  const due = clock.time() + 3 * unit;
+  const signal = clock.timeoutSignal(3 * unit);
+  require(!signal.aborted, "the signal has aborted at once");
+  await until(() => signal.aborted || clock.time() < due, "the signal didn't abort");
+  require(clock.time() >= due || !signal.aborted, `the signal for ${due} aborted at ${clock.time()}`);
+  await until(() => signal.aborted, "the signal didn't abort");
 }
 
 async function checkEvery({ clock, unit, until }: Stage): Promise<void> {

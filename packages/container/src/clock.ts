@@ -1,4 +1,5 @@
 import { AsyncResource } from "node:async_hooks";
+import { setMaxListeners } from "node:events";
 import { ColloquyError, describeType } from "@colloquy/core";
 import { DateTime } from "luxon";
 import { Ticks } from "./ticks.ts";
@@ -124,6 +125,38 @@ export abstract class Clock {
       schedule: (due, fire) => this.schedule(due, fire),
       onAbort: (listener) => this.#aborts.add(signal, listener),
     });
+  }
+
+  /**
+   * A signal that aborts when `dt` seconds have passed, for what takes a signal: a deadline on this clock, and not on the
+   * machine's. Its reason is a `ColloquyError` with the code `DEADLINE_EXCEEDED`; a call that it ends is `CANCELLED`, with
+   * that as its cause. Where the clock ends before, so does the time: it aborts with the clock's reason.
+   *
+   * @throws ColloquyError `INVALID_ARGUMENT`, as `callIn`.
+   */
+  timeoutSignal(dt: number): AbortSignal {
+    const due = this.#dueIn(dt);
+    const { lifetime } = this;
+    if (lifetime?.aborted === true) return lifetime;
+    const controller = new AbortController();
+    // One deadline may be that of many calls: no leak.
+    setMaxListeners(0, controller.signal);
+    const forget = this.#aborts.add(lifetime, (reason) => controller.abort(reason));
+    this.schedule(due, () => {
+      forget();
+      controller.abort(new ColloquyError("DEADLINE_EXCEEDED", `${dt} s have passed on the clock: it is at ${due}`));
+    });
+    return controller.signal;
+  }
+
+  /**
+   * Says that `promise` waits for something outside of clocks and connections: a file, a thread, a server that knows no
+   * clock. Who sets an `ExternalClock` waits for it before the next step; on other clocks nobody asks. `label` is what it
+   * is called where it takes too long. Resolves and rejects as the promise does.
+   */
+  busy<T>(promise: PromiseLike<T>, label?: string): Promise<T>;
+  async busy<T>(promise: PromiseLike<T>): Promise<T> {
+    return promise;
   }
 
   #dueIn(dt: number): number {

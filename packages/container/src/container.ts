@@ -5,11 +5,20 @@ import {
   JsonCodec,
   checkOptions,
   factoriesOf,
+  parseAddress,
   quoted,
   resolveLimits,
   warn,
 } from "@colloquy/core";
-import type { CodecOption, ErrorPolicy, Limits, OptionKind, SerializerFactory, TlsOptions } from "@colloquy/core";
+import type {
+  CodecOption,
+  ErrorPolicy,
+  Limits,
+  LocalNetwork,
+  OptionKind,
+  SerializerFactory,
+  TlsOptions,
+} from "@colloquy/core";
 import { RemoteNode, connect, expose, serve, service, serviceProxy } from "@colloquy/rpc";
 import type {
   Authenticate,
@@ -29,7 +38,11 @@ import type { GiveUpListener } from "./agent-lives.ts";
 import { AgentTable } from "./agent-table.ts";
 import type { ChildSpec } from "./child-spec.ts";
 import type { Clock } from "./clock.ts";
+import { clockService } from "./clock-service.ts";
+import { drivenClock } from "./coordination.ts";
 import { dateSerializer } from "./date-serializer.ts";
+import { Links } from "./links.ts";
+import type { DrivenClock } from "./driven-clock.ts";
 import { Monitors } from "./monitors.ts";
 import { OPTION_KINDS } from "./option-kinds.ts";
 import { RemoteContainers } from "./remote-containers.ts";
@@ -44,6 +57,12 @@ export interface ContainerOptions {
   readonly extraSerializers?: Iterable<SerializerFactory> | undefined;
   /** Default: a `SystemClock` of this container, which ends with it. */
   readonly clock?: Clock | undefined;
+  /** Lets whoever connects drive the clock, which is an `ExternalClock`: `coordinate`. Default: false, nobody can. */
+  readonly coordinated?: boolean | undefined;
+  /** Where `local://` names live. Default: one network for the process. */
+  readonly network?: LocalNetwork | undefined;
+  /** What other containers know this one by; no two have the same. Default: a random name. */
+  readonly rootName?: string | undefined;
   /** Certificates for both directions. */
   readonly tls?: TlsOptions | undefined;
   /** Host name for addresses, where that of the listening socket isn't what others reach. */
@@ -89,6 +108,7 @@ export class Container implements AgentHome, AsyncDisposable {
   readonly #lives: AgentLives;
   readonly #monitors: Monitors;
   readonly #watchers: Watchers;
+  readonly #coordinated: DrivenClock | undefined;
   readonly #end: AbortController;
   readonly #graceMs: number;
   readonly #callers = new Map<string, AgentCaller>();
@@ -106,6 +126,12 @@ export class Container implements AgentHome, AsyncDisposable {
     this.#watchers = setup.watchers;
     this.#monitors = new Monitors(this.address, setup.agents, setup.remotes);
     this.#lives = new AgentLives({ home: this, ...setup });
+    this.#coordinated = setup.coordinated;
+  }
+
+  /** @internal The clock as a coordinator of this process drives it, where it may. */
+  static drivenClockOf(container: Container): DrivenClock | undefined {
+    return container.#coordinated;
   }
 
   /**
@@ -257,6 +283,7 @@ interface ContainerSetup {
   readonly onTaskFailure: TaskFailureListener;
   readonly onGiveUp: GiveUpListener;
   readonly readyWhen: Promise<unknown> | undefined;
+  readonly coordinated: DrivenClock | undefined;
   readonly end: AbortController;
   readonly graceMs: number;
 }
@@ -268,24 +295,35 @@ async function setUp(address: string, options: ContainerOptions): Promise<Contai
   const agents = new AgentTable();
   const { closeGraceMs: graceMs, maxReferenceCount } = resolveLimits(options.limits);
   const watchers = new Watchers(agents, maxReferenceCount);
+  const rootName = options.rootName ?? randomUUID();
+  const links = new Links();
+  const source = { root: rootName, links, accepted: () => server.connections };
+  const coordinated = drivenClock(options, source, end.signal);
+  const clockMembers = coordinated === undefined ? {} : { clock: clockService(coordinated) };
   // What aiomas asks first: the class name of an agent, or null where there is none.
   const validate = expose((id: unknown) => agents.classNameOf(id));
-  const root = service({ validate_aid: validate, agents, ...watchers.methods });
-  const rootName = randomUUID();
+  const root = service({ validate_aid: validate, agents, ...watchers.methods, ...clockMembers });
   const extraSerializers = [dateSerializer, ...factoriesOf(options.extraSerializers)];
-  const { codec = JsonCodec, tls, limits, dialect, onMethodFailure, interceptors, errors } = options;
+  const { codec = JsonCodec, tls, limits, dialect, onMethodFailure, interceptors, errors, network } = options;
   const ownCodec = codec === "auto" ? JsonCodec : codec;
-  const common = { extraSerializers, tls, limits, dialect, rootName, onMethodFailure, interceptors, errors };
+  const common = { extraSerializers, tls, limits, dialect, rootName, onMethodFailure, interceptors, errors, network };
   const { authenticate, credentials, advertise } = options;
   const server = await serve(address, root, { ...common, codec, advertise, authenticate });
+  const outgoing = { ...common, codec: ownCodec, service: root, credentials, localName: localNameOf(server.address) };
   const remotes = new RemoteContainers((base, open) =>
-    connect(base, { ...common, codec: ownCodec, service: root, credentials, ...open }),
+    links.open(base, (link) => connect(base, { ...outgoing, ...open, ...(coordinated && { link }) })),
   );
   const clock = options.clock ?? new SystemClock({ signal: end.signal });
   const { onTaskFailure = warnOfTask, onGiveUp = warnOfGiveUp } = options;
   options.readyWhen?.catch((error: unknown) => warn(`readyWhen of ${server.address} failed: no onReady runs`, error));
   const { readyWhen } = options;
-  return { clock, agents, server, remotes, watchers, end, graceMs, onTaskFailure, onGiveUp, readyWhen };
+  return { clock, agents, server, remotes, watchers, coordinated, end, graceMs, onTaskFailure, onGiveUp, readyWhen };
+}
+
+/** By what name others on a network within the process know this container. */
+function localNameOf(address: string): string | undefined {
+  const parsed = parseAddress(address);
+  return parsed.kind === "local" ? parsed.name : undefined;
 }
 
 function warnOfTask(error: unknown, agent: Agent): void {

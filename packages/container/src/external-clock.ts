@@ -1,5 +1,6 @@
 import { checkOptions } from "@colloquy/core";
 import { DateTime } from "luxon";
+import { BusyWork } from "./busy-work.ts";
 import { Clock, type ClockDate, epochMsOf, invalidArgument, requireSeconds, type TimerHandle } from "./clock.ts";
 import { OPTION_KINDS } from "./option-kinds.ts";
 import { nextTurn } from "./system-clock.ts";
@@ -23,6 +24,7 @@ export interface ExternalClockOptions {
 export class ExternalClock extends Clock {
   readonly #heap = new TimerHeap<() => void>();
   readonly #startMs: number;
+  readonly #busy = new BusyWork();
   #time: number;
   #advancingTo: number | undefined;
 
@@ -46,6 +48,41 @@ export class ExternalClock extends Clock {
     return DateTime.fromMillis(this.#epochMsAt(this.#time), { zone: "utc" });
   }
 
+  /** When the next thing is due that waits here; undefined where nothing does. At or before now once `prepare` has passed it. */
+  get nextDue(): number | undefined {
+    return this.#heap.peek()?.due;
+  }
+
+  /** Work that `busy` has been told of and that isn't over. */
+  get busyWork(): BusyWork {
+    return this.#busy;
+  }
+
+  /**
+   * Counts `promise` until it settles: `advanceTo`, a coordinator and a simulation wait for it before they go on. `label` is
+   * what it is called where it takes too long. Resolves and rejects as the promise does.
+   */
+  override async busy<T>(promise: PromiseLike<T>, label = "work without a label"): Promise<T> {
+    return this.#busy.add(promise, label);
+  }
+
+  /**
+   * The first half of `setTime`: sets the time to `t`, which must be later than now, and fires nothing. For several clocks
+   * that are to show one time before anything happens at it. Throws as `setTime` does.
+   */
+  prepare(t: number): void {
+    this.#requireLater(t);
+    this.#time = t;
+  }
+
+  /** The second half: fires what is due by now, as `setTime` does, and throws what that would throw. */
+  fire(): void {
+    this.#requireNoAdvance(this.#time);
+    const errors: unknown[] = [];
+    this.#fireDue(errors);
+    throwAll(errors, this.#time);
+  }
+
   /**
    * Sets the time to `t`, which must be later than now, then fires all that is due by it, in the order of `(due,
    * insertion)`. All callbacks see `t` as the time, so that nothing they schedule can be due in the same pass; promise
@@ -67,11 +104,11 @@ export class ExternalClock extends Clock {
 
   /**
    * Takes the clock to `t`, which must be later than now, event by event: sets the time to each due moment in turn,
-   * fires what is due at it, and lets all promise continuations run that follow from that (one turn of the event loop)
-   * before it looks for the next. So each callback, sleeper and tick sees the very time that it asked for, and what it
+   * fires what is due at it, and waits for all promise continuations that follow from that (one turn of the event loop)
+   * and what `busy` was told of, before it looks for the next. So each callback, sleeper and tick sees the very time that it asked for, and what it
    * then schedules up to `t` fires on this way too. Continuations that are pending already run before the first moment.
-   * Resolves when the clock stands at `t` and what followed from that has run. Work that waits for anything but
-   * promises and this clock, as a socket or a file, isn't waited for.
+   * Resolves when the clock stands at `t` and what followed from that has run. Other work, as with a socket or a file,
+   * isn't waited for: tell `busy` of it.
    *
    * Errors of callbacks don't stop it: they are collected, and it rejects with them at the end, as `setTime` throws
    * them. Rejects with `INVALID_ARGUMENT` where `setTime` would throw that. One `advanceTo` at a time: until it has
@@ -81,11 +118,12 @@ export class ExternalClock extends Clock {
     this.#requireLater(t);
     this.#advancingTo = t;
     const errors: unknown[] = [];
-    await nextTurn();
+    await this.#quiet();
     while (this.#time < t) {
-      const due = this.#heap.peek()?.due ?? t;
+      // What a `prepare` has passed by is due now.
+      const due = Math.max(this.#heap.peek()?.due ?? t, this.#time);
       this.#jump(Math.min(due, t), errors);
-      await nextTurn();
+      await this.#quiet();
     }
     this.#advancingTo = undefined;
     throwAll(errors, t);
@@ -118,7 +156,11 @@ export class ExternalClock extends Clock {
   /** Sets the time, then fires what is due, and adds what was thrown to `errors`. */
   #jump(t: number, errors: unknown[]): void {
     this.#time = t;
-    for (const fire of this.#heap.takeDue(t)) {
+    this.#fireDue(errors);
+  }
+
+  #fireDue(errors: unknown[]): void {
+    for (const fire of this.#heap.takeDue(this.#time)) {
       try {
         fire();
       } catch (error) {
@@ -127,10 +169,22 @@ export class ExternalClock extends Clock {
     }
   }
 
+  /** What follows from what has run is over. */
+  async #quiet(): Promise<void> {
+    do {
+      await this.#busy.whenIdle();
+      await nextTurn();
+    } while (this.#busy.size > 0);
+  }
+
   #requireLater(t: number): void {
     requireSeconds(t, "t");
     if (t <= this.#time) throw invalidArgument(`Time must be > ${this.#time} but is ${t}`);
     this.#requireDate(t);
+    this.#requireNoAdvance(t);
+  }
+
+  #requireNoAdvance(t: number): void {
     if (this.#advancingTo === undefined) return;
     throw invalidArgument(
       `the clock can't be set to ${t} while it is on its way to ${this.#advancingTo}: await advanceTo`,

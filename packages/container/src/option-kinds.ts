@@ -22,7 +22,10 @@ type CreateOption =
   | "credentials"
   | "onTaskFailure"
   | "onGiveUp"
-  | "readyWhen";
+  | "readyWhen"
+  | "coordinated"
+  | "network"
+  | "rootName";
 
 const CREATE: Readonly<Record<CreateOption, OptionKind>> = {
   codec: OPTION.any,
@@ -39,6 +42,9 @@ const CREATE: Readonly<Record<CreateOption, OptionKind>> = {
   credentials: OPTION.any,
   onTaskFailure: OPTION.function,
   onGiveUp: OPTION.function,
+  coordinated: OPTION.flag,
+  network: OPTION.any,
+  rootName: OPTION.text,
   readyWhen: { takes: "a promise", accepts: (value) => value instanceof Promise },
 };
 

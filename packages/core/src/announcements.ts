@@ -6,7 +6,7 @@ import type { Shipment } from "./shipment.ts";
 
 /** The messages with segments that the peer of one connection knows of and has not released, by handle. */
 export class Announcements {
-  /** How many there were in all. */
+  /** How many there were in all, without those that were withdrawn. */
   totalCount = 0;
   /** Where counting goes on. */
   nextHandle = 0;
@@ -33,6 +33,12 @@ export class Announcements {
   release(handle: number): void {
     const shipment = this.#shipments.get(handle);
     if (shipment?.isSent !== true) throw new ProtocolError(`release of message ${handle}, which was not sent`);
+    this.drop(shipment);
+  }
+
+  /** A message will not be complete: to the peer it never was. */
+  withdraw(shipment: Shipment): void {
+    this.totalCount--;
     this.drop(shipment);
   }
 

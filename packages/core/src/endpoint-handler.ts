@@ -39,7 +39,7 @@ export interface EndpointHandler {
 
 /** Counters of one connection: what has been sent and received since it began, and how much of the rest there is now. */
 export interface EndpointStats {
-  /** Messages that were encoded, the protocol's own too. One with large values counts once the peer has room for them. */
+  /** Messages that were encoded, the protocol's own too. One with large values counts once the peer has room for them, unless it is withdrawn. */
   readonly sentMessages: number;
   /**
    * Bytes that were written, with headers and pieces of large values. They count when they are queued, also where the connection ends

@@ -1,8 +1,8 @@
 import type { Codec, CodecChooser } from "./codec.ts";
 import { Conditions } from "./conditions.ts";
 import type { EndpointHandler, EndpointStats } from "./endpoint-handler.ts";
+import { statsOf } from "./endpoint-stats.ts";
 import { ColloquyError, ProtocolError } from "./errors.ts";
-import type { Executed } from "./errors.ts";
 import type { ExceptionStyle } from "./write-exception.ts";
 import { readForeignStart } from "./foreign-codec.ts";
 import type { PeerTraits } from "./hello.ts";
@@ -10,6 +10,7 @@ import { Inbox } from "./inbox.ts";
 import type { InboxListener } from "./inbox.ts";
 import { AUTO_NAMES } from "./known-codecs.ts";
 import type { Limits } from "./limits.ts";
+import { lostConnection } from "./lost-connection.ts";
 import { REQUEST, RESULT, isAnswer } from "./message.ts";
 import type { Message } from "./message.ts";
 import { Outbox } from "./outbox.ts";
@@ -149,7 +150,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
    * @throws ColloquyError where it can't be encoded.
    */
   notify(content: unknown): ColloquyError | undefined {
-    return this.#ended ? this.#lost(undefined, "no") : this.#outbox.notify(content);
+    return this.#ended ? lostConnection(this.remoteAddress, undefined, "no") : this.#outbox.notify(content);
   }
 
   /** Sends a notification that must not wait. False: it would have to, or it can't be encoded. */
@@ -198,17 +199,12 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
   }
 
   stats(): EndpointStats {
-    return {
-      sentMessages: this.#outbox.sentMessages,
-      sentBytes: this.#outbox.frames.sentBytes,
-      receivedMessages: this.#inbox.receivedMessages,
-      receivedBytes: this.#inbox.receivedBytes,
-      pending: this.#pending.liveCount,
-      running: this.#running.size,
-      waiting: this.#outbox.waitingCount,
-      queuedBytes: this.#outbox.frames.queuedBytes,
-      lateAnswers: this.#pending.lateCount,
-    };
+    return statsOf(this.#outbox, this.#inbox, this.#pending, this.#running);
+  }
+
+  /** Every message of this side has left, none of the other one is being decoded. True once the connection has ended. */
+  get isAtRest(): boolean {
+    return this.#ended || (!this.#inbox.busy && this.#outbox.idle);
   }
 
   onChunk(chunk: Buffer): void {
@@ -263,6 +259,14 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
     const refusal = this.#handler.onDecoded?.(isAnswer(type));
     const error = message.error ?? refusal;
     message.content = undefined;
+    const { post } = this.#transport;
+    if (post === undefined) return this.#take(type, id, content, error);
+    post({ type, id, content }, () => {
+      if (!this.#ended) this.#inbox.guard(() => this.#take(type, id, content, error));
+    });
+  }
+
+  #take(type: number, id: number, content: unknown, error: ColloquyError | undefined): void {
     if (type === REQUEST) this.#onRequest(id, content, error);
     else if (isAnswer(type)) {
       if (this.#outbox.isUnsent(id)) throw new ProtocolError(`answer to request ${id} before all of it was sent`);
@@ -292,13 +296,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
 
   get #isQuiet(): boolean {
     const isAwaited = this.#pending.liveCount > 0 || this.isServing;
-    return this.#ended || (!isAwaited && !this.#inbox.busy && this.#outbox.idle);
-  }
-
-  #lost(error: ColloquyError | undefined, executed: Executed): ColloquyError {
-    const why = error === undefined ? "" : `: ${error.message}`;
-    const message = `the connection to ${this.remoteAddress} is lost${why}`;
-    return new ColloquyError("CONNECTION_LOST", message, { ...(error && { cause: error }), executed });
+    return this.#ended || (!isAwaited && this.isAtRest);
   }
 
   /** The one way out: tables are empty before anybody is told. */
@@ -311,8 +309,8 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
     this.codec?.shapes?.close();
     const { calls: unsent, results } = this.#outbox.close();
     const sent = this.#pending.drain();
-    for (const call of sent) call.onFailure(this.#lost(error, "unknown"));
-    for (const call of unsent) call.onFailure(this.#lost(error, "no"));
+    for (const call of sent) call.onFailure(lostConnection(this.remoteAddress, error, "unknown"));
+    for (const call of unsent) call.onFailure(lostConnection(this.remoteAddress, error, "no"));
     for (const result of results) this.#handler.onUnsentResult?.(result);
     this.#conditions.check();
     this.#handler.onClosed(error);

@@ -70,6 +70,13 @@ export class FrameWriter implements WatchedOutput {
     return this.sentBytes - this.#transport.queuedBytes + this.confirmedBytes;
   }
 
+  /** The time that pieces are measured by, where how fast the machine is must not show: each look is a millisecond. Absent: its own. */
+  get time(): (() => number) | undefined {
+    if (this.#transport.reproducible === undefined) return undefined;
+    let looks = 0;
+    return () => ++looks;
+  }
+
   /** A frame has begun and is not complete. */
   get isOpen(): boolean {
     return this.#isOpen;

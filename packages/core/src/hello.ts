@@ -32,6 +32,8 @@ export interface Hello {
   readonly shapes: number;
   /** Name of the root that this side serves on all its connections: a proxy from one of them goes home over another. */
   readonly root?: string;
+  /** What the side that opens the connection calls it: with its root, a name for the connection that both sides know. */
+  readonly link?: string;
   /** What the client shows to be let in: a plain value, as its server's `authenticate` takes it. */
   readonly auth?: unknown;
 }
@@ -81,6 +83,7 @@ export interface PeerTraits {
   /** Bytes of pieces after which it sends a receipt. */
   readonly receiptBytes: number;
   readonly root: string | undefined;
+  readonly link: string | undefined;
   /** How many shapes of maps it takes; 0 where it knows none. */
   readonly shapeCount: number;
 }
@@ -114,6 +117,7 @@ export function readHello(received: unknown, own: Hello, from: HelloSide): PeerT
     receiptBytes: readReceiptBytes(hello.receiptBytes),
     shapeCount: typeof hello.shapes === "number" ? hello.shapes : 0,
     root: typeof hello.root === "string" ? hello.root.slice(0, 64) : undefined,
+    link: typeof hello.link === "string" ? hello.link.slice(0, 64) : undefined,
   };
 }
 

@@ -117,6 +117,15 @@ export class Inbox implements FrameListener, ExtendedFrameHost, SegmentListener 
     }
   }
 
+  /** Handles a message that was kept meanwhile: what that throws ends the connection. */
+  guard(handle: () => void): void {
+    try {
+      handle();
+    } catch (error) {
+      this.#break(error);
+    }
+  }
+
   /** No more messages. */
   stop(): void {
     this.#stopped = true;

@@ -45,6 +45,9 @@ export type { CodecOption } from "./known-codecs.ts";
 export { DEFAULT_LIMITS, LIMITS_BEFORE_HELLO, limitsBeforeHello, resolveLimits, timerMs } from "./limits.ts";
 export type { Limits } from "./limits.ts";
 export { LocalNetwork } from "./local-transport.ts";
+export type { LocalNetworkOptions, LocalRoute } from "./local-transport.ts";
+export { seededRandom } from "./random.ts";
+export type { Random } from "./random.ts";
 export { isMap } from "./lower-lift.ts";
 export { MsgPackBloscCodec } from "./msgpack-blosc-codec.ts";
 export { MsgPackCodec } from "./msgpack-codec.ts";
@@ -77,7 +80,7 @@ export type {
 export { serveChannels } from "./serve-channels.ts";
 export type { ChannelServer, ServeChannelsOptions } from "./serve-channels.ts";
 export type { TlsOptions } from "./tls-options.ts";
-export type { Listener, Transport, TransportReceiver } from "./transport.ts";
+export type { Listener, PostedMessage, ReproducibleRun, Transport, TransportReceiver } from "./transport.ts";
 export { CONNECT_OPTIONS, LISTEN_OPTIONS, connectTransport, listenTransport } from "./transports.ts";
 export { warn } from "./warn.ts";
 export type { ConnectOptions, ListenOptions, TransportOptions } from "./transports.ts";

@@ -1,16 +1,50 @@
 import { ColloquyError } from "./errors.ts";
+import { Lanes } from "./lanes.ts";
 import { Queue } from "./queue.ts";
-import type { Listener, Transport, TransportReceiver } from "./transport.ts";
+import { seededRandom } from "./random.ts";
+import type { Listener, PostedMessage, ReproducibleRun, Transport, TransportReceiver } from "./transport.ts";
 import { asBuffer } from "./utf8.ts";
 
+/** One direction of a connection in a `LocalNetwork`. */
+export interface LocalRoute {
+  /** Names of the two sides on the network: of the side that connects the one that it gives, or "". */
+  readonly from: string;
+  readonly to: string;
+  /** The same for all messages of this direction, and for no others. */
+  readonly direction: object;
+  /** That of the answers. */
+  readonly opposite: object;
+}
+
+export interface LocalNetworkOptions {
+  /**
+   * Shuffles what is delivered in one turn: each seed gives one order between connections, the same every time. On each connection the
+   * order stays. Nothing else that is sent depends on the machine's time, chance or memory then: references that nobody releases
+   * are held until their connection ends. Default: the order in which it was written, over all connections.
+   */
+  readonly seed?: number | string | undefined;
+  /** Has each message handled when it calls `handle`, or never, for networks that delay and lose messages. Default: at once. */
+  readonly onMessage?: ((message: PostedMessage, route: LocalRoute, handle: () => void) => void) | undefined;
+}
+
 /**
- * Connections within one process. Bytes are delivered in the order in which they were written, over all connections, a turn of
- * the event loop later: a run gives the same order every time.
+ * Connections within one process. Bytes are delivered a turn of the event loop after they were written, in that order over all
+ * connections, or in one that follows from a seed: a run gives the same order every time.
  */
 export class LocalNetwork {
   readonly #servers = new Map<string, (transport: Transport) => void>();
-  readonly #deliveries = new Queue<() => void>();
+  readonly #deliveries: Queue<() => void> | Lanes;
+  readonly #onMessage: LocalNetworkOptions["onMessage"];
+  /** @internal Where there is a seed. */
+  readonly reproducible: ReproducibleRun | undefined;
   #scheduled = false;
+
+  /** @throws ColloquyError `INVALID_ARGUMENT` for a seed that is no text and no finite number. */
+  constructor({ seed, onMessage }: LocalNetworkOptions = {}) {
+    this.#deliveries = seed === undefined ? new Queue() : new Lanes(seededRandom(seed));
+    this.#onMessage = onMessage;
+    if (seed !== undefined) this.reproducible = runOf(seed);
+  }
 
   /** @throws ColloquyError `UNAVAILABLE` for a name that is taken. */
   listen(name: string, onTransport: (transport: Transport) => void): Listener {
@@ -25,21 +59,26 @@ export class LocalNetwork {
     };
   }
 
-  /** A connection to the server of that name, or undefined where there is none. */
-  connect(name: string): Transport | undefined {
+  /** Deliveries that are under way. */
+  get deliveryCount(): number {
+    return this.#deliveries.length;
+  }
+
+  /** A connection to the server of that name, or undefined where there is none. `from` is the name of the side that connects. */
+  connect(name: string, from = ""): Transport | undefined {
     const onTransport = this.#servers.get(name);
     if (onTransport === undefined) return undefined;
     const near = new LocalTransport(`local://${name}`, this);
-    const far = new LocalTransport(`local://${name}`, this);
-    near.join(far);
-    far.join(near);
+    const far = new LocalTransport(`local://${from === "" ? name : from}`, this);
+    near.join(far, { from: name, to: from }, this.#onMessage);
+    far.join(near, { from, to: name }, this.#onMessage);
     onTransport(far);
     return near;
   }
 
   /** @internal */
-  deliver(delivery: () => void): void {
-    this.#deliveries.push(delivery);
+  deliver(delivery: () => void, to: object): void {
+    this.#deliveries.push(delivery, to);
     if (this.#scheduled) return;
     this.#scheduled = true;
     setImmediate(() => this.#run());
@@ -56,6 +95,16 @@ export class LocalNetwork {
   }
 }
 
+/** Ids come from random numbers of their own, so that none of them changes the order of deliveries. */
+function runOf(seed: number | string): ReproducibleRun {
+  const random = seededRandom(`ids of ${seed}`);
+  const digits = (): string =>
+    Math.floor(random() * 0x1_0000_0000)
+      .toString(16)
+      .padStart(8, "0");
+  return { newId: () => digits() + digits() + digits() + digits() };
+}
+
 interface LocalChunk {
   readonly bytes: Buffer;
   readonly onLeft: (() => void) | undefined;
@@ -66,6 +115,8 @@ class LocalTransport implements Transport {
   readonly #network: LocalNetwork;
   #other: LocalTransport | undefined;
   #receiver: TransportReceiver | undefined;
+  post: Transport["post"];
+  readonly reproducible: ReproducibleRun | undefined;
   #paused = false;
   #ended = false;
   #closed = false;
@@ -77,10 +128,17 @@ class LocalTransport implements Transport {
   constructor(remoteAddress: string, network: LocalNetwork) {
     this.remoteAddress = remoteAddress;
     this.#network = network;
+    this.reproducible = network.reproducible;
   }
 
-  join(other: LocalTransport): void {
+  join(
+    other: LocalTransport,
+    { from, to }: Pick<LocalRoute, "from" | "to">,
+    onMessage: LocalNetworkOptions["onMessage"],
+  ): void {
     this.#other = other;
+    const route: LocalRoute = { from, to, direction: this, opposite: other };
+    if (onMessage !== undefined) this.post = (message, handle) => onMessage(message, route, handle);
   }
 
   get queuedBytes(): number {
@@ -88,9 +146,9 @@ class LocalTransport implements Transport {
   }
 
   open(receiver: TransportReceiver): void {
-    if (this.#closed) return this.#network.deliver(() => receiver.onClose(undefined));
+    if (this.#closed) return this.#network.deliver(() => receiver.onClose(undefined), this);
     this.#receiver = receiver;
-    this.#network.deliver(() => this.#read());
+    this.#network.deliver(() => this.#read(), this);
   }
 
   write(bytes: Uint8Array): boolean {
@@ -108,7 +166,7 @@ class LocalTransport implements Transport {
     if (other === undefined || this.#ended) return true;
     other.#incoming.push({ bytes: asBuffer(bytes), onLeft });
     other.#incomingBytes += bytes.byteLength;
-    this.#network.deliver(() => other.#read());
+    this.#network.deliver(() => other.#read(), other);
     return !other.#paused;
   }
 
@@ -118,13 +176,13 @@ class LocalTransport implements Transport {
 
   resume(): void {
     this.#paused = false;
-    this.#network.deliver(() => this.#read());
+    this.#network.deliver(() => this.#read(), this);
   }
 
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#network.deliver(() => this.#other?.finish());
+    this.#network.deliver(() => this.#other?.finish(), this.#other ?? this);
   }
 
   /** The other end has sent its last: closes once all is read. */
@@ -137,8 +195,8 @@ class LocalTransport implements Transport {
     this.#ended = true;
     const other = this.#other;
     this.#other = undefined;
-    if (other !== undefined) this.#network.deliver(() => other.destroy());
-    this.#network.deliver(() => this.#close());
+    if (other !== undefined) this.#network.deliver(() => other.destroy(), other);
+    this.#network.deliver(() => this.#close(), this);
   }
 
   /** The other end has taken all that was written. */

@@ -65,7 +65,7 @@ export class OutgoingSegments implements SegmentReceipts, WatchedOutput {
   constructor(frames: FrameWriter, listener: OutgoingSegmentsListener, now?: () => number) {
     this.#frames = frames;
     this.#listener = listener;
-    this.#window = new SegmentWindow(now);
+    this.#window = new SegmentWindow(now ?? frames.time);
   }
 
   /** Messages that were begun. */
@@ -291,7 +291,7 @@ export class OutgoingSegments implements SegmentReceipts, WatchedOutput {
     shipment.withdrawn = true;
     shipment.takeBack?.();
     if (shipment.handle >= 0) {
-      this.#announced.drop(shipment);
+      this.#announced.withdraw(shipment);
       this.#frames.extended(WITHDRAWAL, numbered(shipment.handle));
     }
     if (shipment.underWay === 0) this.#finish(shipment);

@@ -12,6 +12,19 @@ export interface TransportReceiver {
   onClose(error: Error | undefined): void;
 }
 
+/** A message as a transport sees it that keeps whole ones: its type, its number, and its content as it was decoded. */
+export interface PostedMessage {
+  readonly type: number;
+  readonly id: number;
+  readonly content: unknown;
+}
+
+/** A run in which the same causes have the same effects, byte by byte. */
+export interface ReproducibleRun {
+  /** An id that no other thing of the run has. */
+  newId(): string;
+}
+
 /** An ordered pipe of bytes to one peer: what a channel needs of a socket. */
 export interface Transport {
   /** Address of the other end, for messages and `stats()`. */
@@ -31,6 +44,13 @@ export interface Transport {
    * same, as many bytes leave as the piece has now, whatever they are. `onLeft` isn't called where the connection ends first.
    */
   writePiece(head: Uint8Array, piece: Uint8Array, onLeft: () => void): void;
+  /**
+   * Takes each message that has come and is decoded, and has it handled now, later or never: a network that delays and loses whole
+   * messages. Where there is none, each is handled as it comes.
+   */
+  readonly post?: ((message: PostedMessage, handle: () => void) => void) | undefined;
+  /** What else would come from the machine, where the run can be made again: what is sent then depends neither on time nor on memory. */
+  readonly reproducible?: ReproducibleRun | undefined;
   /** Stops and resumes `onChunk`. What has come when the connection fails may be delivered before `onClose` all the same. */
   pause(): void;
   resume(): void;

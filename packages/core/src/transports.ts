@@ -33,6 +33,8 @@ export interface ConnectOptions extends TransportOptions {
    * socket isn't there. Infinity: for ever.
    */
   readonly timeout?: number | undefined;
+  /** How the other side of a `local://` connection, and its network, are to know this side. Default: by no name. */
+  readonly localName?: string | undefined;
   /** Gives up the attempts. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -52,6 +54,7 @@ const TRANSPORT_OPTIONS: Readonly<Record<keyof TransportOptions, OptionKind>> = 
 /** @internal What functions that connect take of theirs. */
 export const CONNECT_OPTIONS: Readonly<Record<keyof ConnectOptions, OptionKind>> = Object.freeze({
   ...TRANSPORT_OPTIONS,
+  localName: OPTION.text,
   timeout: OPTION.milliseconds,
   signal: OPTION.signal,
 });
@@ -126,7 +129,7 @@ export async function listenTransport(
 async function attempt(address: Address, options: ConnectOptions, limit: AttemptLimit): Promise<Transport> {
   if (limit.ended) throw limit.reason;
   if (address.kind !== "local") return connectSocket(address, options, limit);
-  const transport = networkOf(options).connect(address.name);
+  const transport = networkOf(options).connect(address.name, options.localName);
   if (transport !== undefined) return transport;
   throw Object.assign(new Error(`nobody listens on local://${address.name}`), { code: "ENOENT" });
 }

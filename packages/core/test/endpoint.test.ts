@@ -185,6 +185,7 @@ describe("Endpoint", () => {
       receiptBytes: 1,
       shapeCount: 0,
       root: undefined,
+      link: undefined,
     });
     const [call, next] = [new Call(), new Call()];
     side.endpoint.request(call, new Uint8Array(5_000_000));

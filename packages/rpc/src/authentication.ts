@@ -32,6 +32,8 @@ export interface Entrance {
   readonly authentication?: Authentication | undefined;
   /** Of a client: what it shows. */
   readonly credentials?: Credentials;
+  /** What it calls the connection. */
+  readonly link?: string | undefined;
 }
 
 /** Who the other side of one connection is, where this side asks for it. */
@@ -165,15 +167,17 @@ export async function reauthenticate(
 interface EntranceSetup {
   readonly authenticate?: Authenticate | undefined;
   readonly credentials?: Credentials;
+  readonly link?: string | undefined;
   readonly limits: Limits;
 }
 
 /** What a connection is made with that says who its sides are. */
 export function entranceOf(
-  { authenticate, credentials, limits }: EntranceSetup,
+  { authenticate, credentials, link, limits }: EntranceSetup,
   connection: CallerConnection,
   silent: SilentFailures,
 ): Entrance | undefined {
-  if (authenticate === undefined) return credentials === undefined ? undefined : { credentials };
+  if (authenticate === undefined)
+    return credentials === undefined && link === undefined ? undefined : { credentials, link };
   return { authentication: new Authentication(authenticate, connection, silent, limits.helloTimeoutMs), credentials };
 }

@@ -106,7 +106,7 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
 
   /** Made when the first one crosses. */
   get signals(): Signals {
-    return (this.#signals ??= new Signals(this.#connection, this.#maxSignalCount));
+    return (this.#signals ??= new Signals(this.#connection, this.#maxSignalCount, this.#imports.keepsAll));
   }
 
   /** The connection has ended. */

@@ -28,6 +28,8 @@ export interface ConnectOptions extends TransportConnectOptions, PeerOptions {
   readonly service?: object | undefined;
   /** Name of `service`, where this side serves the same one on other connections: a `randomUUID()`. */
   readonly rootName?: string | undefined;
+  /** What both sides call this connection beside `rootName`, where their messages are compared (`Connection.traffic`). Default: nothing. */
+  readonly link?: string | undefined;
   readonly reconnect?: false | undefined;
   /** What the server's `authenticate` gets: plain values, 32,768 bytes at most, or a function that gets them, or a promise of them. */
   readonly credentials?: Credentials;
@@ -46,6 +48,7 @@ const OPTIONS: Readonly<Record<keyof ConnectOptions, OptionKind>> = {
   rootName: OPTION.text,
   reconnect: OPTION.any,
   credentials: OPTION.any,
+  link: OPTION.text,
 };
 
 /** Opens one connection, whose calls go through `owner`, where there is one. */
@@ -58,7 +61,7 @@ async function open<T extends object>(
   const errors = resolveErrors(options.errors);
   const codec = connectingCodec(options.codec, options.extraSerializers);
   checkFallback(codec);
-  const { dialect = "auto", rootName, signal, onMethodFailure, traceReferences, credentials } = options;
+  const { dialect = "auto", rootName, signal, onMethodFailure, traceReferences, credentials, link } = options;
   checkDialect("credentials", credentials, dialect);
   const interceptors = interceptorLists(options.interceptors);
   const transport = await connectTransport(address, options);
@@ -74,6 +77,7 @@ async function open<T extends object>(
     owner,
     interceptors,
     credentials,
+    link,
   });
   const abort = (): void => connection.destroy();
   signal?.addEventListener("abort", abort, { once: true });

@@ -3,6 +3,7 @@ import type {
   Codec,
   CodecChooser,
   Dialect,
+  Endpoint,
   EndpointStats,
   ErrorPolicy,
   ErrorRules,
@@ -28,6 +29,32 @@ export interface ConnectionStats extends EndpointStats {
   readonly failedNotifications: number;
 }
 
+/** What the two sides of a connection compare to know that nothing is under way on it. */
+export interface ConnectionTraffic {
+  /** Name of the other side's root. */
+  readonly peer: string;
+  /** What the side that opened the connection calls it; its root and this are a name that both sides know. */
+  readonly link: string;
+  /** This side has opened it. */
+  readonly opened: boolean;
+  readonly sentMessages: number;
+  readonly receivedMessages: number;
+  /** False: a message of this side has not left in full, or one of the other side is being decoded. */
+  readonly isAtRest: boolean;
+}
+
+/** Undefined where the connection has no name that both sides know: before hello is done, after the end, and where none was given. */
+export function trafficOf(
+  endpoint: Endpoint,
+  peer: string | undefined,
+  link: string | undefined,
+  opened: boolean,
+): ConnectionTraffic | undefined {
+  if (peer === undefined || link === undefined || endpoint.ended) return undefined;
+  const { sentMessages, receivedMessages } = endpoint.stats();
+  return { peer, link, opened, sentMessages, receivedMessages, isAtRest: endpoint.isAtRest };
+}
+
 /** What outlives one connection: calls go through it to the one that there is. */
 export interface ConnectionOwner extends Caller {
   /** The peer of `connection` is closing: calls under way finish, new ones need another connection. */
@@ -50,6 +77,8 @@ export interface ConnectionSetup {
   readonly interceptors?: InterceptorLists | undefined;
   readonly authenticate?: Authenticate | undefined;
   readonly credentials?: Credentials;
+  /** What this side, which opens the connection, calls it. */
+  readonly link?: string | undefined;
 }
 
 /** Options of both sides. */

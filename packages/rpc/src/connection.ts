@@ -7,7 +7,8 @@ import { CloseListeners, withoutGoodbye } from "./close-listeners.ts";
 import type { CloseListener } from "./close-listeners.ts";
 import type { CallScope } from "./call-scope.ts";
 import type { Call } from "./call.ts";
-import type { ConnectionOwner, ConnectionSetup, ConnectionStats } from "./connection-setup.ts";
+import { trafficOf } from "./connection-setup.ts";
+import type { ConnectionOwner, ConnectionSetup, ConnectionStats, ConnectionTraffic } from "./connection-setup.ts";
 import type { CallContext } from "./context.ts";
 import { Exports } from "./exports.ts";
 import type { HeldReference } from "./exports.ts";
@@ -40,6 +41,8 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
   readonly #calls: OutgoingCalls;
   #destroyed = false;
   #peerRoot: string | undefined;
+  readonly #link: string | undefined;
+  #peerLink: string | undefined;
   readonly #silent: SilentFailures;
   /** @internal */
   readonly rootCaller: Caller;
@@ -53,11 +56,12 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     const { transport, codec, limits, dialect, rootName, onMethodFailure, interceptors } = setup;
     this.#outgoing = interceptors?.outgoing;
     this.#owner = setup.owner;
+    this.#link = setup.link;
     this.rootCaller = setup.owner ?? this;
-    this.#silent = new SilentFailures(this, onMethodFailure, setup.errors);
+    this.#silent = new SilentFailures(this, onMethodFailure, setup.errors, transport.reproducible);
     this.#dialect = dialect;
     this.#exports = new Exports(limits.maxReferenceCount, setup.traceReferences);
-    this.#imports = new Imports(this, limits.maxReferenceCount);
+    this.#imports = new Imports(this, limits.maxReferenceCount, transport.reproducible !== undefined);
     this.#router = new Router(limits);
     this.#incoming = new Incoming(this, limits, this.#router, this.#exports, this.#imports, this.#silent);
     const { maxReferenceCount } = limits;
@@ -155,6 +159,11 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
       failedFunctionCalls: this.#silent.functionCalls,
       failedNotifications: this.#silent.notifications,
     };
+  }
+
+  /** Messages so far, where the connection has a name that both sides know: `link` of the side that has opened it. */
+  traffic(): ConnectionTraffic | undefined {
+    return trafficOf(this.#endpoint, this.#peerRoot, this.#link ?? this.#peerLink, this.#link !== undefined);
   }
 
   /**
@@ -282,6 +291,7 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     this.#incoming.extend();
     this.#heartbeat = new Heartbeat(this.#endpoint);
     this.#peerRoot = traits.root;
+    this.#peerLink = traits.link;
     if (traits.maxReferenceCount !== Infinity) this.#imports.maxCount = traits.maxReferenceCount;
     this.#binding.extend();
     this.#incoming.shareShapes(traits.shapeCount);

@@ -95,7 +95,9 @@ export class Greeting {
   /** Says hello. Rejects where the peer refuses, or where the two sides don't fit. */
   async greet(codec: Codec): Promise<void> {
     this.#asking = true;
-    const own = this.#entrance.credentials === undefined ? this.#ownHello(codec) : await this.#helloWith(codec);
+    const { link, credentials } = this.#entrance;
+    const hello = credentials === undefined ? this.#ownHello(codec) : await this.#helloWith(codec);
+    const own = link === undefined ? hello : { ...hello, link };
     // As it says. Its answer may be decoded later than what follows comes.
     this.#endpoint.takeSegments();
     try {

@@ -33,7 +33,7 @@ class ImportedReference implements Reference {
 interface ImportEntry {
   /** How often it has arrived since the last release. */
   count: number;
-  weak: WeakRef<ImportedReference>;
+  weak: Pick<WeakRef<ImportedReference>, "deref">;
 }
 
 /** What a reference stands for. */
@@ -49,6 +49,11 @@ const IDLE_MS = 1000;
 const RELEASED_AT_ONCE = 50;
 /** Time in which the engine reports what it has collected. */
 const FINALIZED_MS = 50;
+
+/** In the place of a `WeakRef`, for what is held. */
+function held(reference: ImportedReference): ImportEntry["weak"] {
+  return { deref: () => reference };
+}
 
 /** The connection that references come on. */
 export interface ImportingConnection extends Caller {
@@ -76,6 +81,7 @@ export class Imports implements StreamTracker {
   #entries: Map<number, ImportEntry> = NONE;
   #collected: FinalizationRegistry<number> | undefined;
   #released: [number, number][] = NOTHING;
+  readonly keepsAll: boolean;
   #closed = false;
   #idleTimer: NodeJS.Timeout | undefined;
   #arrivedAtIdle = 0;
@@ -87,7 +93,9 @@ export class Imports implements StreamTracker {
   #collectAt = DEFAULT_LIMITS.maxReferenceCount / 2;
   #maxCount: number = DEFAULT_LIMITS.maxReferenceCount;
 
-  constructor(connection: ImportingConnection, maxReferenceCount: number) {
+  /** `keepsAll`: nothing is released but on purpose, so that collections don't show. */
+  constructor(connection: ImportingConnection, maxReferenceCount: number, keepsAll = false) {
+    this.keepsAll = keepsAll;
     this.#limit = maxReferenceCount * 2;
     this.#connection = connection;
   }
@@ -116,11 +124,13 @@ export class Imports implements StreamTracker {
     const reference = new ImportedReference(id, this);
     const proxy = this.#proxyOf(id, kind, reference);
     reference.proxy = proxy;
-    const weak = new WeakRef(reference);
+    const weak = this.keepsAll ? held(reference) : new WeakRef(reference);
     if (entry === undefined) this.#enter(id, { count: 1, weak });
     else entry.weak = weak;
-    this.#collected!.register(reference, id);
-    this.#watchSize();
+    if (!this.keepsAll) {
+      this.#collected!.register(reference, id);
+      this.#watchSize();
+    }
     return proxy;
   }
 

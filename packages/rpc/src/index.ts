@@ -9,7 +9,7 @@ export type { BackoffOptions } from "./backoff.ts";
 export { connect } from "./client.ts";
 export type { ConnectOptions, ReconnectingConnectOptions } from "./client.ts";
 export { Connection } from "./connection.ts";
-export type { ConnectionStats, PeerOptions } from "./connection-setup.ts";
+export type { ConnectionStats, ConnectionTraffic, PeerOptions } from "./connection-setup.ts";
 export type { CallContext, CallerConnection } from "./context.ts";
 export type { HeldReference } from "./exports.ts";
 export { Service, ServiceTable, expose, service } from "./expose.ts";

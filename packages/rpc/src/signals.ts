@@ -12,7 +12,7 @@ export interface SignalTeller {
 
 /** A signal of this side, and what listens to it for the other one. */
 interface OwnSignal {
-  readonly weak: WeakRef<AbortSignal>;
+  readonly weak: Pick<WeakRef<AbortSignal>, "deref">;
   readonly onAbort: () => void;
 }
 
@@ -31,6 +31,7 @@ const COLLECTED_COUNT = 1000;
 export class Signals {
   readonly #teller: SignalTeller;
   readonly #maxCount: number;
+  readonly #keepsAll: boolean;
   #nextId = 1;
   /** All are made when the first signal crosses. */
   #ids: WeakMap<AbortSignal, number> | undefined;
@@ -44,7 +45,9 @@ export class Signals {
   #collectAt = COLLECTED_COUNT;
   #closed = false;
 
-  constructor(teller: SignalTeller, maxCount: number) {
+  /** `keepsAll`: those of this side are held until they fire, so that collections don't show. */
+  constructor(teller: SignalTeller, maxCount: number, keepsAll = false) {
+    this.#keepsAll = keepsAll;
     this.#teller = teller;
     this.#maxCount = maxCount;
   }
@@ -105,9 +108,10 @@ export class Signals {
     this.#collected ??= new FinalizationRegistry((collected) => this.#forget(collected));
     this.#ids.set(signal, id);
     const onAbort = (): void => this.#fire(id, signal.reason);
-    this.#own.set(id, { weak: new WeakRef(signal), onAbort });
-    this.#collected.register(signal, id);
+    this.#own.set(id, { weak: this.#keepsAll ? { deref: () => signal } : new WeakRef(signal), onAbort });
     signal.addEventListener("abort", onAbort, { once: true });
+    if (this.#keepsAll) return id;
+    this.#collected.register(signal, id);
     if (this.#own.size >= this.#collectAt) this.#collect();
     return id;
   }

@@ -1,7 +1,7 @@
 import { channel } from "node:diagnostics_channel";
 import { randomUUID } from "node:crypto";
 import { ColloquyError, DEFAULT_ERROR_RULES, generalError, isHidden } from "@colloquy/core";
-import type { ErrorRules } from "@colloquy/core";
+import type { ErrorRules, ReproducibleRun } from "@colloquy/core";
 import { guard } from "./guard.ts";
 
 /** Published where somebody listens: `{ connection, path }`, and `{ connection, path, error }` for the other two. */
@@ -21,6 +21,7 @@ export class SilentFailures {
   notifications = 0;
   readonly #connection: object;
   readonly #onMethodFailure: MethodFailureListener | undefined;
+  readonly #newId: () => string;
   /** What leaves with errors. */
   readonly errorRules: ErrorRules;
 
@@ -28,7 +29,9 @@ export class SilentFailures {
     connection: object,
     onMethodFailure: MethodFailureListener | undefined,
     errorRules: ErrorRules = DEFAULT_ERROR_RULES,
+    run?: ReproducibleRun,
   ) {
+    this.#newId = run === undefined ? randomUUID : () => run.newId();
     this.errorRules = errorRules;
     this.#connection = connection;
     this.#onMethodFailure = onMethodFailure;
@@ -36,7 +39,7 @@ export class SilentFailures {
 
   /** A method of this side has thrown. Returns what its caller is to get: the error itself, or one that has an id in its place. */
   onMethod(path: string, error: unknown): unknown {
-    const id = isHidden(error, this.errorRules) ? randomUUID() : undefined;
+    const id = isHidden(error, this.errorRules) ? this.#newId() : undefined;
     const listener = this.#onMethodFailure;
     if (listener !== undefined) guard("onMethodFailure", () => listener(error, path, id));
     if (failedMethod.hasSubscribers) failedMethod.publish({ connection: this.#connection, path, error, id });

@@ -1,0 +1,13 @@
+import { ColloquyError } from "./errors.ts";
+import type { Executed } from "./errors.ts";
+
+/** What calls fail with when their connection has ended, and because of what. */
+export function lostConnection(
+  remoteAddress: string,
+  cause: ColloquyError | undefined,
+  executed: Executed,
+): ColloquyError {
+  const why = cause === undefined ? "" : `: ${cause.message}`;
+  const message = `the connection to ${remoteAddress} is lost${why}`;
+  return new ColloquyError("CONNECTION_LOST", message, { ...(cause && { cause }), executed });
+}
