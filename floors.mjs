@@ -162,7 +162,7 @@ export const packages = {
       ["system-clock"],
       ["external-clock", "clock-contract", "date-serializer"],
       ["agent"],
-      ["agent-table", "remote-containers"],
+      ["agent-table", "remote-containers", "container-server"],
       ["agent-caller"],
       ["container"],
       ["launched"],

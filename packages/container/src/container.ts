@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { ColloquyError, JsonCodec, factoriesOf, quoted, resolveLimits, warn } from "@colloquy/core";
 import type { CodecOption, ErrorPolicy, Limits, SerializerFactory, TlsOptions } from "@colloquy/core";
-import { RemoteNode, connect, expose, serve, service, serviceProxy } from "@colloquy/rpc";
+import { RemoteNode, connect, expose, service, serviceProxy } from "@colloquy/rpc";
 import type {
   Authenticate,
   Connection,
@@ -10,7 +10,6 @@ import type {
   Interceptors,
   MethodFailureListener,
   Remote,
-  Server,
 } from "@colloquy/rpc";
 import { parseAgentAddress } from "./address.ts";
 import { Agent, settledWithin } from "./agent.ts";
@@ -18,6 +17,7 @@ import type { AgentHome, OpenOptions, SpawnOptions, TaskFailureListener } from "
 import { AgentCaller } from "./agent-caller.ts";
 import { AgentTable } from "./agent-table.ts";
 import type { Clock } from "./clock.ts";
+import { ContainerServer } from "./container-server.ts";
 import { dateSerializer } from "./date-serializer.ts";
 import { RemoteContainers } from "./remote-containers.ts";
 import { SystemClock } from "./system-clock.ts";
@@ -62,7 +62,7 @@ export interface ContainerOptions {
 export class Container implements AgentHome, AsyncDisposable {
   readonly #clock: Clock;
   readonly #agents: AgentTable;
-  readonly #server: Server;
+  readonly #server: ContainerServer;
   readonly #remotes: RemoteContainers;
   readonly #onTaskFailure: TaskFailureListener;
   readonly #end: AbortController;
@@ -107,7 +107,7 @@ export class Container implements AgentHome, AsyncDisposable {
     return this.#agents.all();
   }
 
-  /** All connections, those that others have opened and those to others. */
+  /** All connections, those that others have opened and those to others. Of one to itself a container has both ends. */
   get connections(): readonly Connection[] {
     return [...this.#server.connections, ...this.#remotes.connections];
   }
@@ -240,7 +240,7 @@ export class Container implements AgentHome, AsyncDisposable {
 interface ContainerSetup {
   readonly clock: Clock;
   readonly agents: AgentTable;
-  readonly server: Server;
+  readonly server: ContainerServer;
   readonly remotes: RemoteContainers;
   readonly onTaskFailure: TaskFailureListener;
   readonly end: AbortController;
@@ -257,9 +257,16 @@ async function setUp(address: string, options: ContainerOptions): Promise<Contai
   const ownCodec = codec === "auto" ? JsonCodec : codec;
   const common = { extraSerializers, tls, limits, dialect, rootName, onMethodFailure, interceptors, errors };
   const { authenticate, credentials, advertise } = options;
-  const server = await serve(address, root, { ...common, codec, advertise, authenticate });
+  const server = await ContainerServer.listen(address, root, { ...common, codec, advertise, authenticate });
   const remotes = new RemoteContainers((base, open) =>
-    connect(base, { ...common, codec: ownCodec, service: root, credentials, ...open }),
+    connect(base, {
+      ...common,
+      codec: ownCodec,
+      service: root,
+      credentials,
+      network: server.networkTo(base),
+      ...open,
+    }),
   );
   const clock = options.clock ?? new SystemClock({ signal: end.signal });
   const graceMs = resolveLimits(limits).closeGraceMs;

@@ -45,6 +45,7 @@ export type { CodecOption } from "./known-codecs.ts";
 export { DEFAULT_LIMITS, LIMITS_BEFORE_HELLO, limitsBeforeHello, resolveLimits, timerMs } from "./limits.ts";
 export type { Limits } from "./limits.ts";
 export { LocalNetwork } from "./local-transport.ts";
+export type { LocalNetworkOptions } from "./local-transport.ts";
 export { isMap } from "./lower-lift.ts";
 export { MsgPackBloscCodec } from "./msgpack-blosc-codec.ts";
 export { MsgPackCodec } from "./msgpack-codec.ts";

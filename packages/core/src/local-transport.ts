@@ -3,22 +3,37 @@ import { Queue } from "./queue.ts";
 import type { Listener, Transport, TransportReceiver } from "./transport.ts";
 import { asBuffer } from "./utf8.ts";
 
+export interface LocalNetworkOptions {
+  /**
+   * True: addresses of every kind live here, and what listens or connects on this network takes no socket and no TLS. Names are whole
+   * addresses then, in their canonical form. Default: false, `local://` alone.
+   */
+  readonly everyAddress?: boolean | undefined;
+}
+
 /**
  * Connections within one process. Bytes are delivered in the order in which they were written, over all connections, a turn of
  * the event loop later: a run gives the same order every time.
  */
 export class LocalNetwork {
+  /** Whether addresses of every kind live here, not `local://` alone. */
+  readonly everyAddress: boolean;
   readonly #servers = new Map<string, (transport: Transport) => void>();
   readonly #deliveries = new Queue<() => void>();
   #scheduled = false;
 
+  constructor({ everyAddress = false }: LocalNetworkOptions = {}) {
+    this.everyAddress = everyAddress;
+  }
+
   /** @throws ColloquyError `UNAVAILABLE` for a name that is taken. */
   listen(name: string, onTransport: (transport: Transport) => void): Listener {
+    const address = this.#addressOf(name);
     if (this.#servers.has(name))
-      throw new ColloquyError("UNAVAILABLE", `can't listen on local://${name}: the name is taken`);
+      throw new ColloquyError("UNAVAILABLE", `can't listen on ${address}: the name is taken`);
     this.#servers.set(name, onTransport);
     return {
-      address: `local://${name}`,
+      address,
       close: async () => {
         if (this.#servers.get(name) === onTransport) this.#servers.delete(name);
       },
@@ -29,12 +44,16 @@ export class LocalNetwork {
   connect(name: string): Transport | undefined {
     const onTransport = this.#servers.get(name);
     if (onTransport === undefined) return undefined;
-    const near = new LocalTransport(`local://${name}`, this);
-    const far = new LocalTransport(`local://${name}`, this);
+    const near = new LocalTransport(this.#addressOf(name), this);
+    const far = new LocalTransport(this.#addressOf(name), this);
     near.join(far);
     far.join(near);
     onTransport(far);
     return near;
+  }
+
+  #addressOf(name: string): string {
+    return this.everyAddress ? name : `local://${name}`;
   }
 
   /** @internal */
