@@ -1,10 +1,15 @@
 import type { ErrorRules } from "./error-rules.ts";
 import type { ColloquyError } from "./errors.ts";
 
+/** What is sent in place of a result. */
+export type Substitute = { readonly result: unknown } | { readonly error: ColloquyError };
+
 /** Takes what arrives at an endpoint. */
 export interface EndpointHandler {
   /** What leaves with exceptions, and the classes of those that come. Default: none is known, and others have name and message. */
   readonly errorRules?: ErrorRules | undefined;
+  /** A message has been decoded, in order: its content may still be refused. Returns why. */
+  onDecoded?(isAnswer: boolean): ColloquyError | undefined;
   /** A request. It is answered with `reply` or `fail`, once, now or later. */
   onRequest(id: number, content: unknown, error: ColloquyError | undefined): void;
   /** `error`: its content could not be decoded. */
@@ -12,14 +17,18 @@ export interface EndpointHandler {
   /** A notification of this side had to wait, and could not be encoded then. */
   onLostNotification(error: ColloquyError): void;
   /**
-   * How the encoding of each message of this side has ended: references that it made are void where it failed. What is sent
-   * with `notifyNow` meanwhile follows directly.
+   * How the encoding of each message of this side has ended: references that it made are void where it failed; of an answer another one
+   * follows then. What is sent with `notifyNow` meanwhile follows directly.
    */
-  onEncoded?(succeeded: boolean): void;
+  onEncoded?(succeeded: boolean, isAnswer?: boolean): void;
+  /** A result can't be encoded. Returns what goes out in its place, if it isn't an exception that says so. */
+  onLostResult?(content: unknown, error: ColloquyError): Substitute | undefined;
+  /** The connection has ended before a result was encoded. */
+  onUnsentResult?(content: unknown): void;
   /** Looks at a request first, whatever the limits. True: it was the protocol's own, and is answered. */
   onControl?(id: number, content: unknown): boolean;
   /** What takes those references back, should the message that was just encoded be withdrawn before it is complete. */
-  heldReferences?(): (() => void) | undefined;
+  heldReferences?(isAnswer: boolean): (() => void) | undefined;
   /** A value can be sent once the peer has said hello. True: it is asked, and the output held until it has answered. */
   onHelloWanted?(): boolean;
   /** The connection has ended and every call has settled. Called once; `error` says why, where it wasn't closed in order. */

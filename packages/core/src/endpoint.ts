@@ -10,7 +10,7 @@ import { Inbox } from "./inbox.ts";
 import type { InboxListener } from "./inbox.ts";
 import { AUTO_NAMES } from "./known-codecs.ts";
 import type { Limits } from "./limits.ts";
-import { EXCEPTION, REQUEST, RESULT } from "./message.ts";
+import { REQUEST, RESULT, isAnswer } from "./message.ts";
 import type { Message } from "./message.ts";
 import { Outbox } from "./outbox.ts";
 import type { OutboxListener } from "./outbox.ts";
@@ -259,10 +259,12 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
   }
 
   onMessage(message: Message): void {
-    const { type, id, content, error } = message;
+    const { type, id, content } = message;
+    const refusal = this.#handler.onDecoded?.(isAnswer(type));
+    const error = message.error ?? refusal;
     message.content = undefined;
     if (type === REQUEST) this.#onRequest(id, content, error);
-    else if (type === RESULT || type === EXCEPTION) {
+    else if (isAnswer(type)) {
       if (this.#outbox.isUnsent(id)) throw new ProtocolError(`answer to request ${id} before all of it was sent`);
       this.#pending.answer(id, type === RESULT, content, error, this.#handler);
       this.#conditions.check();
@@ -307,10 +309,11 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
     this.#inbox.stop();
     this.#running.clear();
     this.codec?.shapes?.close();
-    const unsent = this.#outbox.close();
+    const { calls: unsent, results } = this.#outbox.close();
     const sent = this.#pending.drain();
     for (const call of sent) call.onFailure(this.#lost(error, "unknown"));
     for (const call of unsent) call.onFailure(this.#lost(error, "no"));
+    for (const result of results) this.#handler.onUnsentResult?.(result);
     this.#conditions.check();
     this.#handler.onClosed(error);
   }

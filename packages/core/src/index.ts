@@ -16,7 +16,7 @@ export type { ChannelOptions, ConnectChannelOptions } from "./connect-channel.ts
 export { Deferred, rejection } from "./deferred.ts";
 export { estimateBytes } from "./estimate-bytes.ts";
 export { Endpoint } from "./endpoint.ts";
-export type { EndpointHandler, EndpointStats } from "./endpoint-handler.ts";
+export type { EndpointHandler, EndpointStats, Substitute } from "./endpoint-handler.ts";
 export {
   ColloquyError,
   ERROR_CODES,

@@ -1,11 +1,11 @@
 import type { Codec } from "./codec.ts";
 import { failureOf, resultLost } from "./encoding-failures.ts";
-import type { EndpointHandler } from "./endpoint-handler.ts";
+import type { EndpointHandler, Substitute } from "./endpoint-handler.ts";
 import { ColloquyError, SerializationError } from "./errors.ts";
 import { reduceException, writeException } from "./write-exception.ts";
 import type { ExceptionStyle } from "./write-exception.ts";
 import type { FrameWriter } from "./frame-writer.ts";
-import { EXCEPTION, NOTIFICATION, RESULT } from "./message.ts";
+import { EXCEPTION, NOTIFICATION, RESULT, isAnswer } from "./message.ts";
 import type { OutgoingSegments } from "./outgoing-segments.ts";
 import type { PendingCall, PendingCalls } from "./pending.ts";
 import { HelloWanted } from "./segments.ts";
@@ -84,16 +84,27 @@ export class MessageWriter {
 
   /** Every request gets an answer: an exception in place of a result, plain words in place of an exception. */
   answerUnencodable(type: number, id: number, content: unknown, error: ColloquyError): void {
-    if (this.#closed) return;
-    if (type === RESULT) {
-      const lost = writeException(resultLost(error), this.exceptionStyle, this.#handler.errorRules);
-      this.write(EXCEPTION, id, lost, undefined);
-    } else if (this.#reduce(id, content, error)) this.write(EXCEPTION, id, content, undefined);
+    if (this.#closed) return this.#dropUnsent(type, content);
+    if (type === RESULT) this.#writeInPlace(id, this.#handler.onLostResult?.(content, error), error);
+    else if (this.#reduce(id, content, error)) this.write(EXCEPTION, id, content, undefined);
     else if (content !== LAST_RESORT) this.write(EXCEPTION, id, LAST_RESORT, undefined);
     else {
       const reason = `no answer can be sent: ${error.message}`;
       this.#listener.onBroken(new ColloquyError(error.code, reason, { cause: error }));
     }
+  }
+
+  #writeInPlace(id: number, substitute: Substitute | undefined, error: ColloquyError): void {
+    if (substitute !== undefined && "result" in substitute) {
+      this.write(RESULT, id, substitute.result, undefined);
+      return;
+    }
+    const lost = substitute?.error ?? resultLost(error);
+    this.write(EXCEPTION, id, writeException(lost, this.exceptionStyle, this.#handler.errorRules), undefined);
+  }
+
+  #dropUnsent(type: number, content: unknown): void {
+    if (type === RESULT) this.#handler.onUnsentResult?.(content);
   }
 
   /** A field that can't be encoded is left out of an exception; where there are many, all of them are. */
@@ -131,7 +142,7 @@ export class MessageWriter {
       .catch((error: unknown) => {
         this.#encodedLater = undefined;
         // The close has settled the call.
-        if (this.#closed) return;
+        if (this.#closed) return this.#dropUnsent(type, message.content);
         const failure = this.#failed(error, message);
         if (failure !== undefined && type === NOTIFICATION) this.#handler.onLostNotification(failure);
       });
@@ -151,7 +162,7 @@ export class MessageWriter {
   /** A message with segments leaves with them, by itself. */
   #ship(mark: number, type: number, id: number, call: PendingCall | undefined, segments: readonly SentSegment[]): void {
     const outgoing = this.#listener.segments;
-    const takeBack = this.#handler.heldReferences?.();
+    const takeBack = this.#handler.heldReferences?.(isAnswer(type));
     const shipment = outgoing.prepare({ type, id, payload: this.#frames.lift(mark), segments, takeBack });
     // First: what is sent may fail at once.
     if (call !== undefined) this.#pending.add(call);
@@ -169,12 +180,12 @@ export class MessageWriter {
     const { type, id, content, call } = message;
     this.#busy = false;
     this.codec!.segments.take();
-    this.#handler.onEncoded?.(false);
+    this.#handler.onEncoded?.(false, isAnswer(type));
     if (thrown instanceof HelloWanted && !this.#closed && this.#listener.postpone(message)) return undefined;
     const error = failureOf(thrown);
     if (call !== undefined) {
       if (!this.#listener.isAbandoned(call)) call.onFailure(error);
-    } else if (type === RESULT || type === EXCEPTION) this.answerUnencodable(type, id, content, error);
+    } else if (isAnswer(type)) this.answerUnencodable(type, id, content, error);
     this.#listener.onNext();
     return error;
   }

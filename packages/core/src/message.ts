@@ -7,6 +7,11 @@ export const RESULT = 1;
 export const EXCEPTION = 2;
 export const NOTIFICATION = 3;
 
+/** True for what answers a request. */
+export function isAnswer(type: number): boolean {
+  return type === RESULT || type === EXCEPTION;
+}
+
 /** Ids are unsigned 32-bit integers. */
 export const LARGEST_ID = 0xffff_ffff;
 

@@ -10,7 +10,7 @@ import { FrameWriter } from "./frame-writer.ts";
 import type { FrameWriterListener } from "./frame-writer.ts";
 import { tooMuchWaits } from "./limits.ts";
 import type { Limits } from "./limits.ts";
-import { EXCEPTION, NOTIFICATION, REQUEST, RESULT } from "./message.ts";
+import { EXCEPTION, NOTIFICATION, REQUEST, RESULT, isAnswer } from "./message.ts";
 import { MessageWriter } from "./message-writer.ts";
 import type { MessageWriterListener } from "./message-writer.ts";
 import { OutgoingSegments } from "./outgoing-segments.ts";
@@ -21,7 +21,7 @@ import { StallWatch } from "./stall-watch.ts";
 import type { WatchedOutput } from "./stall-watch.ts";
 import type { Transport } from "./transport.ts";
 import { NO_MESSAGES } from "./waiting-messages.ts";
-import type { WaitingMessage } from "./waiting-messages.ts";
+import type { UnsentMessages, WaitingMessage } from "./waiting-messages.ts";
 
 const REFUSALS_PER_SLOT = 8;
 /** While pieces of large values wait for their turn, so much output at most goes before them. */
@@ -276,17 +276,17 @@ export class Outbox implements FrameWriterListener, MessageWriterListener, Outgo
     if (this.idle) this.#listener.onIdle();
   }
 
-  /** Drops everything; returns the calls that have not left. */
-  close(): PendingCall[] {
+  /** Drops everything; returns what has not left. */
+  close(): UnsentMessages {
     this.#closed = true;
     this.#stall?.stop();
     this.frames.close();
     // What isn't complete at the peer was never carried out.
     const begun = (this.#segments?.close() ?? []).flatMap((id) => this.#pending.remove(id) ?? []);
     const encoded = this.#messages.close();
-    const waiting = this.#waiting.clear();
+    const { calls, results } = this.#waiting.clear();
     this.#flushing?.check();
-    return [...begun, ...(encoded === undefined ? [] : [encoded]), ...waiting];
+    return { calls: [...begun, ...(encoded === undefined ? [] : [encoded]), ...calls], results };
   }
 
   get #congested(): boolean {
@@ -303,7 +303,7 @@ export class Outbox implements FrameWriterListener, MessageWriterListener, Outgo
 
   #wait(type: number, id: number, content: unknown, call: PendingCall | undefined): void {
     this.#waiting = this.#waiting.push({ type, id, content, call });
-    if (type !== RESULT && type !== EXCEPTION) return;
+    if (!isAnswer(type)) return;
     // What is refused is answered, too: a peer that never reads is cut off at some point.
     const limit = this.#limits.maxRunningCount * REFUSALS_PER_SLOT;
     if (this.#waiting.answerCount > limit) {

@@ -1,4 +1,4 @@
-import { EXCEPTION, RESULT } from "./message.ts";
+import { RESULT, isAnswer } from "./message.ts";
 import type { PendingCall } from "./pending.ts";
 import { Queue } from "./queue.ts";
 
@@ -9,6 +9,12 @@ export interface WaitingMessage {
   readonly content: unknown;
   /** For requests. */
   readonly call: PendingCall | undefined;
+}
+
+/** What the end of a connection has kept from leaving. */
+export interface UnsentMessages {
+  readonly calls: readonly PendingCall[];
+  readonly results: readonly unknown[];
 }
 
 /**
@@ -41,7 +47,7 @@ export class WaitingMessages {
   push(message: WaitingMessage): WaitingMessages {
     if (this === NO_MESSAGES) return new WaitingMessages().push(message);
     this.#queue.push(message);
-    if (isAnswer(message)) this.#answerCount++;
+    if (isAnswer(message.type)) this.#answerCount++;
     return this;
   }
 
@@ -50,7 +56,7 @@ export class WaitingMessages {
     if (this === NO_MESSAGES) return new WaitingMessages().putBack(message);
     this.#first = message;
     this.#takenCount--;
-    if (isAnswer(message)) this.#answerCount++;
+    if (isAnswer(message.type)) this.#answerCount++;
     return this;
   }
 
@@ -59,7 +65,7 @@ export class WaitingMessages {
     this.#first = undefined;
     if (message === undefined) return undefined;
     this.#takenCount++;
-    if (isAnswer(message)) this.#answerCount--;
+    if (isAnswer(message.type)) this.#answerCount--;
     return message;
   }
 
@@ -74,19 +80,18 @@ export class WaitingMessages {
     return this.#abandoned?.has(call) === true;
   }
 
-  /** Drops everything; returns the calls among them that wait. */
-  clear(): PendingCall[] {
+  /** Drops everything; returns the calls among them that wait, and the results. */
+  clear(): UnsentMessages {
     const calls: PendingCall[] = [];
+    const results: unknown[] = [];
     for (let message = this.shift(); message !== undefined; message = this.shift()) {
-      if (message.call !== undefined && !this.isAbandoned(message.call)) calls.push(message.call);
+      const { type, content, call } = message;
+      if (type === RESULT) results.push(content);
+      else if (call !== undefined && !this.isAbandoned(call)) calls.push(call);
     }
-    return calls;
+    return { calls, results };
   }
 }
 
 /** Messages of most connections never wait. */
 export const NO_MESSAGES: WaitingMessages = new WaitingMessages();
-
-function isAnswer({ type }: WaitingMessage): boolean {
-  return type === RESULT || type === EXCEPTION;
-}

@@ -190,7 +190,7 @@ describe("Outbox", () => {
     const small = sending.request("small", "s");
     const waiting = [sending.request("waits", "w"), sending.request("waits, too", new Uint8Array(LARGE))];
     expect(sent.id).toBe(0);
-    const unsent = outbox.close();
+    const { calls: unsent } = outbox.close();
     expect(unsent[0]).toBe(begun);
     expect(unsent).toStrictEqual([begun, ...[small, ...waiting].filter(({ id }) => id < 0)]);
     expect(sending.pending.take(sent.id)).toBe(sent);

@@ -91,8 +91,15 @@ export function tooLate(milliseconds: number): ColloquyError {
   return new ColloquyError("UNAVAILABLE", reason);
 }
 
+/** This side has got no credentials to show. Unlike the server's refusal that may be otherwise the next time. */
+export class CredentialsFailure extends ColloquyError {
+  constructor(cause: unknown) {
+    super("UNAUTHENTICATED", "the credentials could not be got: their function has failed", { cause });
+  }
+}
+
 /**
- * The credentials to show now. Rejects with `UNAUTHENTICATED` where the function that gets them throws, `INVALID_ARGUMENT` for what is
+ * The credentials to show now. Rejects with `CredentialsFailure` where the function that gets them throws, `INVALID_ARGUMENT` for what is
  * too large to be shown.
  */
 export async function currentCredentials(given: Credentials): Promise<unknown> {
@@ -101,9 +108,7 @@ export async function currentCredentials(given: Credentials): Promise<unknown> {
     try {
       credentials = await (given as () => unknown)();
     } catch (cause) {
-      throw new ColloquyError("UNAUTHENTICATED", "the credentials could not be got: their function has failed", {
-        cause,
-      });
+      throw new CredentialsFailure(cause);
     }
   }
   if (typeof credentials === "function")

@@ -4,7 +4,7 @@ import { ColloquyError, timerMs } from "@colloquy/core";
 export interface BackoffOptions {
   /** Milliseconds that the first wait has at most. Default: 100. */
   readonly minMs?: number;
-  /** Milliseconds that any wait has at most. Default: 30,000. */
+  /** Milliseconds that any wait has at most. Default: 30,000, or `minMs` where that is more. */
   readonly maxMs?: number;
   /** From one wait to the next, at most. Default: 1.6. */
   readonly factor?: number;
@@ -23,7 +23,8 @@ export class Backoff {
 
   /** @throws ColloquyError `INVALID_ARGUMENT` for bounds that are none. */
   constructor(options: BackoffOptions = {}, random: () => number = Math.random) {
-    const { minMs = DEFAULT_BACKOFF.minMs, maxMs = DEFAULT_BACKOFF.maxMs, factor = DEFAULT_BACKOFF.factor } = options;
+    const { minMs = DEFAULT_BACKOFF.minMs, factor = DEFAULT_BACKOFF.factor } = options;
+    const { maxMs = Math.max(DEFAULT_BACKOFF.maxMs, minMs) } = options;
     checkNumber("minMs", minMs, 0, Infinity);
     checkNumber("maxMs", maxMs, minMs, Infinity);
     checkNumber("factor", factor, 1, Infinity);

@@ -4,8 +4,9 @@ import type { Exports } from "./exports.ts";
 import { Answer } from "./answer.ts";
 import { CallScope } from "./call-scope.ts";
 import type { CallContext } from "./context.ts";
+import { ignore } from "./guard.ts";
 import { localFunction } from "./local-function.ts";
-import { isExposed, isService, isStreamValue } from "./members.ts";
+import { LookupFailure, isExposed, isService, isStreamValue } from "./members.ts";
 import type { Imports } from "./imports.ts";
 import { parseReferencePath, referencePath } from "./path.ts";
 import { RemoteNode, childAt, nodeOf, serviceProxy } from "./proxy.ts";
@@ -47,6 +48,8 @@ export interface BoundConnection extends Caller, SignalTeller {
   isHome(node: RemoteNode): boolean;
   /** The context of a call that came on this connection. */
   contextOf(path: string, scope: CallScope): CallContext;
+  /** User code has thrown on the way to what a path names. Returns what the other side is to get. */
+  onLookupFailure(path: string, error: unknown): unknown;
 }
 
 /**
@@ -60,7 +63,7 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
   readonly #exports: Exports;
   readonly #imports: Imports;
   readonly #maxSignalCount: number;
-  readonly #rarities: ResultsHolder;
+  readonly #resultsHolder: ResultsHolder;
   #signals: Signals | undefined;
   #standard!: StandardTypes;
 
@@ -70,11 +73,11 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
     exports: Exports,
     imports: Imports,
     maxSignalCount: number,
-    rarities: ResultsHolder,
+    resultsHolder: ResultsHolder,
   ) {
     this.#connection = connection;
     this.#maxSignalCount = maxSignalCount;
-    this.#rarities = rarities;
+    this.#resultsHolder = resultsHolder;
     this.#router = router;
     this.#exports = exports;
     this.#imports = imports;
@@ -156,9 +159,9 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
           return this.#original(data);
         } catch (error) {
           // What was there may be gone meanwhile: that message fails, not the connection.
-          throw new SerializationError(`a reference that comes home leads nowhere: ${toError(error).message}`, {
-            cause: error,
-          });
+          const cause = error instanceof LookupFailure ? this.#connection.onLookupFailure(data, error.cause) : error;
+          const reason = `a reference that comes home leads nowhere: ${toError(cause).message}`;
+          throw new SerializationError(reason, { cause });
         }
       default:
         return this.#standard.decode(typeId, data, budget);
@@ -167,11 +170,11 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
 
   /** A result of the peer that isn't here yet, or the value that it has become. */
   #resultData({ path }: RemoteNode, { connection, id, outcome }: PendingResult): unknown {
-    if (!this.#rarities.isCalling)
+    if (!this.#resultsHolder.isCalling)
       throw notThere("the result of a call is for arguments of other calls: await it first");
     if (outcome === undefined) {
       if (id >= 0 && connection === this.#connection) {
-        this.#rarities.sentResults = true;
+        this.#resultsHolder.sentResults = true;
         return [id, path];
       }
       throw notThere("the result of a call goes to its own peer only, before it is here: await it first");
@@ -185,12 +188,12 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
   /** A call to this peer that is under way: its result, as with `pipeline`. Others are promises. */
   #promisedResult(promise: Answer<unknown>): ExtendedValue | undefined {
     const { call } = promise;
-    if (!this.#rarities.isCalling) return undefined;
+    if (!this.#resultsHolder.isCalling) return undefined;
     if (call?.node === undefined || call.connection !== this.#connection || call.id < 0)
       throw notThere("the promise of a call: await it first");
     // It is told by the call that hangs on it.
     promise.catch(ignore);
-    this.#rarities.sentResults = true;
+    this.#resultsHolder.sentResults = true;
     return { typeId: RESULT_ID, data: [call.id, ""] };
   }
 
@@ -200,7 +203,7 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
     if (parts.length === 1) return first;
     if (parts.length !== 2 || !Number.isSafeInteger(first) || typeof rest !== "string")
       throw new SerializationError("a result is [number of a request, path] or [value]");
-    this.#rarities.results.wanted = true;
+    this.#resultsHolder.results.found = true;
     return new ResultReference(first as number, rest);
   }
 
@@ -262,5 +265,3 @@ function homePath(node: RemoteNode): string {
 function notThere(reason: string): SerializationError {
   return new SerializationError(reason, { cause: new ColloquyError("RESULT_NOT_KEPT", reason) });
 }
-
-function ignore(): void {}

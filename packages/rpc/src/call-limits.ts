@@ -13,6 +13,16 @@ export function checkCallLimits({ timeout, signal }: { readonly timeout?: unknow
   }
 }
 
+/** The signals that give a call with these options up. */
+export function signalsOf({ signal, context }: CallSignals = {}): readonly AbortSignal[] {
+  return [signal, context?.signal].filter((given) => given !== undefined);
+}
+
+interface CallSignals {
+  readonly signal?: AbortSignal | undefined;
+  readonly context?: { readonly signal: AbortSignal } | undefined;
+}
+
 const NAMES = ["timeout", "signal", "context", "kwargs", "metadata", "trace", "retries", "idempotent", "whileAway"];
 
 /** @throws ColloquyError `INVALID_ARGUMENT` for what are no options of a call, and for a context or keyword arguments that are none. */

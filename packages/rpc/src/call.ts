@@ -1,7 +1,9 @@
 import { ColloquyError, SerializationError, quoted, readException, rejection, timerMs } from "@colloquy/core";
 import type { ErrorRules, PendingCall } from "@colloquy/core";
+import { signalsOf } from "./call-limits.ts";
 import { tooManyHops } from "./call-meta.ts";
 import type { InheritedContext } from "./context.ts";
+import { ignore } from "./guard.ts";
 import { IncomingStream } from "./incoming-stream.ts";
 import { metaOf } from "./metadata.ts";
 import type { Metadata } from "./metadata.ts";
@@ -72,10 +74,13 @@ function atArgument(error: SerializationError, path: string): SerializationError
   return new SerializationError(`${argument} of ${quoted(path)}: ${error.reason}`, { ...cause, place });
 }
 
+/** Makes the error of a call that ends before its answer. */
+export type CallEnd = (executed: "no" | "unknown") => ColloquyError;
+
 /** What a call with limits needs of its connection. */
 export interface LimitedCallHost {
-  /** Gives a call up, at the other side too, where it has left. False: it never will. */
-  giveUp(call: Call): boolean;
+  /** Gives a call up, at the other side too, where it has left. False: it never will. `end` is what it fails with. */
+  giveUp(call: Call, end?: CallEnd): boolean;
   /** Bytes that have come so far. */
   readonly receivedBytes: number;
 }
@@ -130,7 +135,7 @@ export class LimitedCall extends Call {
     this.#hops = context === undefined ? 0 : context.hops + 1;
     const tags = metaOf({ metadata, trace: trace ?? context?.trace });
     this.#tags = idempotent ? { ...tags, idempotent } : tags;
-    this.#signals = [signal, context?.signal].filter((given) => given !== undefined);
+    this.#signals = signalsOf({ signal, context });
     for (const given of this.#signals) given.addEventListener("abort", this.#onAbort, { once: true });
     // The time counts from when the request leaves, at the end of this turn: work until then is no delay of the peer's.
     if (this.#timeout !== Infinity) process.nextTick(() => this.#startTimer());
@@ -140,7 +145,7 @@ export class LimitedCall extends Call {
   get meta(): SentMeta | undefined {
     const rest = this.#hops > 0 ? { hops: this.#hops, ...this.#tags } : this.#tags;
     if (this.#timeout === Infinity) return rest;
-    const left = (): number => Math.max(0, Math.ceil(this.#leftMs));
+    const left = (): number => Math.max(0, Math.ceil(this.leftMs));
     return {
       get deadline() {
         return left();
@@ -154,11 +159,16 @@ export class LimitedCall extends Call {
     return this.#tags?.data;
   }
 
+  get idempotent(): boolean {
+    return this.#tags?.idempotent === true;
+  }
+
   get settled(): boolean {
     return this.#settled;
   }
 
-  get #leftMs(): number {
+  /** Milliseconds that are left of its time. */
+  get leftMs(): number {
     // What leaves in the turn in which it was called is in time.
     return this.#start === 0 ? Math.max(this.#timeout, 1) : this.#timeout - (performance.now() - this.#start);
   }
@@ -174,24 +184,24 @@ export class LimitedCall extends Call {
 
   /** Timers count from the start of a turn, which may lie long before; a busy event loop makes them early. */
   #whenDue(): void {
-    const left = this.#leftMs;
+    const left = this.leftMs;
     if (left >= 1) this.#arm(left);
     else this.#expire(performance.now() - left, this.#host.receivedBytes);
   }
 
   override onResult(value: unknown): void {
-    if (!this.#settle()) return;
+    if (!this.settle()) return;
     // A call that returns a stream is given up as long as that is read.
     if (value instanceof IncomingStream && this.#signals.length > 0) value.endWith(this.#signals);
     super.onResult(value);
   }
 
   override onException(content: unknown, rules: ErrorRules | undefined): void {
-    if (this.#settle()) super.onException(content, rules);
+    if (this.settle()) super.onException(content, rules);
   }
 
   override onFailure(error: ColloquyError): void {
-    if (this.#settle()) super.onFailure(error);
+    if (this.settle()) super.onFailure(error);
   }
 
   /**
@@ -215,12 +225,13 @@ export class LimitedCall extends Call {
   }
 
   /** Stops waiting for the answer. */
-  #leave(makeError: (executed: "no" | "unknown") => ColloquyError): void {
-    this.#settle();
-    super.onFailure(makeError(this.#host.giveUp(this) ? "unknown" : "no"));
+  #leave(end: CallEnd): void {
+    this.settle();
+    super.onFailure(end(this.#host.giveUp(this, end) ? "unknown" : "no"));
   }
 
-  #settle(): boolean {
+  /** Ends its limits. False where it has settled before. */
+  settle(): boolean {
     if (this.#settled) return false;
     this.#settled = true;
     clearTimeout(this.#timer);
@@ -230,8 +241,9 @@ export class LimitedCall extends Call {
 }
 
 /** Why a call with these options isn't even sent. */
-export function refusalOf({ signal, context }: CallOptions, maxHopCount: number): ColloquyError | undefined {
-  const aborted = [signal, context?.signal].find((given) => given?.aborted === true);
+export function refusalOf(options: CallOptions, maxHopCount: number): ColloquyError | undefined {
+  const { context } = options;
+  const aborted = signalsOf(options).find((given) => given.aborted);
   if (aborted !== undefined)
     return new ColloquyError("CANCELLED", "the call was cancelled before it was made", { cause: aborted.reason });
   if (leftOf(context) <= 0)
@@ -243,5 +255,3 @@ export function refusalOf({ signal, context }: CallOptions, maxHopCount: number)
 export function leftOf(context: InheritedContext | undefined): number {
   return context?.deadline === undefined ? Infinity : context.deadline - performance.now();
 }
-
-function ignore(): void {}

@@ -1,5 +1,5 @@
 import { ColloquyError } from "@colloquy/core";
-import { guard } from "./guard.ts";
+import { Listeners } from "./listeners.ts";
 
 /** Told of the end of a connection: with the error that ended it, or undefined. */
 export type CloseListener = (error: ColloquyError | undefined) => void;
@@ -8,7 +8,7 @@ export type CloseListener = (error: ColloquyError | undefined) => void;
 export class CloseListeners {
   /** Made where they are asked for. */
   #closed: Promise<ColloquyError | undefined> | undefined;
-  #listeners: CloseListener[] | undefined;
+  #listeners: Listeners<[ColloquyError | undefined]> | undefined;
   #told = false;
   /** What the listeners were told. */
   #end: ColloquyError | undefined;
@@ -18,23 +18,20 @@ export class CloseListeners {
     return (this.#closed ??= new Promise((resolve) => this.add(resolve)));
   }
 
-  add(listener: CloseListener): void {
-    if (this.#listeners === undefined) this.#listeners = [listener];
-    else if (!this.#listeners.includes(listener)) this.#listeners.push(listener);
+  /** Returns a function that takes it back. */
+  add(listener: CloseListener): () => void {
+    this.#listeners ??= new Listeners("onClose");
     if (this.#told) queueMicrotask(() => this.tell(this.#end));
-  }
-
-  delete(listener: CloseListener): void {
-    this.#listeners = this.#listeners?.filter((other) => other !== listener);
+    return this.#listeners.add(listener);
   }
 
   /** The connection has ended and its calls have settled. What a listener throws is a warning. */
   tell(error: ColloquyError | undefined): void {
     this.#told = true;
     this.#end = error;
-    const listeners = this.#listeners ?? [];
+    const listeners = this.#listeners;
     this.#listeners = undefined;
-    for (const listener of listeners) guard("a listener of onClose", () => listener(error));
+    listeners?.tell(error);
   }
 }
 

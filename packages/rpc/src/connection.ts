@@ -12,6 +12,7 @@ import type { CallContext } from "./context.ts";
 import { Exports } from "./exports.ts";
 import type { HeldReference } from "./exports.ts";
 import { Greeting } from "./greeting.ts";
+import { ignore } from "./guard.ts";
 import { Heartbeat, pingOf } from "./heartbeat.ts";
 import { Imports } from "./imports.ts";
 import { Incoming } from "./incoming.ts";
@@ -22,8 +23,6 @@ import type { CallOptions, Caller } from "./proxy.ts";
 import { Router } from "./router.ts";
 import { SilentFailures } from "./silent-failures.ts";
 import type { Remote } from "./types.ts";
-
-function ignore(): void {}
 
 /** A connection to one peer: its services are called through `remote`, and it calls those that this side serves. */
 export class Connection<T extends object = object> implements AsyncDisposable, BoundConnection {
@@ -127,10 +126,12 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     return pingOf(this.#heartbeat, this.remoteAddress);
   }
 
-  /** Calls `listener` once when the connection has ended and all its calls have settled. Returns a function that takes it back. */
+  /**
+   * Calls `listener` once when the connection has ended and all its calls have settled, also where it was given twice. Returns a function
+   * that takes back what this call has asked for.
+   */
   onClose(listener: CloseListener): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#listeners.add(listener);
   }
 
   /**
@@ -209,6 +210,11 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
   }
 
   /** @internal */
+  onLostNotification(path: string, error: unknown): void {
+    this.#silent.onNotification(path, error);
+  }
+
+  /** @internal */
   sendNotification(node: RemoteNode, args: unknown[], options: CallOptions | undefined): void {
     this.#calls.notify(node, args, options);
   }
@@ -216,6 +222,11 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
   /** @internal */
   contextOf(path: string, { signal, deadline, hops, metadata, trace }: CallScope): CallContext {
     return { connection: this, path, signal, deadline, hops, metadata, trace };
+  }
+
+  /** @internal */
+  onLookupFailure(path: string, error: unknown): unknown {
+    return this.#silent.onMethod(path, error);
   }
 
   /** @internal */

@@ -92,21 +92,23 @@ export class Exports {
     }));
   }
 
-  /** Takes back what the latest message has counted, when it is called. */
-  undo(): (() => void) | undefined {
+  /** Takes back what the latest message has counted, when it is called. Returns what the other side doesn't hold then. */
+  undo(): (() => object[]) | undefined {
     if (this.#journal.length === 0) return undefined;
     const journal = this.#journal;
-    return () => {
-      for (const entry of journal) this.#drop(entry, 1);
-    };
+    return () => this.#takeBack(journal);
   }
 
-  /** The message with the latest additions has left, or it has failed and they are taken back. */
-  settle(sent: boolean): void {
-    if (this.#journal.length === 0) return;
+  /** The message with the latest additions has left, or it has failed and they are taken back: returns what the other side doesn't hold then. */
+  settle(sent: boolean): readonly object[] {
     const journal = this.#journal;
+    if (journal.length === 0) return journal as never[];
     this.#journal = NOTHING;
-    if (!sent) for (const entry of journal) this.#drop(entry, 1);
+    return sent ? [] : this.#takeBack(journal);
+  }
+
+  #takeBack(journal: readonly ExportEntry[]): object[] {
+    return journal.filter((entry) => this.#drop(entry, 1)).map(({ target }) => target);
   }
 
   /** @throws ColloquyError `REFERENCE_RELEASED` */

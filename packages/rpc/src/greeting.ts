@@ -17,8 +17,7 @@ import type { Codec, Endpoint, Hello, Limits, PeerTraits, PendingCall } from "@c
 import { currentCredentials, refused, tooLate } from "./authentication.ts";
 import type { Authentication, Entrance } from "./authentication.ts";
 import type { LimitedCall, LimitedCallHost } from "./call.ts";
-import type { CallOptions, RemoteNode } from "./proxy.ts";
-import { WaitingMeta, addMeta, noMetadata } from "./waiting-meta.ts";
+import { WaitingMeta, addMeta } from "./waiting-meta.ts";
 
 /** Requests of a client that didn't wait for the answer to its hello; more are refused. */
 const MAX_EARLY_COUNT = 4;
@@ -73,11 +72,6 @@ export class Greeting {
   addMeta(call: LimitedCall, content: unknown[]): void {
     if (!this.#done) (this.#waitingMeta ??= new WaitingMeta()).add(call, content);
     else if (this.#extended) addMeta(call, content);
-  }
-
-  /** Why a call isn't even sent to this peer. */
-  refusalOf(node: RemoteNode, { metadata }: CallOptions): ColloquyError | undefined {
-    return metadata !== undefined && this.#done && !this.#extended ? noMetadata(node) : undefined;
   }
 
   /** For dialects without hello. */

@@ -10,3 +10,6 @@ export function guard(what: string, action: () => unknown): void {
     onFailure(error);
   }
 }
+
+/** For failures that somebody else tells of, or that nobody has to know. */
+export function ignore(): void {}

@@ -1,8 +1,7 @@
 import { ColloquyError } from "@colloquy/core";
-import type { Executed } from "@colloquy/core";
 import { runChain } from "./interceptors.ts";
 import type { IncomingCall, Interceptor } from "./interceptors.ts";
-import { PassedOn, executed } from "./passed-on.ts";
+import { PassedOn, withExecuted } from "./passed-on.ts";
 
 /**
  * Carries a call out through interceptors: `carryOut` throws what was refused or told already, and returns what else the method does.
@@ -30,7 +29,7 @@ export async function runIncoming(
     try {
       return await result;
     } catch (error) {
-      const outcome = executed(error instanceof PassedOn ? error : onFault(error));
+      const outcome = withExecuted(error instanceof PassedOn ? error : onFault(error), "yes");
       told.add(outcome);
       throw outcome;
     }
@@ -40,15 +39,10 @@ export async function runIncoming(
   } catch (error) {
     if (told.has(error)) throw new PassedOn("intercepted", { cause: error });
     const isFault = !(error instanceof ColloquyError) || error.code === "INTERNAL";
-    throw new PassedOn("intercepted", { cause: stated(isFault ? onFault(error) : error, ran ? "yes" : "no") });
+    throw new PassedOn("intercepted", { cause: withExecuted(isFault ? onFault(error) : error, ran ? "yes" : "no") });
   }
 }
 
 function isRefusal(error: unknown): boolean {
   return error instanceof ColloquyError && error.executed === "no";
-}
-
-function stated(error: unknown, value: Executed): unknown {
-  if (!(error instanceof ColloquyError) || error.executed === value) return error;
-  return Object.defineProperty(error.restated(), "executed", { value, enumerable: true });
 }

@@ -1,23 +1,31 @@
 import { ColloquyError, NO_KWARGS } from "@colloquy/core";
-import type { Endpoint, EndpointHandler, ErrorRules, Limits, ShapeTeller, Shapes } from "@colloquy/core";
+import type { Endpoint, EndpointHandler, ErrorRules, Limits, ShapeTeller, Shapes, Substitute } from "@colloquy/core";
 import { answerControl, noticeControl } from "./control.ts";
 import type { ControlActions } from "./control.ts";
 import { Dispatcher } from "./dispatcher.ts";
-import type { DispatchHost } from "./dispatcher.ts";
 import type { Exports } from "./exports.ts";
 import type { Greeting } from "./greeting.ts";
 import type { InterceptorLists } from "./interceptors.ts";
+import type { DispatchHost } from "./method-calls.ts";
 import { OutgoingStreams } from "./outgoing-streams.ts";
-import { executed } from "./passed-on.ts";
+import type { StreamHost } from "./outgoing-streams.ts";
+import { withExecuted } from "./passed-on.ts";
 import { isControlPath } from "./path.ts";
+import { nodeOf } from "./proxy.ts";
+import type { RemoteNode } from "./proxy.ts";
 import { readRequest } from "./request-content.ts";
 import type { RequestContent } from "./request-content.ts";
 import { RecentResults } from "./recent-results.ts";
 import type { Router } from "./router.ts";
 import type { SilentFailures } from "./silent-failures.ts";
+import { streamsIn } from "./streams-in.ts";
+
+const NOTHING: readonly object[] = Object.freeze([]);
 
 /** The connection that requests come on. */
 export interface IncomingHost extends DispatchHost {
+  /** Whether a node is the peer's own. */
+  isHome(node: RemoteNode): boolean;
   stats(): object;
   onAbort(signal: number, fired: boolean, reason: unknown): void;
   onGoAway(): void;
@@ -25,7 +33,7 @@ export interface IncomingHost extends DispatchHost {
 }
 
 /** Takes what arrives on one connection: hello first, then requests for `$` and for what this side serves. */
-export class Incoming implements EndpointHandler, ControlActions, ShapeTeller {
+export class Incoming implements EndpointHandler, ControlActions, ShapeTeller, StreamHost {
   #extended = false;
   #goneAway = false;
   #dispatcher!: Dispatcher;
@@ -38,6 +46,8 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller {
   readonly #exports: Exports;
   readonly #silent: SilentFailures;
   #streams: OutgoingStreams | undefined;
+  /** What failed answers had of references, until what is sent in their place has left. */
+  #takenBack: readonly object[] = NOTHING;
   /** A call of this side is being encoded: it may have results of others among its arguments, nothing else may. */
   isCalling = false;
   sentResults = false;
@@ -77,8 +87,16 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller {
 
   /** Made when the first one is there. */
   get streams(): OutgoingStreams {
-    const onFailure = (path: string, error: unknown): unknown => this.#silent.onMethod(path, error);
-    return (this.#streams ??= new OutgoingStreams(this.#limits.maxStreamCount, onFailure));
+    return (this.#streams ??= new OutgoingStreams(this.#limits.maxStreamCount, this));
+  }
+
+  onStreamFailure(path: string, error: unknown): unknown {
+    return this.#silent.onMethod(path, error);
+  }
+
+  isElsewhere(target: object): boolean {
+    const node = nodeOf(target);
+    return this.#exports.has(target) || (node !== undefined && this.#host.isHome(node));
   }
 
   /** The peer has said hello: it knows `$`, notifications and built-in types. */
@@ -93,6 +111,10 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller {
   extend(): void {
     this.#extended = true;
     this.#dispatcher.emptyResult = undefined;
+  }
+
+  onDecoded(isAnswer: boolean): ColloquyError | undefined {
+    return this.#results?.begin(isAnswer);
   }
 
   onRequest(id: number, content: unknown, undecoded: ColloquyError | undefined): void {
@@ -141,15 +163,41 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller {
     this.#results?.clear();
     const reason = new ColloquyError("CONNECTION_LOST", "the connection of the reader has ended");
     for (const { id, target } of this.#exports.clear()) this.streams.leave(id, target, reason);
+    this.#discardTakenBack();
   }
 
-  onEncoded(sent: boolean): void {
-    this.#exports.settle(sent);
-    if (sent && this.#shapes?.hasFresh === true) this.#shapes.define(this);
+  onEncoded(sent: boolean, isAnswer = false): void {
+    const takenBack = this.#exports.settle(sent);
+    // What is sent in place of an answer may have some of them.
+    if (isAnswer && takenBack.length > 0) this.#takenBack = [...this.#takenBack, ...takenBack];
+    if (!sent) return;
+    if (this.#shapes?.hasFresh === true) this.#shapes.define(this);
+    if (this.#takenBack.length > 0) this.#discardTakenBack();
   }
 
-  heldReferences(): (() => void) | undefined {
-    return this.#exports.undo();
+  onLostResult(content: unknown, error: ColloquyError): Substitute | undefined {
+    const substitute = this.#streams?.onLostAnswer(content, error);
+    if (substitute === undefined) this.onUnsentResult(content);
+    return substitute;
+  }
+
+  onUnsentResult(content: unknown): void {
+    for (const stream of streamsIn(content)) this.streams.discard(stream);
+  }
+
+  /** What is in arguments stays the caller's; a result is nobody else's. */
+  heldReferences(isAnswer: boolean): (() => void) | undefined {
+    const undo = this.#exports.undo();
+    if (undo === undefined || !isAnswer) return undo;
+    return () => {
+      for (const target of undo()) this.streams.discard(target);
+    };
+  }
+
+  #discardTakenBack(): void {
+    const takenBack = this.#takenBack;
+    this.#takenBack = NOTHING;
+    for (const target of takenBack) this.streams.discard(target);
   }
 
   /** Agrees on shapes of maps with a peer that takes up to `maxCount` of them. */
@@ -186,8 +234,11 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller {
 
   pull(id: number, stream: number, maxCount: number, maxBytes: number): void {
     this.streams.pull(stream, this.#exports.get(stream), maxCount, maxBytes).then(
-      (pulled) => this.#endpoint.reply(id, pulled),
-      (error: unknown) => this.#endpoint.fail(id, executed(error)),
+      (pulled) => {
+        if (this.#endpoint.ended) this.onUnsentResult(pulled);
+        else this.#endpoint.reply(id, pulled);
+      },
+      (error: unknown) => this.#endpoint.fail(id, withExecuted(error, "yes")),
     );
   }
 

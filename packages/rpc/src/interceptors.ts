@@ -1,6 +1,7 @@
 import { ColloquyError, describeType, isMap } from "@colloquy/core";
 import { checkCallLimits } from "./call-limits.ts";
 import type { CallContext, CallerConnection } from "./context.ts";
+import { ignore } from "./guard.ts";
 import { metadataOf, traceOf } from "./metadata.ts";
 import type { Metadata } from "./metadata.ts";
 
@@ -171,5 +172,3 @@ function broken(interceptor: { readonly name: string }, call: InterceptedCall, w
 function invalid(message: string): ColloquyError {
   return new ColloquyError("INVALID_ARGUMENT", message);
 }
-
-function ignore(): void {}

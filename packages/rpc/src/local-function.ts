@@ -1,6 +1,7 @@
 import { placeContext } from "./arguments.ts";
 import { callChecked } from "./checked-call.ts";
 import type { CallContext } from "./context.ts";
+import { ignore } from "./guard.ts";
 import type { Exposed } from "./members.ts";
 import { PassedOn } from "./passed-on.ts";
 
@@ -41,5 +42,3 @@ async function checked(
     throw error instanceof PassedOn ? error.cause : error;
   }
 }
-
-function ignore(): void {}

@@ -19,6 +19,9 @@ export interface Exposed {
   readonly isChecked: boolean;
 }
 
+/** What user code has thrown where it was asked for a member: an accessor, or `lookup` of a table. It is the cause. */
+export class LookupFailure extends Error {}
+
 /** True for what crosses as a stream. The promise of a call is an async iterable, too, and is to be awaited. */
 export function isStreamValue(value: object): value is AsyncIterable<unknown> {
   return isStream(value) && !(value instanceof Promise) && !isService(value);
@@ -92,29 +95,55 @@ export function isExposed(member: object): member is Exposed {
 export function memberOf(owner: object, names: readonly string[], index: number): object {
   const name = names[index]!;
   if (owner instanceof ServiceTable) {
-    const found = owner.lookup(name);
+    const found = lookUp(owner, name);
     return found === undefined ? missing(names, index) : asMember(found, name, undefined);
   }
   if (isServiceMap(owner)) {
     if (!Object.hasOwn(owner, name)) missing(names, index);
-    return asMember((owner as Record<string, unknown>)[name], name, undefined);
+    return asMember(valueOf(owner, name), name, undefined);
   }
   const field = hasFields(owner) ? fieldsOf(owner).get(name) : undefined;
-  if (field !== undefined) return asMember((owner as Record<string, unknown>)[name], name, field);
+  if (field !== undefined) return asMember(valueOf(owner, name), name, field);
   const entry = tableOf(owner).get(name);
   if (entry === undefined) return refuse(owner, names, index);
   if (entry.call !== undefined) return entry;
-  return asMember((owner as Record<string, unknown>)[name], name, entry.read);
+  return asMember(valueOf(owner, name), name, entry.read);
 }
 
-/** Names and values of the services right below one, as far as they can be listed. */
-export function* subServices(owner: object): Generator<[name: string, sub: unknown], void, undefined> {
-  if (isServiceMap(owner)) yield* Object.entries(owner);
-  if (hasFields(owner)) {
-    for (const name of fieldsOf(owner).keys()) yield [name, (owner as Record<string, unknown>)[name]];
+function lookUp(table: ServiceTable, name: string): object | undefined {
+  try {
+    return table.lookup(name);
+  } catch (cause) {
+    throw new LookupFailure("lookup of a table", { cause });
   }
-  for (const [name, entry] of tableOf(owner))
-    if (entry.call === undefined) yield [name, (owner as Record<string, unknown>)[name]];
+}
+
+function valueOf(owner: object, name: string): unknown {
+  try {
+    return (owner as Record<string, unknown>)[name];
+  } catch (cause) {
+    throw new LookupFailure("accessor", { cause });
+  }
+}
+
+/** Names and values of the services right below one, as far as they can be listed and read. */
+export function* subServices(owner: object): Generator<[name: string, sub: unknown], void, undefined> {
+  for (const name of namesBelow(owner)) {
+    let sub: unknown;
+    try {
+      sub = valueOf(owner, name);
+    } catch {
+      // Whoever calls it is told.
+      continue;
+    }
+    yield [name, sub];
+  }
+}
+
+function* namesBelow(owner: object): Generator<string, void, undefined> {
+  if (isServiceMap(owner)) yield* Object.keys(owner);
+  if (hasFields(owner)) yield* fieldsOf(owner).keys();
+  for (const [name, entry] of tableOf(owner)) if (entry.call === undefined) yield name;
 }
 
 /** How to call a function that was passed by reference: with the options it was exposed with, if it was. */

@@ -5,6 +5,8 @@ import { Call, LimitedCall, isLimited } from "./call.ts";
 import type { LimitedCallHost } from "./call.ts";
 import type { Greeting } from "./greeting.ts";
 import type { Incoming } from "./incoming.ts";
+import { callWithin, hasLimits } from "./limited-chain.ts";
+import type { SendOne } from "./limited-chain.ts";
 import { tagsOf } from "./metadata.ts";
 import { notificationOf } from "./outgoing-interceptors.ts";
 import { hasPending, settled, unlessNotKept } from "./pending-arguments.ts";
@@ -77,8 +79,15 @@ export class OutgoingCalls implements LimitedCallHost {
     options: CallOptions | undefined,
   ): Promise<unknown> {
     this.#incoming.sentResults = false;
-    const again = async (): Promise<unknown> => this.send(node, (await settled(args)) as unknown[], options);
-    return unlessNotKept(sent, again);
+    const start = performance.now();
+    const again = async (send: SendOne): Promise<unknown> => send(node, (await settled(args)) as unknown[], options);
+    return unlessNotKept(sent, () => {
+      if (options === undefined || !hasLimits(options)) return again((...request) => this.send(...request));
+      // Its time goes on while it waits for those results.
+      const { timeout } = options;
+      const left = timeout === undefined ? {} : { timeout: Math.max(timeout - (performance.now() - start), 0) };
+      return callWithin(this, this.#connection, node, { ...options, ...left }, again);
+    });
   }
 
   notify(node: RemoteNode, args: unknown[], options: CallOptions | undefined): void {
@@ -99,6 +108,8 @@ export class OutgoingCalls implements LimitedCallHost {
       return this.#endpoint.notify(content);
     } finally {
       this.#incoming.isCalling = false;
+      // Nobody makes a notification again.
+      this.#incoming.sentResults = false;
     }
   }
 
@@ -146,9 +157,6 @@ export class OutgoingCalls implements LimitedCallHost {
       return new ColloquyError("UNAVAILABLE", `${this.#endpoint.remoteAddress} is closing and takes no new calls`);
     if (options === undefined) return undefined;
     const isPlain = this.#greeting.done && !this.#incoming.extended;
-    return (
-      this.#greeting.refusalOf(node, options) ??
-      optionsRefusal(options, node, isPlain, this.#endpoint.limits.maxHopCount)
-    );
+    return optionsRefusal(options, node, isPlain, this.#endpoint.limits.maxHopCount);
   }
 }

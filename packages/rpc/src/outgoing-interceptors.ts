@@ -1,20 +1,25 @@
-import { ColloquyError, NO_KWARGS, rejection } from "@colloquy/core";
+import { NO_KWARGS } from "@colloquy/core";
 import { Answer } from "./answer.ts";
 import type { CallerConnection } from "./context.ts";
+import { ignore } from "./guard.ts";
 import { runChain } from "./interceptors.ts";
 import type { Interceptor, OutgoingCall } from "./interceptors.ts";
+import { callWithin, failureOf, hasLimits } from "./limited-chain.ts";
+import type { SendOne, SendingHost } from "./limited-chain.ts";
 import { NO_METADATA, metaOf } from "./metadata.ts";
 import type { NotificationTags } from "./metadata.ts";
 import { isControlPath } from "./path.ts";
-import type { CallOptions, RemoteNode } from "./proxy.ts";
+import type { CallOptions, Caller, RemoteNode } from "./proxy.ts";
 
 /** The connection that calls leave on. */
-export interface OutgoingHost extends CallerConnection {
-  send(node: RemoteNode, args: unknown[], options: CallOptions | undefined): Promise<unknown>;
+export interface OutgoingHost extends CallerConnection, SendingHost, Caller {
   sendNotification(node: RemoteNode, args: unknown[], options: CallOptions | undefined): void;
 }
 
-/** Makes a call through interceptors. */
+/**
+ * Makes a call through interceptors. Its time and its signals hold for what they wait for, too; those that they hand on hold for what
+ * is sent.
+ */
 export function callThrough(
   interceptors: readonly Interceptor<OutgoingCall>[],
   host: OutgoingHost,
@@ -24,13 +29,14 @@ export function callThrough(
 ): Promise<unknown> {
   // Control of the protocol, pulls of streams for example, is no call of the user's.
   if (isControlPath(node.path)) return host.send(node, args, options);
-  const call = outgoingCall(host, node, args, options, false);
   let sent: Promise<unknown> | undefined;
-  const last = (changed: OutgoingCall): Promise<unknown> =>
-    (sent = host.send(node, [...changed.args], changedOptions(options, changed)));
-  const answer = new Answer<unknown>((resolve) => {
-    runChain(interceptors, call, last).then(resolve, (error: unknown) => resolve(failureOf(error)));
-  });
+  const make = (send: SendOne): Promise<unknown> => {
+    const call = outgoingCall(host, node, args, options, false);
+    const last = (changed: OutgoingCall): Promise<unknown> =>
+      (sent = send(node, [...changed.args], changedOptions(options, changed)));
+    return runChain(interceptors, call, last);
+  };
+  const answer = answerOf(host, node, options, make);
   // Where it has left in this turn, calls may address its result before it is there.
   if ((sent as unknown) instanceof Answer) answer.call = (sent as unknown as Answer<unknown>).call;
   // Nobody has to await a call on a received function.
@@ -38,10 +44,17 @@ export function callThrough(
   return answer;
 }
 
-/** A failure of the library has the stack of whoever awaits the call; what else an interceptor throws keeps its own. */
-async function failureOf(error: unknown): Promise<never> {
-  if (error instanceof ColloquyError) return rejection(() => error.restated());
-  throw error;
+function answerOf(
+  host: OutgoingHost,
+  node: RemoteNode,
+  options: CallOptions | undefined,
+  make: (send: SendOne) => Promise<unknown>,
+): Answer<unknown> {
+  if (options !== undefined && hasLimits(options)) return callWithin(host, host, node, options, make);
+  return new Answer((resolve) => {
+    const send: SendOne = (...request) => host.send(...request);
+    make(send).then(resolve, (error: unknown) => resolve(failureOf(error)));
+  });
 }
 
 /** The same for a notification. */
@@ -101,5 +114,3 @@ function changedOptions(
   const entries = Object.entries({ ...options, ...seen }).filter(([, value]) => value !== undefined);
   return entries.length === 0 ? undefined : Object.fromEntries(entries);
 }
-
-function ignore(): void {}

@@ -22,8 +22,9 @@ interface Pull {
  */
 export class OutgoingStream {
   readonly #iterator: AsyncIterator<unknown>;
-  #items: unknown[] = [];
+  #items: readonly unknown[] = [];
   #bytes = 0;
+  #answeredCount = 0;
   #pull: Pull | undefined;
   /** An item is under way. */
   #isAsked = false;
@@ -61,6 +62,36 @@ export class OutgoingStream {
     clearImmediate(this.#timer);
     this.#timer = undefined;
     pull?.reject(error);
+  }
+
+  /** Items that have left, as answers to pulls. */
+  get answeredCount(): number {
+    return this.#answeredCount;
+  }
+
+  /** The last items of an answer have not left: they come with the next one. */
+  putBack(items: readonly unknown[]): void {
+    this.#answeredCount -= items.length;
+    this.#items = [...items, ...this.#items];
+    this.#bytes = Infinity;
+    if (this.#pull !== undefined) this.#goOn(this.#pull);
+  }
+
+  /**
+   * The last `count` items of an answer will never leave: behind those before them the reader gets `error`, and the producer is ended. Resolves when
+   * that is done, and rejects with what it throws.
+   */
+  breakOff(count: number, error: unknown): Promise<void> {
+    this.#answeredCount -= count;
+    this.#failure = { error };
+    return this.end();
+  }
+
+  /** What waits for a pull; there will be none. */
+  takeItems(): readonly unknown[] {
+    const items = this.#items;
+    this.#items = [];
+    return items;
   }
 
   /** Nobody reads any more: runs the `finally` of a generator. Resolves when that is done, and rejects with what it throws. */
@@ -108,7 +139,7 @@ export class OutgoingStream {
     if (this.#ended) return;
     if (done === true) this.#ended = true;
     else {
-      this.#items.push(value);
+      (this.#items as unknown[]).push(value);
       this.#bytes += estimateBytes(value, this.#pull?.maxBytes ?? 0);
     }
     if (this.#pull !== undefined) this.#goOn(this.#pull);
@@ -126,10 +157,12 @@ export class OutgoingStream {
     clearImmediate(this.#timer);
     this.#timer = undefined;
     this.#pull = undefined;
-    const items = this.#items;
+    const isAll = this.#items.length <= pull.maxCount;
+    const items = isAll ? this.#items : this.#items.slice(0, pull.maxCount);
     if (items.length === 0 && this.#failure !== undefined) return pull.reject(this.#failure.error);
-    this.#items = [];
-    this.#bytes = 0;
-    pull.resolve([items, this.#ended && this.#failure === undefined]);
+    this.#items = isAll ? [] : this.#items.slice(pull.maxCount);
+    if (isAll) this.#bytes = 0;
+    this.#answeredCount += items.length;
+    pull.resolve([items, isAll && this.#ended && this.#failure === undefined]);
   }
 }

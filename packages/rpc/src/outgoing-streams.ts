@@ -1,7 +1,10 @@
-import { ColloquyError } from "@colloquy/core";
+import { ColloquyError, SerializationError } from "@colloquy/core";
+import type { Substitute } from "@colloquy/core";
 import { isStreamValue } from "./members.ts";
 import { OutgoingStream } from "./outgoing-stream.ts";
 import type { PulledItems } from "./outgoing-stream.ts";
+import { PassedOn } from "./passed-on.ts";
+import { streamsIn } from "./streams-in.ts";
 
 /** Where a stream comes from: the call whose result it is. */
 interface Origin {
@@ -10,8 +13,20 @@ interface Origin {
   readonly abort: AbortController | undefined;
 }
 
-/** Told of what a stream throws that nobody waits for, and of what it fails with. Returns what its reader is to get. */
-export type StreamFailureListener = (path: string, error: unknown) => unknown;
+/** What the streams of a connection need of it. */
+export interface StreamHost {
+  /** Told of what a stream throws that nobody waits for, and of what it fails with. Returns what its reader is to get. */
+  onStreamFailure(path: string, error: unknown): unknown;
+  /** Whether the other side holds a stream, or it is its own. */
+  isElsewhere(target: object): boolean;
+}
+
+/** Where the items of an answer come from. */
+interface Source {
+  readonly id: number;
+  readonly target: object;
+  readonly stream: OutgoingStream;
+}
 
 /** Of one answer, whatever was asked for: a producer may give items without end. */
 const MOST_COUNT = 4096;
@@ -24,13 +39,15 @@ export class OutgoingStreams {
   readonly #maxCount: number;
   /** These are made when they are needed: few connections have streams. */
   #origins: WeakMap<object, Origin> | undefined;
-  /** Those that were read from. */
+  /** Those that were read from, or left. */
   #opened: WeakSet<object> | undefined;
-  readonly #onFailure: StreamFailureListener;
+  /** By the answers to pulls: one may turn out not to be encodable. */
+  #sources: WeakMap<object, Source> | undefined;
+  readonly #host: StreamHost;
 
-  constructor(maxCount: number, onFailure: StreamFailureListener) {
+  constructor(maxCount: number, host: StreamHost) {
     this.#maxCount = maxCount;
-    this.#onFailure = onFailure;
+    this.#host = host;
   }
 
   get size(): number {
@@ -53,11 +70,45 @@ export class OutgoingStreams {
     try {
       const pulled = await stream.pull(Math.min(maxCount, MOST_COUNT), Math.min(maxBytes, MOST_BYTES));
       if (pulled[1]) this.#streams.delete(id);
+      (this.#sources ??= new WeakMap()).set(pulled, { id, target, stream });
       return pulled;
     } catch (error) {
       this.#streams.delete(id);
-      throw this.#onFailure(this.#pathOf(target), error);
+      throw error instanceof PassedOn ? error : this.#host.onStreamFailure(this.#pathOf(target), error);
     }
+  }
+
+  /**
+   * An answer that can't be encoded. Where it has items: the answer in its place, with those before the one that can't be. What comes
+   * behind them is the failure, and the producer is ended; where no item can be told, they are fewer, and the others come with the next pull.
+   */
+  onLostAnswer(answer: unknown, error: ColloquyError): Substitute | undefined {
+    const source = typeof answer === "object" && answer !== null ? this.#sources?.get(answer) : undefined;
+    if (source === undefined || !this.#host.isElsewhere(source.target)) return undefined;
+    const { id, stream } = source;
+    const [items] = answer as PulledItems;
+    const [part, index] = error instanceof SerializationError ? error.place : [];
+    const isKnown = part === 0 && typeof index === "number";
+    if (!isKnown && items.length > 1) {
+      const count = items.length >> 1;
+      stream.putBack(items.slice(count));
+      return this.#answerWith(items.slice(0, count), source);
+    }
+    const count = isKnown ? index : 0;
+    const failure = itemLost(stream.answeredCount - items.length + count + 1, error);
+    this.#breakOff(source, items.slice(count), failure);
+    if (count > 0) return this.#answerWith(items.slice(0, count), source);
+    this.#streams.delete(id);
+    return { error: failure };
+  }
+
+  #breakOff({ target, stream }: Source, lost: readonly unknown[], failure: ColloquyError): void {
+    const dropped = [...lost, ...stream.takeItems()];
+    this.#origins?.get(target)?.abort?.abort(failure);
+    stream
+      .breakOff(lost.length, new PassedOn("of this side", { cause: failure }))
+      .catch((error: unknown) => this.#host.onStreamFailure(this.#pathOf(target), error));
+    this.discardIn(dropped);
   }
 
   /** The other side has let go of `target`: where it is a stream that hasn't ended, it is left early. */
@@ -66,19 +117,43 @@ export class OutgoingStreams {
     const isUnread = stream === undefined && this.#opened?.has(target) !== true && isStreamValue(target);
     if (stream === undefined && !isUnread) return;
     this.#streams.delete(id);
-    this.#origins?.get(target)?.abort?.abort(reason);
-    end(stream, target).catch((error: unknown) => this.#onFailure(this.#pathOf(target), error));
+    this.#end(stream, target, reason);
+    if (stream !== undefined) this.discardIn(stream.takeItems());
   }
 
-  /** A stream that nobody will get is left. */
-  discard(target: AsyncIterable<unknown>): void {
-    if (this.#opened?.has(target) !== true)
-      end(undefined, target).catch((error: unknown) => this.#onFailure(this.#pathOf(target), error));
+  /** What nobody will get: the streams in it are left. */
+  discardIn(value: unknown): void {
+    for (const stream of streamsIn(value)) this.discard(stream);
+  }
+
+  /** A stream that nobody will get is left, unless the other side has it all the same. */
+  discard(target: object): void {
+    try {
+      if (!isStreamValue(target) || this.#opened?.has(target) === true || this.#host.isElsewhere(target)) return;
+    } catch {
+      // Its getters throw: it can't be read either.
+      return;
+    }
+    this.#end(undefined, target, new ColloquyError("CANCELLED", "nobody gets the stream"));
   }
 
   /** This side closes, and waits for nothing: readers that wait for an item get `error`. */
   interrupt(error: ColloquyError): void {
     for (const stream of this.#streams.values()) stream.fail(error);
+  }
+
+  #answerWith(items: readonly unknown[], source: Source): Substitute {
+    const result: PulledItems = [items, false];
+    this.#streams = this.#streams === NONE ? new Map() : this.#streams;
+    this.#streams.set(source.id, source.stream);
+    this.#sources!.set(result, source);
+    return { result };
+  }
+
+  #end(stream: OutgoingStream | undefined, target: object, reason: ColloquyError): void {
+    (this.#opened ??= new WeakSet()).add(target);
+    this.#origins?.get(target)?.abort?.abort(reason);
+    end(stream, target).catch((error: unknown) => this.#host.onStreamFailure(this.#pathOf(target), error));
   }
 
   #pathOf(target: object): string {
@@ -91,12 +166,26 @@ export class OutgoingStreams {
       const reason = `${this.#maxCount} streams are open on this connection (maxStreamCount)`;
       throw new ColloquyError("RESOURCE_EXHAUSTED", reason);
     }
-    const stream = new OutgoingStream(target);
     (this.#opened ??= new WeakSet()).add(target);
+    let stream: OutgoingStream;
+    try {
+      stream = new OutgoingStream(target);
+    } catch (error) {
+      throw this.#host.onStreamFailure(this.#pathOf(target), error);
+    }
     if (this.#streams === NONE) this.#streams = new Map();
     this.#streams.set(id, stream);
     return stream;
   }
+}
+
+/** What the reader gets in place of an item; the first one has the number 1. */
+function itemLost(number: number, error: ColloquyError): ColloquyError {
+  const { message } = error instanceof SerializationError ? error.at(error.place.slice(2)) : error;
+  return new ColloquyError(error.code, `item ${number} of the stream can't be sent: ${message}`, {
+    cause: error.cause,
+    executed: "yes",
+  });
 }
 
 /** One that nobody has read from may hold a file, too: streams of Node close it where they are destroyed. */

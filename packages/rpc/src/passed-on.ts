@@ -1,13 +1,17 @@
 import { ColloquyError } from "@colloquy/core";
+import type { Executed } from "@colloquy/core";
 
 /** A failure that says itself whether the call ran: of a call that was passed on to another peer, for example. It is the cause. */
 export class PassedOn extends Error {}
 
-/** What a method throws tells its caller that it ran, also where it is the failure of a call of its own. */
-export function executed(error: unknown): unknown {
+/**
+ * A failure that tells its caller whether the method ran, also where it is the failure of a call of the method's own. What says so itself
+ * stays as it is.
+ */
+export function withExecuted(error: unknown, value: Executed): unknown {
   if (error instanceof PassedOn) return error.cause;
-  if (!(error instanceof ColloquyError) || error.executed === "yes") return error;
-  return Object.defineProperty(error.restated(), "executed", { value: "yes", enumerable: true });
+  if (!(error instanceof ColloquyError) || error.executed === value) return error;
+  return Object.defineProperty(error.restated(), "executed", { value, enumerable: true });
 }
 
 /** What a call fails with that hangs on another one, which has failed. */

@@ -5,7 +5,11 @@ import { childAt, nodeOf } from "./proxy.ts";
 
 /** True where a result that isn't here yet is among the arguments themselves; those in them show when they are encoded. */
 export function hasPending(args: readonly unknown[]): boolean {
-  for (const arg of args) if (typeof arg === "object" || typeof arg === "function") if (isPending(arg)) return true;
+  for (const arg of args) {
+    // Most are neither.
+    const mayBe = typeof arg === "object" || typeof arg === "function";
+    if (mayBe && isPending(arg)) return true;
+  }
   return false;
 }
 
@@ -13,9 +17,9 @@ function isPending(value: unknown): boolean {
   return value instanceof Answer || nodeOf(value)?.caller.result !== undefined;
 }
 
-/** The other side has not kept a result that is among the arguments of a call, or could not be told of it. */
+/** The other side has not kept a result that is among the arguments of a call, or could not be told of it: the call has not run. */
 function isNotKept(error: unknown): boolean {
-  if (!(error instanceof ColloquyError)) return false;
+  if (!(error instanceof ColloquyError) || error.executed !== "no") return false;
   const { cause } = error;
   return error.code === "RESULT_NOT_KEPT" || (cause instanceof ColloquyError && cause.code === "RESULT_NOT_KEPT");
 }

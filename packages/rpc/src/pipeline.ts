@@ -6,6 +6,7 @@ import { dependencyFailed } from "./passed-on.ts";
 import { unlessNotKept } from "./pending-arguments.ts";
 import { RemoteNode, childAt, nodeOf } from "./proxy.ts";
 import type { CallOptions, Caller, PendingResult } from "./proxy.ts";
+import { SilentFailures } from "./silent-failures.ts";
 
 /**
  * What a call will result in, to be used before it is there: `pipeline(chat.open("ada")).total()` takes one round trip. Its methods are
@@ -70,22 +71,32 @@ class PipelinedCaller implements Caller, PendingResult {
   }
 
   notify(node: RemoteNode, args: unknown[]): void {
-    const notifyThere = (value: unknown): void => {
-      const target = targetOf(value, node.path);
-      target.caller.notify(target, args);
-    };
-    this.#promise.then(notifyThere).catch(() => {});
+    void this.#notifyLater(node, args).catch((error: unknown) => this.#onLostNotification(node.path, error));
+  }
+
+  async #notifyLater(node: RemoteNode, args: unknown[]): Promise<void> {
+    const { caller, path, reference, isFunction } = targetOf(await this.#value(), node.path);
+    caller.notify(new RemoteNode(caller, path, reference, isFunction, node.options), args);
+  }
+
+  /** Counted where the call was made; of a call that no connection has seen yet it is published alone. */
+  #onLostNotification(path: string, error: unknown): void {
+    const caller: Caller | undefined = this.#call?.connection;
+    if (caller?.onLostNotification === undefined) new SilentFailures(this, undefined).onNotification(path, error);
+    else caller.onLostNotification(path, error);
   }
 
   async #callLater(node: RemoteNode, args: unknown[], options: CallOptions | undefined): Promise<unknown> {
-    let value: unknown;
+    const target = targetOf(await this.#value(), node.path);
+    return target.caller.call(target, args, options);
+  }
+
+  async #value(): Promise<unknown> {
     try {
-      value = await this.#promise;
+      return await this.#promise;
     } catch (cause) {
       throw dependencyFailed(cause);
     }
-    const target = targetOf(value, node.path);
-    return target.caller.call(target, args, options);
   }
 }
 

@@ -74,6 +74,8 @@ export interface Caller {
   readonly takesResults?: boolean | undefined;
   call(node: RemoteNode, args: unknown[], options: CallOptions | undefined): Promise<unknown>;
   notify(node: RemoteNode, args: unknown[]): void;
+  /** A notification that it would have sent has failed before it could be: counted and published with its own. */
+  onLostNotification?(path: string, error: unknown): void;
   /** For messages: `tcp://127.0.0.1:5555`. */
   readonly remoteAddress: string;
   /** The connection that calls take now, where it isn't this caller itself. */

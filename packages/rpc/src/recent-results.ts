@@ -1,4 +1,4 @@
-import { ColloquyError, estimateBytes } from "@colloquy/core";
+import { ColloquyError, SerializationError, estimateBytes } from "@colloquy/core";
 import { isService, isStreamValue } from "./members.ts";
 import { nodeOf } from "./proxy.ts";
 
@@ -26,7 +26,9 @@ export class ResultReference {
  * method has not ended. What is forgotten is no loss but of time: the peer waits for the result then.
  */
 export class RecentResults {
-  /** A request has results of others among its arguments. */
+  /** The message that is being decoded has results of others in it. */
+  found = false;
+  /** The request that has come last has them among its arguments. */
   wanted = false;
   /** Both are made when the first one is kept. */
   #ids: (number | undefined)[] | undefined;
@@ -68,6 +70,16 @@ export class RecentResults {
         `the result of request ${id} isn't kept: await it, and use what has come`,
       );
     return this.#results[this.#slotOf(id)];
+  }
+
+  /** A message has been decoded. Returns why it is refused. */
+  begin(isAnswer: boolean): SerializationError | undefined {
+    const { found } = this;
+    this.found = false;
+    this.wanted = found && !isAnswer;
+    return found && isAnswer
+      ? new SerializationError("the result of a request, which is for arguments only")
+      : undefined;
   }
 
   clear(): void {

@@ -1,16 +1,17 @@
-import { ColloquyError, timerMs, toError } from "@colloquy/core";
+import { ColloquyError } from "@colloquy/core";
 import type { Limits } from "@colloquy/core";
-import { pause } from "./backoff.ts";
 import { CloseListeners } from "./close-listeners.ts";
 import type { CloseListener } from "./close-listeners.ts";
 import type { Connection } from "./connection.ts";
 import type { ConnectionOwner, ConnectionStats } from "./connection-setup.ts";
 import type { CallerConnection } from "./context.ts";
-import { guard } from "./guard.ts";
+import { Listeners } from "./listeners.ts";
 import { RemoteNode, serviceProxy } from "./proxy.ts";
-import type { CallOptions } from "./proxy.ts";
+import type { CallOptions, WhileAway } from "./proxy.ts";
 import type { ReconnectPolicy } from "./reconnect-options.ts";
 import { SilentFailures } from "./silent-failures.ts";
+import { Succession } from "./succession.ts";
+import type { SuccessionListener } from "./succession.ts";
 import type { Remote } from "./types.ts";
 import { WaitingCalls, failed } from "./waiting-calls.ts";
 
@@ -25,9 +26,6 @@ export interface ReconnectingStats extends ConnectionStats {
 /** Opens one connection, in one attempt, that leaves its calls to `owner`. */
 export type OpenConnection = (owner: ConnectionOwner, signal: AbortSignal) => Promise<Connection>;
 
-/** Another attempt would end in the same way. */
-const FINAL: ReadonlySet<string> = new Set(["INVALID_ARGUMENT", "PROTOCOL_ERROR", "UNAUTHENTICATED", "UNSUPPORTED"]);
-
 /**
  * A connection that is opened again where it is lost, or where the other side is closing. Proxies that a path alone leads to, the root
  * and what hangs below it, go on to work. References end with the connection that they came on: calls on them fail with
@@ -39,33 +37,22 @@ export class ReconnectingConnection<T extends object = object>
   readonly remoteAddress: string;
   /** The root service of the other side, over whatever connection there is. */
   readonly remote: Remote<T>;
-  readonly #open: OpenConnection;
-  readonly #policy: ReconnectPolicy;
+  readonly #whileAway: WhileAway;
+  readonly #connections: Succession;
   readonly #waiting: WaitingCalls;
   readonly #silent = new SilentFailures(this, undefined);
   readonly #closeListeners = new CloseListeners();
-  readonly #disconnectListeners = new Set<CloseListener>();
-  readonly #reconnectListeners = new Set<() => void>();
-  /** The one that takes calls. */
-  #connection: Connection | undefined;
-  /** The one before, where there is none. */
-  #latest!: Connection;
-  #root: string | undefined;
-  #openedAt = 0;
-  #reconnects = 0;
-  /** Those whose peers are closing: calls under way finish there. */
-  readonly #leaving = new Set<Connection>();
-  #attempts: AbortController | undefined;
-  #closed = false;
+  readonly #disconnectListeners = new Listeners<[ColloquyError | undefined]>("onDisconnect");
+  readonly #reconnectListeners = new Listeners<[]>("onReconnect");
   /** Calls that listeners make now go before those that have waited. */
   #telling = false;
 
   /** @internal */
   constructor(address: string, policy: ReconnectPolicy, limits: Limits, open: OpenConnection) {
     this.remoteAddress = address;
-    this.#policy = policy;
-    this.#waiting = new WaitingCalls(limits);
-    this.#open = open;
+    this.#whileAway = policy.whileAway;
+    this.#connections = new Succession(address, policy, (signal) => open(this, signal), this.#listener());
+    this.#waiting = new WaitingCalls(limits, () => this.#connections.failure);
     this.remote = serviceProxy(new RemoteNode(this, "", undefined, false)) as Remote<T>;
   }
 
@@ -76,27 +63,32 @@ export class ReconnectingConnection<T extends object = object>
 
   /** False once it is closed, or given up. Calls may have to wait: `connected`. */
   get usable(): boolean {
-    return !this.#closed;
+    return !this.#connections.ended;
   }
 
   /** Whether calls can leave now. */
   get connected(): boolean {
-    return this.#connection?.usable === true;
+    return this.connection?.usable === true;
   }
 
   /** The connection that calls take now; undefined while there is none. */
   get connection(): Connection | undefined {
-    return this.#connection;
+    return this.#connections.current;
+  }
+
+  /** Why the latest attempt to open a connection has failed; undefined while there is one. */
+  get failure(): unknown {
+    return this.#connections.failure;
   }
 
   /** Name of the other side's root, where it serves the same one on all its connections. */
   get root(): string | undefined {
-    return this.#root;
+    return this.#connections.latest.root;
   }
 
   /** As of the latest connection. */
   get identity(): unknown {
-    return this.#latest.identity;
+    return this.#connections.latest.identity;
   }
 
   /**
@@ -104,20 +96,22 @@ export class ReconnectingConnection<T extends object = object>
    * that `connect` was given: a function gives new ones each time. Rejects with `UNAVAILABLE` where there is none.
    */
   async reauthenticate(credentials: unknown): Promise<void> {
-    if (this.#connection === undefined)
+    if (this.connection === undefined)
       throw new ColloquyError("UNAVAILABLE", `there is no connection to ${this.remoteAddress} now`);
-    await this.#connection.reauthenticate(credentials);
+    await this.connection.reauthenticate(credentials);
   }
 
   /** Milliseconds of the latest ping's way there and back on the latest connection; undefined before the first. */
   get roundTripMs(): number | undefined {
-    return this.#latest.roundTripMs;
+    return this.#connections.latest.roundTripMs;
   }
 
-  /** Calls `listener` once when no connection will follow any more. Returns a function that takes it back. */
+  /**
+   * Calls `listener` once when no connection will follow any more. Returns a function that takes it back. This one and the two below: a
+   * function that was given twice is told once each time, until it is taken back twice.
+   */
   onClose(listener: CloseListener): () => void {
-    this.#closeListeners.add(listener);
-    return () => this.#closeListeners.delete(listener);
+    return this.#closeListeners.add(listener);
   }
 
   /**
@@ -125,8 +119,7 @@ export class ReconnectingConnection<T extends object = object>
    * function that takes it back.
    */
   onDisconnect(listener: CloseListener): () => void {
-    this.#disconnectListeners.add(listener);
-    return () => void this.#disconnectListeners.delete(listener);
+    return this.#disconnectListeners.add(listener);
   }
 
   /**
@@ -134,28 +127,27 @@ export class ReconnectingConnection<T extends object = object>
    * leave before those that have waited. Returns a function that takes it back.
    */
   onReconnect(listener: () => void): () => void {
-    this.#reconnectListeners.add(listener);
-    return () => void this.#reconnectListeners.delete(listener);
+    return this.#reconnectListeners.add(listener);
   }
 
   /** Resolves with the milliseconds of a round trip. Rejects as calls do, and with `UNAVAILABLE` while there is no connection. */
   async ping(): Promise<number> {
     if (!this.connected) throw this.#unavailable();
-    return this.#connection!.ping();
+    return this.connection!.ping();
   }
 
   /** As that of `Connection`, for calls that wait, too. */
   async flushed(): Promise<void> {
     await this.#waiting.passed();
-    await this.#latest.flushed();
+    await this.#connections.latest.flushed();
   }
 
   stats(): ReconnectingStats {
-    const stats = this.#latest.stats();
+    const stats = this.#connections.latest.stats();
     return {
       ...stats,
       failedNotifications: stats.failedNotifications + this.#silent.notifications,
-      reconnects: this.#reconnects,
+      reconnects: this.#connections.reopenedCount,
       waitingForConnection: this.#waiting.size,
     };
   }
@@ -165,20 +157,18 @@ export class ReconnectingConnection<T extends object = object>
    * Never rejects.
    */
   async close(options: { readonly graceMs?: number } = {}): Promise<void> {
-    if (this.#closed) return void (await this.closed);
-    const connections = this.#end(
-      new ColloquyError("UNAVAILABLE", `the connection to ${this.remoteAddress} was closed`),
-    );
-    await Promise.all(connections.map((connection) => connection.close(options)));
-    this.#closeListeners.tell(undefined);
+    const isFirst = !this.#connections.ended;
+    const living = this.#end(this.#wasClosed());
+    await Promise.all(living.map((connection) => connection.close(options)));
+    if (isFirst) this.#closeListeners.tell(undefined);
+    await this.closed;
   }
 
-  /** Closes at once: calls under way fail with `CONNECTION_LOST`. */
+  /** Closes at once, also where it is closing already: calls under way fail with `CONNECTION_LOST`. */
   destroy(error?: ColloquyError): void {
-    if (this.#closed) return;
-    const reason = error ?? new ColloquyError("UNAVAILABLE", `the connection to ${this.remoteAddress} was closed`);
-    for (const connection of this.#end(reason)) connection.destroy(error);
-    setImmediate(() => this.#closeListeners.tell(error));
+    const isFirst = !this.#connections.ended;
+    for (const connection of this.#end(error ?? this.#wasClosed())) connection.destroy(error);
+    if (isFirst) setImmediate(() => this.#closeListeners.tell(error));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -188,21 +178,19 @@ export class ReconnectingConnection<T extends object = object>
   /** @internal Takes the first connection. Rejects as `opening` does. */
   async start(opening: Promise<Connection<T>>): Promise<void> {
     try {
-      this.#adopt(await opening);
+      this.#connections.start(await opening);
     } catch (error) {
-      this.#end(this.#unavailable(error));
+      this.#end(this.#wasClosed());
       throw error;
     }
-    if (this.#connection !== undefined) this.#waiting.sendAll(this.#connection);
+    if (this.connection !== undefined) this.#waiting.sendAll(this.connection);
   }
 
   /** @internal */
   call(node: RemoteNode, args: unknown[], options: CallOptions | undefined): Promise<unknown> {
     const connection = this.#ready;
     if (connection !== undefined) return connection.call(node, args, options);
-    if (!this.#closed && (options?.whileAway ?? this.#policy.whileAway) === "wait")
-      return this.#waiting.call(node, args, options);
-    return failed(this.#unavailable());
+    return this.#waits(options) ? this.#waiting.call(node, args, options) : failed(this.#unavailable());
   }
 
   /** @internal */
@@ -210,104 +198,57 @@ export class ReconnectingConnection<T extends object = object>
     const connection = this.#ready;
     if (connection !== undefined) return connection.notify(node, args);
     const onFailure = (error: unknown): void => this.#silent.onNotification(node.path, error);
-    const whileAway = node.options?.whileAway ?? this.#policy.whileAway;
-    if (!this.#closed && whileAway === "wait") this.#waiting.notify(node, args, onFailure);
+    if (this.#waits(node.options)) this.#waiting.notify(node, args, onFailure);
     else onFailure(this.#unavailable());
   }
 
   /** @internal */
   onGoAway(connection: Connection): void {
-    this.#leave(connection, undefined);
+    this.#connections.leave(connection, undefined);
+  }
+
+  #listener(): SuccessionListener {
+    return {
+      onLeft: (error) => this.#disconnectListeners.tell(error),
+      onOpen: (connection) => {
+        this.#telling = true;
+        this.#reconnectListeners.tell();
+        this.#telling = false;
+        this.#waiting.sendAll(connection);
+      },
+      onGivenUp: (error, over) => {
+        this.#waiting.failAll(error);
+        void over.then(() => this.#closeListeners.tell(error));
+      },
+    };
   }
 
   /** Where a call can leave in this turn. */
   get #ready(): Connection | undefined {
-    const connection = this.#connection;
+    const { connection } = this;
     if (connection !== undefined && connection.usable && (this.#telling || this.#waiting.size === 0)) return connection;
-    // A peer that is closing takes what its own calls may need: while they wait it would, too.
-    if (connection === undefined) for (const leaving of this.#leaving) if (leaving.stats().running > 0) return leaving;
-    return undefined;
+    // While it waits its peer would, too.
+    return connection === undefined ? this.#connections.asking : undefined;
   }
 
-  #adopt(connection: Connection): void {
-    this.#connection = connection;
-    this.#latest = connection;
-    this.#root = connection.root;
-    this.#openedAt = performance.now();
-    connection.onClose((error) => {
-      this.#leave(connection, error);
-      this.#leaving.delete(connection);
-    });
-    // A goodbye may have come before.
-    if (!connection.usable) this.#leave(connection, undefined);
-  }
-
-  #leave(connection: Connection, error: ColloquyError | undefined): void {
-    if (this.#connection !== connection) return;
-    this.#connection = undefined;
-    this.#leaving.add(connection);
-    if (this.#closed) return;
-    // One that is lost as soon as it is there is no reason to begin anew.
-    const { backoff } = this.#policy;
-    if (performance.now() - this.#openedAt >= backoff.boundMs) backoff.reset();
-    for (const listener of this.#disconnectListeners) guard("a listener of onDisconnect", () => listener(error));
-    // A listener may have closed it.
-    if (!this.#closed) void this.#reconnect();
-  }
-
-  async #reconnect(): Promise<void> {
-    const { backoff, giveUpAfterMs } = this.#policy;
-    const attempts = (this.#attempts = new AbortController());
-    let last: unknown = new Error(`none within ${giveUpAfterMs} ms (giveUpAfterMs)`);
-    const giveUp = (): void => this.#giveUp(last);
-    const timer = giveUpAfterMs === Infinity ? undefined : setTimeout(giveUp, timerMs(giveUpAfterMs));
-    try {
-      while (!this.#closed) {
-        await pause(backoff.next(), [attempts.signal]);
-        if (attempts.signal.aborted) return;
-        try {
-          return this.#onOpen(await this.#open(this, attempts.signal));
-        } catch (error) {
-          last = error;
-          if (error instanceof ColloquyError && FINAL.has(error.code)) return this.#giveUp(error);
-        }
-      }
-    } finally {
-      clearTimeout(timer);
-    }
-  }
-
-  #onOpen(connection: Connection): void {
-    if (this.#closed) return connection.destroy();
-    this.#attempts = undefined;
-    this.#reconnects++;
-    this.#adopt(connection);
-    if (this.#connection === undefined) return;
-    this.#telling = true;
-    for (const listener of this.#reconnectListeners) guard("a listener of onReconnect", listener);
-    this.#telling = false;
-    this.#waiting.sendAll(connection);
-  }
-
-  #giveUp(cause: unknown): void {
-    if (this.#closed) return;
-    const error = this.#unavailable(cause);
-    const connections = this.#end(error);
-    void Promise.all(connections.map(({ closed }) => closed)).then(() => this.#closeListeners.tell(error));
+  #waits(options: CallOptions | undefined): boolean {
+    return !this.#connections.ended && (options?.whileAway ?? this.#whileAway) === "wait";
   }
 
   /** No connection will follow. Returns those that there are. */
   #end(error: ColloquyError): Connection[] {
-    this.#closed = true;
-    this.#attempts?.abort();
+    const living = this.#connections.end();
     this.#waiting.failAll(error);
-    return [...this.#leaving, ...(this.#connection === undefined ? [] : [this.#connection])];
+    return living;
   }
 
-  #unavailable(cause?: unknown): ColloquyError {
-    const where = `connection to ${this.remoteAddress}`;
-    if (cause !== undefined)
-      return new ColloquyError("UNAVAILABLE", `no ${where} any more: ${toError(cause).message}`, { cause });
-    return new ColloquyError("UNAVAILABLE", `the ${where} is ${this.#closed ? "closed" : "lost, and not yet back"}`);
+  #wasClosed(): ColloquyError {
+    return new ColloquyError("UNAVAILABLE", `the connection to ${this.remoteAddress} was closed`);
+  }
+
+  #unavailable(): ColloquyError {
+    const { ended, failure } = this.#connections;
+    const reason = `the connection to ${this.remoteAddress} is ${ended ? "closed" : "lost, and not yet back"}`;
+    return new ColloquyError("UNAVAILABLE", reason, failure === undefined ? {} : { cause: failure });
   }
 }

@@ -19,9 +19,19 @@ export function optionsRefusal(
   plain: boolean,
   maxHopCount: number,
 ): ColloquyError | undefined {
-  if (options.idempotent === true && plain) {
-    const reason = `the peer of ${node.toString()} has said no hello: it can't tell what is idempotent; leave idempotent out`;
-    return new ColloquyError("UNSUPPORTED", reason);
+  return (plain ? plainRefusal(options, node) : undefined) ?? refusalOf(options, maxHopCount);
+}
+
+/** The same for a peer that has said no hello, which can't be told of metadata, nor tell what is idempotent. */
+export function plainRefusal(
+  { metadata, idempotent }: { readonly metadata?: unknown; readonly idempotent?: boolean },
+  node: RemoteNode | undefined,
+): ColloquyError | undefined {
+  if (metadata !== undefined) {
+    const reason = `${String(node)} can't be called with metadata: that peer said no hello; leave it out`;
+    return new ColloquyError("INVALID_ARGUMENT", reason);
   }
-  return refusalOf(options, maxHopCount);
+  if (idempotent !== true) return undefined;
+  const reason = `the peer of ${String(node)} has said no hello: it can't tell what is idempotent; leave idempotent out`;
+  return new ColloquyError("UNSUPPORTED", reason);
 }

@@ -4,22 +4,26 @@ import type { CallContext } from "./context.ts";
 import { localFunction } from "./local-function.ts";
 import { isExposed, isService } from "./members.ts";
 import { PassedOn, dependencyFailed } from "./passed-on.ts";
+import { joinPath, resultPath } from "./path.ts";
 import { childAt, nodeOf } from "./proxy.ts";
 import { replaceResults } from "./recent-results.ts";
 import type { RecentResults, ResultReference } from "./recent-results.ts";
 import type { RequestContent } from "./request-content.ts";
-import type { Router } from "./router.ts";
+import type { Resolved } from "./router.ts";
+
+/** Finds a member below an object; `path` is where it stands for the caller. */
+type Resolve = (start: object, rest: string, path: string) => Resolved;
 
 /** Requests that hang on the results of earlier ones. */
 export class ResultCalls {
   readonly #results: RecentResults;
-  readonly #router: Router;
+  readonly #resolve: Resolve;
   readonly #contextOf: (path: string) => CallContext;
 
-  constructor(results: RecentResults, router: Router, contextOf: (path: string) => CallContext) {
+  constructor(results: RecentResults, resolve: Resolve, contextOf: (path: string) => CallContext) {
     this.#contextOf = contextOf;
     this.#results = results;
-    this.#router = router;
+    this.#resolve = resolve;
   }
 
   /**
@@ -27,7 +31,6 @@ export class ResultCalls {
    * a request has failed.
    */
   async filled([, args, kwargs]: RequestContent): Promise<void> {
-    this.#results.wanted = false;
     const resultOf = async ({ id, rest }: ResultReference): Promise<unknown> => {
       const result = await this.#resultOf(id);
       return rest === "" ? result : this.#memberOf(result, rest, id);
@@ -72,7 +75,7 @@ export class ResultCalls {
     if (typeof result !== "object" || result === null) throw noService(id, result);
     const node = nodeOf(result);
     if (node !== undefined) return childAt(node, rest);
-    const { owner, member } = this.#router.resolveBelow(result, rest);
+    const { owner, member } = this.#resolve(result, rest, joinPath(resultPath(id), rest));
     if (!isExposed(member)) return member;
     return localFunction(member, owner, rest, () => this.#contextOf(rest));
   }

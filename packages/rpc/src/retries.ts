@@ -1,5 +1,6 @@
 import { ColloquyError } from "@colloquy/core";
 import { Backoff, pause } from "./backoff.ts";
+import { signalsOf } from "./call-limits.ts";
 import { leftOf } from "./call.ts";
 import { Answer } from "./answer.ts";
 import type { CallOptions, RemoteNode } from "./proxy.ts";
@@ -35,7 +36,7 @@ class RetriedCall {
     this.#options = options;
     this.#left = options.retries ?? 0;
     this.#until = performance.now() + Math.min(options.timeout ?? Infinity, leftOf(options.context));
-    this.#signals = [options.signal, options.context?.signal].filter((given) => given !== undefined);
+    this.#signals = signalsOf(options);
   }
 
   async run(): Promise<unknown> {

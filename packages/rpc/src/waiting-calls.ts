@@ -1,6 +1,7 @@
 import { ColloquyError, rejection, timerMs } from "@colloquy/core";
 import type { Limits } from "@colloquy/core";
 import { Answer } from "./answer.ts";
+import { signalsOf } from "./call-limits.ts";
 import { leftOf, refusalOf } from "./call.ts";
 import type { CallOptions, Caller, RemoteNode } from "./proxy.ts";
 import { targetRefusal } from "./refusals.ts";
@@ -21,9 +22,12 @@ export class WaitingCalls {
   /** In the order of insertion. */
   readonly #waiting = new Set<Waiting>();
   readonly #limits: Limits;
+  readonly #failure: () => unknown;
 
-  constructor(limits: Limits) {
+  /** `failure` is why there is no connection, as far as that is known. */
+  constructor(limits: Limits, failure: () => unknown) {
     this.#limits = limits;
+    this.#failure = failure;
   }
 
   get size(): number {
@@ -35,7 +39,8 @@ export class WaitingCalls {
     const refusal = this.#refusalOf(node, options);
     if (refusal !== undefined) return failed(refusal);
     return new Answer((resolve) => {
-      const call = new WaitingCall({ node, args, options, resolve, leave: (left) => void this.#waiting.delete(left) });
+      const leave = (left: Waiting): void => void this.#waiting.delete(left);
+      const call = new WaitingCall({ node, args, options, resolve, leave, failure: this.#failure });
       this.#waiting.add(call);
     });
   }
@@ -99,6 +104,7 @@ interface WaitingCallSetup {
   readonly args: unknown[];
   readonly options: CallOptions | undefined;
   readonly resolve: (value: unknown) => void;
+  readonly failure: () => unknown;
   /** It waits no more, of its own accord. */
   readonly leave: (call: Waiting) => void;
 }
@@ -113,8 +119,8 @@ class WaitingCall implements Waiting {
 
   constructor(setup: WaitingCallSetup) {
     this.#setup = setup;
-    const { signal, context, timeout = Infinity } = setup.options ?? {};
-    this.#signals = [signal, context?.signal].filter((given) => given !== undefined);
+    const { context, timeout = Infinity } = setup.options ?? {};
+    this.#signals = signalsOf(setup.options);
     for (const given of this.#signals) given.addEventListener("abort", this.#onAbort, { once: true });
     const milliseconds = Math.min(timeout, leftOf(context));
     if (milliseconds !== Infinity) this.#timer = setTimeout(() => this.#expire(milliseconds), timerMs(milliseconds));
@@ -140,7 +146,8 @@ class WaitingCall implements Waiting {
   #expire(milliseconds: number): void {
     setImmediate(() => {
       const reason = `no connection for ${this.#setup.node.toString()} within ${Math.round(milliseconds)} ms`;
-      this.#leave(new ColloquyError("DEADLINE_EXCEEDED", reason));
+      const cause = this.#setup.failure();
+      this.#leave(new ColloquyError("DEADLINE_EXCEEDED", reason, cause === undefined ? {} : { cause }));
     });
   }
 

@@ -1,6 +1,6 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { MsgPackCodec } from "@colloquy/core";
-import { ColloquyError, Service, connect, expose, notify, serve } from "../src/index.ts";
+import { ColloquyError, Service, connect, expose, notify, serve, withOptions } from "../src/index.ts";
 import type { Authenticate, CallContext, Connection, Interceptor, ServeOptions } from "../src/index.ts";
 import { MAX_CREDENTIALS_BYTES } from "../src/authentication.ts";
 import { WirePeer, failureOf, newAddress, pair, turns, unhandledDuring, until, wireServer } from "./support.ts";
@@ -266,6 +266,7 @@ describe("credentials", () => {
       }),
     );
     expect(error).toMatchObject({ code: "UNAUTHENTICATED", cause });
+    expect(error.message).toBe("the credentials could not be got: their function has failed");
     await until(() => server.connections.size === 0);
   });
 
@@ -321,6 +322,61 @@ describe("credentials", () => {
       code: "INVALID_ARGUMENT",
       message: "authenticate is string; it takes a function",
     });
+  });
+});
+
+describe("a client that reconnects", () => {
+  const again = async (get: (attempt: number) => unknown) => {
+    let attempts = 0;
+    const credentials = (): unknown => get(++attempts);
+    const authenticate: Authenticate = (shown) => /^(\w+)'s token$/.exec(String(shown))?.[1];
+    const server = await served({ authenticate });
+    const client = await connect<Vault>(server.address, { credentials, reconnect: { minMs: 1, maxMs: 5 } });
+    const lose = async (): Promise<void> => {
+      for (const one of server.connections) one.destroy();
+      await until(() => !client.connected);
+    };
+    return { client, server, lose, attempts: () => attempts };
+  };
+
+  test("goes on where the function that gets its credentials fails, says so once, and tells why", async () => {
+    const warned = vi.spyOn(process, "emitWarning").mockImplementation(() => {});
+    const cause = new Error("no keychain");
+    let isOpen = true;
+    const it = await again(async (attempt) => {
+      if (!isOpen) throw cause;
+      return attempt === 1 ? "ada's token" : "bob's token";
+    });
+    expect(await it.client.remote.who()).toBe("ada");
+    isOpen = false;
+    await it.lose();
+    const waiting = it.client.remote.who();
+    const late = failureOf(withOptions(it.client.remote.who, { timeout: 100 })());
+    await until(() => it.attempts() > 4, "more attempts");
+    const failure = { code: "UNAUTHENTICATED", cause, message: expect.stringContaining("function has failed") };
+    expect(it.client.failure).toMatchObject(failure);
+    expect(await late).toMatchObject({ code: "DEADLINE_EXCEEDED", executed: "no", cause: failure });
+    expect(it.client.usable).toBe(true);
+    isOpen = true;
+    expect(await waiting).toBe("bob");
+    expect(it.client.failure).toBeUndefined();
+    expect(warned.mock.calls.map(([text]) => String(text).split("\n")[0])).toEqual([
+      "the credentials could not be got: their function has failed: Error: no keychain",
+    ]);
+    warned.mockRestore();
+    await it.client.close();
+    await it.server.close();
+  });
+
+  test("ends where the server refuses the new ones", async () => {
+    const it = await again((attempt) => (attempt === 1 ? "ada's token" : "a guess"));
+    await it.lose();
+    const waiting = failureOf(it.client.remote.who());
+    const refusal = { code: "UNAUTHENTICATED", message: "the credentials were refused" };
+    expect(await it.client.closed).toMatchObject({ code: "UNAVAILABLE", cause: refusal });
+    expect(await waiting).toMatchObject({ code: "UNAVAILABLE", executed: "no", cause: refusal });
+    expect(it.attempts()).toBe(2);
+    await it.server.close();
   });
 });
 

@@ -45,6 +45,8 @@ describe("a back-off", () => {
   test("takes bounds at their edges", () => {
     const backoff = new Backoff({ minMs: 0, maxMs: 0, factor: 1 }, () => 1);
     expect([backoff.next(), backoff.next()]).toEqual([0, 0]);
+    const long = new Backoff({ minMs: 40_000 }, () => 1);
+    expect([long.next(), long.next()]).toEqual([40_000, 40_000]);
   });
 });
 

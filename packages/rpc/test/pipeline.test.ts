@@ -1,10 +1,10 @@
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import { MsgPackCodec, StructuredCloneCodec } from "@colloquy/core";
+import { ColloquyError, MsgPackCodec, StructuredCloneCodec } from "@colloquy/core";
 import { Service, connect, expose, notify, pipeline, withOptions } from "../src/index.ts";
 import type { CallContext, Remote } from "../src/index.ts";
-import type { WirePeer } from "./support.ts";
-import { failureOf, greeted, pair, turns, until, wireServer } from "./support.ts";
+import { Stranger, failureOf, greeted, pair, turns, unhandledDuring, until, WirePeer, wireServer } from "./support.ts";
 
 class Step extends Service {
   readonly number: number;
@@ -243,6 +243,110 @@ describe("pipeline", () => {
   });
 });
 
+describe("A notification on a result", () => {
+  class Board extends Service {
+    readonly notes: unknown[] = [];
+    @expose async open() {
+      await turns(2);
+      return this;
+    }
+    @expose async refuse(): Promise<Board> {
+      await turns(2);
+      throw new RangeError("no board");
+    }
+    @expose number() {
+      return 5;
+    }
+    @expose({ context: true }) note(text: string, context: CallContext) {
+      this.notes.push([text, context.metadata]);
+    }
+  }
+
+  test("is sent when that is there, with its options", async () => {
+    const board = new Board();
+    await using link = await pair(board);
+    const { note } = pipeline(link.remote.open());
+    notify(note)("plain");
+    notify(withOptions(note, { metadata: { by: "ada" } }))("tagged");
+    await until(() => board.notes.length === 2);
+    expect(board.notes).toEqual([
+      ["plain", {}],
+      ["tagged", { by: "ada" }],
+    ]);
+  });
+
+  test("that never comes is counted and published, and is no unhandled rejection", async () => {
+    await using link = await pair(new Board());
+    const published: unknown[] = [];
+    const onPublished = (message: unknown): void => void published.push(message);
+    subscribe("colloquy:failed-notification", onPublished);
+    const { remote } = link;
+    const unhandled = await unhandledDuring(async () => {
+      notify(pipeline(remote.refuse()).note)("lost");
+      notify((pipeline(remote.number()) as unknown as Remote<Board>).note)("lost");
+      const refused = remote.refuse();
+      await refused.catch(() => {});
+      notify(pipeline(refused).note)("lost");
+      notify(pipeline(remote.open()).note)(new Stranger() as never);
+      notify(pipeline(Promise.reject<Remote<Board>>(new Error("of nobody"))).note)("lost");
+      await until(() => published.length === 5);
+    });
+    unsubscribe("colloquy:failed-notification", onPublished);
+    expect(unhandled).toStrictEqual([]);
+    expect(link.client.stats().failedNotifications).toBe(4);
+    const own = published.filter((message) => (message as { connection: unknown }).connection === link.client);
+    expect(own).toMatchObject([
+      { path: "note", error: { code: "INVALID_ARGUMENT" } },
+      { path: "note", error: { code: "DEPENDENCY_FAILED" } },
+      { path: "note", error: { code: "DEPENDENCY_FAILED" } },
+      { path: "note", error: { code: "SERIALIZATION_ERROR" } },
+    ]);
+  });
+});
+
+describe("A call that has run", () => {
+  class Fussy extends Service {
+    count = 0;
+    @expose word() {
+      return "word";
+    }
+    @expose note(_word: string) {}
+    @expose fail(_word: string) {
+      this.count++;
+      throw new ColloquyError("RESULT_NOT_KEPT", "of the method itself");
+    }
+  }
+
+  test("isn't made again because of what it says, with results among its arguments or after a notification with some", async () => {
+    const fussy = new Fussy();
+    await using link = await pair(fussy);
+    const { remote } = link;
+    const failure = { code: "RESULT_NOT_KEPT", executed: "yes" };
+    expect(await failureOf(remote.fail(pipeline(remote.word())))).toMatchObject(failure);
+    expect(fussy.count).toBe(1);
+    notify(remote.note)(pipeline(remote.word()));
+    expect(await failureOf(remote.fail("plain"))).toMatchObject(failure);
+    expect(fussy.count).toBe(2);
+  });
+
+  test("is what its connection has made of it: results among the arguments of a notification before it don't count", async () => {
+    await using server = await wireServer();
+    const { connection, wire } = await greeted<Fussy>(server);
+    const word = connection.remote.word();
+    notify(connection.remote.note)(pipeline(word));
+    const failing = connection.remote.fail("plain");
+    expect(await wire.next()).toStrictEqual([0, 1, ["word", [], {}]]);
+    expect(await wire.next()).toMatchObject([3, 0, ["note", [{ __type__: [-16, [1, ""]] }], {}]]);
+    expect(await wire.next()).toStrictEqual([0, 2, ["fail", ["plain"], {}]]);
+    wire.send([2, 2, { name: "E", message: "m", code: "RESULT_NOT_KEPT", executed: "no" }]);
+    expect(await failureOf(failing)).toMatchObject({ code: "RESULT_NOT_KEPT" });
+    expect(await wire.rest()).toStrictEqual([]);
+    wire.send([1, 1, "word"]);
+    await word;
+    connection.destroy();
+  });
+});
+
 describe("A request that waits for results", () => {
   class Slow extends Service {
     readonly started: string[] = [];
@@ -343,6 +447,50 @@ describe("Arguments beside results", () => {
 });
 
 describe("A peer that addresses results", () => {
+  test("in an answer breaks that answer, and nothing else", async () => {
+    await using server = await wireServer();
+    const step = new Step(5, []);
+    const connecting = connect<Step>(server.address, { service: step });
+    const wire = await server.accepted();
+    await wire.next();
+    wire.send([1, 0, { protocol: 1 }]);
+    const connection = await connecting;
+    const reference = { __type__: [-16, [7, ""]] };
+    for (const [type, content] of [
+      [1, { inner: [reference] }],
+      [2, { name: "E", message: "m", code: "REMOTE_ERROR", data: { reference } }],
+    ] as const) {
+      const failing = failureOf(connection.remote.value());
+      const [, id] = await wire.next();
+      wire.send([type, id, content]);
+      expect(await failing).toMatchObject({
+        code: "SERIALIZATION_ERROR",
+        message: "the answer can't be decoded: the result of a request, which is for arguments only",
+        executed: type === 1 ? "yes" : "unknown",
+      });
+      // One that waits for results is answered after those behind it.
+      wire.send([0, 20, ["value", [], {}]], [0, 21, ["value", [], {}]]);
+      expect(await wire.next()).toStrictEqual([1, 20, 5]);
+      expect(await wire.next()).toStrictEqual([1, 21, 5]);
+    }
+    connection.destroy();
+  });
+
+  test.each([
+    ["that can't be read otherwise", ["value", [{ __type__: [-16, [7, ""]] }, { __type__: [99, 0] }], {}]],
+    ["of the protocol's own", ["$/stats", [{ __type__: [-16, [7, ""]] }], {}]],
+    ["that is malformed", ["value", { no: { __type__: [-16, [7, ""]] } }, {}]],
+  ])("in a request %s changes nothing for the next one", async (_what, content) => {
+    await using link = await pair(new Step(5, []));
+    await using wire = await WirePeer.connect(link.server.address);
+    await wire.hello();
+    await wire.ask(content);
+    // One that waits for results is answered after those behind it.
+    wire.send([0, 20, ["value", [], {}]], [0, 21, ["value", [], {}]]);
+    expect(await wire.next()).toStrictEqual([1, 20, 5]);
+    expect(await wire.next()).toStrictEqual([1, 21, 5]);
+  });
+
   test("that were never asked for fails, and nothing else does", async () => {
     await using link = await pair(new Step(5, []));
     const control = link.client.remote as unknown as { $: { result: Record<string, Record<string, () => unknown>> } };

@@ -1,8 +1,17 @@
 import { describe, expect, test } from "vitest";
 import { ColloquyError, Service, connect, expose, serve, service, withOptions } from "../src/index.ts";
-import type { CallOptions } from "../src/index.ts";
-import { failureOf, greeted, newAddress, pair, unhandledDuring, until, wireServer } from "./support.ts";
-import type { WirePeer } from "./support.ts";
+import type { CallOptions, Connection } from "../src/index.ts";
+import {
+  WirePeer,
+  failureOf,
+  greeted,
+  newAddress,
+  pair,
+  turns,
+  unhandledDuring,
+  until,
+  wireServer,
+} from "./support.ts";
 
 class Shop extends Service {
   runs = 0;
@@ -193,6 +202,22 @@ describe("a call stated as idempotent", () => {
     expect(error).toMatchObject({ code: "UNSUPPORTED", executed: "no" });
     expect(shop.runs).toBe(0);
     expect(await withOptions(link.remote.price, { retries: 2 })()).toBe(7);
+  });
+
+  test("made before the peer turned out to be such a one never leaves", async () => {
+    const outcomes: unknown[] = [];
+    const onConnection = ({ remote }: Connection): void => {
+      const { price } = remote as unknown as { price(): Promise<unknown> };
+      withOptions(price, { idempotent: true })().catch(({ code, executed }) => outcomes.push([code, executed]));
+      // Both: what the callee may need is told first.
+      withOptions(price, { idempotent: true, metadata: { a: 1 } })().catch(({ code }) => outcomes.push(code));
+    };
+    await using server = await serve(newAddress(), new Shop(), { onConnection });
+    await using wire = await WirePeer.connect(server.address);
+    await turns(3);
+    wire.send([0, 0, ["order", [], {}]]);
+    expect((await wire.rest()).map(([type]) => type)).toEqual([1]);
+    expect(outcomes).toEqual([["UNSUPPORTED", "no"], "INVALID_ARGUMENT"]);
   });
 
   test("on a received function that nobody awaits is no unhandled rejection", async () => {

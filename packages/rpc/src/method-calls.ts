@@ -1,0 +1,185 @@
+import { ColloquyError } from "@colloquy/core";
+import { bindKeywords, placeContext } from "./arguments.ts";
+import { readMeta, tooManyHops } from "./call-meta.ts";
+import type { CallMeta } from "./call-meta.ts";
+import { CallScope } from "./call-scope.ts";
+import { callChecked } from "./checked-call.ts";
+import type { CallContext } from "./context.ts";
+import type { Exports } from "./exports.ts";
+import type { AnyFunction } from "./expose.ts";
+import { checkIdempotence, isStatedIdempotent } from "./idempotence.ts";
+import { LookupFailure, exposedFunction, isExposed } from "./members.ts";
+import type { Exposed } from "./members.ts";
+import { NO_METADATA } from "./metadata.ts";
+import { PassedOn, withExecuted } from "./passed-on.ts";
+import { joinPath, parseReferencePath, parseResultPath } from "./path.ts";
+import { RemoteNode, nodeOf } from "./proxy.ts";
+import type { RecentResults } from "./recent-results.ts";
+import type { RequestContent } from "./request-content.ts";
+import { ResultCalls } from "./result-calls.ts";
+import type { Resolved, Router } from "./router.ts";
+import type { RunningScopes } from "./running-scopes.ts";
+import type { SilentFailures } from "./silent-failures.ts";
+
+/** The connection that calls come on. */
+export interface DispatchHost {
+  contextOf(path: string, scope: CallScope): CallContext;
+}
+
+/** Finds what the requests of one connection are for, and calls it with its arguments in their places. */
+export class MethodCalls {
+  readonly #router: Router;
+  readonly #exports: Exports;
+  readonly #scopes: RunningScopes;
+  readonly #tables: { readonly results: RecentResults };
+  readonly #host: DispatchHost;
+  /** Told of what methods throw; refusals are the caller's own business. */
+  readonly #silent: SilentFailures;
+  readonly #maxHopCount: number;
+
+  constructor(
+    router: Router,
+    exports: Exports,
+    scopes: RunningScopes,
+    tables: { readonly results: RecentResults },
+    host: DispatchHost,
+    silent: SilentFailures,
+    maxHopCount: number,
+  ) {
+    this.#router = router;
+    this.#exports = exports;
+    this.#scopes = scopes;
+    this.#tables = tables;
+    this.#host = host;
+    this.#silent = silent;
+    this.#maxHopCount = maxHopCount;
+  }
+
+  /** What the method returns. @throws what it throws, or why it isn't called. */
+  call(id: number, request: RequestContent): unknown {
+    const path = request[0];
+    if (this.#scopes.closed) throw new ColloquyError("CONNECTION_LOST", "the connection of the call has ended");
+    if (request.length > 3) this.#checkMeta(readMeta(request[3]));
+    const reference = parseReferencePath(path);
+    if (reference !== undefined) return this.#callOn(id, this.#exports.get(reference.id), reference.rest, request);
+    const result = parseResultPath(path);
+    if (result !== undefined)
+      return this.#resultCalls().call(
+        result.id,
+        () => this.#scopes.of(id, request[3]),
+        (target) => this.#callOn(id, target, result.rest, request),
+      );
+    return this.#callFrom(undefined, path, id, request);
+  }
+
+  /** Resolves when the results of other requests among the arguments stand in their places, unless the call is over by then. */
+  async fill(id: number, request: RequestContent): Promise<void> {
+    const scope = this.#scopes.of(id, request[3]);
+    await this.#resultCalls().filled(request);
+    scope.throwIfOver();
+  }
+
+  /** Made for each use: few connections have any. */
+  #resultCalls(): ResultCalls {
+    const contextOf = (path: string): CallContext => this.#host.contextOf(path, new CallScope({}));
+    const resolve = (start: object, rest: string, path: string): Resolved => this.#resolve(start, rest, path);
+    return new ResultCalls(this.#tables.results, resolve, contextOf);
+  }
+
+  /** A call on something that was handed out, or will be. */
+  #callOn(id: number, target: object, rest: string, request: RequestContent): unknown {
+    const node = nodeOf(target);
+    if (node !== undefined) return forward(node, rest, request, this.#scopes.of(id, request[3]));
+    if (typeof target === "function") {
+      if (rest !== "") throw new ColloquyError("NOT_FOUND", "a function has no members");
+      return this.#invoke(id, exposedFunction(target as AnyFunction), undefined, request);
+    }
+    return this.#callFrom(target, rest, id, request);
+  }
+
+  #callFrom(start: object | undefined, rest: string, id: number, request: RequestContent): unknown {
+    const { owner, member } = this.#resolve(start, rest, request[0]);
+    if (!isExposed(member)) throw notCallable(request[0]);
+    return this.#invoke(id, member, owner, request);
+  }
+
+  /** What user code throws on the way counts as what the method throws. */
+  #resolve(start: object | undefined, rest: string, path: string): Resolved {
+    try {
+      return start === undefined ? this.#router.resolve(rest) : this.#router.resolveBelow(start, rest);
+    } catch (error) {
+      if (!(error instanceof LookupFailure)) throw error;
+      throw withExecuted(this.#silent.onMethod(path, error.cause), "yes");
+    }
+  }
+
+  /** @throws ColloquyError for a call that came too late, or that is one of too many within another. */
+  #checkMeta({ deadline, hops }: CallMeta): void {
+    if (deadline === 0) throw new ColloquyError("DEADLINE_EXCEEDED", "the time for the call was over when it came");
+    if (hops !== undefined && hops > this.#maxHopCount) throw tooManyHops(this.#maxHopCount);
+  }
+
+  #invoke(id: number, exposed: Exposed, owner: object | undefined, request: RequestContent): unknown {
+    const path = request[0];
+    const args = request[1];
+    const kwargs = request[2];
+    if (request.length > 3) checkIdempotence(exposed, path, request[3]);
+    if (hasKeys(kwargs)) bindKeywords(exposed, args, kwargs);
+    if (exposed.isChecked) return this.#invokeChecked(id, exposed, owner, request);
+    let given = args;
+    if (exposed.contextPlace >= 0) {
+      given = placeContext(exposed, args, this.#host.contextOf(path, this.#scopes.of(id, request[3])));
+    }
+    try {
+      return Reflect.apply(exposed.call, owner, given);
+    } catch (error) {
+      throw withExecuted(this.#silent.onMethod(path, error), "yes");
+    }
+  }
+
+  /** Arguments and result pass schemas. */
+  #invokeChecked(
+    id: number,
+    exposed: Exposed,
+    owner: object | undefined,
+    [path, args, , meta]: RequestContent,
+  ): Promise<unknown> {
+    const context = exposed.contextPlace < 0 ? undefined : this.#host.contextOf(path, this.#scopes.of(id, meta));
+    const apply = (given: unknown[]): unknown =>
+      Reflect.apply(exposed.call, owner, context === undefined ? given : placeContext(exposed, given, context));
+    return callChecked(exposed.options, path, args, apply, (error) => this.#silent.onMethod(path, error));
+  }
+}
+
+/** A call on something that another peer has lent us. */
+async function forward(
+  node: RemoteNode,
+  rest: string,
+  [, args, kwargs, meta]: RequestContent,
+  context: CallScope,
+): Promise<unknown> {
+  const idempotent = isStatedIdempotent(meta);
+  const target = rest === "" ? node : new RemoteNode(node.caller, joinPath(node.path, rest), node.reference, false);
+  try {
+    const { metadata } = context;
+    return await node.caller.call(target, args, {
+      context,
+      ...(metadata !== NO_METADATA && { metadata }),
+      ...(hasKeys(kwargs) && { kwargs }),
+      ...(idempotent && { idempotent }),
+    });
+  } catch (error) {
+    throw new PassedOn("passed on", { cause: error });
+  }
+}
+
+function hasKeys(kwargs: Record<string, unknown>): boolean {
+  for (const key in kwargs) if (Object.hasOwn(kwargs, key)) return true;
+  return false;
+}
+
+function notCallable(path: string): ColloquyError {
+  return path === ""
+    ? new ColloquyError("NOT_EXPOSED", "the root is a service, not a method: the path is empty")
+    : new ColloquyError("NOT_EXPOSED", `"${path}" is a service, not a method`);
+}
