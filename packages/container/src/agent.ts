@@ -1,7 +1,8 @@
 import { ColloquyError, describeType, timerMs, warn } from "@colloquy/core";
-import { Service } from "@colloquy/rpc";
+import { Service, setGate } from "@colloquy/rpc";
 import type { Remote } from "@colloquy/rpc";
 import type { Clock } from "./clock.ts";
+import type { Mailbox, MailboxMode } from "./mailbox.ts";
 
 /** Members of every agent that are its own process's business: `Remote` leaves them out. */
 export type LocalAgentMembers = "stop" | "toString";
@@ -19,6 +20,8 @@ export interface OpenOptions {
 export interface SpawnOptions {
   /** Default: the next number. */
   readonly id?: string | undefined;
+  /** How many of its calls run at a time. Default: `static mailbox` of the class, else `"interleave"`: all. */
+  readonly mailbox?: MailboxMode | undefined;
 }
 
 /** The container of an agent, as the agent sees it: a `Container`. */
@@ -98,6 +101,7 @@ interface Attachment {
   readonly address: string;
   readonly onTaskFailure: TaskFailureListener;
   readonly stop: () => Promise<void>;
+  readonly mailbox: Mailbox | undefined;
 }
 
 interface AgentHooks {
@@ -140,6 +144,7 @@ export class AgentLife {
       throw new ColloquyError("INVALID_ARGUMENT", `${String(this.#agent)} was spawned already; an agent lives once`);
     }
     this.#attachment = attachment;
+    if (attachment.mailbox !== undefined) setGate(this.#agent, attachment.mailbox);
   }
 
   /** Rejects with what `onStart` throws: there is nothing to end then but the tasks. */
@@ -180,6 +185,7 @@ export class AgentLife {
   }
 
   async #finish(graceMs: number): Promise<void> {
+    this.#attachment?.mailbox?.close();
     this.cancelTasks();
     await settledWithin([...this.#tasks], graceMs);
     await this.#hooks.stop();

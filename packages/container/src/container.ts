@@ -19,6 +19,7 @@ import { AgentTable } from "./agent-table.ts";
 import type { Clock } from "./clock.ts";
 import { ContainerServer } from "./container-server.ts";
 import { dateSerializer } from "./date-serializer.ts";
+import { Mailboxes } from "./mailbox.ts";
 import { RemoteContainers } from "./remote-containers.ts";
 import { SystemClock } from "./system-clock.ts";
 
@@ -62,6 +63,7 @@ export interface ContainerOptions {
 export class Container implements AgentHome, AsyncDisposable {
   readonly #clock: Clock;
   readonly #agents: AgentTable;
+  readonly #mailboxes: Mailboxes;
   readonly #server: ContainerServer;
   readonly #remotes: RemoteContainers;
   readonly #onTaskFailure: TaskFailureListener;
@@ -77,6 +79,7 @@ export class Container implements AgentHome, AsyncDisposable {
   private constructor(setup: ContainerSetup) {
     this.#clock = setup.clock;
     this.#agents = setup.agents;
+    this.#mailboxes = setup.mailboxes;
     this.#server = setup.server;
     this.#remotes = setup.remotes;
     this.#end = setup.end;
@@ -122,8 +125,10 @@ export class Container implements AgentHome, AsyncDisposable {
     const made = typeof agent === "function" ? await agent() : agent;
     if (this.#shutdown !== undefined) throw new ColloquyError("UNAVAILABLE", `container ${this.address} was shut down`);
     const life = Agent.lifeOf(made);
+    const mailbox = this.#mailboxes.of(made, options.mailbox);
     const id = this.#agents.claimId(options.id);
     life.attach({
+      mailbox,
       container: this,
       id,
       address: `${this.address}/${id}`,
@@ -240,6 +245,7 @@ export class Container implements AgentHome, AsyncDisposable {
 interface ContainerSetup {
   readonly clock: Clock;
   readonly agents: AgentTable;
+  readonly mailboxes: Mailboxes;
   readonly server: ContainerServer;
   readonly remotes: RemoteContainers;
   readonly onTaskFailure: TaskFailureListener;
@@ -250,8 +256,10 @@ interface ContainerSetup {
 async function setUp(address: string, options: ContainerOptions): Promise<ContainerSetup> {
   const end = new AbortController();
   const agents = new AgentTable();
-  const root = service({ validate_aid: expose((id: unknown) => className(agents, id)), agents });
   const rootName = randomUUID();
+  const mailboxes = new Mailboxes(rootName);
+  const validate = expose((id: unknown) => className(agents, id));
+  const root = service({ validate_aid: validate, agents, mailboxes: mailboxes.service });
   const extraSerializers = [dateSerializer, ...factoriesOf(options.extraSerializers)];
   const { codec = JsonCodec, tls, limits, dialect, onMethodFailure, interceptors, errors } = options;
   const ownCodec = codec === "auto" ? JsonCodec : codec;
@@ -270,7 +278,16 @@ async function setUp(address: string, options: ContainerOptions): Promise<Contai
   );
   const clock = options.clock ?? new SystemClock({ signal: end.signal });
   const graceMs = resolveLimits(limits).closeGraceMs;
-  return { clock, agents, server, remotes, end, graceMs, onTaskFailure: options.onTaskFailure ?? warnOfTask };
+  return {
+    clock,
+    agents,
+    mailboxes,
+    server,
+    remotes,
+    end,
+    graceMs,
+    onTaskFailure: options.onTaskFailure ?? warnOfTask,
+  };
 }
 
 /** What aiomas asks first: the class name of an agent, or null where there is none. */

@@ -3,6 +3,7 @@
  *
  * @packageDocumentation
  */
+export type { MailboxMode } from "./mailbox.ts";
 export { parseAgentAddress } from "./address.ts";
 export type { AgentAddress } from "./address.ts";
 export { Agent } from "./agent.ts";

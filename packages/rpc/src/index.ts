@@ -4,6 +4,9 @@
  * @packageDocumentation
  */
 export type { Authenticate, Credentials } from "./authentication.ts";
+export { chainCallsOf, currentChain, runInChain, withoutChain } from "./call-chains.ts";
+export type { ChainCall } from "./call-chains.ts";
+export { isSlot } from "./call-meta.ts";
 export { connect } from "./client.ts";
 export type { ConnectOptions, ReconnectingConnectOptions } from "./client.ts";
 export { Connection } from "./connection.ts";
@@ -21,6 +24,8 @@ export type {
   OutgoingCall,
   OutgoingChanges,
 } from "./interceptors.ts";
+export { notStarted, setGate } from "./gate.ts";
+export type { Gate, GatedCall } from "./gate.ts";
 export { isService } from "./members.ts";
 export type { Metadata } from "./metadata.ts";
 export type { AnyService, ExposeDecorator, ExposeOptions, ServiceMap } from "./expose.ts";
