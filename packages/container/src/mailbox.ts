@@ -11,6 +11,12 @@ import type { WaitingEntry } from "./wait-graph.ts";
  */
 export type MailboxMode = "interleave" | "serial" | number;
 
+/** An agent: its class may have a `static mailbox`. */
+interface MailboxOwner {
+  readonly constructor: { readonly name: string; readonly mailbox?: unknown };
+  toString(): string;
+}
+
 const NO_SLOTS: readonly string[] = [];
 const MAX_WANTED_COUNT = 1024;
 
@@ -31,8 +37,8 @@ export class Mailboxes {
    *
    * @throws ColloquyError `INVALID_ARGUMENT`
    */
-  of(agent: object, mode: unknown): Mailbox | undefined {
-    const wanted = mode ?? (agent.constructor as { readonly mailbox?: unknown }).mailbox ?? "interleave";
+  of(agent: MailboxOwner, mode: unknown): Mailbox | undefined {
+    const wanted = mode ?? agent.constructor.mailbox ?? "interleave";
     if (wanted === "interleave" || wanted === Infinity) return undefined;
     const count = wanted === "serial" ? 1 : wanted;
     if (typeof count !== "number" || !Number.isSafeInteger(count) || count < 1) {
@@ -80,7 +86,7 @@ export class Mailbox implements Gate {
   /** The agent has ended: calls that wait fail, those that run go on. */
   close(): void {
     this.#isClosed = true;
-    for (const waiting of [...this.#waiting]) waiting.fail(this.#stopped());
+    for (const waiting of this.#waiting) waiting.fail(this.#stopped());
   }
 
   #start(chain: readonly string[], call: GatedCall): unknown {

@@ -12,6 +12,8 @@ export type Step =
   /** Calls without waiting; the handler goes on. */
   | { readonly start: string; readonly script: Script }
   | { readonly all: Script }
+  /** Does one thing after another and doesn't wait for it: the handler may end before. */
+  | { readonly detach: Script }
   /** Opens a gate of this process, or waits for one. */
   | { readonly open: string }
   | { readonly await: string }
@@ -84,6 +86,12 @@ export class Worker extends Agent {
     if ("await" in step) return gate(step.await).promise;
     if ("turns" in step) {
       for (let count = 0; count < step.turns; count++) await new Promise((resolve) => setImmediate(resolve));
+      return undefined;
+    }
+    if ("detach" in step) {
+      void (async () => {
+        for (const one of step.detach) await this.#take(one);
+      })();
       return undefined;
     }
     if ("all" in step) return Promise.all(step.all.map(async (one) => this.#take(one)));

@@ -151,7 +151,11 @@ describe("what passes a mailbox", () => {
     const direct = await connect<Worker>(root.address);
     const first = proxy.work([{ await: hold }], "first");
     await until(() => agent.running === 1, "the first call");
-    const calls = [me.mark("reference"), pipeline(proxy.self()).mark("result"), (direct.remote as any).mark("root")];
+    const calls = [
+      me.mark("reference"),
+      pipeline<any>(proxy.self()).mark("result"),
+      (direct.remote as any).mark("root"),
+    ];
     await turns(30);
     expect(agent.log).toEqual(["+first"]);
     gate(hold).open();
@@ -417,6 +421,21 @@ describe("a chain", () => {
     await until(() => a!.log.at(-1) === "-called", "the call back");
   });
 
+  it("ends with each handler on its way: what one has left running waits, while those before it still hold", async () => {
+    const [a, b] = await serialWorkers(2, 2);
+    const [proxy] = await proxiesOf([a!]);
+    const [later, hold] = [newGate(), newGate()];
+    const detach = [{ await: later }, { call: a!.address, script: [] }];
+    const first = proxy.work([{ call: b!.address, script: [{ detach }] }, { await: hold }], "first");
+    await until(() => b!.log.at(-1) === "-called", "the end of the call");
+    gate(later).open();
+    await turns(30);
+    expect(a!.log).toEqual(["+first"]);
+    gate(hold).open();
+    await first;
+    await until(() => a!.log.at(-1) === "-called", "the call that was left running");
+  });
+
   it("isn't carried by notifications, which nobody waits for", async () => {
     const [a, b] = await serialWorkers(2, 2);
     const [toA] = await proxiesOf([a!]);
@@ -552,7 +571,7 @@ describe("serial agents that call each other at random", () => {
       const caller = await newContainer("tcp://127.0.0.1:0");
       await fc.assert(
         fc.asyncProperty(fc.array(callOf(3), { minLength: 1, maxLength: 4 }), async (roots) => {
-          const agents = [];
+          const agents: Worker[] = [];
           for (const [index, mailbox] of MODES.entries())
             agents.push(await homes[index % containerCount]!.spawn(new Worker(), { mailbox }));
           const proxies: any[] = await Promise.all(agents.map(async ({ address }) => caller.connect(address)));

@@ -296,6 +296,23 @@ describe.each(WAYS)("A4: an agent of %s", (way) => {
   });
 });
 
+describe("A3: containers that call each other", () => {
+  it("have one server socket each, and one outgoing connection for each remote container, itself among them", async () => {
+    const homes = [];
+    for (let count = 0; count < 3; count++) homes.push(await newContainer("tcp://127.0.0.1:0"));
+    const agents = [];
+    for (const home of homes) agents.push(await home.spawn(new Echo()), await home.spawn(new Echo()));
+    for (const home of homes) {
+      const proxies = await Promise.all(agents.map(async ({ address }) => home.connect<Echo>(address)));
+      await Promise.all(proxies.map(async (proxy) => proxy.where()));
+    }
+    // Both ends of the one to itself, and two to the others and from them.
+    for (const home of homes) expect(home.connections).toHaveLength(2 + 2 * 2);
+    const servers = process.getActiveResourcesInfo().filter((name) => name === "TCPServerWrap");
+    expect(servers).toHaveLength(3);
+  });
+});
+
 describe("A4: a container that connects to itself", () => {
   class Relay extends Agent {
     @expose async pass(other: Remote<Echo>): Promise<string> {
