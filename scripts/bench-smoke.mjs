@@ -9,7 +9,7 @@ if (passed) {
   for (const [name, command] of [
     ["bench of all peers", `${main} --smoke --only W2,W5`],
     ["bench of all workloads", `${main} --smoke --peers ${ours}`],
-    ...["arrays", "codec", "codecs", "growth", "references", "soak", "streams", "charts"].map((name) => [
+    ...["arrays", "codec", "codecs", "faults", "growth", "references", "soak", "streams", "charts"].map((name) => [
       `bench ${name}`,
       `${main} ${name} --smoke`,
     ]),

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -33,6 +33,46 @@ describe.each(pages)("%s", (name) => {
     expect(prose.split("\n").filter((line) => /^\s*[A-Z][A-Z_]+\s*$/.test(line))).toEqual([]);
   });
 });
+
+/** Guides and the files that their examples are. */
+const examples: Readonly<Record<string, readonly string[]>> = {
+  "guide/channels.md": ["main.ts"],
+  "guide/streams.md": ["main.ts"],
+  "guide/cancellation.md": ["main.ts"],
+  "guide/pipelining.md": ["main.ts"],
+  "guide/references.md": ["main.ts"],
+  "guide/errors.md": ["main.ts"],
+  "guide/interceptors.md": ["main.ts"],
+  "guide/authentication.md": ["main.ts"],
+  "guide/validation.md": ["main.ts"],
+  "guide/types.md": ["main.ts"],
+  "guide/processes.md": ["adder.ts", "main.ts"],
+  "guide/resilience.md": ["main.ts"],
+};
+
+test("the examples of the guides are right for the type checker", async () => {
+  const folder = mkdtempSync(join(root, "docs-types-"));
+  try {
+    for (const [name, files] of Object.entries(examples)) {
+      const blocks = [...page(name).matchAll(/^```ts\n([\s\S]*?)^```/gm)].map(([, code]) => code!);
+      mkdirSync(join(folder, name), { recursive: true });
+      for (const [index, file] of files.entries()) writeFileSync(join(folder, name, file), blocks[index]!);
+    }
+    const compilerOptions = { noEmit: true, composite: false, isolatedDeclarations: false, noImplicitReturns: false };
+    const config = { extends: "../tsconfig.base.json", compilerOptions, include: ["**/*.ts"] };
+    writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(config));
+    const tsc = join(root, "node_modules/typescript/bin/tsc");
+    const checked = promisify(execFile)(process.execPath, [tsc, "-p", folder], { timeout: 60_000 });
+    expect(
+      await checked.then(
+        () => "",
+        (error: { readonly stdout: string }) => error.stdout,
+      ),
+    ).toBe("");
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}, 70_000);
 
 /** Runs the examples of a page as files of these names; resolves with what the last one prints. */
 async function outputOf(name: string, files: readonly string[]): Promise<string> {
@@ -93,7 +133,7 @@ describe("the examples of the guides, pasted into files, run as they stand:", ()
     expect(await outputOf("guide/interceptors.md", ["main.ts"])).toBe(lines);
   }, 40_000);
 
-  test.each(["guide/authentication.md", "guide/validation.md"])(
+  test.each(["guide/authentication.md", "guide/validation.md", "guide/types.md"])(
     "%s, which shows what it prints",
     async (name) => {
       const shown = /^It prints\n\n```\n([\s\S]*?)^```/m.exec(page(name))?.[1];
@@ -102,9 +142,25 @@ describe("the examples of the guides, pasted into files, run as they stand:", ()
     40_000,
   );
 
-  test("a launched process", async () => {
-    expect(await outputOf("guide/processes.md", ["adder.ts", "main.ts"])).toBe("3\n");
-  }, 40_000);
+  test("lives of agents, and a tree of them", async () => {
+    const shown = [...page("guide/lives.md").matchAll(/^It prints\n\n```\n([\s\S]*?)^```/gm)].map(([, text]) => text);
+    expect(await outputOf("guide/lives.md", ["main.ts"])).toBe(shown[0]);
+    expect(await outputOf("guide/lives.md", ["main.ts", "tree.ts"])).toBe(shown[1]);
+  }, 60_000);
+
+  test.each([
+    ["a launched process", 2, "103\n"],
+    ["a manager", 4, "3 rooms at 60 s\n{ code: 0, signal: null }\n"],
+    ["a pool", 5, "1 rooms at 0 s, 2 rooms at 0 s, 3 rooms at 0 s, 4 rooms at 0 s\n[ 2, 2 ]\n"],
+    ["a supervised process", 6, "unreachable\n103\n"],
+  ])(
+    "%s",
+    async (_what, count, output) => {
+      const files = ["adder.ts", "main.ts", "houses.ts", "town.ts", "street.ts", "watched.ts"].slice(0, count);
+      expect(await outputOf("guide/processes.md", files)).toBe(output);
+    },
+    40_000,
+  );
 
   test("mailboxes", async () => {
     const printed = /It prints\n\n```\n([\s\S]*?)```/.exec(page("guide/mailboxes.md"))?.[1];

@@ -4,9 +4,11 @@
 type Command = (args: readonly string[]) => Promise<number>;
 
 const commands: Readonly<Record<string, () => Promise<{ readonly run: Command }>>> = {
+  agents: () => import("./agents/main.ts"),
   arrays: () => import("./arrays/main.ts"),
   codec: () => import("./codec/main.ts"),
   codecs: () => import("./codecs/main.ts"),
+  faults: () => import("./faults/main.ts"),
   growth: () => import("./growth/main.ts"),
   references: () => import("./references/main.ts"),
   soak: () => import("./soak/main.ts"),

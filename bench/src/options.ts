@@ -16,7 +16,7 @@ export interface Options {
 
 /** The command line in one screen. */
 export const usage: string = `Usage: pnpm bench [options]
-       pnpm bench arrays|codec|codecs|growth|soak|charts|guard [options]
+       pnpm bench agents|arrays|codec|codecs|growth|soak|charts|guard [options]
 
 Runs every peer through every workload, round by round, and prints how they stand to a bare loop.
 Each command of the second line has a --help of its own.

@@ -71,7 +71,7 @@ class Tester extends Agent {
     return { neighbour: this.container.agents[1] };
   }
 
-  @expose fail(message: string): never {
+  @expose override fail(message: string): never {
     throw new RangeError(message);
   }
 

@@ -1,6 +1,6 @@
 // The program of a child process: one side of a connection over which functions and services cross in great numbers.
 import { setTimeout as sleep } from "node:timers/promises";
-import { MsgPackCodec, Service, connect, expose, serve, type Connection, type Server } from "@colloquy/rpc";
+import { MsgPackCodec, Service, connect, expose, release, serve, type Connection, type Server } from "@colloquy/rpc";
 import { answerQuestions } from "../subprocess.ts";
 
 class Thing extends Service {
@@ -16,8 +16,13 @@ class Thing extends Service {
 
 class Maker extends Service {
   /** A function that has arrived, and a service in return. */
-  @expose async make(number: number, add: (number: number) => Promise<number>): Promise<{ readonly thing: Thing }> {
+  @expose async make(
+    number: number,
+    releases: boolean,
+    add: (number: number) => Promise<number>,
+  ): Promise<{ readonly thing: Thing }> {
     if ((await add(number)) !== number + 1) throw new Error("the function answers something else");
+    if (releases) release(add);
     return { thing: new Thing(number) };
   }
 }
@@ -26,7 +31,7 @@ class Maker extends Service {
 export type ReferencesQuestion =
   | { readonly kind: "serve" }
   | { readonly kind: "connect"; readonly address: string }
-  | { readonly kind: "make"; readonly from: number; readonly to: number }
+  | { readonly kind: "make"; readonly from: number; readonly to: number; readonly releases: boolean }
   | { readonly kind: "held" };
 
 /** References of this side at the other one, and of the other one here, and the heap that is in use. */
@@ -49,21 +54,22 @@ answerQuestions(async (question: ReferencesQuestion) => {
       connection = await connect<Maker>(question.address, { codec: MsgPackCodec });
       return undefined;
     case "make":
-      return make(question.from, question.to);
+      return make(question.from, question.to, question.releases);
     case "held":
       return held();
   }
 });
 
-/** Each call passes a function and gets a service, which is called; nothing is released by hand. Every call has to work. */
-async function make(from: number, to: number): Promise<void> {
+/** Each call passes a function and gets a service, which is called; both are released by hand, or not. Every call has to work. */
+async function make(from: number, to: number, releases: boolean): Promise<void> {
   const { remote } = connection!;
   let next = from;
   const maker = async (): Promise<void> => {
     while (next < to) {
       const number = next++;
-      const { thing } = await remote.make(number, async (given) => given + 1);
+      const { thing } = await remote.make(number, releases, async (given) => given + 1);
       if ((await thing.number()) !== number) throw new Error(`thing ${number} is another one`);
+      if (releases) release(thing);
     }
   };
   await Promise.all(Array.from({ length: inFlightCount }, maker));

@@ -4,13 +4,15 @@ import { positiveInteger } from "../numeric-options.ts";
 import { Subprocess } from "../subprocess.ts";
 import type { Held, ReferencesQuestion } from "./cell.ts";
 
+const mostSlopeBytes = 8;
 const usage = `Usage: pnpm bench references [options]
 
-Passes a function and gets a service in every call, releases none of them by hand, and calls them all. Fails where a call fails, or
-where either side holds a reference at the end. Prints what is held on the way, and the heap.
+Passes a function and gets a service in every call, and calls them all: once without a release by hand, once with. Fails where a call
+fails, where either side holds a reference at the end, or where the heap of a side grows by more than ${mostSlopeBytes} bytes with each reference
+from the first tenth on. Prints what is held on the way, and the heap.
 
-  --count n           calls, each with two references (500000)
-  --smoke             few calls
+  --count n           calls of each kind, each with two references (500000)
+  --smoke             few calls, and no look at the heap
   --help
 `;
 
@@ -42,6 +44,42 @@ async function emptied(sides: Sides): Promise<readonly Held[]> {
   }
 }
 
+/** Bytes by which the heap of one side grows with each reference. */
+function slopeOf(heaps: readonly number[], count: number): number {
+  const referencesPerStep = (2 * count) / stepCount;
+  const middle = (heaps.length - 1) / 2;
+  const mean = heaps.reduce((sum, heap) => sum + heap, 0) / heaps.length;
+  let [rise, run] = [0, 0];
+  for (const [step, heap] of heaps.entries()) {
+    rise += (step - middle) * (heap - mean);
+    run += (step - middle) ** 2;
+  }
+  return rise / run / referencesPerStep;
+}
+
+/** Whether nothing is held at the end, and the heaps have stayed. */
+async function crossed(sides: Sides, count: number, releases: boolean, isHeapLooked: boolean): Promise<boolean> {
+  process.stdout.write(`${releases ? "released by hand" : "never released by hand"}:\n`);
+  const [, caller] = sides;
+  const heaps: [maker: number[], caller: number[]] = [[], []];
+  for (let step = 0; step < stepCount; step++) {
+    const [from, to] = [step, step + 1].map((at) => Math.round((at * count) / stepCount)) as [number, number];
+    await caller.ask({ kind: "make", from, to, releases } satisfies ReferencesQuestion);
+    process.stdout.write(line(to, await heldBy(sides)));
+    await emptied(sides);
+    // What the last ones to be collected have held is garbage now.
+    const held = await heldBy(sides);
+    if (step > 0) for (const side of [0, 1] as const) heaps[side].push(held[side]!.heapBytes);
+  }
+  const held = await emptied(sides);
+  process.stdout.write(`at the end, ${line(count, held)}`);
+  const slopes = heaps.map((side) => slopeOf(side, count));
+  const shown = slopes.map((slope) => slope.toFixed(2)).join(" and ");
+  process.stdout.write(`heap slope: ${shown} bytes a reference (at most ${mostSlopeBytes})\n`);
+  const isEmpty = held.every(({ exported, imported }) => exported + imported === 0);
+  return isEmpty && (!isHeapLooked || slopes.every((slope) => slope <= mostSlopeBytes));
+}
+
 /** Resolves with the exit code. */
 export async function run(args: readonly string[]): Promise<number> {
   const { values } = parseArgs({
@@ -62,14 +100,9 @@ export async function run(args: readonly string[]): Promise<number> {
   try {
     const address = await maker.ask<string>({ kind: "serve" } satisfies ReferencesQuestion);
     await caller.ask({ kind: "connect", address } satisfies ReferencesQuestion);
-    for (let step = 0; step < stepCount; step++) {
-      const [from, to] = [step, step + 1].map((at) => Math.round((at * count) / stepCount)) as [number, number];
-      await caller.ask({ kind: "make", from, to } satisfies ReferencesQuestion);
-      process.stdout.write(line(to, await heldBy(sides)));
-    }
-    const held = await emptied(sides);
-    process.stdout.write(`at the end, ${line(count, held)}`);
-    return held.every(({ exported, imported }) => exported + imported === 0) ? 0 : 1;
+    const looks = !values.smoke;
+    const isGood = await crossed(sides, count, false, looks);
+    return (await crossed(sides, count, true, looks)) && isGood ? 0 : 1;
   } finally {
     for (const side of sides) await side.end();
   }

@@ -18,17 +18,16 @@ const BARE_IPV6 = /^tcp:\/\/((?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f.]*(?:%\w+)?):(
 export function parseAgentAddress(url: string): AgentAddress {
   const given: unknown = url;
   const match = typeof given === "string" ? AGENT_URL.exec(url) : null;
+  let why = "it is written tcp://host:port/id, ipc://[/path]/id or local://name/id";
   if (match !== null) {
     try {
       const base = match[1]!.replace(BARE_IPV6, "tcp://[$1]:$2");
       return { base: formatAddress(parseAddress(base)), id: match[2]! };
-    } catch {
-      // The message below shows the forms of agents' addresses.
+    } catch (error) {
+      // Else the message below shows the forms of agents' addresses.
+      why = /ports go up to \d+$/.exec((error as Error).message)?.[0] ?? why;
     }
   }
   const shown = typeof given === "string" ? quoted(url) : typeof given;
-  throw new ColloquyError(
-    "INVALID_ARGUMENT",
-    `cannot parse agent URL ${shown}; it is written tcp://host:port/id, ipc://[/path]/id or local://name/id`,
-  );
+  throw new ColloquyError("INVALID_ARGUMENT", `cannot parse agent URL ${shown}; ${why}`);
 }

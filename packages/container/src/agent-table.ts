@@ -1,72 +1,110 @@
 import { ColloquyError, quoted } from "@colloquy/core";
 import { ServiceTable } from "@colloquy/rpc";
-import type { Agent } from "./agent.ts";
+import { Agent } from "./agent.ts";
+import type { Seat } from "./agent-life.ts";
+import type { RestartType } from "./endings.ts";
+import type { AgentOptions } from "./spawn-options.ts";
 
-/** The agents of one container, by id: what hangs below `agents`. */
+/** A place for an agent: its id and name are taken for as long as the table has it. */
+export class AgentSeat implements Seat<Agent> {
+  readonly id: string;
+  readonly name: string | undefined;
+  readonly restart: RestartType | undefined;
+  agent: Agent | undefined;
+  /** Class of the last agent here, once there was one. */
+  className: string | undefined;
+  /** Its words may be another one's. */
+  isFree = false;
+
+  constructor(id: string, name: string | undefined, restart: RestartType | undefined) {
+    this.id = id;
+    this.name = name;
+    this.restart = restart;
+  }
+}
+
+/** The agents of one container, by id and name: what hangs below `agents`. */
 export class AgentTable extends ServiceTable {
-  readonly #byId = new Map<string, Agent>();
-  readonly #ids = new Map<object, string>();
-  /** Agents that are starting: they can't be called yet. */
-  readonly #starting = new Map<string, Agent>();
+  readonly #seats = new Map<string, AgentSeat>();
   #nextId = 0;
 
-  get size(): number {
-    return this.#byId.size;
-  }
-
   /**
-   * The id for a new agent: the wanted one, or the next number.
+   * A seat for a new agent, with the id that is wanted, or the next number.
    *
-   * @throws ColloquyError `INVALID_ARGUMENT` for one that is taken, or that can't stand in an address.
+   * @throws ColloquyError `INVALID_ARGUMENT` for a word that is taken, or that can't stand in an address.
    */
-  claimId(wanted: string | undefined): string {
-    if (wanted === undefined) {
-      while (this.#isTaken(String(this.#nextId))) this.#nextId++;
-      return String(this.#nextId++);
-    }
-    if (!/^[^\s/]{1,64}$/.test(wanted)) {
-      throw new ColloquyError(
-        "INVALID_ARGUMENT",
-        `id ${quoted(wanted)}: it has 1 to 64 characters, no slash and no white space`,
-      );
-    }
-    if (this.#isTaken(wanted))
-      throw new ColloquyError("INVALID_ARGUMENT", `there is an agent ${quoted(wanted)} already`);
-    return wanted;
+  claim({ id, name }: AgentOptions, restart: RestartType | undefined): AgentSeat {
+    if (id !== undefined) this.#check("id", id);
+    if (name !== undefined) this.#check("name", name);
+    if (name !== undefined && name === id)
+      throw new ColloquyError("INVALID_ARGUMENT", `id and name are both ${quoted(name)}; one of them is enough`);
+    const seat = new AgentSeat(id ?? this.#number(name), name, restart);
+    this.#seats.set(seat.id, seat);
+    if (name !== undefined) this.#seats.set(name, seat);
+    return seat;
   }
 
-  /** Keeps an id for an agent that is starting. */
-  reserve(id: string, agent: Agent): void {
-    this.#starting.set(id, agent);
+  /** The agent can be called. */
+  seat(seat: AgentSeat, agent: Agent): void {
+    seat.agent = agent;
+    seat.className = agent.constructor.name;
   }
 
-  add(id: string, agent: Agent): void {
-    this.#starting.delete(id);
-    this.#byId.set(id, agent);
-    this.#ids.set(agent, id);
+  /** Nobody reaches the agent any more; another one may take the seat. */
+  leave(seat: AgentSeat, agent: Agent): void {
+    if (seat.agent === agent) seat.agent = undefined;
   }
 
-  /** Nobody reaches the agent any more. The id may be another one's already. */
-  remove(id: string, agent: Agent): void {
-    if (this.#starting.get(id) === agent) this.#starting.delete(id);
-    if (this.#byId.get(id) === agent) this.#byId.delete(id);
-    this.#ids.delete(agent);
+  /** Id and name may be another one's. */
+  free(seat: AgentSeat): void {
+    seat.isFree = true;
+    if (this.#seats.get(seat.id) === seat) this.#seats.delete(seat.id);
+    if (seat.name !== undefined && this.#seats.get(seat.name) === seat) this.#seats.delete(seat.name);
   }
 
-  #isTaken(id: string): boolean {
-    return this.#byId.has(id) || this.#starting.has(id);
+  seatOf(word: string): AgentSeat | undefined {
+    return this.#seats.get(word);
   }
 
   /** Those that can be called. */
   all(): Agent[] {
-    return [...this.#byId.values()];
+    const agents: Agent[] = [];
+    for (const [word, { id, agent }] of this.#seats) if (agent !== undefined && word === id) agents.push(agent);
+    return agents;
   }
 
-  override lookup(id: string): Agent | undefined {
-    return this.#byId.get(id);
+  /** @throws ColloquyError `UNAVAILABLE` for an agent that is being restarted. */
+  override lookup(word: string): Agent | undefined {
+    const seat = this.#seats.get(word);
+    if (seat === undefined || seat.agent !== undefined) return seat?.agent;
+    // Before the first one is there, there is none.
+    if (seat.className === undefined) return undefined;
+    throw new ColloquyError("UNAVAILABLE", `agent ${quoted(word)} is being restarted`);
+  }
+
+  /** Class of the agent, also while it is being restarted; null where there is none. */
+  classNameOf(word: unknown): string | null {
+    return (typeof word === "string" ? this.#seats.get(word)?.className : undefined) ?? null;
   }
 
   override nameOf(member: object): string | undefined {
-    return this.#ids.get(member);
+    if (!Agent.isAgent(member)) return undefined;
+    const life = Agent.lifeOf(member);
+    if (!life.isAttached) return undefined;
+    const { seat } = life;
+    return seat.agent === member && this.#seats.get(seat.id) === seat ? seat.id : undefined;
+  }
+
+  #number(name: string | undefined): string {
+    while (this.#seats.has(String(this.#nextId)) || String(this.#nextId) === name) this.#nextId++;
+    return String(this.#nextId++);
+  }
+
+  #check(what: string, word: string): void {
+    if (typeof word !== "string" || !/^[^\s/]{1,64}$/.test(word)) {
+      const reason = `${what} ${quoted(String(word))}: it has 1 to 64 characters, no slash and no white space`;
+      throw new ColloquyError("INVALID_ARGUMENT", reason);
+    }
+    if (this.#seats.has(word)) throw new ColloquyError("INVALID_ARGUMENT", `there is an agent ${quoted(word)} already`);
   }
 }

@@ -1,8 +1,12 @@
-import { ColloquyError, describeType, timerMs, warn } from "@colloquy/core";
-import { Service, setGate } from "@colloquy/rpc";
-import type { Remote } from "@colloquy/rpc";
+import { ColloquyError, describeType } from "@colloquy/core";
+import { Service } from "@colloquy/rpc";
+import type { Connection, Remote } from "@colloquy/rpc";
+import { AgentLife } from "./agent-life.ts";
+import type { LifeHooks, LifeHost } from "./agent-life.ts";
+import type { ChildSpec, SupervisedChild } from "./child-spec.ts";
 import type { Clock } from "./clock.ts";
-import type { Mailbox, MailboxMode } from "./mailbox.ts";
+import type { EndReason } from "./endings.ts";
+import type { ChildOptions, SpawnOptions } from "./spawn-options.ts";
 
 /** Members of every agent that are its own process's business: `Remote` leaves them out. */
 export type LocalAgentMembers = "stop" | "toString";
@@ -17,11 +21,15 @@ export interface OpenOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface SpawnOptions {
-  /** Default: the next number. */
-  readonly id?: string | undefined;
-  /** How many of its calls run at a time. Default: `static mailbox` of the class, else `"interleave"`: all. */
-  readonly mailbox?: MailboxMode | undefined;
+/** Why a monitored agent is gone: how it has ended, or `"unreachable"` where nobody can know. */
+export type MonitorReason = EndReason | "unreachable";
+
+/** Told once that an agent is gone. */
+export type MonitorListener = (reason: MonitorReason) => void;
+
+/** One life of an agent under a supervisor. */
+export interface AgentChild<A extends Agent = Agent> extends SupervisedChild {
+  readonly agent: A;
 }
 
 /** The container of an agent, as the agent sees it: a `Container`. */
@@ -29,9 +37,18 @@ export interface AgentHome {
   readonly address: string;
   readonly clock: Clock;
   readonly agents: readonly Agent[];
+  readonly connections: readonly Connection[];
   spawn<A extends Agent>(agent: A | (() => A | Promise<A>), options?: SpawnOptions): Promise<A>;
+  child<A extends Agent>(factory: () => A | Promise<A>, options?: ChildOptions): ChildSpec<AgentChild<A>>;
+  terminate(target: string | Agent): Promise<void>;
+  monitor(target: object | string, listener: MonitorListener): () => void;
   connect<A extends object>(url: string, options?: OpenOptions): Promise<Remote<A>>;
   shutdown(options?: { readonly graceMs?: number }): Promise<void>;
+}
+
+/** A container that agents live in, as their lives see it. */
+export interface AgentHost extends LifeHost<Agent> {
+  readonly home: AgentHome;
 }
 
 /**
@@ -47,32 +64,52 @@ export interface AgentHome {
 export abstract class Agent extends Service {
   /** For the type checker: what `Remote` of an agent leaves out. */
   declare readonly localMembers?: LocalAgentMembers;
-  readonly #life = new AgentLife(this, { start: () => this.onStart(), stop: () => this.onStop() });
+  /** One for all agents: each has its own life, and there are many. */
+  static readonly #hooks: LifeHooks<Agent> = {
+    start: (agent) => agent.onStart(),
+    ready: (agent) => (agent.onReady === Agent.prototype.onReady ? undefined : () => agent.onReady()),
+    stop: (agent, reason) => agent.onStop(reason),
+  };
+
+  readonly #life: AgentLife<Agent> = new AgentLife<Agent>(this, Agent.#hooks);
 
   /** @internal What containers do with an agent isn't among its members, so that its methods may have any name. */
-  static lifeOf(agent: Agent): AgentLife {
+  static lifeOf(agent: Agent): AgentLife<Agent> {
     if (typeof agent === "object" && agent !== null && #life in agent) return agent.#life;
     throw new ColloquyError("INVALID_ARGUMENT", `${describeType(agent)} is no Agent of this copy of the package`);
   }
 
+  /** @internal True for an agent of this copy of the package. */
+  static isAgent(value: object): value is Agent {
+    return #life in value;
+  }
+
   /** The container it lives in. @throws ColloquyError `INVALID_ARGUMENT` before it is spawned. */
   get container(): AgentHome {
-    return this.#life.attachment.container;
+    return (this.#life.host as AgentHost).home;
   }
 
   /** Its number in the container, or the id that it was spawned with. */
   get id(): string {
-    return this.#life.attachment.id;
+    return this.#life.seat.id;
+  }
+
+  /** The name that it was spawned with. */
+  get name(): string | undefined {
+    return this.#life.seat.name;
   }
 
   /** `tcp://host:port/id`: where any container finds it. */
   get address(): string {
-    return this.#life.attachment.address;
+    return this.#life.address;
   }
 
-  /** Ends the agent: `onStop` runs, its tasks are aborted and awaited, its address is free. Once; later calls await the same. */
+  /**
+   * Ends the agent, as `"normal"`: its tasks are aborted and awaited, `onStop` runs, its address is free. Once; later calls await the same.
+   * A permanent one is restarted: `container.terminate` ends it for good.
+   */
   async stop(): Promise<void> {
-    if (this.#life.isAttached) await this.#life.attachment.stop();
+    if (this.#life.isAttached) await this.#life.host.end(this, { reason: "normal" });
   }
 
   /** `Greeter('tcp://127.0.0.1:5555/0')`. */
@@ -80,123 +117,34 @@ export abstract class Agent extends Service {
     return `${this.constructor.name}('${this.#life.isAttached ? this.address : "not spawned"}')`;
   }
 
-  /** Runs when the agent has its address, before anybody can call it. */
+  /** Runs when the agent has its address, before anybody can call it. What it throws is a failed start. */
   protected onStart(): void | Promise<void> {}
 
-  /** Runs once when the agent ends, after its tasks have ended. */
-  protected onStop(): void | Promise<void> {}
+  /**
+   * Runs in the background once the agent can be called and the container's `readyWhen` has resolved: the others are there then. Nobody
+   * waits for it but the agent's end. What it throws is a failure as that of a task.
+   */
+  protected onReady(): void | Promise<void> {}
+
+  /**
+   * Runs once when the agent ends, after its tasks have ended: `"normal"` by `stop()`, `"shutdown"` by `container.terminate`, a supervisor or
+   * the end of the container, `"error"` by a failure. What it throws makes the end an `"error"`.
+   */
+  protected onStop(_reason: EndReason): void | Promise<void> {}
 
   /**
    * Runs `work` in the background for as long as the agent lives. Its signal aborts when the agent ends, and its container waits for
-   * it. What it throws before that goes to the container's `onTaskFailure`.
+   * it. What it throws before that goes to the container's `onTaskFailure`, and ends a supervised agent with `"error"`.
    */
   protected task(work: (signal: AbortSignal) => Promise<unknown>): void {
     this.#life.run(work);
   }
-}
 
-interface Attachment {
-  readonly container: AgentHome;
-  readonly id: string;
-  readonly address: string;
-  readonly onTaskFailure: TaskFailureListener;
-  readonly stop: () => Promise<void>;
-  readonly mailbox: Mailbox | undefined;
-}
-
-interface AgentHooks {
-  readonly start: () => void | Promise<void>;
-  readonly stop: () => void | Promise<void>;
-}
-
-/** @internal An agent as its container handles it. */
-export class AgentLife {
-  readonly #agent: Agent;
-  readonly #hooks: AgentHooks;
-  readonly #tasks = new Set<Promise<void>>();
-  readonly #abort = new AbortController();
-  #attachment: Attachment | undefined;
-  #end: Promise<void> | undefined;
-
-  constructor(agent: Agent, hooks: AgentHooks) {
-    this.#agent = agent;
-    this.#hooks = hooks;
+  /**
+   * Ends the agent, as `"error"`, in the background: a supervised one is restarted, unless it is temporary. The error goes to the container's
+   * `onTaskFailure`. Without effect once the agent is ending.
+   */
+  protected fail(error: unknown): void {
+    this.#life.fail(error);
   }
-
-  get isAttached(): boolean {
-    return this.#attachment !== undefined;
-  }
-
-  /** @throws ColloquyError `INVALID_ARGUMENT` before the agent is spawned. */
-  get attachment(): Attachment {
-    if (this.#attachment !== undefined) return this.#attachment;
-    const { name } = this.#agent.constructor;
-    throw new ColloquyError("INVALID_ARGUMENT", `${name} was not spawned: it has no container and no address`);
-  }
-
-  /** True once the agent is ending, or has failed to start. */
-  get ended(): boolean {
-    return this.#end !== undefined;
-  }
-
-  attach(attachment: Attachment): void {
-    if (this.#attachment !== undefined) {
-      throw new ColloquyError("INVALID_ARGUMENT", `${String(this.#agent)} was spawned already; an agent lives once`);
-    }
-    this.#attachment = attachment;
-    if (attachment.mailbox !== undefined) setGate(this.#agent, attachment.mailbox);
-  }
-
-  /** Rejects with what `onStart` throws: there is nothing to end then but the tasks. */
-  async start(): Promise<void> {
-    try {
-      await this.#hooks.start();
-    } catch (error) {
-      this.#end ??= Promise.resolve();
-      this.cancelTasks();
-      throw error;
-    }
-  }
-
-  run(work: (signal: AbortSignal) => Promise<unknown>): void {
-    const { onTaskFailure } = this.attachment;
-    const { signal } = this.#abort;
-    const run = async (): Promise<void> => {
-      try {
-        await work(signal);
-      } catch (error) {
-        if (!signal.aborted) onTaskFailure(error, this.#agent);
-      }
-    };
-    const task = run().catch((error: unknown) => warn(`onTaskFailure of ${String(this.#agent)} failed`, error));
-    this.#tasks.add(task);
-    void task.then(() => this.#tasks.delete(task));
-  }
-
-  cancelTasks(): void {
-    if (!this.#abort.signal.aborted)
-      this.#abort.abort(new ColloquyError("CANCELLED", `${String(this.#agent)} was stopped`));
-  }
-
-  /** Once. Rejects with what `onStop` throws. */
-  async end(graceMs: number): Promise<void> {
-    this.#end ??= this.#finish(graceMs);
-    await this.#end;
-  }
-
-  async #finish(graceMs: number): Promise<void> {
-    this.#attachment?.mailbox?.close();
-    this.cancelTasks();
-    await settledWithin([...this.#tasks], graceMs);
-    await this.#hooks.stop();
-  }
-}
-
-/** @internal Waits for all, but no longer than `milliseconds`. */
-export async function settledWithin(tasks: readonly Promise<unknown>[], milliseconds: number): Promise<void> {
-  if (tasks.length === 0) return;
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<void>((resolve) => (timer = setTimeout(resolve, timerMs(milliseconds))));
-  await Promise.race([Promise.allSettled(tasks), limit]);
-  clearTimeout(timer);
 }

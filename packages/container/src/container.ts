@@ -1,6 +1,15 @@
 import { randomUUID } from "node:crypto";
-import { ColloquyError, JsonCodec, factoriesOf, quoted, resolveLimits, warn } from "@colloquy/core";
-import type { CodecOption, ErrorPolicy, Limits, SerializerFactory, TlsOptions } from "@colloquy/core";
+import {
+  CLOSE_OPTIONS,
+  ColloquyError,
+  JsonCodec,
+  checkOptions,
+  factoriesOf,
+  quoted,
+  resolveLimits,
+  warn,
+} from "@colloquy/core";
+import type { CodecOption, ErrorPolicy, Limits, OptionKind, SerializerFactory, TlsOptions } from "@colloquy/core";
 import { RemoteNode, connect, expose, service, serviceProxy } from "@colloquy/rpc";
 import type {
   Authenticate,
@@ -12,16 +21,22 @@ import type {
   Remote,
 } from "@colloquy/rpc";
 import { parseAgentAddress } from "./address.ts";
-import { Agent, settledWithin } from "./agent.ts";
-import type { AgentHome, OpenOptions, SpawnOptions, TaskFailureListener } from "./agent.ts";
+import type { Agent, AgentChild, AgentHome, MonitorListener, OpenOptions, TaskFailureListener } from "./agent.ts";
 import { AgentCaller } from "./agent-caller.ts";
+import { AgentLives, throwEnds } from "./agent-lives.ts";
+import type { GiveUpListener } from "./agent-lives.ts";
 import { AgentTable } from "./agent-table.ts";
+import type { ChildSpec } from "./child-spec.ts";
 import type { Clock } from "./clock.ts";
 import { ContainerServer } from "./container-server.ts";
 import { dateSerializer } from "./date-serializer.ts";
 import { Mailboxes } from "./mailbox.ts";
+import { Monitors } from "./monitors.ts";
+import { OPTION_KINDS } from "./option-kinds.ts";
 import { RemoteContainers } from "./remote-containers.ts";
+import type { ChildOptions, SpawnOptions } from "./spawn-options.ts";
 import { SystemClock } from "./system-clock.ts";
+import { Watchers } from "./watchers.ts";
 
 export interface ContainerOptions {
   /** Default: `JsonCodec`. `"auto"`: what each client speaks; this container's own connections then speak JSON. */
@@ -47,8 +62,15 @@ export interface ContainerOptions {
   readonly authenticate?: Authenticate | undefined;
   /** What this container shows to those that it connects to: as in `connect`. */
   readonly credentials?: Credentials;
-  /** Takes what a task of an agent throws. Default: a warning of the process. */
+  /** Takes what a task of an agent throws, and what agents `fail` with. Default: a warning of the process. */
   readonly onTaskFailure?: TaskFailureListener | undefined;
+  /**
+   * Told that an agent with `restart` isn't restarted any more: it has ended more often than its `intensity` allows. Default: a warning of
+   * the process.
+   */
+  readonly onGiveUp?: GiveUpListener | undefined;
+  /** When all containers of a start are up: `onReady` of agents waits for it. Default: at once. */
+  readonly readyWhen?: Promise<unknown> | undefined;
 }
 
 /**
@@ -63,28 +85,28 @@ export interface ContainerOptions {
 export class Container implements AgentHome, AsyncDisposable {
   readonly #clock: Clock;
   readonly #agents: AgentTable;
-  readonly #mailboxes: Mailboxes;
   readonly #server: ContainerServer;
   readonly #remotes: RemoteContainers;
-  readonly #onTaskFailure: TaskFailureListener;
+  readonly #lives: AgentLives;
+  readonly #monitors: Monitors;
+  readonly #watchers: Watchers;
   readonly #end: AbortController;
   readonly #graceMs: number;
   readonly #callers = new Map<string, AgentCaller>();
   /** How many `connect` calls wait for each. */
   readonly #connecting = new Map<AgentCaller, number>();
-  readonly #starting = new Set<Promise<unknown>>();
-  readonly #stopping = new Set<Promise<void>>();
   #shutdown: Promise<void> | undefined;
 
   private constructor(setup: ContainerSetup) {
     this.#clock = setup.clock;
     this.#agents = setup.agents;
-    this.#mailboxes = setup.mailboxes;
     this.#server = setup.server;
     this.#remotes = setup.remotes;
     this.#end = setup.end;
     this.#graceMs = setup.graceMs;
-    this.#onTaskFailure = setup.onTaskFailure;
+    this.#watchers = setup.watchers;
+    this.#monitors = new Monitors(this.address, setup.agents, setup.remotes);
+    this.#lives = new AgentLives({ home: this, ...setup });
   }
 
   /**
@@ -116,47 +138,44 @@ export class Container implements AgentHome, AsyncDisposable {
   }
 
   /**
-   * Gives an agent its address and starts it; resolves with the agent when its `onStart` has run and it can be called.
+   * Gives an agent its address and starts it; resolves with the agent when its `onStart` has run and it can be called. With `restart` it is
+   * supervised: a factory makes it anew, at the same address, when it has ended.
    *
    * Rejects with what `onStart` or a factory throws (then there is no such agent), and `INVALID_ARGUMENT` for an agent that
-   * was spawned before or an id that is taken.
+   * was spawned before, an id or a name that is taken, options that aren't there.
    */
   async spawn<A extends Agent>(agent: A | (() => A | Promise<A>), options: SpawnOptions = {}): Promise<A> {
-    const made = typeof agent === "function" ? await agent() : agent;
-    if (this.#shutdown !== undefined) throw new ColloquyError("UNAVAILABLE", `container ${this.address} was shut down`);
-    const life = Agent.lifeOf(made);
-    const mailbox = this.#mailboxes.of(made, options.mailbox);
-    const id = this.#agents.claimId(options.id);
-    life.attach({
-      mailbox,
-      container: this,
-      id,
-      address: `${this.address}/${id}`,
-      onTaskFailure: this.#onTaskFailure,
-      stop: () => this.#stop(made, this.#graceMs),
-    });
-    this.#agents.reserve(id, made);
-    const starting = this.#start(id, made);
-    this.#starting.add(starting);
-    try {
-      await starting;
-    } finally {
-      this.#starting.delete(starting);
-    }
-    return made;
+    return this.#lives.spawn(agent, options);
   }
 
-  async #start(id: string, agent: Agent): Promise<void> {
-    try {
-      await Agent.lifeOf(agent).start();
-    } catch (error) {
-      this.#agents.remove(id, agent);
-      throw error;
-    }
-    if (this.#shutdown !== undefined) await this.#stop(agent, this.#graceMs);
-    if (Agent.lifeOf(agent).ended)
-      throw new ColloquyError("UNAVAILABLE", `${String(agent)} was stopped while it started`);
-    this.#agents.add(id, agent);
+  /**
+   * An agent of this container as a child for `supervise`. It keeps its id and its name when it is restarted.
+   *
+   * @throws ColloquyError `INVALID_ARGUMENT`
+   */
+  child<A extends Agent>(factory: () => A | Promise<A>, options: ChildOptions = {}): ChildSpec<AgentChild<A>> {
+    return this.#lives.child(factory, options);
+  }
+
+  /**
+   * Ends an agent of this container, by its id or its name, as `"shutdown"`: it isn't restarted. Rejects with what its `onStop` throws, and
+   * with `NOT_FOUND`.
+   */
+  async terminate(target: string | Agent): Promise<void> {
+    await this.#lives.terminate(target);
+  }
+
+  /**
+   * Calls `listener` once when an agent, of any container, is gone: with `"normal"`, `"shutdown"` or `"error"` as it has ended, or with
+   * `"unreachable"` where there is none, or where the connection to its container was lost. It is about the agent that is there now: a
+   * restarted one is another. Returns a function that takes the monitor back; `shutdown` does so, too.
+   *
+   * `target`: the agent's proxy, as `connect` makes it or as it came in a call; its address; an `Agent` of this process.
+   *
+   * @throws ColloquyError `INVALID_ARGUMENT`, and `UNAVAILABLE` after `shutdown`.
+   */
+  monitor(target: object | string, listener: MonitorListener): () => void {
+    return this.#monitors.monitor(target, listener);
   }
 
   /**
@@ -167,6 +186,7 @@ export class Container implements AgentHome, AsyncDisposable {
    * Rejects with `NOT_FOUND` where the container has no such agent, `UNAVAILABLE`, `CANCELLED`, `INVALID_ARGUMENT`.
    */
   async connect<A extends object>(url: string, options: OpenOptions = {}): Promise<Remote<A>> {
+    checkOptions("container.connect", options, OPTION_KINDS.connect);
     const { base, id } = parseAgentAddress(url);
     const caller = this.#callerOf(base);
     this.#connecting.set(caller, (this.#connecting.get(caller) ?? 0) + 1);
@@ -187,6 +207,7 @@ export class Container implements AgentHome, AsyncDisposable {
    * Once; later calls await the same. Rejects with what agents' `onStop` threw, after all is closed.
    */
   async shutdown(options: { readonly graceMs?: number } = {}): Promise<void> {
+    checkOptions("shutdown", options, CLOSE_OPTIONS);
     this.#shutdown ??= this.#close(options.graceMs ?? this.#graceMs);
     await this.#shutdown;
   }
@@ -214,31 +235,17 @@ export class Container implements AgentHome, AsyncDisposable {
     return caller;
   }
 
-  /** Ends one agent, once. */
-  async #stop(agent: Agent, graceMs: number): Promise<void> {
-    this.#agents.remove(agent.id, agent);
-    const stopping = Agent.lifeOf(agent).end(graceMs);
-    this.#stopping.add(stopping);
-    try {
-      await stopping;
-    } finally {
-      this.#stopping.delete(stopping);
-    }
-  }
-
   async #close(graceMs: number): Promise<void> {
-    const underWay = [...this.#stopping];
-    const agents = this.#agents.all();
-    for (const agent of agents) Agent.lifeOf(agent).cancelTasks();
+    this.#monitors.close();
+    this.#watchers.shutDown();
+    this.#lives.freeze(graceMs);
     // Handlers finish before the agents they belong to end.
     await this.#server.close({ graceMs });
     this.#end.abort(new ColloquyError("CANCELLED", `container ${this.address} was shut down`));
-    const ends = await Promise.allSettled([...underWay, ...agents.map(async (agent) => this.#stop(agent, graceMs))]);
+    const ends = await this.#lives.close();
     await this.#remotes.close(graceMs);
-    await settledWithin([...this.#starting], graceMs);
-    const errors = [...new Set(ends.filter((end) => end.status === "rejected").map((end) => end.reason as unknown))];
-    if (errors.length === 1) throw errors[0];
-    if (errors.length > 1) throw new AggregateError(errors, "several agents failed to stop");
+    await this.#lives.startsSettled();
+    throwEnds(ends);
   }
 }
 
@@ -248,18 +255,26 @@ interface ContainerSetup {
   readonly mailboxes: Mailboxes;
   readonly server: ContainerServer;
   readonly remotes: RemoteContainers;
+  readonly watchers: Watchers;
   readonly onTaskFailure: TaskFailureListener;
+  readonly onGiveUp: GiveUpListener;
+  readonly readyWhen: Promise<unknown> | undefined;
   readonly end: AbortController;
   readonly graceMs: number;
 }
 
 async function setUp(address: string, options: ContainerOptions): Promise<ContainerSetup> {
+  const kinds: Readonly<Record<keyof ContainerOptions, OptionKind>> = OPTION_KINDS.create;
+  checkOptions("Container.create", options, kinds);
   const end = new AbortController();
   const agents = new AgentTable();
+  const { closeGraceMs: graceMs, maxReferenceCount } = resolveLimits(options.limits);
+  const watchers = new Watchers(agents, maxReferenceCount);
+  // What aiomas asks first: the class name of an agent, or null where there is none.
+  const validate = expose((id: unknown) => agents.classNameOf(id));
   const rootName = randomUUID();
   const mailboxes = new Mailboxes(rootName);
-  const validate = expose((id: unknown) => className(agents, id));
-  const root = service({ validate_aid: validate, agents, mailboxes: mailboxes.service });
+  const root = service({ validate_aid: validate, agents, mailboxes: mailboxes.service, ...watchers.methods });
   const extraSerializers = [dateSerializer, ...factoriesOf(options.extraSerializers)];
   const { codec = JsonCodec, tls, limits, dialect, onMethodFailure, interceptors, errors } = options;
   const ownCodec = codec === "auto" ? JsonCodec : codec;
@@ -277,25 +292,17 @@ async function setUp(address: string, options: ContainerOptions): Promise<Contai
     }),
   );
   const clock = options.clock ?? new SystemClock({ signal: end.signal });
-  const graceMs = resolveLimits(limits).closeGraceMs;
-  return {
-    clock,
-    agents,
-    mailboxes,
-    server,
-    remotes,
-    end,
-    graceMs,
-    onTaskFailure: options.onTaskFailure ?? warnOfTask,
-  };
-}
-
-/** What aiomas asks first: the class name of an agent, or null where there is none. */
-function className(agents: AgentTable, id: unknown): string | null {
-  const agent = typeof id === "string" ? agents.lookup(id) : undefined;
-  return agent === undefined ? null : agent.constructor.name;
+  const { onTaskFailure = warnOfTask, onGiveUp = warnOfGiveUp } = options;
+  options.readyWhen?.catch((error: unknown) => warn(`readyWhen of ${server.address} failed: no onReady runs`, error));
+  const { readyWhen } = options;
+  const lives = { agents, mailboxes, graceMs, onTaskFailure, onGiveUp, readyWhen };
+  return { ...lives, clock, server, remotes, watchers, end };
 }
 
 function warnOfTask(error: unknown, agent: Agent): void {
   warn(`a task of ${String(agent)} failed`, error);
+}
+
+function warnOfGiveUp(error: unknown, agent: Agent): void {
+  warn(`${String(agent)} isn't restarted any more`, error);
 }

@@ -1,5 +1,7 @@
+import { checkOptions } from "@colloquy/core";
 import { DateTime } from "luxon";
 import { Clock, type ClockDate, epochMsOf, invalidArgument, requireSeconds, type TimerHandle } from "./clock.ts";
+import { OPTION_KINDS } from "./option-kinds.ts";
 import { nextTurn } from "./system-clock.ts";
 import { TimerHeap } from "./timer-heap.ts";
 
@@ -27,6 +29,7 @@ export class ExternalClock extends Clock {
   /** `utcStart`: a date, or one as ISO 8601 text, which counts as UTC where it names no zone. */
   constructor(utcStart: ClockDate | Date | string, options?: ExternalClockOptions) {
     super();
+    checkOptions("ExternalClock", options, OPTION_KINDS.externalClock);
     this.#startMs = typeof utcStart === "string" ? epochMsOfIso(utcStart) : epochMsOf(utcStart);
     this.#time = options?.initTime ?? 0;
     requireSeconds(this.#time, "initTime");

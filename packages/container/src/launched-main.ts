@@ -1,7 +1,10 @@
-/** The program of a launched process: it runs the entry's default export and ends with its parent. */
+/** The program of launched processes and threads: it runs the entry's default export and ends with its parent. */
 import { pathToFileURL } from "node:url";
-import { timerMs, toError, warn } from "@colloquy/core";
+import { Deferred, timerMs, toError, warn } from "@colloquy/core";
 import type { LaunchContext, LaunchMessage } from "./launched.ts";
+import { openParentPort } from "./parent-port.ts";
+import { watchParent } from "./parent-watch.ts";
+import { removeFolder } from "./socket-folder.ts";
 
 /** What the entry's default export returns. */
 interface LaunchedThing {
@@ -11,55 +14,83 @@ interface LaunchedThing {
 
 /** Share of the time to stop that calls under way get. */
 const GRACE_SHARE = 0.8;
+/** The parent ends it by force at the end of its time; it does so itself only where the parent is gone. */
+const EXTRA_MS = 1000;
 
 const end = new AbortController();
+const allReady = new Deferred<void>();
 let container: LaunchedThing | undefined;
-let stopTimeout = 10_000;
+let isOrphan = false;
 
-process.on("message", (message: LaunchMessage) => {
-  if (message.type !== "start") return;
-  ({ stopTimeout } = message);
-  void start(message.entry, message.args);
+const port = openParentPort({
+  onMessage: (message: LaunchMessage) => {
+    if (message.type === "start") void start(message.args);
+    if (message.type === "allReady") allReady.resolve();
+    if (message.type === "stop") void stop();
+  },
+  onGone: () => {
+    isOrphan = true;
+    noticed();
+    void stop();
+  },
 });
-process.once("disconnect", () => void stop());
-if (!process.connected) void stop();
-// Ctrl-C reaches the whole group; the parent ends, and with it the channel.
-process.on("SIGINT", () => undefined);
-process.once("SIGTERM", () => void stop());
+const { entry, name, address, folder, stopTimeout } = port.settings;
+const noticed = port.isThread ? () => undefined : watchParent(port.settings, (error) => warn("no watch", error));
+if (!port.isThread) listenToSystem();
 
-async function start(entry: string, args: unknown): Promise<void> {
+/** Ctrl-C and a closed terminal reach the whole group: the parent ends, and with it the channel. */
+function listenToSystem(): void {
+  process.on("SIGINT", () => undefined);
+  process.on("SIGHUP", () => undefined);
+  process.once("SIGTERM", () => void stop());
+  // The other ends of its streams go with the parent. What an agent prints at its end then is no failure.
+  process.stdout.on("error", () => undefined);
+  process.stderr.on("error", () => undefined);
+}
+
+async function start(args: unknown): Promise<void> {
   try {
     const module = (await import(pathToFileURL(entry).href)) as { default?: unknown };
-    if (typeof module.default !== "function") throw new TypeError("the module has no function as its default export");
+    if (typeof module.default !== "function") throw new Error("the module has no function as its default export");
     const run = module.default as (context: LaunchContext) => unknown;
-    const made = await run({ args, signal: end.signal });
-    if (!isContainer(made)) throw new TypeError("the default export has returned no container");
+    const context = { args, name, address, signal: end.signal, allReady: allReady.promise, stop: () => void stop() };
+    const made = await run(context);
+    if (!isContainer(made)) throw new Error("the default export has returned no container");
     container = made;
-    tell({ type: "ready", address: made.address });
-  } catch (error) {
-    tell({ type: "failed", reason: toError(error).message });
+    if (end.signal.aborted) return;
+    port.tell({ type: "ready", address: made.address });
+    // A container that was shut down ends its process, where nothing else keeps that alive.
+    port.unref();
+  } catch (thrown) {
+    const error = toError(thrown);
+    const stack = error.stack ?? error.message;
+    const reason = error.name === "Error" ? error.message : `${error.name}: ${error.message}`;
+    port.tell({ type: "failed", reason, stack });
     process.exitCode = 1;
     await stop();
   }
 }
 
 function isContainer(made: unknown): made is LaunchedThing {
-  return typeof made === "object" && made !== null && "address" in made && "shutdown" in made;
+  if (typeof made !== "object" || made === null) return false;
+  const { address, shutdown } = made as Partial<Record<keyof LaunchedThing, unknown>>;
+  return typeof address === "string" && typeof shutdown === "function";
 }
 
 async function stop(): Promise<void> {
   if (end.signal.aborted) return;
   end.abort();
   // Nothing of the entry's may keep a process alive whose parent is gone.
-  setTimeout(() => process.exit(), timerMs(stopTimeout)).unref();
+  setTimeout(() => exit(1), timerMs(stopTimeout + EXTRA_MS)).unref();
   try {
     await container?.shutdown({ graceMs: stopTimeout * GRACE_SHARE });
   } catch (error) {
     warn("shutting down failed", error);
   }
-  process.exit();
+  exit();
 }
 
-function tell(message: LaunchMessage): void {
-  if (process.connected) process.send?.(message);
+function exit(code?: number): void {
+  if (isOrphan && folder !== undefined) removeFolder(folder);
+  process.exit(code);
 }

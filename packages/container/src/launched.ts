@@ -2,12 +2,39 @@
 export interface LaunchContext {
   /** `args` of `launch`. */
   readonly args: unknown;
-  /** Aborts when the process is to end. */
+  /** Name of the process or thread, as it stands before its lines. */
+  readonly name: string;
+  /**
+   * The address that the parent proposes: that of its options, else a Unix socket in a private folder that is removed at the end. A
+   * supervised one gets the same again when it is restarted.
+   */
+  readonly address: string;
+  /** Aborts when the process or thread is to end. */
   readonly signal: AbortSignal;
+  /**
+   * Resolves once this one and all that were launched with it by `launchAll` are ready; never, where it is to end before. The entry
+   * must not await it before it returns its container: that is what makes it ready.
+   */
+  readonly allReady: Promise<void>;
+  /** Ends this process or thread in order, as `stop` of the parent does. */
+  stop(): void;
+}
+
+/** What the parent settles before the program begins. */
+export interface LaunchSettings {
+  /** Path of the module to run. */
+  readonly entry: string;
+  readonly name: string;
+  readonly address: string;
+  /** Folder that the child removes where its parent is gone. */
+  readonly folder: string | undefined;
+  readonly stopTimeout: number;
 }
 
 /** What parent and child tell each other. */
 export type LaunchMessage =
-  | { readonly type: "start"; readonly entry: string; readonly args: unknown; readonly stopTimeout: number }
+  | { readonly type: "start"; readonly args: unknown }
   | { readonly type: "ready"; readonly address: string }
-  | { readonly type: "failed"; readonly reason: string };
+  | { readonly type: "failed"; readonly reason: string; readonly stack: string }
+  | { readonly type: "allReady" }
+  | { readonly type: "stop" };

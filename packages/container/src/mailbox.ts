@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { ColloquyError, describeType } from "@colloquy/core";
+import type { OptionKind } from "@colloquy/core";
 import { currentChain, expose, isSlot, notStarted, runInChain, service } from "@colloquy/rpc";
 import type { Gate, GatedCall } from "@colloquy/rpc";
 import { MAX_QUESTION_DEPTH, WaitGraph } from "./wait-graph.ts";
@@ -10,6 +11,13 @@ import type { WaitingEntry } from "./wait-graph.ts";
  * which they have come. Calls made by a handler, and by those that it calls, come back in without waiting.
  */
 export type MailboxMode = "interleave" | "serial" | number;
+
+/** As an option. */
+export const MAILBOX: OptionKind = Object.freeze({
+  takes: '"interleave", "serial" or a number from 1 on',
+  accepts: (value: unknown) =>
+    value === "interleave" || value === "serial" || (Number.isSafeInteger(value) && (value as number) >= 1),
+});
 
 /** An agent: its class may have a `static mailbox`. */
 interface MailboxOwner {
@@ -38,14 +46,14 @@ export class Mailboxes {
    * @throws ColloquyError `INVALID_ARGUMENT`
    */
   of(agent: MailboxOwner, mode: unknown): Mailbox | undefined {
-    const wanted = mode ?? agent.constructor.mailbox ?? "interleave";
-    if (wanted === "interleave" || wanted === Infinity) return undefined;
-    const count = wanted === "serial" ? 1 : wanted;
-    if (typeof count !== "number" || !Number.isSafeInteger(count) || count < 1) {
+    const { name, mailbox } = agent.constructor;
+    const wanted = mode ?? mailbox ?? "interleave";
+    if (!MAILBOX.accepts(wanted)) {
       const given = typeof wanted === "string" || typeof wanted === "number" ? String(wanted) : describeType(wanted);
-      const reason = `mailbox of ${agent.constructor.name} is ${given}; it takes "interleave", "serial" or a number from 1 on`;
-      throw new ColloquyError("INVALID_ARGUMENT", reason);
+      throw new ColloquyError("INVALID_ARGUMENT", `${name}.mailbox is ${given}; it takes ${MAILBOX.takes}`);
     }
+    if (wanted === "interleave") return undefined;
+    const count = wanted === "serial" ? 1 : (wanted as number);
     return new Mailbox(count, this.#graph, () => String(agent));
   }
 

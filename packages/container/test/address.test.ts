@@ -45,6 +45,13 @@ describe("parseAgentAddress", () => {
     });
   });
 
+  it("says up to where ports go", () => {
+    expect(caught(() => parseAgentAddress("tcp://host:70000/0"))).toMatchObject({
+      code: "INVALID_ARGUMENT",
+      message: 'cannot parse agent URL "tcp://host:70000/0"; ports go up to 65535',
+    });
+  });
+
   it.each([[undefined], [null], [5], [new URL("tcp://localhost:5555/0")], [["local://a/0"]]])(
     "refuses %j, which is no text",
     (value) => {

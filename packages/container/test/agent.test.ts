@@ -470,7 +470,7 @@ describe("a task", () => {
 
 describe("what a method of an agent throws", () => {
   class Failing extends Agent {
-    @expose fail(): void {
+    @expose override fail(): void {
       throw new RangeError("sync");
     }
     @expose async failSlowly(): Promise<void> {

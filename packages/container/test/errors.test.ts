@@ -11,7 +11,7 @@ class Worker extends Agent {
   @expose work(): void {
     throw new Busy("busy");
   }
-  @expose fail(): void {
+  @expose override fail(): void {
     throw new TypeError("secret");
   }
 }

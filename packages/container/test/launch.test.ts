@@ -3,16 +3,16 @@ import { describe, expect, it, vi } from "vitest";
 import { launch } from "../src/index.ts";
 import type { LaunchOptions, LaunchedContainer } from "../src/index.ts";
 import type { Launched } from "./children/launched-echo.ts";
-import { Child, SOURCE_FLAGS, childFile, failureOf, isAlive, newContainer, until } from "./support.ts";
+import { Child, SOURCE_FLAGS, childFile, eventually, failureOf, isAlive, newContainer, until } from "./support.ts";
 
 // Processes start slowly where all processors are busy.
-vi.setConfig({ testTimeout: 30_000 });
+vi.setConfig({ testTimeout: 120_000 });
 
 const entry = childFile("launched-echo.ts");
 const ended = { code: 0, signal: null };
 
 async function start(options: Partial<LaunchOptions> = {}): Promise<LaunchedContainer> {
-  return launch({ entry, execArgv: SOURCE_FLAGS, timeout: 20_000, ...options });
+  return launch({ entry, execArgv: SOURCE_FLAGS, timeout: 60_000, ...options });
 }
 
 describe("launch", () => {
@@ -105,11 +105,11 @@ describe("children of a process", () => {
     const here = await newContainer();
     const proxy = await here.connect<Launched>(`${children[0]![1]}/0`);
     await proxy.print("a line of the child");
-    expect(await parent.line()).toBe("a line of the child");
-    await until(() => parent.stderr.includes("a line of the child on stderr"), "the line on stderr");
+    expect(await parent.line()).toBe("[launched-echo] a line of the child");
+    await until(() => parent.stderr.includes("[launched-echo] a line of the child on stderr"), "the line on stderr");
     parent.process.kill("SIGKILL");
     expect(await parent.exited).toBe("SIGKILL");
-    await until(() => children.every(([pid]) => !isAlive(pid)), "the end of the children");
+    await eventually(() => children.every(([pid]) => !isAlive(pid)), "the end of the children");
     await until(() => here.connections.length === 0, "the end of the connection");
   });
 

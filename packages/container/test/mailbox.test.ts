@@ -109,9 +109,45 @@ describe("a mailbox", () => {
     const home = await newContainer();
     expect(await failureOf(home.spawn(new Worker(), { mailbox } as SpawnOptions))).toMatchObject({
       code: "INVALID_ARGUMENT",
-      message: expect.stringContaining("mailbox of Worker"),
+      message: expect.stringContaining("mailbox"),
     });
     expect(home.agents).toEqual([]);
+  });
+
+  it("of a class that is none is INVALID_ARGUMENT, too", async () => {
+    class Wrong extends Worker {
+      static readonly mailbox = "parallel";
+    }
+    const home = await newContainer();
+    expect(await failureOf(home.spawn(new Wrong()))).toMatchObject({
+      code: "INVALID_ARGUMENT",
+      message: 'Wrong.mailbox is parallel; it takes "interleave", "serial" or a number from 1 on',
+    });
+    expect(home.agents).toEqual([]);
+  });
+
+  it("is a new one for each life of an agent that is restarted, at its id and its name", async () => {
+    const home = await newContainer();
+    const lives: Worker[] = [];
+    const make = (): Worker => {
+      lives.push(new Worker());
+      return lives.at(-1)!;
+    };
+    await home.spawn(make, { name: "desk", restart: "permanent", mailbox: "serial" });
+    const caller = await newContainer();
+    const [byName, byId] = [
+      await caller.connect<Worker>(`${home.address}/desk`),
+      await caller.connect<Worker>(lives[0]!.address),
+    ] as any[];
+    void byId.work([{ await: newGate() }]).catch(() => {});
+    await until(() => lives[0]!.running === 1, "the first call");
+    const waiting = failureOf(byName.mark("waited"));
+    await turns(20);
+    await lives[0]!.stop();
+    expect(await waiting).toMatchObject({ code: "UNAVAILABLE", executed: "no" });
+    await until(() => lives.length === 2 && home.agents.length === 1, "the next life");
+    await Promise.all([byName.work([{ turns: 2 }]), byId.work([{ turns: 2 }])]);
+    expect([lives[0]!.log, lives[1]!.most]).toEqual([["+"], 1]);
   });
 
   it("stands on the class, and may be another one for one agent", async () => {

@@ -51,7 +51,7 @@ export class Echo extends Agent {
     return this.address;
   }
 
-  @expose fail(message: string): never {
+  @expose override fail(message: string): never {
     throw new RangeError(message);
   }
 }
@@ -102,6 +102,15 @@ export async function until(condition: () => boolean, what = "the condition"): P
   }
 }
 
+/** Until `condition` holds, which other processes bring about: they get the processor meanwhile. */
+export async function eventually(condition: () => boolean, what: string): Promise<void> {
+  const start = performance.now();
+  while (!condition()) {
+    if (performance.now() - start > 30_000) throw new Error(`${what} didn't come about within 30 s`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
 /** One turn of the event loop: what is in sockets is read, timers that are due have run. */
 export async function turn(): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));
@@ -147,7 +156,7 @@ export class Child implements AsyncDisposable {
     this.process = spawn(process.execPath, node, { stdio: ["pipe", "pipe", "pipe"], ...options });
     this.process.stderr!.setEncoding("utf8").on("data", (text: string) => (this.#stderr += text));
     createInterface({ input: this.process.stdout! }).on("line", (line) => {
-      this.#lines.push(line.startsWith("{") || line.startsWith("[") ? JSON.parse(line) : line);
+      this.#lines.push(jsonOrText(line));
       this.#wake?.();
     });
     this.exited = once(this.process, "close").then(([code, signal]) => {
@@ -173,6 +182,15 @@ export class Child implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.process.kill("SIGKILL");
     await this.exited;
+  }
+}
+
+/** Lines of children begin with `[name]`. */
+function jsonOrText(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return line;
   }
 }
 

@@ -1,5 +1,5 @@
 import { expose } from "@colloquy/rpc";
-import type { CallContext, Remote } from "@colloquy/rpc";
+import type { CallContext, Remote, RemoteCall, RemoteStreamCall } from "@colloquy/rpc";
 import { expectTypeOf } from "vitest";
 import { Agent } from "../src/index.ts";
 import type { Container, DateTime } from "../src/index.ts";
@@ -40,16 +40,16 @@ declare const container: Container;
 declare const greeter: Remote<Greeter>;
 
 // Methods return promises.
-expectTypeOf(greeter.greet("Ada")).toEqualTypeOf<Promise<string>>();
-expectTypeOf(greeter.slow(1)).toEqualTypeOf<Promise<number>>();
-expectTypeOf(greeter.count(3)).toEqualTypeOf<AsyncIterable<number>>();
+expectTypeOf(greeter.greet("Ada")).toEqualTypeOf<RemoteCall<string>>();
+expectTypeOf(greeter.slow(1)).toEqualTypeOf<RemoteCall<number>>();
+expectTypeOf(greeter.count(3)).toEqualTypeOf<RemoteStreamCall<number>>();
 expectTypeOf(container.connect<Greeter>("local://a/0")).toEqualTypeOf<Promise<Remote<Greeter>>>();
 expectTypeOf(container.spawn(new Greeter())).toEqualTypeOf<Promise<Greeter>>();
 expectTypeOf(container.spawn(() => new Greeter())).toEqualTypeOf<Promise<Greeter>>();
 expectTypeOf(container.spawn(async () => new Greeter())).toEqualTypeOf<Promise<Greeter>>();
 
 // Dates stay dates.
-expectTypeOf(greeter.later).parameter(0).toEqualTypeOf<DateTime>();
+expectTypeOf(greeter.later).parameter(0).toEqualTypeOf<DateTime | RemoteCall<DateTime>>();
 expectTypeOf(greeter.later).returns.resolves.toEqualTypeOf<DateTime>();
 
 // Agents go as agents or proxies, and arrive as proxies.

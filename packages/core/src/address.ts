@@ -6,10 +6,11 @@ export type Address =
   | { readonly kind: "ipc"; readonly path: string }
   | { readonly kind: "local"; readonly name: string };
 
-const TCP = /^tcp:\/\/(?:\[([0-9A-Fa-f:.%\w]*)\]|([^\s/[\]:]*)):(\d{1,5})\/?$/;
+const TCP = /^tcp:\/\/(?:\[([0-9A-Fa-f:.%\w]*)\]|([^\s/[\]:]*)):(\d+)\/?$/;
 const IPC = /^ipc:\/\/(?:\[([^\]\0]+)\]|([^[\]\0]+?))\/?$/;
 /** What the system's socket addresses hold; longer paths would be cut without a word. */
 const MAX_IPC_PATH_BYTES = process.platform === "darwin" ? 103 : 107;
+const MAX_PORT = 65_535;
 const LOCAL = /^local:\/\/([^\s/]+)\/?$/;
 
 /**
@@ -21,8 +22,8 @@ export function parseAddress(text: string): Address {
   const given: unknown = text;
   if (typeof given === "string") {
     const tcp = TCP.exec(text);
-    if (tcp !== null && Number(tcp[3]) <= 65_535)
-      return { kind: "tcp", host: tcp[1] ?? tcp[2] ?? "", port: Number(tcp[3]) };
+    if (tcp !== null && Number(tcp[3]) > MAX_PORT) throw portTooLarge(text);
+    if (tcp !== null) return { kind: "tcp", host: tcp[1] ?? tcp[2] ?? "", port: Number(tcp[3]) };
     const ipc = IPC.exec(text);
     if (ipc !== null) return { kind: "ipc", path: checkedPath((ipc[1] ?? ipc[2]) as string) };
     const local = LOCAL.exec(text);
@@ -33,6 +34,10 @@ export function parseAddress(text: string): Address {
     "INVALID_ARGUMENT",
     `cannot parse address ${shown}; it is written tcp://host:port, tcp://[::1]:port, ipc://[/path] or local://name`,
   );
+}
+
+function portTooLarge(text: string): ColloquyError {
+  return new ColloquyError("INVALID_ARGUMENT", `cannot parse address ${quoted(text)}: ports go up to ${MAX_PORT}`);
 }
 
 function checkedPath(path: string): string {

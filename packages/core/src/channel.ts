@@ -7,6 +7,7 @@ import type { ErrorRules } from "./error-rules.ts";
 import { ColloquyError } from "./errors.ts";
 import { readException } from "./read-exception.ts";
 import type { Limits } from "./limits.ts";
+import { CLOSE_OPTIONS, checkOptions } from "./options.ts";
 import type { PendingCall } from "./pending.ts";
 import { Queue } from "./queue.ts";
 import type { Transport } from "./transport.ts";
@@ -146,6 +147,7 @@ export class Channel implements AsyncDisposable, AsyncIterable<Request> {
    * the connection has ended. Never rejects.
    */
   async close(options: { readonly graceMs?: number } = {}): Promise<void> {
+    checkOptions("close", options, CLOSE_OPTIONS);
     await this.#endpoint.close(options.graceMs);
   }
 

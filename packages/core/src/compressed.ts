@@ -5,6 +5,8 @@ import { CompressedSegments, WholeBytes } from "./compressed-segments.ts";
 import { chunkBytes, compressionOf, packLater, unpackLater, unpackNow } from "./compression.ts";
 import type { Compression, CompressionAlgorithm } from "./compression.ts";
 import { ColloquyError, SerializationError, describeType } from "./errors.ts";
+import { OPTION, checkOptions } from "./options.ts";
+import type { OptionKind } from "./options.ts";
 import type { SerializerFactory } from "./serializers.ts";
 import type { SegmentPacker } from "./segments.ts";
 import { WrappingCodec } from "./wrapping-codec.ts";
@@ -35,6 +37,15 @@ export interface CompressedOptions {
   /** deflate and gzip 1 to 9, brotli 0 to 11, zstd 1 to 19. Default: 1, the fast one. */
   readonly level?: number | undefined;
 }
+
+const OPTIONS: Readonly<Record<keyof CompressedOptions, OptionKind>> = {
+  algorithm: OPTION.any,
+  threshold: {
+    takes: "a number of bytes",
+    accepts: (value) => typeof value === "number" && value >= 0,
+  },
+  level: OPTION.any,
+};
 
 interface Settings {
   readonly compression: Compression;
@@ -74,10 +85,9 @@ function checkedSettings(codec: CodecClass, options: CompressedOptions): Setting
     const reason = `options of compressed are ${describeType(options)}; it takes { algorithm: "deflate" } or another one`;
     throw new ColloquyError("INVALID_ARGUMENT", reason);
   }
+  checkOptions("compressed", options, OPTIONS);
   const compression = compressionOf(options.algorithm);
   const { threshold = USUAL_THRESHOLD, level = compression.levels.usual } = options;
-  if (!(typeof threshold === "number" && threshold >= 0))
-    throw new ColloquyError("INVALID_ARGUMENT", `threshold is ${String(threshold)}; it takes a number of bytes`);
   const { least, most } = compression.levels;
   if (!(Number.isInteger(level) && level >= least && level <= most)) {
     const reason = `level is ${String(level)}; ${compression.name} takes ${least} to ${most}`;

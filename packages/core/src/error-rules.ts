@@ -1,4 +1,6 @@
 import { ColloquyError, RemoteError, describeType } from "./errors.ts";
+import { OPTION, checkOptions } from "./options.ts";
+import type { OptionKind } from "./options.ts";
 import { PublicError } from "./public-error.ts";
 
 /** A class of errors, one with a private constructor too. */
@@ -47,8 +49,15 @@ export const DEFAULT_ERROR_RULES: ErrorRules = Object.freeze({
   stacks: false,
 });
 
-const ALLOWED: ReadonlySet<unknown> = new Set<AllowedParts>(["message", "name", "none"]);
-const OPTIONS: ReadonlySet<string> = new Set<keyof ErrorPolicy>(["known", "allow", "stacks"]);
+const PARTS = ["message", "name", "none"] as const satisfies readonly AllowedParts[];
+const OPTIONS: Readonly<Record<keyof ErrorPolicy, OptionKind>> = {
+  known: OPTION.any,
+  allow: {
+    takes: '"message", "name", "none" or a function',
+    accepts: (value) => typeof value === "function" || PARTS.some((part) => part === value),
+  },
+  stacks: OPTION.flag,
+};
 /** They have state of their own that only their constructors make, and cross as what they are anyway. */
 const OWN_CLASSES: ReadonlySet<string> = new Set([
   "ColloquyError",
@@ -61,14 +70,8 @@ const OWN_CLASSES: ReadonlySet<string> = new Set([
 /** @throws ColloquyError `INVALID_ARGUMENT` that says which part of the policy is wrong. */
 export function resolveErrors(policy: ErrorPolicy | undefined): ErrorRules {
   if (policy === undefined) return DEFAULT_ERROR_RULES;
-  if (typeof policy !== "object" || policy === null)
-    throw invalid(`errors is ${describeType(policy)}; it takes an object`);
-  const unknown = Object.keys(policy).find((key) => !OPTIONS.has(key));
-  if (unknown !== undefined) throw invalid(`errors has no "${unknown}"; it takes known, allow and stacks`);
+  checkOptions("errors", policy, OPTIONS);
   const { allow = "message", stacks = false } = policy;
-  if (typeof allow !== "function" && !ALLOWED.has(allow))
-    throw invalid(`errors.allow is ${describe(allow)}; it takes "message", "name", "none" or a function`);
-  if (typeof stacks !== "boolean") throw invalid(`errors.stacks is ${describe(stacks)}; it takes true or false`);
   const known = knownClasses(policy.known);
   const names = new Map([...known].map(([name, type]) => [type.prototype, name]));
   const isFunction = typeof allow === "function";

@@ -1,4 +1,6 @@
-import { ColloquyError, describeType } from "./errors.ts";
+import { ColloquyError } from "./errors.ts";
+import { checkOptions } from "./options.ts";
+import type { OptionKind, OptionKinds } from "./options.ts";
 
 /** Limits of one connection. All are on by default; `docs/limits.md` lists them. */
 export interface Limits {
@@ -67,6 +69,12 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   pingTimeoutMs: 20_000,
 });
 
+const ABOVE_ZERO: OptionKind = {
+  takes: "a number above 0",
+  accepts: (value) => typeof value === "number" && value > 0,
+};
+const KINDS: OptionKinds = Object.fromEntries(Object.keys(DEFAULT_LIMITS).map((name) => [name, ABOVE_ZERO]));
+
 /** Deeper values could use up the stack: they are read and written by recursion. */
 const MAX_DEPTH = 1000;
 
@@ -132,24 +140,11 @@ export const MAX_FRAME_BYTES = 0x7fff_ffff;
  * `maxDepth` at most 1,000.
  */
 export function resolveLimits(changes: Partial<Limits> = {}): Limits {
-  const given: unknown = changes;
-  if (typeof given !== "object" || given === null || Array.isArray(given))
-    throw new ColloquyError("INVALID_ARGUMENT", `limits is ${describeType(given)}; it takes an object of numbers`);
-  const entries = Object.entries(changes);
+  checkOptions("limits", changes, KINDS);
+  const entries = Object.entries(changes).filter(([, value]) => (value as number | undefined) !== undefined);
   // One object for all connections that change nothing.
   if (entries.length === 0) return DEFAULT_LIMITS;
-  const limits: Record<string, number> = { ...DEFAULT_LIMITS };
-  for (const [name, value] of entries) {
-    if (!Object.hasOwn(DEFAULT_LIMITS, name)) {
-      throw new ColloquyError(
-        "INVALID_ARGUMENT",
-        `unknown limit "${name}"; the limits are ${Object.keys(DEFAULT_LIMITS).join(", ")}`,
-      );
-    }
-    if (typeof value !== "number" || !(value > 0))
-      throw new ColloquyError("INVALID_ARGUMENT", `limit ${name} is ${String(value)}; it takes a number above 0`);
-    limits[name] = value;
-  }
+  const limits: Record<string, number> = { ...DEFAULT_LIMITS, ...Object.fromEntries(entries) };
   if (changes.maxMessageBytes !== undefined && changes.maxDecodedCost === undefined) {
     limits["maxDecodedCost"] = 8 * changes.maxMessageBytes;
   }

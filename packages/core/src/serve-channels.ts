@@ -1,13 +1,16 @@
 import { Channel } from "./channel.ts";
+import { CHANNEL_OPTIONS } from "./connect-channel.ts";
 import type { ChannelOptions } from "./connect-channel.ts";
 import { resolveErrors } from "./error-rules.ts";
-import { ColloquyError } from "./errors.ts";
+import { ColloquyError, describeType } from "./errors.ts";
 import { JsonCodec } from "./json-codec.ts";
 import { checkCodecOption, codecFor, factoriesOf } from "./known-codecs.ts";
 import type { CodecOption } from "./known-codecs.ts";
 import { resolveLimits } from "./limits.ts";
+import { CLOSE_OPTIONS, OPTION, checkOptions } from "./options.ts";
+import type { OptionKind } from "./options.ts";
 import type { Listener, Transport } from "./transport.ts";
-import { listenTransport } from "./transports.ts";
+import { LISTEN_OPTIONS, listenTransport } from "./transports.ts";
 import type { ListenOptions } from "./transports.ts";
 import { warn } from "./warn.ts";
 
@@ -18,6 +21,12 @@ export interface ServeChannelsOptions extends Omit<ChannelOptions, "codec">, Lis
   /** Takes what `onChannel` throws; its channel is closed. Default: a warning of the process. */
   readonly onError?: ((error: unknown, channel: Channel) => void) | undefined;
 }
+
+const OPTIONS: Readonly<Record<keyof ServeChannelsOptions, OptionKind>> = {
+  ...CHANNEL_OPTIONS,
+  ...LISTEN_OPTIONS,
+  onError: OPTION.function,
+};
 
 /** A server of channels. */
 export interface ChannelServer extends AsyncDisposable {
@@ -40,6 +49,11 @@ export async function serveChannels(
   onChannel: (channel: Channel) => void | Promise<void>,
   options: ServeChannelsOptions = {},
 ): Promise<ChannelServer> {
+  checkOptions("serveChannels", options, OPTIONS);
+  if (typeof onChannel !== "function") {
+    const reason = `serveChannels takes a function that gets each channel, not ${describeType(onChannel)}`;
+    throw new ColloquyError("INVALID_ARGUMENT", reason);
+  }
   const limits = resolveLimits(options.limits);
   const errors = resolveErrors(options.errors);
   const channels = new Set<Channel>();
@@ -60,6 +74,7 @@ export async function serveChannels(
     handshakeTimeoutMs: limits.helloTimeoutMs / 2,
   });
   const close = async (closeOptions: { readonly graceMs?: number } = {}): Promise<void> => {
+    checkOptions("close", closeOptions, CLOSE_OPTIONS);
     await listener.close();
     await Promise.all([...channels].map((channel) => channel.close(closeOptions)));
   };

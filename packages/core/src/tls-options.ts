@@ -1,4 +1,6 @@
 import { ColloquyError } from "./errors.ts";
+import { OPTION, checkOptions } from "./options.ts";
+import type { OptionKind } from "./options.ts";
 
 type Pem = string | Uint8Array | readonly (string | Uint8Array)[];
 
@@ -21,6 +23,21 @@ export interface TlsOptions {
   readonly dangerouslyAllowAnonymousClients?: boolean;
   /** Accepts servers whose certificate can't be verified. Default: false. */
   readonly dangerouslyAllowUnverifiedServers?: boolean;
+}
+
+const OPTIONS: Readonly<Record<keyof TlsOptions, OptionKind>> = {
+  ca: OPTION.any,
+  cert: OPTION.any,
+  key: OPTION.any,
+  passphrase: OPTION.text,
+  serverName: OPTION.text,
+  dangerouslyAllowAnonymousClients: OPTION.flag,
+  dangerouslyAllowUnverifiedServers: OPTION.flag,
+};
+
+/** @throws ColloquyError `INVALID_ARGUMENT` for unknown names and values of other kinds; certificates are checked where they are used. */
+export function checkTls(options: TlsOptions | undefined): void {
+  checkOptions("tls", options, OPTIONS);
 }
 
 const MIN_VERSION = "TLSv1.2" as const;

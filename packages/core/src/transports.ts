@@ -4,8 +4,11 @@ import { AttemptLimit } from "./attempt-limit.ts";
 import { ColloquyError, quoted } from "./errors.ts";
 import { timerMs } from "./limits.ts";
 import { LocalNetwork } from "./local-transport.ts";
+import { OPTION, wrongOption } from "./options.ts";
+import type { OptionKind } from "./options.ts";
 import { connectSocket, listenSocket } from "./tcp-transport.ts";
 import type { SocketAddress } from "./tcp-transport.ts";
+import { checkTls } from "./tls-options.ts";
 import type { TlsOptions } from "./tls-options.ts";
 import type { Listener, Transport } from "./transport.ts";
 
@@ -41,6 +44,31 @@ export interface ListenOptions extends TransportOptions {
   readonly advertise?: string | undefined;
 }
 
+const TRANSPORT_OPTIONS: Readonly<Record<keyof TransportOptions, OptionKind>> = {
+  tls: OPTION.any,
+  socket: OPTION.object,
+  network: { takes: "a LocalNetwork", accepts: isNetwork },
+};
+
+/** @internal What functions that connect take of theirs. */
+export const CONNECT_OPTIONS: Readonly<Record<keyof ConnectOptions, OptionKind>> = Object.freeze({
+  ...TRANSPORT_OPTIONS,
+  timeout: OPTION.milliseconds,
+  signal: OPTION.signal,
+});
+
+/** @internal What functions that listen take of theirs. */
+export const LISTEN_OPTIONS: Readonly<Record<keyof ListenOptions, OptionKind>> = Object.freeze({
+  ...TRANSPORT_OPTIONS,
+  advertise: OPTION.text,
+});
+
+/** One of another copy of the package, too. */
+function isNetwork(value: unknown): boolean {
+  const { listen, connect } = Object(value) as Partial<LocalNetwork>;
+  return typeof listen === "function" && typeof connect === "function";
+}
+
 /**
  * Connects to an address.
  *
@@ -52,10 +80,10 @@ export async function connectTransport(text: string, options: ConnectOptions): P
   if (address.kind === "tcp" && address.host === "") {
     throw new ColloquyError("INVALID_ARGUMENT", `address ${quoted(text)} has no host to connect to`);
   }
+  checkTls(options.tls);
   const timeout = options.timeout ?? 0;
-  if (typeof timeout !== "number" || !(timeout >= 0)) {
-    throw new ColloquyError("INVALID_ARGUMENT", `timeout is ${String(timeout)}; it takes milliseconds, 0 or Infinity`);
-  }
+  const { takes, accepts } = OPTION.milliseconds;
+  if (!accepts(timeout)) throw wrongOption("connect", "timeout", timeout, takes);
   const start = performance.now();
   const limit = new AttemptLimit(options.signal);
   const timer =
@@ -91,6 +119,7 @@ export async function listenTransport(
   options: ListenOptions & { readonly handshakeTimeoutMs: number },
 ): Promise<Listener> {
   const address = parseAddress(text);
+  checkTls(options.tls);
   const place = placeOf(address, options);
   if (place !== undefined) return place.network.listen(place.name, onTransport);
   return listenSocket(address as SocketAddress, onTransport, options);

@@ -804,7 +804,7 @@ describe("serveChannels", () => {
   });
 
   it("has listed limits that are wrong as wrong", async () => {
-    const wrong = { code: "INVALID_ARGUMENT", message: "limit maxDepth is 0; it takes a number above 0" };
+    const wrong = { code: "INVALID_ARGUMENT", message: "option maxDepth of limits is 0; it takes a number above 0" };
     expect(await rejectionOf(serveChannels(TCP, echo, { limits: { maxDepth: 0 } }))).toMatchObject(wrong);
     expect(await rejectionOf(connectChannel(TCP, { limits: { maxDepth: 0 } }))).toMatchObject(wrong);
   });

@@ -215,7 +215,12 @@ describe("compressed", () => {
     ["no algorithm", JsonCodec, {}, "algorithm is undefined"],
     ["a level out of range", JsonCodec, { algorithm: "gzip", level: 10 }, "level is 10; gzip takes 1 to 9"],
     ["half a level", JsonCodec, { algorithm: "brotli", level: 1.5 }, "level is 1.5; brotli takes 0 to 11"],
-    ["a threshold below 0", JsonCodec, { algorithm: "gzip", threshold: -1 }, "threshold is -1"],
+    [
+      "a threshold below 0",
+      JsonCodec,
+      { algorithm: "gzip", threshold: -1 },
+      "option threshold of compressed is -1; it takes a number of bytes",
+    ],
   ])("refuses %s", (_what, codec, options, message) => {
     expect(thrownBy(() => compressed(codec as never, options as never))).toMatchObject({
       code: "INVALID_ARGUMENT",

@@ -211,6 +211,8 @@ describe("resolveLimits", () => {
     expect(resolveLimits()).toStrictEqual(DEFAULT_LIMITS);
     expect(Object.isFrozen(resolveLimits())).toBe(true);
     expect(resolveLimits({ maxDepth: 3 })).toStrictEqual({ ...DEFAULT_LIMITS, maxDepth: 3 });
+    const unset = { maxDepth: undefined, maxQueuedBytes: undefined } as unknown as Partial<Limits>;
+    expect(resolveLimits(unset)).toBe(DEFAULT_LIMITS);
   });
 
   it("lets the decoded cost follow the message size", () => {
@@ -219,9 +221,11 @@ describe("resolveLimits", () => {
   });
 
   it("refuses unknown names and values that are no positive numbers", () => {
-    expect(() => resolveLimits({ maxDepht: 3 } as Partial<Limits>)).toThrow(/unknown limit "maxDepht"/);
+    expect(() => resolveLimits({ maxDepht: 3 } as Partial<Limits>)).toThrow(
+      'unknown option "maxDepht" of limits; did you mean "maxDepth"?',
+    );
     for (const value of [0, -1, Number.NaN, "5", null]) {
-      expect(() => resolveLimits({ maxDepth: value as number })).toThrow(/limit maxDepth is/);
+      expect(() => resolveLimits({ maxDepth: value as number })).toThrow(/option maxDepth of limits is/);
     }
     expect(resolveLimits({ maxMessageBytes: MAX_FRAME_BYTES }).maxMessageBytes).toBe(2 ** 31 - 1);
     expect(() => resolveLimits({ maxMessageBytes: MAX_FRAME_BYTES + 1 })).toThrow(/maxMessageBytes/);
@@ -231,7 +235,7 @@ describe("resolveLimits", () => {
   });
 
   it.each([null, "x", 5, [], () => 5])("takes no %o", (wrong) => {
-    const text = expect.stringContaining("; it takes an object of numbers");
+    const text = expect.stringContaining("limits takes a plain object of options, not ");
     expect(thrownBy(() => resolveLimits(wrong as never))).toMatchObject({ code: "INVALID_ARGUMENT", message: text });
   });
 

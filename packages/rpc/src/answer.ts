@@ -1,16 +1,31 @@
 import type { Call } from "./call.ts";
 import { streamOf } from "./incoming-stream.ts";
+import type { RemoteStream } from "./types.ts";
 
 /**
- * The promise that a call returns. Where the method's result is a stream it can be read without being awaited:
- * `for await (const line of remote.lines())`.
+ * The promise that a call returns. Where the method's result is a stream it can be read, and left, without being awaited:
+ * `for await (const line of remote.lines())`. Towards the type checker it is a `RemoteCall`.
  */
-export class Answer<T> extends Promise<T> {
+export class Answer<T> extends Promise<T> implements RemoteStream<unknown> {
   /** What waits for it, or has: `pipeline` addresses its result. */
   call: Call | undefined;
 
-  [Symbol.asyncIterator](): AsyncIterableIterator<unknown> {
+  [Symbol.asyncIterator](): RemoteStream<unknown> {
     return new LateStream(this);
+  }
+
+  /** The next item of the stream that is the result. */
+  next(): Promise<IteratorResult<unknown, undefined>> {
+    return new LateStream(this).next();
+  }
+
+  /** Leaves that stream. Resolves also where the call fails, or where its result is no stream. */
+  return(): Promise<IteratorReturnResult<undefined>> {
+    return new LateStream(this).return();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return();
   }
 }
 
@@ -18,9 +33,9 @@ export class Answer<T> extends Promise<T> {
 delete (Answer.prototype as { constructor?: unknown }).constructor;
 
 /** A stream that the answer to a call brings. */
-class LateStream implements AsyncIterableIterator<unknown> {
+class LateStream implements RemoteStream<unknown> {
   readonly #answer: Promise<unknown>;
-  #stream: AsyncIterator<unknown> | undefined;
+  #stream: AsyncIterator<unknown, undefined> | undefined;
   #left = false;
 
   constructor(answer: Promise<unknown>) {
@@ -31,24 +46,28 @@ class LateStream implements AsyncIterableIterator<unknown> {
     return this;
   }
 
-  next(): Promise<IteratorResult<unknown>> {
+  next(): Promise<IteratorResult<unknown, undefined>> {
     return this.#stream === undefined ? this.#first() : this.#stream.next();
   }
 
-  async return(): Promise<IteratorResult<unknown>> {
+  async return(): Promise<IteratorReturnResult<undefined>> {
     this.#left = true;
     const stream = await this.#open().catch(() => undefined);
     await stream?.return?.();
     return { value: undefined, done: true };
   }
 
-  async #first(): Promise<IteratorResult<unknown>> {
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return();
+  }
+
+  async #first(): Promise<IteratorResult<unknown, undefined>> {
     if (this.#left) return { value: undefined, done: true };
     const stream = await this.#open();
     return stream.next();
   }
 
-  async #open(): Promise<AsyncIterator<unknown>> {
+  async #open(): Promise<AsyncIterator<unknown, undefined>> {
     const result = await this.#answer;
     return (this.#stream ??= streamOf(result));
   }

@@ -1,4 +1,12 @@
-import { ColloquyError, Deferred, describeType, estimateBytes, quoted, timerMs } from "@colloquy/core";
+import {
+  ColloquyError,
+  Deferred,
+  SerializationError,
+  describeType,
+  estimateBytes,
+  quoted,
+  timerMs,
+} from "@colloquy/core";
 import type { Dialect, Limits } from "@colloquy/core";
 import type { CallerConnection } from "./context.ts";
 import type { OutgoingHost } from "./outgoing-interceptors.ts";
@@ -121,6 +129,16 @@ export async function currentCredentials(given: Credentials): Promise<unknown> {
   return credentials;
 }
 
+/** What connecting fails with where the credentials can't be encoded; `depth`: how far down they stand in the message. */
+export function unsendable(credentials: Credentials, cause: SerializationError, depth: number): SerializationError {
+  const place = cause.place.slice(depth);
+  let value = credentials;
+  for (const step of place) value = typeof step === "object" ? undefined : (value as Record<string, unknown>)?.[step];
+  const type = value === undefined ? "" : `${describeType(value)}: `;
+  const reason = `${type}credentials are texts, numbers, booleans, null, arrays and plain objects of them`;
+  return new SerializationError(reason, { place: ["credentials", ...place], cause });
+}
+
 /** @throws ColloquyError `INVALID_ARGUMENT` for credentials, or for who asks for them, without hello; `authenticate` is a function. */
 export function checkDialect(option: "authenticate" | "credentials", given: unknown, dialect: Dialect): void {
   if (given === undefined) return;
@@ -136,11 +154,12 @@ export async function reauthenticate(
   caller: Caller & Pick<OutgoingHost, "send">,
   credentials: Credentials,
 ): Promise<void> {
-  await caller.send(
-    new RemoteNode(caller, "$/auth", undefined, false),
-    [await currentCredentials(credentials)],
-    undefined,
-  );
+  const shown = await currentCredentials(credentials);
+  try {
+    await caller.send(new RemoteNode(caller, "$/auth", undefined, false), [shown], undefined);
+  } catch (error) {
+    throw error instanceof SerializationError && error.executed === "no" ? unsendable(shown, error, 0) : error;
+  }
 }
 
 interface EntranceSetup {

@@ -138,6 +138,10 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
   }
 
   refusal(value: unknown): string | undefined {
+    if (!this.sendable && value instanceof AbortSignal)
+      return "AbortSignal: the peer said no hello, so it takes no signals";
+    if (!this.sendable && typeof value === "object" && value !== null && isStreamValue(value))
+      return "a stream: the peer said no hello, so it takes none; collect the items in an array";
     return this.#standard.refusal(value);
   }
 
@@ -210,6 +214,8 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
   /** The path of a service. */
   serialize(value: object): string {
     const node = nodeOf(value);
+    if (value instanceof Answer || node?.caller.result !== undefined)
+      throw notThere("the result of a call that isn't there yet: await it first");
     if (node !== undefined) {
       if (this.#connection.isHome(node)) throw new SerializationError("a plain peer can't get its own service back");
       return referencePath(this.#exports.add(value));

@@ -1,16 +1,15 @@
-import { ColloquyError, describeType, isMap, quoted } from "@colloquy/core";
+import { ColloquyError, OPTION, checkOptions, describeType, isMap, wrongOption } from "@colloquy/core";
+import type { OptionKind } from "@colloquy/core";
 
-/** @throws ColloquyError `INVALID_ARGUMENT` for a time or a signal that is none. */
-export function checkCallLimits({ timeout, signal }: { readonly timeout?: unknown; readonly signal?: unknown }): void {
-  if (timeout !== undefined && !(typeof timeout === "number" && timeout >= 0)) {
-    throw new ColloquyError(
-      "INVALID_ARGUMENT",
-      `timeout is ${typeof timeout === "number" ? timeout : describeType(timeout)}; it takes milliseconds`,
-    );
-  }
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new ColloquyError("INVALID_ARGUMENT", "signal is no AbortSignal");
-  }
+/** @throws ColloquyError `INVALID_ARGUMENT` for a time or a signal that is none, of `owner`. */
+export function checkCallLimits(
+  owner: string,
+  { timeout, signal }: { readonly timeout?: unknown; readonly signal?: unknown },
+): void {
+  const { milliseconds, signal: signals } = OPTION;
+  if (timeout !== undefined && !milliseconds.accepts(timeout))
+    throw wrongOption(owner, "timeout", timeout, milliseconds.takes);
+  if (signal !== undefined && !signals.accepts(signal)) throw wrongOption(owner, "signal", signal, signals.takes);
 }
 
 /** The signals that give a call with these options up. */
@@ -23,19 +22,32 @@ interface CallSignals {
   readonly context?: { readonly signal: AbortSignal } | undefined;
 }
 
-const NAMES = ["timeout", "signal", "context", "kwargs", "metadata", "trace", "retries", "idempotent", "whileAway"];
+/** Of those that are anything other code checks them. */
+const KINDS: Readonly<Record<string, OptionKind>> = {
+  timeout: OPTION.milliseconds,
+  signal: OPTION.signal,
+  context: OPTION.any,
+  kwargs: OPTION.object,
+  metadata: OPTION.any,
+  trace: OPTION.any,
+  retries: {
+    takes: "a whole number from 0 on, or Infinity",
+    accepts: (value) => value === Infinity || (Number.isSafeInteger(value) && (value as number) >= 0),
+  },
+  idempotent: OPTION.flag,
+  whileAway: OPTION.any,
+};
 
-/** @throws ColloquyError `INVALID_ARGUMENT` for what are no options of a call, and for a context or keyword arguments that are none. */
+/** @throws ColloquyError `INVALID_ARGUMENT` for what are no options of a call, and for a context that is none. */
 export function checkCallOptions(options: unknown): void {
-  if (!isMap(options)) throw invalid(`options of a call are ${describeType(options)}; they are an object`);
-  const unknown = Object.keys(options).find((name) => !NAMES.includes(name));
-  if (unknown !== undefined) throw invalid(`unknown option ${quoted(unknown)}; the options are ${NAMES.join(", ")}`);
-  const { context, kwargs } = options;
-  if (kwargs !== undefined && !isMap(kwargs)) throw invalid(`kwargs is ${describeType(kwargs)}; it takes an object`);
+  if (options === undefined) throw invalid(`withOptions takes an object of options, not ${describeType(options)}`);
+  checkOptions("withOptions", options, KINDS);
+  const { context } = options as { readonly context?: unknown };
   if (context === undefined) return;
   const isContext =
     isMap(context) && context["signal"] instanceof AbortSignal && typeof (context["hops"] ?? 0) === "number";
-  if (!isContext) throw invalid("context is none: it takes that of the call which this one is made for");
+  if (!isContext)
+    throw wrongOption("withOptions", "context", context, "the context of the call that this one is made for");
 }
 
 function invalid(message: string): ColloquyError {

@@ -1,16 +1,20 @@
 import {
+  CONNECT_OPTIONS,
   ColloquyError,
+  OPTION,
+  checkOptions,
   connectingCodec,
   connectTransport,
   factoriesOf,
   resolveErrors,
   resolveLimits,
 } from "@colloquy/core";
-import type { CodecClass, ConnectOptions as TransportConnectOptions } from "@colloquy/core";
+import type { CodecClass, ConnectOptions as TransportConnectOptions, OptionKind } from "@colloquy/core";
 import { checkDialect } from "./authentication.ts";
 import type { Credentials } from "./authentication.ts";
 import { checkFallback } from "./binding.ts";
 import { Connection } from "./connection.ts";
+import { PEER_OPTIONS } from "./connection-setup.ts";
 import type { ConnectionOwner, PeerOptions } from "./connection-setup.ts";
 import { interceptorLists } from "./interceptors.ts";
 import { reconnectPolicy } from "./reconnect-options.ts";
@@ -33,6 +37,16 @@ export interface ReconnectingConnectOptions extends Omit<ConnectOptions, "reconn
   /** Opens the connection again where it is lost. `timeout` and `signal` are for the first one. */
   readonly reconnect: true | ReconnectOptions;
 }
+
+const OPTIONS: Readonly<Record<keyof ConnectOptions, OptionKind>> = {
+  ...CONNECT_OPTIONS,
+  ...PEER_OPTIONS,
+  codec: OPTION.any,
+  service: OPTION.any,
+  rootName: OPTION.text,
+  reconnect: OPTION.any,
+  credentials: OPTION.any,
+};
 
 /** Opens one connection, whose calls go through `owner`, where there is one. */
 async function open<T extends object>(
@@ -93,6 +107,7 @@ export async function connect<T extends object = object>(
   address: string,
   options: ConnectOptions | ReconnectingConnectOptions = {},
 ): Promise<Connection<T> | ReconnectingConnection<T>> {
+  checkOptions("connect", options, OPTIONS);
   const { reconnect = false, ...others } = options;
   if (reconnect === false) return open<T>(address, others, undefined);
   // What can be walked once only serves each attempt.

@@ -1,3 +1,4 @@
+import { OPTION, oneOf } from "@colloquy/core";
 import type {
   Codec,
   CodecChooser,
@@ -6,6 +7,7 @@ import type {
   ErrorPolicy,
   ErrorRules,
   Limits,
+  OptionKind,
   SerializerFactory,
   Transport,
 } from "@colloquy/core";
@@ -66,3 +68,16 @@ export interface PeerOptions {
   /** Functions around calls: `{ incoming: (call, next) => next() }`. One function, or several, the outermost first. */
   readonly interceptors?: Interceptors | undefined;
 }
+
+const DIALECTS: readonly Dialect[] = ["auto", "aiomas", "mosaik"];
+
+/** Of those that are anything the code that reads them checks them. */
+export const PEER_OPTIONS: Readonly<Record<keyof PeerOptions, OptionKind>> = Object.freeze({
+  extraSerializers: OPTION.any,
+  limits: OPTION.any,
+  dialect: oneOf(...DIALECTS),
+  onMethodFailure: OPTION.function,
+  traceReferences: OPTION.flag,
+  errors: OPTION.any,
+  interceptors: OPTION.any,
+});

@@ -1,4 +1,4 @@
-import { Endpoint, toError } from "@colloquy/core";
+import { CLOSE_OPTIONS, Endpoint, checkOptions, toError } from "@colloquy/core";
 import type { ColloquyError, Dialect, PeerTraits } from "@colloquy/core";
 import { entranceOf, reauthenticate } from "./authentication.ts";
 import { ReferenceBinding } from "./binding.ts";
@@ -159,9 +159,10 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
 
   /**
    * Refuses new calls in both directions, lets those finish that are under way, for `graceMs` at most (`Limits.closeGraceMs`),
-   * and closes. Resolves when the connection has ended. Never rejects.
+   * and closes. Resolves when the connection has ended. Rejects for wrong options alone, with `INVALID_ARGUMENT`.
    */
   async close(options: { readonly graceMs?: number } = {}): Promise<void> {
+    checkOptions("close", options, CLOSE_OPTIONS);
     // Before hello is done nothing is under way: what waits has not left.
     if (!this.#greeting.done) this.destroy();
     else if (!this.#endpoint.draining) {

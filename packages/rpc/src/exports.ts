@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { ColloquyError, SerializationError, describeType } from "@colloquy/core";
 
 interface ExportEntry {
@@ -17,7 +18,7 @@ export interface HeldReference {
   readonly type: string;
   /** How often it was sent and not released. */
   readonly count: number;
-  /** Stack of where it was sent first; undefined unless `traceReferences` is set. */
+  /** Stack of where it was sent first, from the caller's code on; undefined unless `traceReferences` is set. */
   readonly stack: string | undefined;
 }
 
@@ -170,10 +171,26 @@ function originOf(target: object): Error {
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = TRACED_FRAME_COUNT;
   try {
-    return new Error(`first sent: ${nameOf(target)}`);
+    const origin = new Error(`first sent: ${nameOf(target)}`);
+    Object.defineProperty(origin, "stack", { value: callersOwn(origin.stack ?? "") });
+    return origin;
   } finally {
     Error.stackTraceLimit = stackTraceLimit;
   }
+}
+
+const FOLDER = new URL(".", import.meta.url);
+const FOLDERS: readonly string[] = FOLDER.protocol === "file:" ? [FOLDER.href, fileURLToPath(FOLDER)] : [FOLDER.href];
+
+/** A stack from the code that made the call on: above it are this package, the codec and this package again. */
+function callersOwn(stack: string): string {
+  const [title, ...frames] = stack.split("\n");
+  const isOwn = (frame: string): boolean => FOLDERS.some((folder) => frame.includes(folder));
+  const codec = frames.findIndex((frame) => !isOwn(frame));
+  const sending = frames.findIndex((frame, index) => index > codec && isOwn(frame));
+  const caller = frames.findIndex((frame, index) => index > sending && !isOwn(frame));
+  // What has waited is sent by nobody's code.
+  return codec < 0 || sending < 0 || caller < 0 ? stack : [title, ...frames.slice(caller)].join("\n");
 }
 
 function nameOf(target: object): string {

@@ -1,4 +1,5 @@
-import { ColloquyError, describeType, quoted } from "@colloquy/core";
+import { ColloquyError, OPTION, checkOptions, describeType, quoted } from "@colloquy/core";
+import type { OptionKind } from "@colloquy/core";
 import { checkSchemas } from "./validation.ts";
 import type { SchemaOptions } from "./validation.ts";
 
@@ -116,14 +117,20 @@ function checkField(owner: object, name: string, initial: unknown): void {
   );
 }
 
-const OPTION_NAMES = ["context", "params", "idempotent", "input", "output"];
+const OPTIONS: Readonly<Record<keyof ExposeOptions, OptionKind>> = {
+  context: OPTION.flag,
+  params: {
+    takes: "an array of names",
+    accepts: (value) => Array.isArray(value) && value.every((name) => typeof name === "string"),
+  },
+  idempotent: OPTION.flag,
+  input: OPTION.any,
+  output: OPTION.any,
+};
 
 /** @throws ColloquyError `INVALID_ARGUMENT`: a misspelt schema would let everything in. */
 function checkNames(options: object): void {
-  const unknown = Object.keys(options).find((name) => !OPTION_NAMES.includes(name));
-  if (unknown === undefined) return;
-  const reason = `unknown option ${quoted(unknown)} of expose; the options are ${OPTION_NAMES.join(", ")}`;
-  throw new ColloquyError("INVALID_ARGUMENT", reason);
+  checkOptions("expose", options, OPTIONS);
 }
 
 function mark<F extends object>(fn: F, options: ExposeOptions): F {

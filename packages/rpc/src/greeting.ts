@@ -4,6 +4,7 @@ import {
   HELLO_PATH,
   NO_KWARGS,
   ProtocolError,
+  SerializationError,
   describeType,
   isMap,
   limitsBeforeHello,
@@ -14,7 +15,7 @@ import {
   toError,
 } from "@colloquy/core";
 import type { Codec, Endpoint, Hello, Limits, PeerTraits, PendingCall } from "@colloquy/core";
-import { currentCredentials, refused, tooLate } from "./authentication.ts";
+import { currentCredentials, refused, tooLate, unsendable } from "./authentication.ts";
 import type { Authentication, Entrance } from "./authentication.ts";
 import type { LimitedCall, LimitedCallHost } from "./call.ts";
 import { WaitingMeta, addMeta } from "./waiting-meta.ts";
@@ -272,6 +273,9 @@ class HelloCall implements PendingCall {
   }
 
   onFailure(error: ColloquyError): void {
+    // Of what hello says only the credentials may be of any kind.
+    const { auth } = this.#own;
+    if (error instanceof SerializationError) return this.#answer.reject(unsendable(auth, error, 3));
     if (error.code !== "CONNECTION_LOST") return this.#answer.reject(error);
     const hint = `no answer to hello: the peer may speak another codec than ${this.#own.codec}, want TLS, or have refused; its log may tell`;
     // What came instead says more.

@@ -156,7 +156,7 @@ export class IncomingStream implements AsyncIterableIterator<unknown, undefined>
   readonly #onFailure = (error: unknown): void => {
     this.#askedCount = 0;
     if (this.#ended) return;
-    this.#finish(error);
+    this.#finish(carriedOut(error));
     this.#serveReaders();
   };
 
@@ -186,6 +186,12 @@ export class IncomingStream implements AsyncIterableIterator<unknown, undefined>
   }
 }
 
+/** A pull may not have left or may have been refused; the call that the reader has made is carried out: it has brought the stream. */
+function carriedOut(error: unknown): unknown {
+  if (!(error instanceof ColloquyError) || error.executed === "yes") return error;
+  return Object.defineProperty(error, "executed", { value: "yes", enumerable: true });
+}
+
 function isPulled(answer: unknown, askedCount: number): answer is readonly [readonly unknown[], boolean] {
   if (!Array.isArray(answer) || answer.length !== 2) return false;
   const [items, ended] = answer as [unknown, unknown];
@@ -194,8 +200,8 @@ function isPulled(answer: unknown, askedCount: number): answer is readonly [read
 }
 
 /** The stream that a call has returned, as far as it is one. @throws ColloquyError `INVALID_ARGUMENT` */
-export function streamOf(result: unknown): AsyncIterator<unknown> {
+export function streamOf(result: unknown): AsyncIterator<unknown, undefined> {
   if (typeof result === "object" && result !== null && Symbol.asyncIterator in result)
-    return (result as AsyncIterable<unknown>)[Symbol.asyncIterator]();
+    return (result as AsyncIterable<unknown, undefined>)[Symbol.asyncIterator]();
   throw new ColloquyError("INVALID_ARGUMENT", "the result of this call is no stream: await it");
 }

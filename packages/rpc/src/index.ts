@@ -4,6 +4,8 @@
  * @packageDocumentation
  */
 export type { Authenticate, Credentials } from "./authentication.ts";
+export { Backoff } from "./backoff.ts";
+export type { BackoffOptions } from "./backoff.ts";
 export { chainCallsOf, currentChain, runInChain, withoutChain } from "./call-chains.ts";
 export type { ChainCall } from "./call-chains.ts";
 export { isSlot } from "./call-meta.ts";
@@ -47,7 +49,16 @@ export type {
 export { SilentFailures } from "./silent-failures.ts";
 export type { MethodFailureListener } from "./silent-failures.ts";
 export type { Server, ServeOptions, ServiceFactory } from "./server.ts";
-export type { Received, Remote, RemoteFunction, RemoteMember, Sent } from "./types.ts";
+export type {
+  Received,
+  Remote,
+  RemoteCall,
+  RemoteFunction,
+  RemoteMember,
+  RemoteStream,
+  RemoteStreamCall,
+  Sent,
+} from "./types.ts";
 export {
   ColloquyError,
   JsonCodec,

@@ -1,4 +1,4 @@
-import { ColloquyError, describeType, isMap } from "@colloquy/core";
+import { ColloquyError, OPTION, checkOptions, describeType, isMap } from "@colloquy/core";
 import { checkCallLimits } from "./call-limits.ts";
 import type { CallContext, CallerConnection } from "./context.ts";
 import { ignore } from "./guard.ts";
@@ -82,13 +82,11 @@ export interface InterceptorLists {
 /** @throws ColloquyError `INVALID_ARGUMENT` for what is no function, and for other names than `incoming` and `outgoing`. */
 export function interceptorLists(given: Interceptors | undefined): InterceptorLists {
   if (given === undefined) return NONE;
-  const other = isMap(given)
-    ? Object.keys(given).find((name) => name !== "incoming" && name !== "outgoing")
-    : describeType(given);
-  if (other !== undefined) throw invalid(`interceptors takes { incoming, outgoing }, not ${other}`);
+  checkOptions("interceptors", given, KINDS);
   return { incoming: listOf("incoming", given.incoming), outgoing: listOf("outgoing", given.outgoing) };
 }
 
+const KINDS = { incoming: OPTION.any, outgoing: OPTION.any };
 const NONE: InterceptorLists = Object.freeze({ incoming: undefined, outgoing: undefined });
 
 function listOf<I>(name: string, given: OneOrMore<I> | undefined): readonly I[] | undefined {
@@ -155,7 +153,7 @@ function changed<C extends InterceptedCall>(call: C, changes: OutgoingChanges | 
   const trace = traceOf("trace" in changes ? changes.trace : call.trace);
   const common = { ...call, args, kwargs, metadata, trace };
   if (call.direction === "incoming") return common;
-  checkCallLimits(changes);
+  checkCallLimits("next", changes);
   return {
     ...common,
     timeout: "timeout" in changes ? changes.timeout : call.timeout,

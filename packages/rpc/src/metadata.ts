@@ -37,9 +37,9 @@ export function metadataOf(given: unknown): Metadata {
  */
 export function traceOf(given: unknown): string | undefined {
   if (given === undefined || isTrace(given)) return given;
-  throw invalid(
-    `trace is ${typeof given === "string" ? quoted(given, 64) : describeType(given)}; it takes a traceparent`,
-  );
+  const shown = typeof given === "string" ? quoted(given, 64) : describeType(given);
+  const form = "00-<32 digits>-<16 digits>-<2 digits>, hexadecimal in lower case, not all 0";
+  throw invalid(`trace is ${shown}; it takes a traceparent of W3C: ${form}`);
 }
 
 export function isTrace(value: unknown): value is string {

@@ -213,6 +213,6 @@ function hasKeys(kwargs: Record<string, unknown>): boolean {
 
 function notCallable(path: string): ColloquyError {
   return path === ""
-    ? new ColloquyError("NOT_EXPOSED", "the root is a service, not a method: the path is empty")
-    : new ColloquyError("NOT_EXPOSED", `"${path}" is a service, not a method`);
+    ? new ColloquyError("NOT_EXPOSED", "the root is a service, not a method: call one that it has")
+    : new ColloquyError("NOT_EXPOSED", `"${path}" is a service, not a method: call one that it has`);
 }

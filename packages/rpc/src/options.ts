@@ -1,5 +1,5 @@
 import { ColloquyError } from "@colloquy/core";
-import { checkCallLimits, checkCallOptions } from "./call-limits.ts";
+import { checkCallOptions } from "./call-limits.ts";
 import { metadataOf, traceOf } from "./metadata.ts";
 import { RemoteNode, checkWhileAway, functionProxy, nodeOf } from "./proxy.ts";
 import type { CallOptions } from "./proxy.ts";
@@ -21,8 +21,7 @@ export function withOptions<F extends Fn>(method: F, options: CallOptions): F;
 export function withOptions<F extends Fn>(method: F, options: CallOptions): F {
   const node = remoteNode(method, "withOptions");
   checkCallOptions(options);
-  checkCallLimits(options);
-  checkResilience(options);
+  if (options.whileAway !== undefined) checkWhileAway(options.whileAway);
   traceOf(options.trace);
   const { caller, path, reference, isFunction } = node;
   // A copy: what the caller changes later doesn't change what was checked.
@@ -43,18 +42,6 @@ export function withOptions<F extends Fn>(method: F, options: CallOptions): F {
 export function notify<F extends Fn>(method: F): (...args: Parameters<F>) => void {
   const node = remoteNode(method, "notify");
   return (...args) => node.caller.notify(node, args);
-}
-
-/** @throws ColloquyError `INVALID_ARGUMENT` */
-function checkResilience({ retries, idempotent, whileAway }: CallOptions): void {
-  if (
-    retries !== undefined &&
-    !(typeof retries === "number" && retries >= 0 && (Number.isSafeInteger(retries) || retries === Infinity))
-  )
-    throw new ColloquyError("INVALID_ARGUMENT", `retries is ${String(retries)}; it takes a whole number from 0 on`);
-  if (idempotent !== undefined && typeof idempotent !== "boolean")
-    throw new ColloquyError("INVALID_ARGUMENT", `idempotent is ${String(idempotent)}; it takes true or false`);
-  if (whileAway !== undefined) checkWhileAway(whileAway);
 }
 
 function remoteNode(method: unknown, name: string): RemoteNode {

@@ -14,7 +14,12 @@ export function withExecuted(error: unknown, value: Executed): unknown {
   return Object.defineProperty(error.restated(), "executed", { value, enumerable: true });
 }
 
-/** What a call fails with that hangs on another one, which has failed. */
-export function dependencyFailed(cause: unknown): ColloquyError {
-  return new ColloquyError("DEPENDENCY_FAILED", "the call that this one hangs on has failed", { cause });
+/** What a call fails with that hangs on another one, `name` where that is known, which has failed. */
+export function dependencyFailed(cause: unknown, name?: string): ColloquyError {
+  // One that has hung on another itself has the words already.
+  if (name === undefined && cause instanceof ColloquyError && cause.code === "DEPENDENCY_FAILED")
+    return new ColloquyError("DEPENDENCY_FAILED", cause.message, { cause });
+  const which = name === undefined ? "the call that this one hangs on" : `${name}, which this call hangs on,`;
+  const why = cause instanceof Error && cause.message !== "" ? `: ${cause.message}` : "";
+  return new ColloquyError("DEPENDENCY_FAILED", `${which} has failed${why}`, { cause });
 }

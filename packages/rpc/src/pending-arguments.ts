@@ -24,12 +24,19 @@ function isNotKept(error: unknown): boolean {
   return error.code === "RESULT_NOT_KEPT" || (cause instanceof ColloquyError && cause.code === "RESULT_NOT_KEPT");
 }
 
-/** The answer of a call, which is made `again` where the other side has not kept a result among its arguments. */
-export function unlessNotKept(sent: Answer<unknown>, again: () => Promise<unknown>): Answer<unknown> {
+/**
+ * The answer of a call, which is made `again` where the other side has not kept a result among its arguments. Its caller gets what `told`
+ * makes of other failures.
+ */
+export function unlessNotKept(
+  sent: Answer<unknown>,
+  again: () => Promise<unknown>,
+  told: (error: unknown) => unknown = (error) => error,
+): Answer<unknown> {
   const answer = new Answer<unknown>((resolve, reject) => {
     sent.then(resolve, (error: unknown) => {
       if (isNotKept(error)) resolve(again());
-      else reject(error);
+      else reject(told(error));
     });
   });
   answer.call = sent.call;
@@ -59,6 +66,6 @@ async function resultOf(value: unknown): Promise<unknown> {
     const target = nodeOf(result);
     return node.path === "" || target === undefined ? result : childAt(target, node.path);
   } catch (cause) {
-    throw dependencyFailed(cause);
+    throw dependencyFailed(cause, node?.caller.remoteAddress);
   }
 }

@@ -1,16 +1,17 @@
 import { ColloquyError, describeType } from "@colloquy/core";
 import { Answer } from "./answer.ts";
 import type { Call } from "./call.ts";
-import { joinPath, resultPath } from "./path.ts";
+import { joinPath, parseResultPath, resultPath } from "./path.ts";
 import { dependencyFailed } from "./passed-on.ts";
-import { unlessNotKept } from "./pending-arguments.ts";
+import { hasPending, unlessNotKept } from "./pending-arguments.ts";
 import { RemoteNode, childAt, nodeOf } from "./proxy.ts";
 import type { CallOptions, Caller, PendingResult } from "./proxy.ts";
 import { SilentFailures } from "./silent-failures.ts";
 
 /**
  * What a call will result in, to be used before it is there: `pipeline(chat.open("ada")).total()` takes one round trip. Its methods are
- * called, and it is an argument of other calls to the same peer, also where it is a plain value; it must not be looked at here.
+ * called, and it is an argument of other calls to the same peer, also where it is a plain value; it must not be looked at here. Awaited
+ * it is the result, as if `promise` were awaited.
  *
  * Calls on it fail with `DEPENDENCY_FAILED` where the first one fails, with that error as their cause, and with `INVALID_ARGUMENT` where its
  * result is no service and no function.
@@ -20,12 +21,16 @@ import { SilentFailures } from "./silent-failures.ts";
 export function pipeline<T>(promise: PromiseLike<T>): T {
   const given: unknown = promise;
   if (!(given instanceof Promise)) {
-    const reason = `pipeline takes the promise of a call, not ${describeType(given)}: leave out the await`;
+    const advice = nodeOf(given) === undefined ? "leave out the await" : "this is a proxy already, call its methods";
+    const reason = `pipeline takes the promise of a call, not ${describeType(given)}: ${advice}`;
     throw new ColloquyError("INVALID_ARGUMENT", reason);
   }
   const call = given instanceof Answer ? given.call : undefined;
   const caller = new PipelinedCaller(given, call);
-  return childAt(new RemoteNode(caller, "", undefined, false), "") as T;
+  const proxy = childAt(new RemoteNode(caller, "", undefined, false), "");
+  // Its type is that of the result: what is awaited has to be one.
+  const then = (...listeners: Parameters<Promise<unknown>["then"]>): Promise<unknown> => given.then(...listeners);
+  return Object.defineProperty(proxy, "then", { value: then }) as T;
 }
 
 /** Sends calls on a result to where it is made, as long as it isn't here; then to where it leads. */
@@ -41,7 +46,10 @@ class PipelinedCaller implements Caller, PendingResult {
     this.#promise = promise;
     this.#call = call;
     this.connection = call?.node === undefined ? undefined : call.connection;
-    this.remoteAddress = `${call?.node?.toString() ?? "a call"}()`;
+    const { node } = call ?? {};
+    // A number says nothing.
+    const name = parseResultPath(node?.path ?? "")?.rest;
+    this.remoteAddress = `${name ?? node?.toString() ?? "a call"}()`;
     promise.then(
       (value) => (this.outcome = { value }),
       (error: unknown) => (this.outcome = { error }),
@@ -67,7 +75,17 @@ class PipelinedCaller implements Caller, PendingResult {
     const path = node.path === "" ? resultPath(id) : joinPath(resultPath(id), node.path);
     const target = new RemoteNode(connection, path, undefined, false);
     const sent = connection.call(target, args, options);
-    return unlessNotKept(sent as Answer<unknown>, () => this.#callLater(node, args, options));
+    const again = (): Promise<unknown> => this.#callLater(node, args, options);
+    return unlessNotKept(sent as Answer<unknown>, again, (error) => this.#named(error, args));
+  }
+
+  /** The other side knows the number of the call that has failed, and not what it is here. */
+  #named(error: unknown, args: readonly unknown[]): unknown {
+    if (!(error instanceof ColloquyError) || error.code !== "DEPENDENCY_FAILED") return error;
+    const { outcome } = this;
+    // It may be another call, among the arguments, that has failed.
+    const isThis = outcome === undefined ? !hasPending(args) : "error" in outcome;
+    return isThis ? dependencyFailed(error.cause, this.remoteAddress) : error;
   }
 
   notify(node: RemoteNode, args: unknown[]): void {
@@ -86,7 +104,12 @@ class PipelinedCaller implements Caller, PendingResult {
     else caller.onLostNotification(path, error);
   }
 
-  async #callLater(node: RemoteNode, args: unknown[], options: CallOptions | undefined): Promise<unknown> {
+  /** An answer, so that a stream can be read without being awaited here, too. */
+  #callLater(node: RemoteNode, args: unknown[], options: CallOptions | undefined): Promise<unknown> {
+    return new Answer((resolve) => resolve(this.#callWhenThere(node, args, options)));
+  }
+
+  async #callWhenThere(node: RemoteNode, args: unknown[], options: CallOptions | undefined): Promise<unknown> {
     const target = targetOf(await this.#value(), node.path);
     return target.caller.call(target, args, options);
   }
@@ -95,7 +118,7 @@ class PipelinedCaller implements Caller, PendingResult {
     try {
       return await this.#promise;
     } catch (cause) {
-      throw dependencyFailed(cause);
+      throw dependencyFailed(cause, this.remoteAddress);
     }
   }
 }

@@ -231,7 +231,7 @@ const REMOTE_PROTOTYPE: object = new Proxy(Object.freeze(Object.create(null) as 
     const where = nodeOf(receiver)?.toString() ?? "a proxy";
     throw new ColloquyError(
       "INVALID_ARGUMENT",
-      `can't set ${quoted(String(name))} of ${where}: it has one verb, to be called`,
+      `can't set ${quoted(String(name))} of ${where}: what is remote is called only; a method there has to set it`,
     );
   },
   has: () => false,

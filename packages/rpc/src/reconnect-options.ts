@@ -1,4 +1,5 @@
-import { ColloquyError, describeType } from "@colloquy/core";
+import { OPTION, checkOptions, wrongOption } from "@colloquy/core";
+import type { OptionKind } from "@colloquy/core";
 import { Backoff } from "./backoff.ts";
 import type { BackoffOptions } from "./backoff.ts";
 import { checkWhileAway } from "./proxy.ts";
@@ -19,17 +20,27 @@ export interface ReconnectPolicy {
   readonly giveUpAfterMs: number;
 }
 
+const OPTIONS: Readonly<Record<keyof ReconnectOptions, OptionKind>> = {
+  minMs: OPTION.any,
+  maxMs: OPTION.any,
+  factor: OPTION.any,
+  whileAway: OPTION.any,
+  giveUpAfterMs: {
+    takes: "milliseconds above 0, or Infinity",
+    accepts: (value) => typeof value === "number" && value > 0,
+  },
+};
+
 /** @throws ColloquyError `INVALID_ARGUMENT` that says what is wrong. */
 export function reconnectPolicy(given: unknown): ReconnectPolicy {
   if (given !== true && (typeof given !== "object" || given === null))
-    throw new ColloquyError("INVALID_ARGUMENT", `reconnect is ${describeType(given)}; it takes true or an object`);
+    throw wrongOption("connect", "reconnect", given, "true, false or an object");
+  checkOptions("reconnect", given === true ? undefined : given, OPTIONS);
   const {
     whileAway = "wait",
     giveUpAfterMs = Infinity,
     ...backoff
   } = (given === true ? {} : given) as ReconnectOptions;
   checkWhileAway(whileAway);
-  if (typeof giveUpAfterMs !== "number" || !(giveUpAfterMs > 0))
-    throw new ColloquyError("INVALID_ARGUMENT", `giveUpAfterMs is ${String(giveUpAfterMs)}; it takes milliseconds`);
   return { backoff: new Backoff(backoff), whileAway, giveUpAfterMs };
 }

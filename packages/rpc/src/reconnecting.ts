@@ -1,4 +1,4 @@
-import { ColloquyError } from "@colloquy/core";
+import { CLOSE_OPTIONS, ColloquyError, checkOptions } from "@colloquy/core";
 import type { Limits } from "@colloquy/core";
 import { CloseListeners } from "./close-listeners.ts";
 import type { CloseListener } from "./close-listeners.ts";
@@ -154,9 +154,10 @@ export class ReconnectingConnection<T extends object = object>
 
   /**
    * Makes no more attempts, fails what waits for a connection with `UNAVAILABLE`, and closes the connection as `Connection.close` does.
-   * Never rejects.
+   * Rejects for wrong options alone.
    */
   async close(options: { readonly graceMs?: number } = {}): Promise<void> {
+    checkOptions("close", options, CLOSE_OPTIONS);
     const isFirst = !this.#connections.ended;
     const living = this.#end(this.#wasClosed());
     await Promise.all(living.map((connection) => connection.close(options)));
@@ -216,7 +217,7 @@ export class ReconnectingConnection<T extends object = object>
         this.#telling = false;
         this.#waiting.sendAll(connection);
       },
-      onGivenUp: (error, over) => {
+      onGivenUp: (over, error) => {
         this.#waiting.failAll(error);
         void over.then(() => this.#closeListeners.tell(error));
       },

@@ -4,7 +4,8 @@ import type { CallOptions, RemoteNode } from "./proxy.ts";
 
 /** Why what a proxy stands for can't be called; `lost`: the connection that a reference has come on is no more, and another is there. */
 export function targetRefusal(node: RemoteNode, lost: boolean): ColloquyError | undefined {
-  if (node.path === "") return new ColloquyError("INVALID_ARGUMENT", `${node.toString()} is a service, not a function`);
+  if (node.path === "")
+    return new ColloquyError("INVALID_ARGUMENT", `${node.toString()} is a service, not a method: call one that it has`);
   if (node.reference === undefined) return undefined;
   if (node.reference.released) return new ColloquyError("REFERENCE_RELEASED", `${node.toString()} was released`);
   if (!lost) return undefined;

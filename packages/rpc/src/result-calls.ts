@@ -94,6 +94,6 @@ function failureOf(cause: unknown): ColloquyError {
 }
 
 function noService(id: number, result: unknown): ColloquyError {
-  const reason = `the result of request ${id} is ${describeType(result)}, no service and no function`;
+  const reason = `the result of request ${id}, which this is called on, is ${describeType(result)}, no service and no function`;
   return new ColloquyError("INVALID_ARGUMENT", reason);
 }

@@ -1,8 +1,12 @@
 import { randomUUID } from "node:crypto";
 import {
+  CLOSE_OPTIONS,
   ColloquyError,
   JsonCodec,
+  LISTEN_OPTIONS,
+  OPTION,
   checkCodecOption,
+  checkOptions,
   codecFor,
   factoriesOf,
   listenTransport,
@@ -10,11 +14,12 @@ import {
   resolveLimits,
   warn,
 } from "@colloquy/core";
-import type { CodecOption, ListenOptions, Transport } from "@colloquy/core";
+import type { CodecOption, ListenOptions, OptionKind, Transport } from "@colloquy/core";
 import { checkDialect } from "./authentication.ts";
 import type { Authenticate } from "./authentication.ts";
 import { checkFallback } from "./binding.ts";
 import { Connection } from "./connection.ts";
+import { PEER_OPTIONS } from "./connection-setup.ts";
 import type { PeerOptions } from "./connection-setup.ts";
 import { interceptorLists } from "./interceptors.ts";
 import { checkServable } from "./members.ts";
@@ -35,6 +40,16 @@ export interface ServeOptions extends ListenOptions, PeerOptions {
    */
   readonly authenticate?: Authenticate | undefined;
 }
+
+const OPTIONS: Readonly<Record<keyof ServeOptions, OptionKind>> = {
+  ...LISTEN_OPTIONS,
+  ...PEER_OPTIONS,
+  codec: OPTION.any,
+  rootName: OPTION.text,
+  onConnection: OPTION.function,
+  onError: OPTION.function,
+  authenticate: OPTION.any,
+};
 
 /** Makes the root service of one connection. */
 export type ServiceFactory = (connection: Connection) => object | Promise<object>;
@@ -64,6 +79,7 @@ export async function serve(
   options: ServeOptions = {},
 ): Promise<Server> {
   checkRoot(root);
+  checkOptions("serve", options, OPTIONS);
   const limits = resolveLimits(options.limits);
   const errors = resolveErrors(options.errors);
   const serializers = factoriesOf(options.extraSerializers);
@@ -105,6 +121,7 @@ export async function serve(
     handshakeTimeoutMs: limits.helloTimeoutMs / 2,
   });
   const close = async (closeOptions: { readonly graceMs?: number } = {}): Promise<void> => {
+    checkOptions("close", closeOptions, CLOSE_OPTIONS);
     await listener.close();
     await Promise.all([...connections].map((connection) => connection.close(closeOptions)));
   };

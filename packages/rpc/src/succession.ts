@@ -14,7 +14,7 @@ export interface SuccessionListener {
   /** There is one again. */
   onOpen(connection: Connection): void;
   /** None will follow. `over` resolves when the last one has ended. */
-  onGivenUp(error: ColloquyError, over: Promise<unknown>): void;
+  onGivenUp(over: Promise<unknown>, error: ColloquyError): void;
 }
 
 /** Connections to one address, of which one follows another: the one that there is, and the attempts to open the next. */
@@ -169,6 +169,6 @@ export class Succession {
     if (this.ended) return;
     const reason = `no connection to ${this.#address} any more: ${toError(cause).message}`;
     const over = Promise.all(this.end().map(({ closed }) => closed));
-    this.#listener.onGivenUp(new ColloquyError("UNAVAILABLE", reason, { cause }), over);
+    this.#listener.onGivenUp(over, new ColloquyError("UNAVAILABLE", reason, { cause }));
   }
 }

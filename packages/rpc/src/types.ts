@@ -2,6 +2,7 @@ import type { AnyService } from "./expose.ts";
 import type { CallContext } from "./context.ts";
 
 declare const remoteBrand: unique symbol;
+declare const callBrand: unique symbol;
 
 // oxlint-disable-next-line typescript/no-explicit-any -- any function
 type Fn = (...args: any[]) => any;
@@ -52,25 +53,82 @@ type LocalMembers<T> = string extends keyof T
 export type RemoteMember<M> =
   IsAny<M> extends true ? M : M extends Fn ? RemoteFunction<M> : M extends AnyService ? Remote<M> : never;
 
-/** A remote function, called as a local one; the result is awaited. */
+/**
+ * A remote function, called as a local one; the result is awaited. A generic one whose parameters and result are the same on both sides
+ * keeps its signature. Others have `unknown` in place of their type parameters, and of overloads the last one is seen.
+ */
 export type RemoteFunction<F extends Fn> = F extends (...args: infer A) => infer R
-  ? (...args: SentArguments<A>) => RemoteResult<R>
+  ? KeepsSignature<F, A, R> extends true
+    ? F
+    : (...args: SentArguments<A>) => RemoteResult<Awaited<R>>
   : never;
 
-type RemoteResult<R> = R extends AsyncIterable<infer I> ? AsyncIterable<Received<I>> : Promise<Received<Awaited<R>>>;
+/** True for a function that is more than what is inferred of its parameters and result, which are the same on both sides. */
+type KeepsSignature<F extends Fn, A extends readonly unknown[], R> = ((...args: A) => R) extends F
+  ? false
+  : HasOverloads<F> extends true
+    ? false
+    : R extends Promise<infer V>
+      ? AreSame<[SentItems<WithoutContext<A>>, Received<V>], [A, V]>
+      : false;
 
-/** The arguments that a caller gives: a `CallContext` at the end is the server's own business. */
-type SentArguments<A extends readonly unknown[]> = SentItems<
+/** Compares the last two: of one alone both are the same. */
+type HasOverloads<F extends Fn> = F extends {
+  (...args: infer A): infer R;
+  (...args: infer B): infer S;
+}
+  ? AreSame<[A, R], [B, S]> extends true
+    ? false
+    : true
+  : false;
+
+type AreSame<A, B> = [A, B] extends [B, A] ? true : false;
+
+/**
+ * The promise of a remote call. It may be an argument of another call to the same peer before it is there: `meter.sum(meter.first())`.
+ * Other promises are awaited first.
+ */
+export interface RemoteCall<T> extends Promise<T> {
+  readonly [callBrand]: true;
+}
+
+/**
+ * A stream of the other side: an async iterable, to be read once. `return()` leaves it, as leaving a loop over it and `await using`
+ * do: its producer ends, and what waits to be read is dropped.
+ */
+export interface RemoteStream<I> extends AsyncDisposable {
+  /** The next item. Rejects with what the producer throws, once, after the items before it. */
+  next(): Promise<IteratorResult<I, undefined>>;
+  return(): Promise<IteratorReturnResult<undefined>>;
+  [Symbol.asyncIterator](): RemoteStream<I>;
+}
+
+/** A call whose result is a stream: it can be read, and left, without being awaited. */
+export interface RemoteStreamCall<I> extends RemoteCall<RemoteStream<I>>, RemoteStream<I> {}
+
+/** `R` is awaited. */
+type RemoteResult<R> = [R] extends [AsyncIterable<infer I>]
+  ? [R] extends [AnyService]
+    ? RemoteCall<Received<R>>
+    : RemoteStreamCall<Received<I>>
+  : RemoteCall<Received<R>>;
+
+/** The arguments that a caller gives. */
+type SentArguments<A extends readonly unknown[]> = Arguments<WithoutContext<A>>;
+
+type Arguments<A extends readonly unknown[]> = { [K in keyof A]: Sent<A[K]> | RemoteCall<Sent<A[K]>> };
+
+type SentItems<A extends readonly unknown[]> = { [K in keyof A]: Sent<A[K]> };
+
+/** A `CallContext` at the end is the server's own business. */
+type WithoutContext<A extends readonly unknown[]> =
   Required<A> extends readonly [...unknown[], infer Last]
     ? IsAny<Last> extends true
       ? A
       : Last extends CallContext
         ? WithoutLast<A>
         : A
-    : A
->;
-
-type SentItems<A extends readonly unknown[]> = { [K in keyof A]: Sent<A[K]> };
+    : A;
 
 /** A parameter list without its last; optional ones stay optional. */
 type WithoutLast<A extends readonly unknown[]> = number extends A["length"]
@@ -101,7 +159,7 @@ type ReceivedObject<V> = V extends Fn
   : V extends AnyService
     ? Remote<V>
     : V extends AsyncIterable<infer I>
-      ? AsyncIterable<Received<I>>
+      ? RemoteStream<Received<I>>
       : V extends Plain
         ? { [K in keyof V]: Received<V[K]> }
         : ReceivedCollection<V>;
@@ -149,7 +207,10 @@ type Collection<V> =
         : "other"
       : "other";
 
-/** What may be passed where the other side declares a `V`. */
+/**
+ * What may be passed where the other side declares a `V`. Where that is a stream, any async iterable may: it arrives as a `RemoteStream`,
+ * whatever it was, and whatever is declared.
+ */
 export type Sent<V> = V extends Opaque
   ? V
   : typeof remoteBrand extends keyof V
@@ -159,13 +220,10 @@ export type Sent<V> = V extends Opaque
       : V extends AnyService
         ? V | Remote<V>
         : V extends AsyncIterable<infer I>
-          ? SentStream<V, I>
+          ? AsyncIterable<Sent<I>>
           : V extends Plain
             ? { [K in keyof V]: Sent<V[K]> }
             : SentCollection<V>;
-
-/** Any async iterable where one is declared: it is read item by item. */
-type SentStream<V, I> = AsyncIterable<Sent<I>> extends V ? AsyncIterable<Sent<I>> : V;
 
 /** The service that a proxy stands for: it is passed where a proxy is declared. */
 type RemoteTarget<V> = V extends { readonly [remoteBrand]?: infer S } ? NonNullable<S> : never;

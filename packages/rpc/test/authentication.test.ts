@@ -3,7 +3,17 @@ import { MsgPackCodec } from "@colloquy/core";
 import { ColloquyError, Service, connect, expose, notify, serve, withOptions } from "../src/index.ts";
 import type { Authenticate, CallContext, Connection, Interceptor, ServeOptions } from "../src/index.ts";
 import { MAX_CREDENTIALS_BYTES } from "../src/authentication.ts";
-import { WirePeer, failureOf, newAddress, pair, turns, unhandledDuring, until, wireServer } from "./support.ts";
+import {
+  Stranger,
+  WirePeer,
+  failureOf,
+  newAddress,
+  pair,
+  turns,
+  unhandledDuring,
+  until,
+  wireServer,
+} from "./support.ts";
 
 class Vault extends Service {
   readonly log: unknown[] = [];
@@ -300,6 +310,19 @@ describe("credentials", () => {
 
   test("that are no plain values are refused by this side", async () => {
     await using server = await served({ authenticate: knows });
+    const forms = "credentials are texts, numbers, booleans, null, arrays and plain objects of them";
+    for (const [credentials, message] of [
+      [{ keys: [{ at: new Date() }] }, `Date: ${forms}, at credentials.keys[0].at`],
+      [{ number: 5n }, `bigint: ${forms}, at credentials.number`],
+      [new Map(), `Map: ${forms}, at credentials`],
+    ] as const) {
+      const error = await failureOf(connect(server.address, { credentials }));
+      expect(error).toMatchObject({ code: "SERIALIZATION_ERROR", executed: "no", message });
+    }
+    await using connection = await connect(server.address, { credentials: "sesame" });
+    expect(await failureOf(connection.reauthenticate({ of: new Stranger() }))).toMatchObject({
+      message: `Stranger: ${forms}, at credentials.of`,
+    });
     expect(await failureOf(connect(server.address, { credentials: new Date() }))).toMatchObject({
       code: "SERIALIZATION_ERROR",
       executed: "no",

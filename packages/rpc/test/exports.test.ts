@@ -114,6 +114,10 @@ describe("held references", () => {
     expect(link.client.heldReferences()).toEqual([
       { number: 1, type: "function hear", count: 2, stack: expect.stringContaining("exports.test.ts") },
     ]);
+    // It begins with the code that has sent it.
+    const [title, first_] = link.client.heldReferences()[0]!.stack!.split("\n");
+    expect(title).toBe("Error: first sent: function hear");
+    expect(first_).toContain("exports.test.ts");
     const [held] = link.peer.heldReferences();
     expect(held).toEqual({ number: 1, type: "Room", count: 1, stack: undefined });
     release(first);

@@ -141,11 +141,12 @@ describe("interceptors", () => {
   });
 
   test("give every call a time limit", async () => {
-    const limited: Interceptor<OutgoingCall> = ({ timeout = 20 }, next) => next({ timeout });
+    const limited: Interceptor<OutgoingCall> = ({ timeout = 100 }, next) => next({ timeout });
     const shop = new Shop();
     await using link = await pair(shop, options([], [limited]));
     expect(await failureOf(link.remote.hangs())).toMatchObject({ code: "DEADLINE_EXCEEDED" });
-    expect(shop.log).toEqual([20]);
+    expect(shop.log).toHaveLength(1);
+    expect(shop.log[0]).toBeLessThanOrEqual(100);
   });
 
   test("take time limits and metadata away, and leave the context of the call that theirs is made for", async () => {
@@ -412,7 +413,7 @@ describe("an interceptor that", () => {
     [{ metadata: { a: new Date() } }, 'metadata["a"] is Date'],
     [{ trace: "x" }, "it takes a traceparent"],
     ["add", "next takes what changes"],
-    [{ timeout: -1 }, "timeout is -1; it takes milliseconds"],
+    [{ timeout: -1 }, "option timeout of next is -1; it takes milliseconds"],
   ])("hands on %j fails the call", async (changes, message) => {
     await using link = await pair(new Shop(), options([], [(_call, next) => next(changes as never)]));
     const error = await failureOf(link.remote.add(1, 2));
@@ -447,8 +448,8 @@ describe("interceptors of a wrong kind", () => {
   test.each([
     [{ incoming: 1 }, "interceptors.incoming has number in it"],
     [{ outgoing: [() => 1, undefined] }, "interceptors.outgoing has undefined in it"],
-    [{ around: () => 1 }, "interceptors takes { incoming, outgoing }, not around"],
-    [() => 1, "interceptors takes { incoming, outgoing }, not function"],
+    [{ around: () => 1 }, 'unknown option "around" of interceptors; it takes incoming, outgoing'],
+    [() => 1, "interceptors takes a plain object of options, not function"],
   ])("%j are refused before anything is opened", async (interceptors, message) => {
     for (const opening of [
       serve(newAddress(), new Shop(), { interceptors: interceptors as never }),

@@ -202,7 +202,9 @@ describe("a trace", () => {
   test("that is malformed is refused where it is given", async () => {
     await using link = await pair(new Desk());
     for (const trace of ["", "x", `${TRACE}0`, 7])
-      expect(() => withOptions(link.remote.look, { trace: trace as never })).toThrow("it takes a traceparent");
+      expect(() => withOptions(link.remote.look, { trace: trace as never })).toThrow(
+        "it takes a traceparent of W3C: 00-<32 digits>-<16 digits>-<2 digits>, hexadecimal in lower case",
+      );
   });
 
   test("is inherited by calls with the context, metadata aren't", async () => {

@@ -53,6 +53,12 @@ class Step extends Service {
     return steps.reduce((sum, { number }) => sum + number, 0);
   }
 
+  @expose async total(numbers: AsyncIterable<number>) {
+    let total = 0;
+    for await (const number of numbers) total += number;
+    return total;
+  }
+
   @expose fail(): Step {
     throw new RangeError("no further");
   }
@@ -168,6 +174,31 @@ describe("pipeline", () => {
     const items: number[] = [];
     for await (const item of pipeline(link.remote.next()).items()) items.push(item);
     expect(items).toStrictEqual([6]);
+    const next = link.remote.next();
+    const step = pipeline(next);
+    await next;
+    for await (const item of step.items()) items.push(item);
+    expect(items).toStrictEqual([6, 6]);
+  });
+
+  test("is the result once it is awaited", async () => {
+    await using link = await pair(new Step(5, []));
+    expect(await pipeline(link.remote.slowValue())).toBe(5);
+    const step = await pipeline(link.remote.later());
+    expect(await step.value()).toBe(6);
+    const passedOn = async () => pipeline(link.remote.value());
+    expect((await passedOn()) + 1).toBe(6);
+    expect(await failureOf(pipeline(link.remote.failLater()))).toMatchObject({ code: "REMOTE_ERROR" });
+    // A member of the result is no result.
+    expect((pipeline(link.remote.next()).next as { then?: unknown }).then).toBe(undefined);
+  });
+
+  test("is among the items of a stream that a generator gives", async () => {
+    await using link = await pair(new Step(5, []));
+    const numbers = async function* () {
+      yield pipeline(link.remote.slowValue());
+    };
+    expect(await link.remote.total(numbers())).toBe(5);
   });
 
   test.each([["fail"], ["failLater"]] as const)("fails what hangs on a step that fails: %s", async (method) => {
@@ -182,6 +213,28 @@ describe("pipeline", () => {
     const last = { code: "DEPENDENCY_FAILED", executed: "no", cause: next };
     expect(failures).toMatchObject([first, next, last, { executed: "no" }]);
     expect(await link.remote.value()).toBe(0);
+  });
+
+  test("names the call that has failed", async () => {
+    await using link = await pair(new Step(0, []));
+    const { remote } = link;
+    const address = link.client.remoteAddress;
+    const named = `${address}/failLater(), which this call hangs on, has failed: no further`;
+    const messageOf = async (call: Promise<unknown>): Promise<string> => (await failureOf(call)).message;
+    expect(await messageOf(pipeline(remote.failLater()).value())).toBe(named);
+    const failed = remote.failLater();
+    const late = pipeline(failed);
+    await failed.catch(() => {});
+    expect(await messageOf(late.value())).toBe(named);
+    // On the other side it has a number only.
+    expect(await messageOf(remote.add(remote.failLater() as never, 1))).toBe(
+      "the call that this one hangs on has failed: no further",
+    );
+    expect(await messageOf(pipeline(pipeline(remote.failLater()).next()).value())).toMatch(
+      /^next\(\), which this call hangs on, has failed: .*no further$/,
+    );
+    // Where it is one among the arguments, that on which the call is made isn't blamed.
+    expect(await messageOf(pipeline(remote.later()).add(remote.failLater() as never, 1))).not.toContain("later()");
   });
 
   test("goes on where the result leads once it is there", async () => {
@@ -216,6 +269,7 @@ describe("pipeline", () => {
   test("refuses what is no promise, and calls on what is no service", async () => {
     await using link = await pair(new Step(5, []));
     expect(() => pipeline(5 as never)).toThrow("pipeline takes the promise of a call, not number");
+    expect(() => pipeline(link.remote as never)).toThrow("this is a proxy already, call its methods");
     const value = pipeline(link.remote.slowValue()) as unknown as { foo(): Promise<unknown> };
     expect(await failureOf(value.foo())).toMatchObject({ code: "INVALID_ARGUMENT", executed: "no" });
   });

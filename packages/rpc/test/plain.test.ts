@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { MsgPackCodec, connectChannel, serveChannels } from "@colloquy/core";
 import type { Channel, CodecClass, Request } from "@colloquy/core";
-import { JsonCodec, Service, connect, expose, notify, serve, service, withOptions } from "../src/index.ts";
+import { JsonCodec, Service, connect, expose, notify, pipeline, serve, service, withOptions } from "../src/index.ts";
 import type { Connection } from "../src/index.ts";
 import { WirePeer, failureOf, newAddress, turns, until, wireServer } from "./support.ts";
 
@@ -179,6 +179,34 @@ describe("a plain server", () => {
     await connection.close();
     await server.close();
     expect(contents.map((content) => (content as unknown[])[0])).toEqual(["$/hello", "slow"]);
+  });
+
+  test("is told of in the words for streams and signals, which it doesn't take", async () => {
+    const { server } = await plainServer(() => null);
+    await using _server = server;
+    await using connection = await connect<Desk>(server.address);
+    const { remote } = connection;
+    const items = async function* () {
+      yield 1;
+    };
+    for (const stream of [items(), new ReadableStream(), { list: [items()] }])
+      expect((await failureOf(remote.keep(stream))).message).toContain(
+        'argument 1 of "keep": a stream: the peer said no hello, so it takes none; collect the items in an array',
+      );
+    expect(await failureOf(remote.keep(new AbortController().signal))).toMatchObject({
+      code: "SERIALIZATION_ERROR",
+      message: 'argument 1 of "keep": AbortSignal: the peer said no hello, so it takes no signals',
+    });
+  });
+
+  test("gets results of other calls among arguments once they are there", async () => {
+    const sum = ({ content }: Request): number => (content as [string, number[]])[1].reduce((a, b) => a + b);
+    const { server } = await plainServer(sum);
+    await using _server = server;
+    await using connection = await connect<Desk>(server.address);
+    const { remote } = connection;
+    expect(await remote.add(pipeline(remote.add(1, 2)), 4)).toBe(7);
+    expect(await remote.add(remote.add(1, 2), remote.add(1, 1))).toBe(5);
   });
 
   test("that calls its client before it answers hello is plain as well", async () => {

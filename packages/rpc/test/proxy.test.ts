@@ -111,7 +111,7 @@ describe("a proxy", () => {
     expect(() => remote()).toThrow(TypeError);
     expect(await failureOf(remote.sub())).toMatchObject({
       code: "NOT_EXPOSED",
-      message: '"sub" is a service, not a method',
+      message: '"sub" is a service, not a method: call one that it has',
     });
     expect((await failureOf(remote[""]())).code).toBe("INVALID_ARGUMENT");
   });

@@ -518,11 +518,11 @@ describe("a plain peer", () => {
 
 describe("a malformed `errors` option", () => {
   test.each([
-    [5, "errors is number; it takes an object"],
-    [{ stack: true }, 'errors has no "stack"; it takes known, allow and stacks'],
-    [{ stacks: 1 }, "errors.stacks is number; it takes true or false"],
-    [{ allow: "all" }, 'errors.allow is "all"; it takes "message", "name", "none" or a function'],
-    [{ allow: null }, "errors.allow is null"],
+    [5, "errors takes a plain object of options, not 5"],
+    [{ stack: true }, 'unknown option "stack" of errors; did you mean "stacks"?'],
+    [{ stacks: 1 }, "option stacks of errors is 1; it takes true or false"],
+    [{ allow: "all" }, 'option allow of errors is "all"; it takes "message", "name", "none" or a function'],
+    [{ allow: null }, "option allow of errors is null"],
     [{ known: "Error" }, 'errors.known is "Error"; it takes an array of classes, or an object of them'],
     [{ known: [Stranger] }, "errors.known has Stranger, which doesn't extend Error"],
     [{ known: ["OutOfStock"] }, 'errors.known has "OutOfStock"; it takes classes of errors'],

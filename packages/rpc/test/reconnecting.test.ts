@@ -116,10 +116,10 @@ describe("a connection that reconnects", () => {
   });
 
   test.each([
-    [1, /reconnect is number; it takes true or an object/],
-    ["yes", /reconnect is string/],
+    [1, /option reconnect of connect is 1; it takes true, false or an object/],
+    ["yes", /option reconnect of connect is "yes"/],
     [{ whileAway: "sleep" }, /whileAway is "sleep"; it takes "wait" or "fail"/],
-    [{ giveUpAfterMs: 0 }, /giveUpAfterMs is 0; it takes milliseconds/],
+    [{ giveUpAfterMs: 0 }, /option giveUpAfterMs of reconnect is 0; it takes milliseconds above 0, or Infinity/],
     [{ minMs: -1 }, /minMs is -1/],
   ])("refuses %j", async (reconnect, message) => {
     const error = await failureOf(connect(newAddress(), { reconnect: reconnect as never }));

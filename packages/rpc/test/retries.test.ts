@@ -156,10 +156,10 @@ describe("retries", () => {
   });
 
   test.each([
-    [{ retries: -1 }, /retries is -1; it takes a whole number from 0 on/],
-    [{ retries: 0.5 }, /retries is 0.5/],
-    [{ retries: "1" }, /retries is 1/],
-    [{ idempotent: 1 }, /idempotent is 1; it takes true or false/],
+    [{ retries: -1 }, /option retries of withOptions is -1; it takes a whole number from 0 on/],
+    [{ retries: 0.5 }, /retries of withOptions is 0.5/],
+    [{ retries: "1" }, /retries of withOptions is "1"/],
+    [{ idempotent: 1 }, /idempotent of withOptions is 1; it takes true or false/],
     [{ whileAway: "hold" }, /whileAway is "hold"/],
   ])("and their options are checked: %j", async (options, message) => {
     await using link = await pair(new Shop());

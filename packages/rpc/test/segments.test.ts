@@ -104,7 +104,7 @@ describe.each([
     expect(isSame(await link.remote.echo(array), array)).toBe(true);
     expect(await link.remote.put("one", array, { more: [bytesOf(LARGE, 2)] })).toBe(array.length);
     expect(isSame(await link.remote.make(5 * MEBIBYTE, 9), new Uint8Array(5 * MEBIBYTE).fill(9))).toBe(true);
-    const named = withOptions(link.remote.put as (name: string) => Promise<number>, { kwargs: { array } });
+    const named = withOptions(link.remote.put as unknown as (name: string) => Promise<number>, { kwargs: { array } });
     expect(await named("named")).toBe(array.length);
   });
 

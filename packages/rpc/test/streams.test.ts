@@ -114,6 +114,45 @@ describe("A stream as a result", () => {
     expect(link.client.stats()).toMatchObject({ importedReferences: 0, pending: 0 });
   });
 
+  test("is left by await using, without being awaited and without a loop", async () => {
+    const source = new Source();
+    await using link = await pair(source);
+    {
+      await using stream = link.remote.count(1_000_000);
+      expect(await stream.next()).toStrictEqual({ value: 0, done: false });
+    }
+    await until(() => source.log.lines.length > 0, "the end of the producer");
+    expect(source.log.lines).toStrictEqual(["finally"]);
+  });
+
+  test("is left by return() of the call, also before the answer is there", async () => {
+    const source = new Source();
+    await using link = await pair(source);
+    const stream = link.remote.count(1_000_000);
+    expect(await stream.return()).toStrictEqual({ value: undefined, done: true });
+    expect(await stream.next()).toStrictEqual({ value: undefined, done: true });
+    await until(() => link.peer.stats().exportedReferences === 0);
+  });
+
+  test("gives its items in order to next() of the call, of an iterator and of the awaited stream", async () => {
+    await using link = await pair(new Source());
+    const call = link.remote.count(4);
+    const first = [call.next(), call[Symbol.asyncIterator]().next(), call.next()];
+    expect((await Promise.all(first)).map(({ value }) => value)).toStrictEqual([0, 1, 2]);
+    const stream = await call;
+    const rest = [stream.next(), call.next()];
+    expect((await Promise.all(rest)).map(({ value }) => value)).toStrictEqual([3, undefined]);
+  });
+
+  test("that fails is told by next(), and not by leaving it", async () => {
+    await using link = await pair(new Source(), { limits: { maxPendingCount: 1 } });
+    const busy = link.remote.sum(link.remote.count(2));
+    const failed = link.remote.count(1);
+    expect(await failureOf(failed.next())).toMatchObject({ code: "RESOURCE_EXHAUSTED" });
+    await failed[Symbol.asyncDispose]();
+    await busy.catch(() => {});
+  });
+
   test("is the same once it is awaited", async () => {
     await using link = await pair(new Source());
     const stream = await link.remote.count(3);

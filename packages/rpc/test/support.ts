@@ -320,6 +320,11 @@ export class Child implements AsyncDisposable {
     return this.#lines.shift();
   }
 
+  /** The lines that it has printed and nobody has read. */
+  rest(): unknown[] {
+    return this.#lines.splice(0);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.process.kill("SIGKILL");
     await this.exited;

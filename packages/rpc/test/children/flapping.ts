@@ -34,7 +34,10 @@ async function flap(count: number): Promise<number> {
     await (
       await client.remote.lend()
     )();
-    const lost = [client.remote.hang(), withOptions(client.remote.hang, { timeout: 60_000, signal: stop.signal })()];
+    const lost: Promise<unknown>[] = [
+      client.remote.hang(),
+      withOptions(client.remote.hang, { timeout: 60_000, signal: stop.signal })(),
+    ];
     for (const one of server.connections) one.destroy();
     lost.push(withOptions(client.remote.add, { timeout: 60_000, signal: stop.signal })(1, 2));
     await Promise.allSettled(lost);

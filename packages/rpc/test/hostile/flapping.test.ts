@@ -1,5 +1,4 @@
 import { getEventListeners } from "node:events";
-import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test, vi } from "vitest";
 import { JsonCodec, MsgPackCodec } from "@colloquy/core";
 import { Service, connect, expose, notify, serve, service, withOptions } from "../../src/index.ts";

@@ -1,0 +1,101 @@
+import { spawnSync } from "node:child_process";
+import { cpus } from "node:os";
+import { parseArgs } from "node:util";
+import { positiveInteger } from "../numeric-options.ts";
+import { quantile } from "../statistics.ts";
+import { Subprocess } from "../subprocess.ts";
+import type { AgentsQuestion, Spawned } from "./cell.ts";
+
+const usage = `Usage: pnpm bench agents [options]
+
+Many agents in one container: the heap that each takes, the time to spawn them and to end them, and calls to random ones beside
+calls to one, in calls for each second of CPU that both processes use. Fails where random ones get less than 80 % of it. Where taskset is there, both processes share
+one CPU: on two, the size of the batches depends on who is faster at the moment.
+
+  --count n           agents (100000)
+  --rounds n          of both, side by side (5)
+  --calls n           in each (100000)
+  --smoke             few agents, once and very shortly; only whether it works counts
+  --help
+`;
+
+const program = new URL("cell.js", import.meta.url);
+const leastShare = 0.8;
+const pinning = ["taskset", "-c", `${cpus().length - 1}`];
+const smokeCount = 500;
+const smokeCalls = 1000;
+
+interface Rates {
+  readonly one: number[];
+  readonly random: number[];
+}
+
+async function cpuMs(sides: readonly Subprocess[]): Promise<number> {
+  const used = await Promise.all(sides.map((side) => side.ask<number>({ kind: "cpu" } satisfies AgentsQuestion)));
+  return used.reduce((sum, one) => sum + one, 0);
+}
+
+/** Calls for each second of CPU. */
+async function measured(
+  sides: readonly [home: Subprocess, caller: Subprocess],
+  rounds: number,
+  calls: number,
+): Promise<Rates> {
+  const rates: Rates = { one: [], random: [] };
+  for (let round = -1; round < rounds; round++) {
+    for (const targets of ["one", "random"] as const) {
+      const before = await cpuMs(sides);
+      await sides[1].ask({ kind: "call", targets, calls } satisfies AgentsQuestion);
+      const used = (await cpuMs(sides)) - before;
+      // The first round warms up.
+      if (round >= 0) rates[targets].push(calls / (used / 1000));
+    }
+  }
+  return rates;
+}
+
+function median(values: readonly number[]): number {
+  return quantile(Float64Array.from(values).sort(), 0.5);
+}
+
+/** Resolves with the exit code. */
+export async function run(args: readonly string[]): Promise<number> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      count: { type: "string", default: "100000" },
+      rounds: { type: "string", default: "5" },
+      calls: { type: "string", default: "100000" },
+      smoke: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(usage);
+    return 0;
+  }
+  const count = values.smoke ? smokeCount : positiveInteger("--count", values.count);
+  const rounds = values.smoke ? 1 : positiveInteger("--rounds", values.rounds);
+  const calls = values.smoke ? smokeCalls : positiveInteger("--calls", values.calls);
+  const isPinned = spawnSync(pinning[0]!, [...pinning.slice(1), "true"]).status === 0;
+  const command = [...(isPinned ? pinning : []), process.execPath, "--expose-gc"];
+  const [home, caller] = [0, 1].map(() => new Subprocess(program, command)) as [Subprocess, Subprocess];
+  try {
+    const { address, seconds, bytes } = await home.ask<Spawned>({ kind: "spawn", count } satisfies AgentsQuestion);
+    process.stdout.write(
+      `${count} agents: ${bytes.toFixed(0)} bytes of heap each, spawned in ${seconds.toFixed(2)} s\n`,
+    );
+    await caller.ask({ kind: "connect", address, count } satisfies AgentsQuestion);
+    const rates = await measured([home, caller], rounds, calls);
+    const [one, random] = [median(rates.one), median(rates.random)];
+    const share = random / one;
+    process.stdout.write(
+      `calls for each second of CPU: ${one.toFixed(0)} to one, ${random.toFixed(0)} to random ones, ${(share * 100).toFixed(0)} %\n`,
+    );
+    const endedMs = await home.ask<number>({ kind: "end" } satisfies AgentsQuestion);
+    process.stdout.write(`ended in ${(endedMs / 1000).toFixed(2)} s\n`);
+    return share >= leastShare || values.smoke ? 0 : 1;
+  } finally {
+    await Promise.all([home.end(), caller.end()]);
+  }
+}

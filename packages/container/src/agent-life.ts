@@ -1,0 +1,211 @@
+import { ColloquyError, warn } from "@colloquy/core";
+import type { Ending, EndReason, RestartType } from "./endings.ts";
+import { settledWithin } from "./settled-within.ts";
+
+/** Where an agent lives: its words in the address table, which stay when it is restarted. */
+export interface Seat<A extends object> {
+  readonly id: string;
+  readonly name: string | undefined;
+  /** How it is supervised; undefined: it isn't. */
+  readonly restart: RestartType | undefined;
+  /** Who can be called here; undefined while it starts, and between two lives. */
+  agent: A | undefined;
+}
+
+/** The container of agents as their lives see it. */
+export interface LifeHost<A extends object> {
+  readonly address: string;
+  end(agent: A, ending: Ending): Promise<void>;
+  /** The agent has failed, or a task of it. Never throws. */
+  onTaskFailure(error: unknown, agent: A): void;
+}
+
+/** What the class of an agent does at the turns of its life: one object for all of them. */
+export interface LifeHooks<A extends object> {
+  start(agent: A): void | Promise<void>;
+  /** Undefined where the class has none. */
+  ready(agent: A): (() => void | Promise<void>) | undefined;
+  stop(agent: A, reason: EndReason): void | Promise<void>;
+}
+
+export type EndListener = (ending: Ending) => void;
+
+/** An agent as its container handles it. There are many: what few need is made when it is asked for. */
+export class AgentLife<A extends object> {
+  readonly #agent: A;
+  readonly #hooks: LifeHooks<A>;
+  #host: LifeHost<A> | undefined;
+  #seat: Seat<A> | undefined;
+  #mailbox: { close(): void } | undefined;
+  #tasks: Set<Promise<void>> | undefined;
+  #abort: AbortController | undefined;
+  #cancelled = false;
+  #end: Promise<void> | undefined;
+  #ending: Ending | undefined;
+  #told = false;
+  #listeners: Set<EndListener> | undefined;
+
+  constructor(agent: A, hooks: LifeHooks<A>) {
+    this.#agent = agent;
+    this.#hooks = hooks;
+  }
+
+  get isAttached(): boolean {
+    return this.#host !== undefined;
+  }
+
+  /** @throws ColloquyError `INVALID_ARGUMENT` before the agent is spawned. */
+  get host(): LifeHost<A> {
+    return this.#host ?? this.#refuse();
+  }
+
+  /** @throws ColloquyError `INVALID_ARGUMENT` before the agent is spawned. */
+  get seat(): Seat<A> {
+    return this.#seat ?? this.#refuse();
+  }
+
+  get address(): string {
+    return `${this.host.address}/${this.seat.id}`;
+  }
+
+  /** Once the agent is ending, or has failed to start: how. */
+  get ending(): Ending | undefined {
+    return this.#ending;
+  }
+
+  /** @throws ColloquyError `INVALID_ARGUMENT` for an agent that was spawned before. */
+  checkUnused(): void {
+    if (this.#host === undefined) return;
+    throw new ColloquyError("INVALID_ARGUMENT", `${String(this.#agent)} was spawned already; an agent lives once`);
+  }
+
+  /** `mailbox` is closed when the agent ends. */
+  attach(host: LifeHost<A>, seat: Seat<A>, mailbox?: { close(): void }): void {
+    this.checkUnused();
+    this.#mailbox = mailbox;
+    this.#host = host;
+    this.#seat = seat;
+  }
+
+  /** Rejects with what `onStart` throws: there is nothing to end then but the tasks. */
+  async start(): Promise<void> {
+    try {
+      await this.#hooks.start(this.#agent);
+    } catch (error) {
+      if (this.#end === undefined) {
+        this.#ending = { reason: "error", error };
+        this.#end = Promise.resolve();
+        this.#tell();
+      }
+      this.cancelTasks();
+      throw error;
+    }
+  }
+
+  /** Runs `onReady` in the background, where there is one and the agent still lives: now, or when `ready` resolves. */
+  ready(ready: Promise<unknown> | undefined): void {
+    const onReady = this.#hooks.ready(this.#agent);
+    if (onReady === undefined) return;
+    const run = (): void => {
+      if (this.#end === undefined) this.run(async () => onReady());
+    };
+    if (ready === undefined) run();
+    else ready.then(run, () => {});
+  }
+
+  run(work: (signal: AbortSignal) => Promise<unknown>): void {
+    const { host } = this;
+    const signal = this.#signal;
+    const run = async (): Promise<void> => {
+      try {
+        await work(signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        if (this.seat.restart === undefined) host.onTaskFailure(error, this.#agent);
+        else this.fail(error);
+      }
+    };
+    const task = run();
+    const tasks = (this.#tasks ??= new Set());
+    tasks.add(task);
+    void task.then(() => tasks.delete(task));
+  }
+
+  /** Ends the agent as failed, unless it is ending. Nobody waits for it. */
+  fail(error: unknown): void {
+    const { host } = this;
+    if (this.#end !== undefined) return;
+    host.onTaskFailure(error, this.#agent);
+    host
+      .end(this.#agent, { reason: "error", error })
+      .catch((reason: unknown) => warn(`onStop of ${String(this.#agent)} failed`, reason));
+  }
+
+  cancelTasks(): void {
+    this.#cancelled = true;
+    this.#abort?.abort(this.#stopped());
+  }
+
+  /** Once: later calls await the first end. Rejects with what `onStop` throws. */
+  async end(graceMs: number, ending: Ending): Promise<void> {
+    if (this.#end === undefined) {
+      this.#ending = ending;
+      this.#mailbox?.close();
+      this.#end = this.#finish(graceMs, ending);
+    }
+    await this.#end;
+  }
+
+  /** Calls `listener` once, when the agent has ended, which may be now. Returns a function that takes it back. */
+  onEnd(listener: EndListener): () => void {
+    if (this.#told) {
+      listener(this.#ending!);
+      return () => {};
+    }
+    this.#listeners ??= new Set();
+    this.#listeners.add(listener);
+    return () => {
+      this.#listeners?.delete(listener);
+    };
+  }
+
+  async #finish(graceMs: number, ending: Ending): Promise<void> {
+    // Who listens to the tasks' signal may ask for the end, too: there is one by then.
+    await Promise.resolve();
+    this.cancelTasks();
+    if (this.#tasks !== undefined) await settledWithin([...this.#tasks], graceMs);
+    try {
+      await this.#hooks.stop(this.#agent, ending.reason);
+    } catch (error) {
+      // As in OTP: who fails in the end has failed.
+      this.#ending = { ...ending, reason: "error", error };
+      throw error;
+    } finally {
+      this.#tell();
+    }
+  }
+
+  #tell(): void {
+    const listeners = this.#listeners;
+    this.#listeners = undefined;
+    this.#told = true;
+    if (listeners !== undefined) for (const listener of listeners) listener(this.#ending!);
+  }
+
+  get #signal(): AbortSignal {
+    if (this.#abort === undefined) {
+      this.#abort = new AbortController();
+      if (this.#cancelled) this.#abort.abort(this.#stopped());
+    }
+    return this.#abort.signal;
+  }
+
+  #stopped(): ColloquyError {
+    return new ColloquyError("CANCELLED", `${String(this.#agent)} was stopped`);
+  }
+
+  #refuse(): never {
+    const { name } = this.#agent.constructor;
+    throw new ColloquyError("INVALID_ARGUMENT", `${name} was not spawned: it has no container and no address`);
+  }
+}

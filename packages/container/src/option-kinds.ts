@@ -1,0 +1,54 @@
+import { OPTION, oneOf } from "@colloquy/core";
+import type { OptionKind } from "@colloquy/core";
+
+/** One of another copy of the package, too. */
+function isClock(value: unknown): boolean {
+  const { time, sleep } = Object(value) as { readonly time?: unknown; readonly sleep?: unknown };
+  return typeof time === "function" && typeof sleep === "function";
+}
+
+type CreateOption =
+  | "codec"
+  | "extraSerializers"
+  | "clock"
+  | "tls"
+  | "advertise"
+  | "limits"
+  | "dialect"
+  | "onMethodFailure"
+  | "errors"
+  | "interceptors"
+  | "authenticate"
+  | "credentials"
+  | "onTaskFailure"
+  | "onGiveUp"
+  | "readyWhen";
+
+const CREATE: Readonly<Record<CreateOption, OptionKind>> = {
+  codec: OPTION.any,
+  extraSerializers: OPTION.any,
+  clock: { takes: "a Clock", accepts: isClock },
+  tls: OPTION.any,
+  advertise: OPTION.text,
+  limits: OPTION.any,
+  dialect: oneOf("auto", "aiomas", "mosaik"),
+  onMethodFailure: OPTION.function,
+  errors: OPTION.any,
+  interceptors: OPTION.any,
+  authenticate: OPTION.any,
+  credentials: OPTION.any,
+  onTaskFailure: OPTION.function,
+  onGiveUp: OPTION.function,
+  readyWhen: { takes: "a promise", accepts: (value) => value instanceof Promise },
+};
+
+/** What the functions of containers and clocks take. Of what is anything here `serve` and `connect` check more. */
+export const OPTION_KINDS: {
+  readonly create: Readonly<Record<CreateOption, OptionKind>>;
+  readonly connect: Readonly<Record<"timeout" | "signal", OptionKind>>;
+  readonly externalClock: Readonly<Record<"initTime", OptionKind>>;
+} = Object.freeze({
+  create: CREATE,
+  connect: { timeout: OPTION.milliseconds, signal: OPTION.signal },
+  externalClock: { initTime: OPTION.any },
+});
