@@ -1,8 +1,11 @@
 import { defaultClientConditions, defaultServerConditions } from "vite";
 import { defineConfig } from "vitest/config";
+import { RUNS_ONCE } from "./packages/rpc/test/ways.ts";
 
 // Tests run against the sources: this condition picks `./src/*.ts` in the exports of each package.
 const source = "@colloquy/source";
+
+const outside = ["**/node_modules/**", "**/dist/**"];
 
 export default defineConfig({
   resolve: { conditions: [source, ...defaultClientConditions] },
@@ -10,8 +13,29 @@ export default defineConfig({
   // The oldest supported runtime has neither standard decorators nor `using`.
   esbuild: { target: "node20" },
   test: {
-    include: ["packages/*/test/**/*.test.ts", "test/**/*.test.ts", "examples/**/*.test.ts"],
-    exclude: ["**/node_modules/**", "**/dist/**"],
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "all",
+          include: ["packages/*/test/**/*.test.ts", "test/**/*.test.ts", "examples/**/*.test.ts"],
+          exclude: outside,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "rpc over TCP",
+          include: ["packages/rpc/test/**/*.test.ts"],
+          exclude: [
+            ...outside,
+            ...[...RUNS_ONCE.withoutConnection, ...RUNS_ONCE.ownSockets].map((name) => `packages/rpc/test/${name}`),
+          ],
+          env: { COLLOQUY_TEST_TRANSPORT: "tcp" },
+          setupFiles: ["packages/rpc/test/over-tcp.setup.ts"],
+        },
+      },
+    ],
     environment: "node",
     pool: "forks",
     restoreMocks: true,

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build, install, run } from "./workspace.mjs";
 
-const count = { passed: 0, failed: 0, skipped: 0 };
+const count = { passed: 0, failed: 0, skipped: 0, once: 0 };
 let passed = false;
 
 if (await install()) {
@@ -16,6 +16,8 @@ if (await install()) {
   count.failed += 1;
 }
 
+if (count.once > 0)
+  console.log(`${count.once} tests of rpc that need a socket or a turn of this process run one way only`);
 const skipped = count.skipped > 0 ? `, ${count.skipped} skipped` : "";
 console.log(`${count.passed} passed, ${count.failed} failed${skipped}`);
 process.exitCode = passed && count.failed === 0 ? 0 : 1;
@@ -51,7 +53,7 @@ function readReport(path) {
 /** Adds the tests of every file to the count; returns how many passed or failed. */
 function addReport({ testResults }) {
   let ran = 0;
-  for (const { status, assertionResults } of testResults) {
+  for (const { name, status, assertionResults } of testResults) {
     const withStatus = (wanted) => assertionResults.filter((test) => test.status === wanted).length;
     const failedTests = withStatus("failed");
     // A file that fails without a failed test didn't load, or failed in a hook.
@@ -59,7 +61,10 @@ function addReport({ testResults }) {
     const passedTests = withStatus("passed");
     count.passed += passedTests;
     count.failed += failed;
-    count.skipped += assertionResults.length - failedTests - passedTests;
+    const others = assertionResults.length - failedTests - passedTests;
+    // These have run in the other one of its two runs, `packages/rpc/test/ways.ts`.
+    if (name.includes("/packages/rpc/test/")) count.once += others;
+    else count.skipped += others;
     ran += passedTests + failed;
   }
   return ran;

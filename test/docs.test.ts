@@ -199,6 +199,11 @@ describe("the examples of the guides, pasted into files, run as they stand:", ()
     }
   }, 60_000);
 
+  test("mailboxes", async () => {
+    const printed = /It prints\n\n```\n([\s\S]*?)```/.exec(page("guide/mailboxes.md"))?.[1];
+    expect(await outputOf("guide/mailboxes.md", ["main.ts"])).toBe(printed);
+  }, 40_000);
+
   test("a connection that comes and goes", async () => {
     const output = "heard 41\naway the server is closing\nheard 41\n42\n42\ntrue\n";
     expect(await outputOf("guide/resilience.md", ["main.ts"])).toBe(output);

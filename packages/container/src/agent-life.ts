@@ -41,6 +41,7 @@ export class AgentLife<A extends Living> {
   readonly #hooks: LifeHooks<A>;
   #host: LifeHost<A> | undefined;
   #seat: Seat<A> | undefined;
+  #mailbox: { close(): void } | undefined;
   #tasks: Set<Promise<void>> | undefined;
   #abort: AbortController | undefined;
   #cancelled = false;
@@ -83,8 +84,10 @@ export class AgentLife<A extends Living> {
     throw new ColloquyError("INVALID_ARGUMENT", `${String(this.#agent)} was spawned already; an agent lives once`);
   }
 
-  attach(host: LifeHost<A>, seat: Seat<A>): void {
+  /** `mailbox` is closed when the agent ends. */
+  attach(host: LifeHost<A>, seat: Seat<A>, mailbox?: { close(): void }): void {
     this.checkUnused();
+    this.#mailbox = mailbox;
     this.#host = host;
     this.#seat = seat;
   }
@@ -150,6 +153,7 @@ export class AgentLife<A extends Living> {
   async end(graceMs: number, ending: Ending): Promise<void> {
     if (this.#end === undefined) {
       this.#ending = ending;
+      this.#mailbox?.close();
       this.#end = this.#finish(graceMs, ending);
     }
     await this.#end;

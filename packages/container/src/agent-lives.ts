@@ -1,10 +1,12 @@
 import { ColloquyError, describeType, quoted, warn } from "@colloquy/core";
+import { setGate } from "@colloquy/rpc";
 import { Agent } from "./agent.ts";
 import type { AgentChild, AgentHome, AgentHost, TaskFailureListener } from "./agent.ts";
 import type { AgentSeat, AgentTable } from "./agent-table.ts";
 import type { ChildSpec } from "./child-spec.ts";
 import { isRestarted } from "./endings.ts";
 import type { Ending } from "./endings.ts";
+import type { MailboxMode, Mailboxes } from "./mailbox.ts";
 import { settledWithin, throwRejected } from "./settled-within.ts";
 import { checkChildOptions, checkSpawnOptions } from "./spawn-options.ts";
 import type { ChildOptions, SpawnOptions } from "./spawn-options.ts";
@@ -18,6 +20,7 @@ export type GiveUpListener = (error: unknown, agent: Agent) => void;
 export interface LivesSetup {
   readonly home: AgentHome;
   readonly agents: AgentTable;
+  readonly mailboxes: Mailboxes;
   readonly graceMs: number;
   readonly onTaskFailure: TaskFailureListener;
   readonly onGiveUp: GiveUpListener;
@@ -52,7 +55,7 @@ export class AgentLives implements AgentHost {
   async spawn<A extends Agent>(agent: A | (() => A | Promise<A>), options: SpawnOptions): Promise<A> {
     checkSpawnOptions(agent, options);
     const { intensity, periodMs, backoff, restart, ...others } = options;
-    if (restart === undefined) return this.#begin(agent, () => this.#agents.claim(others, undefined));
+    if (restart === undefined) return this.#begin(agent, others.mailbox, () => this.#agents.claim(others, undefined));
     const factory = typeof agent === "function" ? agent : (): A => agent;
     const child = this.#newChild(factory, { ...others, restart });
     const { clock } = this.home;
@@ -131,7 +134,7 @@ export class AgentLives implements AgentHost {
     const id = options.id ?? options.name ?? `agent-${++this.#childCount}`;
     return new SupervisedAgent(id, restart, {
       claim: (known) => this.#agents.claim({ ...others, id: known ?? others.id }, restart),
-      begin: async (seatOf) => this.#begin(factory, seatOf),
+      begin: async (seatOf) => this.#begin(factory, options.mailbox, seatOf),
       adopt: (seat, terminate) => void this.#supervised.set(seat, terminate),
       end: async (agent, holds) => this.end(agent, { reason: "shutdown" }, holds),
       release: (seat) => this.#release(seat),
@@ -139,13 +142,19 @@ export class AgentLives implements AgentHost {
   }
 
   /** Makes an agent and starts it. */
-  async #begin<A extends Agent>(agent: A | (() => A | Promise<A>), seatOf: () => AgentSeat): Promise<A> {
+  async #begin<A extends Agent>(
+    agent: A | (() => A | Promise<A>),
+    mode: MailboxMode | undefined,
+    seatOf: () => AgentSeat,
+  ): Promise<A> {
     const made = typeof agent === "function" ? await agent() : agent;
     if (this.#frozen) throw new ColloquyError("UNAVAILABLE", `container ${this.address} was shut down`);
     const life = Agent.lifeOf(made);
     life.checkUnused();
+    const mailbox = this.#setup.mailboxes.of(made, mode);
     const seat = seatOf();
-    life.attach(this, seat);
+    life.attach(this, seat, mailbox);
+    if (mailbox !== undefined) setGate(made, mailbox);
     const starting = this.#start(seat, made);
     this.#starting.add(starting);
     try {

@@ -1,95 +1,22 @@
-import { randomUUID } from "node:crypto";
-import {
-  CLOSE_OPTIONS,
-  ColloquyError,
-  JsonCodec,
-  checkOptions,
-  factoriesOf,
-  parseAddress,
-  quoted,
-  resolveLimits,
-  warn,
-} from "@colloquy/core";
-import type {
-  CodecOption,
-  ErrorPolicy,
-  Limits,
-  LocalNetwork,
-  OptionKind,
-  SerializerFactory,
-  TlsOptions,
-} from "@colloquy/core";
-import { RemoteNode, connect, expose, serve, service, serviceProxy } from "@colloquy/rpc";
-import type {
-  Authenticate,
-  Connection,
-  Credentials,
-  Dialect,
-  Interceptors,
-  MethodFailureListener,
-  Remote,
-  Server,
-} from "@colloquy/rpc";
+import { CLOSE_OPTIONS, ColloquyError, checkOptions, quoted } from "@colloquy/core";
+import { RemoteNode, serviceProxy } from "@colloquy/rpc";
+import type { Connection, Remote } from "@colloquy/rpc";
 import { parseAgentAddress } from "./address.ts";
-import type { Agent, AgentChild, AgentHome, MonitorListener, OpenOptions, TaskFailureListener } from "./agent.ts";
+import type { Agent, AgentChild, AgentHome, MonitorListener, OpenOptions } from "./agent.ts";
 import { AgentCaller } from "./agent-caller.ts";
 import { AgentLives, throwEnds } from "./agent-lives.ts";
-import type { GiveUpListener } from "./agent-lives.ts";
-import { AgentTable } from "./agent-table.ts";
+import type { AgentTable } from "./agent-table.ts";
 import type { ChildSpec } from "./child-spec.ts";
 import type { Clock } from "./clock.ts";
-import { clockService } from "./clock-service.ts";
-import { drivenClock } from "./coordination.ts";
-import { dateSerializer } from "./date-serializer.ts";
-import { Links } from "./links.ts";
+import type { ContainerServer } from "./container-server.ts";
+import { setUp } from "./container-setup.ts";
+import type { ContainerOptions, ContainerSetup } from "./container-setup.ts";
 import type { DrivenClock } from "./driven-clock.ts";
 import { Monitors } from "./monitors.ts";
 import { OPTION_KINDS } from "./option-kinds.ts";
-import { RemoteContainers } from "./remote-containers.ts";
+import type { RemoteContainers } from "./remote-containers.ts";
 import type { ChildOptions, SpawnOptions } from "./spawn-options.ts";
-import { SystemClock } from "./system-clock.ts";
-import { Watchers } from "./watchers.ts";
-
-export interface ContainerOptions {
-  /** Default: `JsonCodec`. `"auto"`: what each client speaks; this container's own connections then speak JSON. */
-  readonly codec?: CodecOption | undefined;
-  /** Types beyond dates, which have the id 0; the same on all containers, in the same order. */
-  readonly extraSerializers?: Iterable<SerializerFactory> | undefined;
-  /** Default: a `SystemClock` of this container, which ends with it. */
-  readonly clock?: Clock | undefined;
-  /** Lets whoever connects drive the clock, which is an `ExternalClock`: `coordinate`. Default: false, nobody can. */
-  readonly coordinated?: boolean | undefined;
-  /** Where `local://` names live. Default: one network for the process. */
-  readonly network?: LocalNetwork | undefined;
-  /** What other containers know this one by; no two have the same. Default: a random name. */
-  readonly rootName?: string | undefined;
-  /** Certificates for both directions. */
-  readonly tls?: TlsOptions | undefined;
-  /** Host name for addresses, where that of the listening socket isn't what others reach. */
-  readonly advertise?: string | undefined;
-  readonly limits?: Partial<Limits> | undefined;
-  /** Default: `"auto"`. */
-  readonly dialect?: Dialect | undefined;
-  /** Told of what an exposed method of an agent has thrown, with its path. The caller gets what `errors` lets out. */
-  readonly onMethodFailure?: MethodFailureListener | undefined;
-  /** What leaves with errors, and the classes of those that come: as with `serve` and `connect`. */
-  readonly errors?: ErrorPolicy | undefined;
-  /** Functions around the calls of all connections: those of other containers, and those to them. */
-  readonly interceptors?: Interceptors | undefined;
-  /** Says who another container is that connects to this one: as in `serve`. */
-  readonly authenticate?: Authenticate | undefined;
-  /** What this container shows to those that it connects to: as in `connect`. */
-  readonly credentials?: Credentials;
-  /** Takes what a task of an agent throws, and what agents `fail` with. Default: a warning of the process. */
-  readonly onTaskFailure?: TaskFailureListener | undefined;
-  /**
-   * Told that an agent with `restart` isn't restarted any more: it has ended more often than its `intensity` allows. Default: a warning of
-   * the process.
-   */
-  readonly onGiveUp?: GiveUpListener | undefined;
-  /** When all containers of a start are up: `onReady` of agents waits for it. Default: at once. */
-  readonly readyWhen?: Promise<unknown> | undefined;
-}
+import type { Watchers } from "./watchers.ts";
 
 /**
  * Hosts agents under one address, and connects them to those of other containers.
@@ -103,7 +30,7 @@ export interface ContainerOptions {
 export class Container implements AgentHome, AsyncDisposable {
   readonly #clock: Clock;
   readonly #agents: AgentTable;
-  readonly #server: Server;
+  readonly #server: ContainerServer;
   readonly #remotes: RemoteContainers;
   readonly #lives: AgentLives;
   readonly #monitors: Monitors;
@@ -157,7 +84,7 @@ export class Container implements AgentHome, AsyncDisposable {
     return this.#agents.all();
   }
 
-  /** All connections, those that others have opened and those to others. */
+  /** All connections, those that others have opened and those to others. Of one to itself a container has both ends. */
   get connections(): readonly Connection[] {
     return [...this.#server.connections, ...this.#remotes.connections];
   }
@@ -272,64 +199,4 @@ export class Container implements AgentHome, AsyncDisposable {
     await this.#lives.startsSettled();
     throwEnds(ends);
   }
-}
-
-interface ContainerSetup {
-  readonly clock: Clock;
-  readonly agents: AgentTable;
-  readonly server: Server;
-  readonly remotes: RemoteContainers;
-  readonly watchers: Watchers;
-  readonly onTaskFailure: TaskFailureListener;
-  readonly onGiveUp: GiveUpListener;
-  readonly readyWhen: Promise<unknown> | undefined;
-  readonly coordinated: DrivenClock | undefined;
-  readonly end: AbortController;
-  readonly graceMs: number;
-}
-
-async function setUp(address: string, options: ContainerOptions): Promise<ContainerSetup> {
-  const kinds: Readonly<Record<keyof ContainerOptions, OptionKind>> = OPTION_KINDS.create;
-  checkOptions("Container.create", options, kinds);
-  const end = new AbortController();
-  const agents = new AgentTable();
-  const { closeGraceMs: graceMs, maxReferenceCount } = resolveLimits(options.limits);
-  const watchers = new Watchers(agents, maxReferenceCount);
-  const rootName = options.rootName ?? randomUUID();
-  const links = new Links();
-  const source = { root: rootName, links, accepted: () => server.connections };
-  const coordinated = drivenClock(options, source, end.signal);
-  const clockMembers = coordinated === undefined ? {} : { clock: clockService(coordinated) };
-  // What aiomas asks first: the class name of an agent, or null where there is none.
-  const validate = expose((id: unknown) => agents.classNameOf(id));
-  const root = service({ validate_aid: validate, agents, ...watchers.methods, ...clockMembers });
-  const extraSerializers = [dateSerializer, ...factoriesOf(options.extraSerializers)];
-  const { codec = JsonCodec, tls, limits, dialect, onMethodFailure, interceptors, errors, network } = options;
-  const ownCodec = codec === "auto" ? JsonCodec : codec;
-  const common = { extraSerializers, tls, limits, dialect, rootName, onMethodFailure, interceptors, errors, network };
-  const { authenticate, credentials, advertise } = options;
-  const server = await serve(address, root, { ...common, codec, advertise, authenticate });
-  const outgoing = { ...common, codec: ownCodec, service: root, credentials, localName: localNameOf(server.address) };
-  const remotes = new RemoteContainers((base, open) =>
-    links.open(base, (link) => connect(base, { ...outgoing, ...open, ...(coordinated && { link }) })),
-  );
-  const clock = options.clock ?? new SystemClock({ signal: end.signal });
-  const { onTaskFailure = warnOfTask, onGiveUp = warnOfGiveUp } = options;
-  options.readyWhen?.catch((error: unknown) => warn(`readyWhen of ${server.address} failed: no onReady runs`, error));
-  const { readyWhen } = options;
-  return { clock, agents, server, remotes, watchers, coordinated, end, graceMs, onTaskFailure, onGiveUp, readyWhen };
-}
-
-/** By what name others on a network within the process know this container. */
-function localNameOf(address: string): string | undefined {
-  const parsed = parseAddress(address);
-  return parsed.kind === "local" ? parsed.name : undefined;
-}
-
-function warnOfTask(error: unknown, agent: Agent): void {
-  warn(`a task of ${String(agent)} failed`, error);
-}
-
-function warnOfGiveUp(error: unknown, agent: Agent): void {
-  warn(`${String(agent)} isn't restarted any more`, error);
 }

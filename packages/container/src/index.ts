@@ -3,6 +3,7 @@
  *
  * @packageDocumentation
  */
+export type { MailboxMode } from "./mailbox.ts";
 export { parseAgentAddress } from "./address.ts";
 export type { AgentAddress } from "./address.ts";
 export { Agent } from "./agent.ts";
@@ -20,7 +21,7 @@ export type { ChildHome, ChildSpec, SupervisedChild } from "./child-spec.ts";
 export { Clock } from "./clock.ts";
 export type { ClockDate, ClockMoment, TimerHandle, WaitOptions } from "./clock.ts";
 export { Container } from "./container.ts";
-export type { ContainerOptions } from "./container.ts";
+export type { ContainerOptions } from "./container-setup.ts";
 export type { BusyWork } from "./busy-work.ts";
 export { coordinate } from "./coordinator.ts";
 export type { CoordinateOptions, CoordinatedContainer, Coordinator } from "./coordinator.ts";

@@ -1,5 +1,5 @@
 import { Container } from "./container.ts";
-import type { ContainerOptions } from "./container.ts";
+import type { ContainerOptions } from "./container-setup.ts";
 import type { LaunchContext } from "./launched.ts";
 import { Manager } from "./manager.ts";
 import type { ManagerOptions } from "./manager.ts";

@@ -1,4 +1,5 @@
 import { ColloquyError } from "@colloquy/core";
+import { withoutChain } from "@colloquy/rpc";
 import type { Connection } from "@colloquy/rpc";
 import type { OpenOptions } from "./agent.ts";
 import { waitLimit } from "./wait-limit.ts";
@@ -123,7 +124,7 @@ export class RemoteContainers {
 
   #start(address: string, timeout: number, attempts: Map<string, Attempt>): Attempt {
     const attempt = new Attempt(address, async (signal) =>
-      this.#keep(address, await this.#open(address, { timeout, signal })),
+      this.#keep(address, await withoutChain(() => this.#open(address, { timeout, signal }))),
     );
     attempts.set(address, attempt);
     this.#running.add(attempt);

@@ -3,7 +3,7 @@ import type { LocalNetwork, Random } from "@colloquy/core";
 import type { ClockDate } from "./clock.ts";
 import { invalidArgument, requireSeconds } from "./clock.ts";
 import { Container } from "./container.ts";
-import type { ContainerOptions } from "./container.ts";
+import type { ContainerOptions } from "./container-setup.ts";
 import type { DrivenClock } from "./driven-clock.ts";
 import { ExternalClock } from "./external-clock.ts";
 import { quiet } from "./quiet.ts";

@@ -2,6 +2,8 @@ import { ColloquyError, OPTION, checkOptions } from "@colloquy/core";
 import type { OptionKinds } from "@colloquy/core";
 import { RESTART } from "./child-spec.ts";
 import type { RestartType } from "./endings.ts";
+import { MAILBOX } from "./mailbox.ts";
+import type { MailboxMode } from "./mailbox.ts";
 import { RESTART_OPTIONS } from "./restart-policy.ts";
 import type { RestartOptions } from "./restart-policy.ts";
 
@@ -11,6 +13,8 @@ export interface AgentOptions {
   readonly id?: string | undefined;
   /** A second word in the addresses of the container, beside the id: the agent is at `${container.address}/${name}`, too. */
   readonly name?: string | undefined;
+  /** How many of its calls run at a time. Default: `static mailbox` of the class, else `"interleave"`: all. */
+  readonly mailbox?: MailboxMode | undefined;
 }
 
 export interface ChildOptions extends AgentOptions {
@@ -27,7 +31,12 @@ export interface SpawnOptions extends AgentOptions, RestartOptions {
   readonly restart?: RestartType | undefined;
 }
 
-const CHILD_OPTIONS: OptionKinds = Object.freeze({ id: OPTION.text, name: OPTION.text, restart: RESTART });
+const CHILD_OPTIONS: OptionKinds = Object.freeze({
+  id: OPTION.text,
+  name: OPTION.text,
+  restart: RESTART,
+  mailbox: MAILBOX,
+});
 const SPAWN_OPTIONS: OptionKinds = Object.freeze({ ...CHILD_OPTIONS, ...RESTART_OPTIONS });
 
 /** @throws ColloquyError `INVALID_ARGUMENT` */

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { Container } from "./container.ts";
-import type { ContainerOptions } from "./container.ts";
+import type { ContainerOptions } from "./container-setup.ts";
 import { ExternalClock } from "./external-clock.ts";
 
 export interface TestContainerOptions extends Omit<ContainerOptions, "clock"> {

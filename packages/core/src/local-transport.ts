@@ -25,6 +25,11 @@ export interface LocalNetworkOptions {
   readonly seed?: number | string | undefined;
   /** Has each message handled when it calls `handle`, or never, for networks that delay and lose messages. Default: at once. */
   readonly onMessage?: ((message: PostedMessage, route: LocalRoute, handle: () => void) => void) | undefined;
+  /**
+   * True: addresses of every kind live here, and what listens or connects on this network takes no socket and no TLS. Names are whole
+   * addresses then, in their canonical form. Default: false, `local://` alone.
+   */
+  readonly everyAddress?: boolean | undefined;
 }
 
 /**
@@ -32,6 +37,8 @@ export interface LocalNetworkOptions {
  * connections, or in one that follows from a seed: a run gives the same order every time.
  */
 export class LocalNetwork {
+  /** Whether addresses of every kind live here, not `local://` alone. */
+  readonly everyAddress: boolean;
   readonly #servers = new Map<string, (transport: Transport) => void>();
   readonly #deliveries: Queue<() => void> | Lanes;
   readonly #onMessage: LocalNetworkOptions["onMessage"];
@@ -40,7 +47,8 @@ export class LocalNetwork {
   #scheduled = false;
 
   /** @throws ColloquyError `INVALID_ARGUMENT` for a seed that is no text and no finite number. */
-  constructor({ seed, onMessage }: LocalNetworkOptions = {}) {
+  constructor({ everyAddress = false, seed, onMessage }: LocalNetworkOptions = {}) {
+    this.everyAddress = everyAddress;
     this.#deliveries = seed === undefined ? new Queue() : new Lanes(seededRandom(seed));
     this.#onMessage = onMessage;
     if (seed !== undefined) this.reproducible = runOf(seed);
@@ -48,11 +56,12 @@ export class LocalNetwork {
 
   /** @throws ColloquyError `UNAVAILABLE` for a name that is taken. */
   listen(name: string, onTransport: (transport: Transport) => void): Listener {
+    const address = this.#addressOf(name);
     if (this.#servers.has(name))
-      throw new ColloquyError("UNAVAILABLE", `can't listen on local://${name}: the name is taken`);
+      throw new ColloquyError("UNAVAILABLE", `can't listen on ${address}: the name is taken`);
     this.#servers.set(name, onTransport);
     return {
-      address: `local://${name}`,
+      address,
       close: async () => {
         if (this.#servers.get(name) === onTransport) this.#servers.delete(name);
       },
@@ -68,12 +77,16 @@ export class LocalNetwork {
   connect(name: string, from = ""): Transport | undefined {
     const onTransport = this.#servers.get(name);
     if (onTransport === undefined) return undefined;
-    const near = new LocalTransport(`local://${name}`, this);
-    const far = new LocalTransport(`local://${from === "" ? name : from}`, this);
+    const near = new LocalTransport(this.#addressOf(name), this);
+    const far = new LocalTransport(this.#addressOf(from === "" ? name : from), this);
     near.join(far, { from: name, to: from }, this.#onMessage);
     far.join(near, { from, to: name }, this.#onMessage);
     onTransport(far);
     return near;
+  }
+
+  #addressOf(name: string): string {
+    return this.everyAddress ? name : `local://${name}`;
   }
 
   /** @internal */

@@ -15,7 +15,7 @@ import type { TlsOptions } from "./tls-options.ts";
 import type { Listener, Transport, TransportReceiver } from "./transport.ts";
 import { seldomWarn } from "./warn.ts";
 
-type SocketAddress = Exclude<Address, { kind: "local" }>;
+export type SocketAddress = Exclude<Address, { kind: "local" }>;
 
 /** What a socket gets at a time. */
 const PIECE_BYTES = 262_144;

@@ -7,6 +7,7 @@ import { LocalNetwork } from "./local-transport.ts";
 import { OPTION, wrongOption } from "./options.ts";
 import type { OptionKind } from "./options.ts";
 import { connectSocket, listenSocket } from "./tcp-transport.ts";
+import type { SocketAddress } from "./tcp-transport.ts";
 import { checkTls } from "./tls-options.ts";
 import type { TlsOptions } from "./tls-options.ts";
 import type { Listener, Transport } from "./transport.ts";
@@ -22,7 +23,7 @@ export interface TransportOptions {
   readonly tls?: TlsOptions | undefined;
   /** More options for `node:net`: `localAddress`, `keepAlive`, `backlog`, ... Default: Node's, without delay (`noDelay`). */
   readonly socket?: object | undefined;
-  /** Where `local://` names live; default: one network for the process. */
+  /** Where `local://` names live, or all addresses (`everyAddress`); default: one network for the process. */
   readonly network?: LocalNetwork | undefined;
 }
 
@@ -122,16 +123,25 @@ export async function listenTransport(
 ): Promise<Listener> {
   const address = parseAddress(text);
   checkTls(options.tls);
-  if (address.kind === "local") return networkOf(options).listen(address.name, onTransport);
-  return listenSocket(address, onTransport, options);
+  const place = placeOf(address, options);
+  if (place !== undefined) return place.network.listen(place.name, onTransport);
+  return listenSocket(address as SocketAddress, onTransport, options);
 }
 
 async function attempt(address: Address, options: ConnectOptions, limit: AttemptLimit): Promise<Transport> {
   if (limit.ended) throw limit.reason;
-  if (address.kind !== "local") return connectSocket(address, options, limit);
-  const transport = networkOf(options).connect(address.name, options.localName);
+  const place = placeOf(address, options);
+  if (place === undefined) return connectSocket(address as SocketAddress, options, limit);
+  const transport = place.network.connect(place.name, options.localName);
   if (transport !== undefined) return transport;
-  throw Object.assign(new Error(`nobody listens on local://${address.name}`), { code: "ENOENT" });
+  throw Object.assign(new Error(`nobody listens on ${formatAddress(address)}`), { code: "ENOENT" });
+}
+
+/** Where an address stands that takes no socket. */
+function placeOf(address: Address, options: TransportOptions): { network: LocalNetwork; name: string } | undefined {
+  const { network } = options;
+  if (network?.everyAddress === true) return { network, name: formatAddress(address) };
+  return address.kind === "local" ? { network: networkOf(options), name: address.name } : undefined;
 }
 
 /** Rejects early with `last`, the error of the attempt before, where the time is up. */

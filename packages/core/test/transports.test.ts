@@ -383,6 +383,24 @@ describe("local://", () => {
     });
   });
 
+  it("has addresses of every kind on a network for all of them, without a socket", async () => {
+    const network = new LocalNetwork({ everyAddress: true });
+    for (const address of ["tcp://nowhere.invalid:1", "ipc://[/no/such/folder/x]", "local://here"]) {
+      expect(await rejectionOf(connectChannel(address, { network }))).toMatchObject({
+        code: "UNAVAILABLE",
+        message: `can't connect to ${address}: nobody listens on ${address}`,
+      });
+      await using server = await serveChannels(address, echo, { network });
+      expect(server.address).toBe(address);
+      expect(await rejectionOf(serveChannels(address, echo, { network }))).toMatchObject({ code: "UNAVAILABLE" });
+      const channel = await connectChannel(address, { network });
+      expect(await channel.send("x")).toBe("x");
+      expect(channel.remoteAddress).toBe(address);
+      await channel.close();
+    }
+    expect(await rejectionOf(connectChannel("spam", { network }))).toMatchObject({ code: "INVALID_ARGUMENT" });
+  });
+
   it("has one network for the process where none is given", async () => {
     await using server = await serveChannels("local://of-the-process", echo);
     const channel = await connectChannel(server.address);

@@ -1,6 +1,7 @@
 import { ColloquyError, SerializationError, quoted, readException, rejection, timerMs } from "@colloquy/core";
 import type { ErrorRules, PendingCall } from "@colloquy/core";
 import { signalsOf } from "./call-limits.ts";
+import { addChainCall } from "./call-chains.ts";
 import { tooManyHops } from "./call-meta.ts";
 import type { InheritedContext } from "./context.ts";
 import { ignore } from "./guard.ts";
@@ -92,6 +93,7 @@ export interface SentMeta {
   readonly idempotent?: true;
   readonly data?: Metadata;
   readonly trace?: string;
+  readonly chain?: readonly string[];
 }
 
 /** True for a call that can end before its answer, or that tells the other side of itself: it takes a `LimitedCall`. */
@@ -116,7 +118,9 @@ export class LimitedCall extends Call {
   readonly #onAbort = (event: Event): void => this.#cancel((event.target as AbortSignal).reason);
   readonly #timeout: number;
   readonly #hops: number;
-  readonly #tags: Pick<SentMeta, "data" | "trace" | "idempotent"> | undefined;
+  readonly #tags: Pick<SentMeta, "data" | "trace" | "idempotent" | "chain"> | undefined;
+  /** Where a chain waits for it. */
+  readonly #leaveChain: (() => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
   #start = 0;
   #settled = false;
@@ -128,13 +132,16 @@ export class LimitedCall extends Call {
     onLost: LostListener | undefined,
     { timeout = Infinity, signal, context, metadata, trace, idempotent = false }: CallOptions,
     host: LimitedCallHost,
+    chain?: readonly string[],
   ) {
     super(node, connection, resolve, onLost);
     this.#host = host;
     this.#timeout = Math.min(timeout, leftOf(context));
     this.#hops = context === undefined ? 0 : context.hops + 1;
     const tags = metaOf({ metadata, trace: trace ?? context?.trace });
-    this.#tags = idempotent ? { ...tags, idempotent } : tags;
+    const all = idempotent ? { ...tags, idempotent } : tags;
+    this.#tags = chain === undefined ? all : { ...all, chain };
+    this.#leaveChain = chain && addChainCall(chain, connection);
     this.#signals = signalsOf({ signal, context });
     for (const given of this.#signals) given.addEventListener("abort", this.#onAbort, { once: true });
     // The time counts from when the request leaves, at the end of this turn: work until then is no delay of the peer's.
@@ -234,6 +241,7 @@ export class LimitedCall extends Call {
   settle(): boolean {
     if (this.#settled) return false;
     this.#settled = true;
+    this.#leaveChain?.();
     clearTimeout(this.#timer);
     for (const signal of this.#signals) signal.removeEventListener("abort", this.#onAbort);
     return true;

@@ -1,6 +1,7 @@
 import { ColloquyError } from "@colloquy/core";
 import type { Endpoint } from "@colloquy/core";
 import type { Exports } from "./exports.ts";
+import { isThenable } from "./guard.ts";
 import { runIncoming } from "./incoming-interceptors.ts";
 import type { IncomingCall, Interceptor } from "./interceptors.ts";
 import { isStreamValue } from "./members.ts";
@@ -11,7 +12,6 @@ import { PassedOn, withExecuted } from "./passed-on.ts";
 import { mayBeCalled } from "./recent-results.ts";
 import type { RecentResults } from "./recent-results.ts";
 import type { RequestContent } from "./request-content.ts";
-import { isThenable } from "./result-calls.ts";
 import type { Router } from "./router.ts";
 import { RunningScopes } from "./running-scopes.ts";
 import type { SilentFailures } from "./silent-failures.ts";

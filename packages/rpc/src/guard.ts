@@ -11,5 +11,10 @@ export function guard(what: string, action: () => unknown): void {
   }
 }
 
+/** True for promises, and for what has a `then`. */
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
+}
+
 /** For failures that somebody else tells of, or that nobody has to know. */
 export function ignore(): void {}

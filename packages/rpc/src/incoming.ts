@@ -1,5 +1,6 @@
 import { ColloquyError, NO_KWARGS } from "@colloquy/core";
 import type { Endpoint, EndpointHandler, ErrorRules, Limits, ShapeTeller, Shapes, Substitute } from "@colloquy/core";
+import { isWithinChain, withoutChain } from "./call-chains.ts";
 import { answerControl, noticeControl } from "./control.ts";
 import type { ControlActions } from "./control.ts";
 import { Dispatcher } from "./dispatcher.ts";
@@ -138,6 +139,8 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller, S
   }
 
   onRequest(id: number, content: unknown, undecoded: ColloquyError | undefined): void {
+    // The socket of a connection may have been made by a handler of a chain: what comes on it isn't of that.
+    if (isWithinChain()) return withoutChain(() => this.onRequest(id, content, undecoded));
     if (!this.#greeting.done && this.#isEarly(id, content, undecoded)) return;
     let request: RequestContent;
     try {
@@ -159,6 +162,7 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller, S
   }
 
   onNotification(content: unknown, undecoded: ColloquyError | undefined): void {
+    if (isWithinChain()) return withoutChain(() => this.onNotification(content, undecoded));
     let path = "";
     try {
       if (undecoded !== undefined) throw undecoded;

@@ -6,6 +6,9 @@
 export type { Authenticate, Credentials } from "./authentication.ts";
 export { Backoff } from "./backoff.ts";
 export type { BackoffOptions } from "./backoff.ts";
+export { chainCallsOf, currentChain, runInChain, withoutChain } from "./call-chains.ts";
+export type { ChainCall } from "./call-chains.ts";
+export { isSlot } from "./call-meta.ts";
 export { connect } from "./client.ts";
 export type { ConnectOptions, ReconnectingConnectOptions } from "./client.ts";
 export { Connection } from "./connection.ts";
@@ -23,6 +26,8 @@ export type {
   OutgoingCall,
   OutgoingChanges,
 } from "./interceptors.ts";
+export { notStarted, setGate } from "./gate.ts";
+export type { Gate, GatedCall } from "./gate.ts";
 export { isService } from "./members.ts";
 export type { Metadata } from "./metadata.ts";
 export type { AnyService, ExposeDecorator, ExposeOptions, ServiceMap } from "./expose.ts";

@@ -1,12 +1,14 @@
 import { ColloquyError } from "@colloquy/core";
 import { bindKeywords, placeContext } from "./arguments.ts";
-import { readMeta, tooManyHops } from "./call-meta.ts";
+import { runInChain } from "./call-chains.ts";
+import { chainOf, readMeta, tooManyHops } from "./call-meta.ts";
 import type { CallMeta } from "./call-meta.ts";
 import { CallScope } from "./call-scope.ts";
 import { callChecked } from "./checked-call.ts";
 import type { CallContext } from "./context.ts";
 import type { Exports } from "./exports.ts";
 import type { AnyFunction } from "./expose.ts";
+import { GatedMember } from "./gate.ts";
 import { checkIdempotence, isStatedIdempotent } from "./idempotence.ts";
 import { LookupFailure, exposedFunction, isExposed } from "./members.ts";
 import type { Exposed } from "./members.ts";
@@ -17,7 +19,7 @@ import { RemoteNode, nodeOf } from "./proxy.ts";
 import type { RecentResults } from "./recent-results.ts";
 import type { RequestContent } from "./request-content.ts";
 import { ResultCalls } from "./result-calls.ts";
-import type { Resolved, Router } from "./router.ts";
+import type { Gates, Resolved, Router } from "./router.ts";
 import type { RunningScopes } from "./running-scopes.ts";
 import type { SilentFailures } from "./silent-failures.ts";
 
@@ -57,9 +59,18 @@ export class MethodCalls {
 
   /** What the method returns. @throws what it throws, or why it isn't called. */
   call(id: number, request: RequestContent): unknown {
-    const path = request[0];
     if (this.#scopes.closed) throw new ColloquyError("CONNECTION_LOST", "the connection of the call has ended");
-    if (request.length > 3) this.#checkMeta(readMeta(request[3]));
+    if (request.length > 3) {
+      const meta = readMeta(request[3]);
+      this.#checkMeta(meta);
+      const chain = chainOf(meta.chain, this.#maxHopCount);
+      if (chain !== undefined) return runInChain(chain, () => this.#callAt(id, request));
+    }
+    return this.#callAt(id, request);
+  }
+
+  #callAt(id: number, request: RequestContent): unknown {
+    const path = request[0];
     const reference = parseReferencePath(path);
     if (reference !== undefined) return this.#callOn(id, this.#exports.get(reference.id), reference.rest, request);
     const result = parseResultPath(path);
@@ -69,7 +80,7 @@ export class MethodCalls {
         () => this.#scopes.of(id, request[3]),
         (target) => this.#callOn(id, target, result.rest, request),
       );
-    return this.#callFrom(undefined, path, id, request);
+    return this.#callFrom(undefined, path, id, request, "all");
   }
 
   /** Resolves when the results of other requests among the arguments stand in their places, unless the call is over by then. */
@@ -94,19 +105,41 @@ export class MethodCalls {
       if (rest !== "") throw new ColloquyError("NOT_FOUND", "a function has no members");
       return this.#invoke(id, exposedFunction(target as AnyFunction), undefined, request);
     }
-    return this.#callFrom(target, rest, id, request);
+    return this.#callFrom(target, rest, id, request, "all");
   }
 
-  #callFrom(start: object | undefined, rest: string, id: number, request: RequestContent): unknown {
-    const { owner, member } = this.#resolve(start, rest, request[0]);
-    if (!isExposed(member)) throw notCallable(request[0]);
-    return this.#invoke(id, member, owner, request);
+  #callFrom(start: object | undefined, rest: string, id: number, request: RequestContent, gates: Gates): unknown {
+    const { owner, member } = this.#resolve(start, rest, request[0], gates);
+    if (isExposed(member)) return this.#invoke(id, member, owner, request);
+    if (member instanceof GatedMember) return this.#pass(member, owner, id, request);
+    throw notCallable(request[0]);
+  }
+
+  /** A call to what has a mailbox: it may have to wait. */
+  #pass({ gate, rest }: GatedMember, service: object, id: number, request: RequestContent): unknown {
+    const scopes = this.#scopes;
+    let isLater = false;
+    const result = gate.pass({
+      get signal() {
+        return scopes.of(id, request[3]).signal;
+      },
+      run: () => {
+        try {
+          return this.#callFrom(service, rest, id, request, "below");
+        } catch (error) {
+          // It didn't start, or has said that it did.
+          throw isLater ? new PassedOn("passed on", { cause: error }) : error;
+        }
+      },
+    });
+    isLater = true;
+    return result;
   }
 
   /** What user code throws on the way counts as what the method throws. */
-  #resolve(start: object | undefined, rest: string, path: string): Resolved {
+  #resolve(start: object | undefined, rest: string, path: string, gates: Gates = "none"): Resolved {
     try {
-      return start === undefined ? this.#router.resolve(rest) : this.#router.resolveBelow(start, rest);
+      return start === undefined ? this.#router.resolve(rest, gates) : this.#router.resolveBelow(start, rest, gates);
     } catch (error) {
       if (!(error instanceof LookupFailure)) throw error;
       throw withExecuted(this.#silent.onMethod(path, error.cause), "yes");

@@ -3,6 +3,7 @@ import type { Endpoint } from "@colloquy/core";
 import { Answer } from "./answer.ts";
 import { Call, LimitedCall, isLimited } from "./call.ts";
 import type { LimitedCallHost } from "./call.ts";
+import { currentChain, withoutChain } from "./call-chains.ts";
 import type { Greeting } from "./greeting.ts";
 import type { Incoming } from "./incoming.ts";
 import { callWithin, hasLimits } from "./limited-chain.ts";
@@ -94,7 +95,8 @@ export class OutgoingCalls implements LimitedCallHost {
     const tags = tagsOf(options);
     if (!this.#incoming.extended) {
       // A plain peer, or one that may turn out as such, answers everything; nobody waits for it.
-      this.send(node, args, tags).catch((error: unknown) => this.#silent.onNotification(node.path, error));
+      const sent = withoutChain(() => this.send(node, args, tags));
+      sent.catch((error: unknown) => this.#silent.onNotification(node.path, error));
       return;
     }
     const content = notificationOf(node.path, args, tags);
@@ -144,8 +146,9 @@ export class OutgoingCalls implements LimitedCallHost {
 
   #newCall(node: RemoteNode, resolve: (value: unknown) => void, options: CallOptions | undefined): Call {
     const onLost = node.isReferencedFunction ? (): void => this.#silent.onFunctionCall(node.path) : undefined;
-    if (options !== undefined && isLimited(options))
-      return new LimitedCall(node, this.#connection, resolve, onLost, options, this);
+    const chain = currentChain();
+    if (chain !== undefined || (options !== undefined && isLimited(options)))
+      return new LimitedCall(node, this.#connection, resolve, onLost, options ?? {}, this, chain);
     return new Call(node, this.#connection, resolve, onLost);
   }
 

@@ -1,6 +1,7 @@
 import { ColloquyError, describeType } from "@colloquy/core";
 import type { CallScope } from "./call-scope.ts";
 import type { CallContext } from "./context.ts";
+import { isThenable } from "./guard.ts";
 import { localFunction } from "./local-function.ts";
 import { isExposed, isService } from "./members.ts";
 import { PassedOn, dependencyFailed } from "./passed-on.ts";
@@ -84,10 +85,6 @@ export class ResultCalls {
 function isTarget(result: unknown): result is object {
   if (typeof result === "function") return true;
   return typeof result === "object" && result !== null && (isService(result) || nodeOf(result) !== undefined);
-}
-
-export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
 }
 
 /** What a call fails with that hangs on a result: where that is not kept, with just this. */

@@ -1,6 +1,7 @@
 import { ColloquyError, quoted } from "@colloquy/core";
 import type { Limits } from "@colloquy/core";
 import { ServiceTable } from "./expose.ts";
+import { GatedMember, gateOf } from "./gate.ts";
 import { checkServable, isExposed, isService, memberOf, subServices } from "./members.ts";
 import { joinPath, namesOf } from "./path.ts";
 
@@ -15,6 +16,9 @@ export interface Resolved {
 }
 
 const NO_NAMES: readonly string[] = [];
+
+/** Which gates end the way along a path, with a `GatedMember`: those of the services on it, or all but that of the first. */
+export type Gates = "none" | "all" | "below";
 
 /** Finds what paths name below one root, and the paths of services. */
 export class Router {
@@ -36,19 +40,24 @@ export class Router {
    *
    * @throws ColloquyError `NOT_FOUND`, `NOT_EXPOSED`, and `INVALID_ARGUMENT` for a path over the limits.
    */
-  resolve(path: string): Resolved {
+  resolve(path: string, gates: Gates = "none"): Resolved {
     if (this.#root === undefined)
       throw new ColloquyError("NOT_FOUND", `${quoted(path)} not found: this side serves nothing`);
-    return this.resolveBelow(this.#root, path);
+    return this.resolveBelow(this.#root, path, gates);
   }
 
   /** The same below any service. */
-  resolveBelow(start: object, path: string): Resolved {
+  resolveBelow(start: object, path: string, gates: Gates = "none"): Resolved {
     const names = this.#namesIn(path);
     let owner = start;
     let member = start;
+    const first = gates === "none" ? names.length : gates === "all" ? 0 : 1;
     for (let index = 0; index < names.length; index++) {
       if (isExposed(member)) throw nothingBelow(names, index);
+      if (index >= first) {
+        const gate = gateOf(member);
+        if (gate !== undefined) return { owner: member, member: new GatedMember(gate, names.slice(index).join("/")) };
+      }
       owner = member;
       member = memberOf(owner, names, index);
     }

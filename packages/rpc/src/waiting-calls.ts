@@ -1,6 +1,7 @@
 import { ColloquyError, rejection, timerMs } from "@colloquy/core";
 import type { Limits } from "@colloquy/core";
 import { Answer } from "./answer.ts";
+import { keepChain } from "./call-chains.ts";
 import { signalsOf } from "./call-limits.ts";
 import { leftOf, refusalOf } from "./call.ts";
 import type { CallOptions, Caller, RemoteNode } from "./proxy.ts";
@@ -115,6 +116,7 @@ class WaitingCall implements Waiting {
   readonly #signals: readonly AbortSignal[];
   readonly #onAbort = (event: Event): void => this.#cancel((event.target as AbortSignal).reason);
   readonly #timer: NodeJS.Timeout | undefined;
+  readonly #inChain = keepChain();
   #settled = false;
 
   constructor(setup: WaitingCallSetup) {
@@ -129,7 +131,8 @@ class WaitingCall implements Waiting {
   send(caller: Caller): void {
     this.#settle();
     const { node, args, options, resolve } = this.#setup;
-    resolve(caller.call(node, args, options?.timeout === undefined ? options : this.#remaining(options)));
+    const all = options?.timeout === undefined ? options : this.#remaining(options);
+    resolve(this.#inChain(() => caller.call(node, args, all)));
   }
 
   fail(error: ColloquyError): void {

@@ -53,7 +53,7 @@ describe("a proxy", () => {
       expect(proxy[Symbol.asyncIterator]).toBeUndefined();
       expect(proxy[Symbol("mine")]).toBeUndefined();
       expect(proxy[Symbol.toStringTag]).toBe("Remote");
-      expect(String(proxy)).toMatch(/^Remote\(local:\/\//);
+      expect(String(proxy)).toMatch(/^Remote\((local|tcp):\/\//);
       expect(`${proxy}`).toContain(link.server.address);
       expect(JSON.stringify({ a: [proxy] })).toMatch(/^\{"a":\[(\{\}|null)\]\}$/);
     }

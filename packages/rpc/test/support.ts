@@ -11,9 +11,21 @@ import type { ConnectOptions, Connection, Remote, ServeOptions, Server } from ".
 
 let addressCount = 0;
 
-/** An address in this process that no other test has. */
+/** Whether this run makes its connections over TCP; the other one makes them in process. Set in `vitest.config.ts`. */
+export const isOverTcp = process.env["COLLOQUY_TEST_TRANSPORT"] === "tcp";
+
+/** An address that no other test has: one in this process, or of TCP. */
 export function newAddress(): string {
-  return `local://rpc-test-${process.pid}-${addressCount++}`;
+  const count = addressCount++;
+  return isOverTcp ? tcpAddress(count) : `local://rpc-test-${process.pid}-${count}`;
+}
+
+/** Known before anybody listens there, below the ports that systems give out. On Linux each process has a host of its own. */
+function tcpAddress(count: number): string {
+  const { pid, platform } = process;
+  const host = platform === "linux" ? `127.${1 + ((pid >> 16) & 63)}.${(pid >> 8) & 255}.${pid & 255}` : "127.0.0.1";
+  const start = platform === "linux" ? 0 : (pid * 37) % 10_000;
+  return `tcp://${host}:${20_000 + ((start + count) % 12_000)}`;
 }
 
 /** A class that has no serializer. */

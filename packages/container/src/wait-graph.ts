@@ -1,0 +1,133 @@
+import { RemoteNode, chainCallsOf, withoutChain } from "@colloquy/rpc";
+import type { ChainCall } from "@colloquy/rpc";
+
+/** A call that waits for a slot of a mailbox. */
+export interface WaitingEntry {
+  /** Slots that wait for it. */
+  readonly chain: readonly string[];
+  /** Slots that it waits for: one of them has to end. */
+  readonly holders: ReadonlySet<string>;
+  readonly isWaiting: boolean;
+}
+
+/** Where containers ask each other. */
+export const WAITS_PATH = "mailboxes/waits";
+
+/** Questions that one may lead to, from container to container. */
+export const MAX_QUESTION_DEPTH = 8;
+const QUESTION_TIMEOUT_MS = 5000;
+/** In a cycle over two containers both may see it. One waits for so many answers more, in which time the other's call fails. */
+const PATIENT_ROUND_COUNT = 2;
+
+/** A search for slots in one moment. */
+interface Search {
+  /** Slots that are looked for. */
+  readonly wanted: ReadonlySet<string>;
+  readonly seen: Set<string>;
+  /** What other containers have said of calls to them. */
+  readonly answers: ReadonlyMap<ChainCall, boolean>;
+  /** Calls to other containers that nothing is known of, and the slot each is made from. */
+  readonly unknown: Map<ChainCall, string>;
+}
+
+/**
+ * Who waits for whom among the handlers of one container. A slot is stuck on others where a call of its handler waits for a mailbox all
+ * of whose slots are, or are among these. A handler is taken to wait for every call that it has made.
+ */
+export class WaitGraph {
+  readonly #root: string;
+  readonly #waiting = new Map<string, Set<WaitingEntry>>();
+
+  /** `root` is the name under which this container is known to others. */
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  add(entry: WaitingEntry): void {
+    for (const slot of entry.chain) {
+      const entries = this.#waiting.get(slot);
+      if (entries === undefined) this.#waiting.set(slot, new Set([entry]));
+      else entries.add(entry);
+    }
+  }
+
+  remove(entry: WaitingEntry): void {
+    for (const slot of entry.chain) {
+      const entries = this.#waiting.get(slot);
+      if (entries?.delete(entry) === true && entries.size === 0) this.#waiting.delete(slot);
+    }
+  }
+
+  /** Whether an entry waits for itself: true, false, or a promise where that is for other containers to say. */
+  isDeadlocked(entry: WaitingEntry): boolean | Promise<boolean> {
+    if (entry.chain.length === 0) return false;
+    const search = newSearch(entry.chain, new Map());
+    if (this.#areStuck(entry.holders, search)) return true;
+    return search.unknown.size > 0 && this.#ask(entry);
+  }
+
+  /** Whether a slot is stuck on one of `wanted`: the answer to another container. */
+  async isStuck(slot: string, wanted: readonly string[], depth: number): Promise<boolean> {
+    return this.#settled([slot], wanted, depth);
+  }
+
+  async #ask(entry: WaitingEntry): Promise<boolean> {
+    // The call whose own slot is named later fails first: in any cycle there is one.
+    const own = entry.chain.at(-1)!;
+    const isPatient = [...entry.holders].some((holder) => own < holder);
+    for (let rounds = isPatient ? PATIENT_ROUND_COUNT : 0; entry.isWaiting; rounds--) {
+      if (!(await this.#settled(entry.holders, entry.chain, MAX_QUESTION_DEPTH))) return false;
+      if (rounds === 0) return entry.isWaiting;
+    }
+    return false;
+  }
+
+  async #settled(slots: Iterable<string>, wanted: readonly string[], depth: number): Promise<boolean> {
+    const answers = new Map<ChainCall, boolean>();
+    for (;;) {
+      const search = newSearch(wanted, answers);
+      if (this.#areStuck(slots, search)) return true;
+      if (search.unknown.size === 0 || depth <= 0) return false;
+      const asked = [...search.unknown].map(async ([call, slot]) => {
+        answers.set(call, await question(call, slot, wanted, depth - 1));
+      });
+      await Promise.all(asked);
+    }
+  }
+
+  #areStuck(slots: Iterable<string>, search: Search): boolean {
+    for (const slot of slots) if (!this.#isSlotStuck(slot, search)) return false;
+    return true;
+  }
+
+  #isSlotStuck(slot: string, search: Search): boolean {
+    const { wanted, seen, answers, unknown } = search;
+    if (wanted.has(slot)) return true;
+    if (seen.has(slot)) return false;
+    seen.add(slot);
+    for (const entry of this.#waiting.get(slot) ?? []) if (this.#areStuck(entry.holders, search)) return true;
+    for (const call of chainCallsOf(slot)) {
+      const answer = answers.get(call);
+      if (answer === true) return true;
+      const { root } = call.connection;
+      if (answer === undefined && root !== undefined && root !== this.#root) unknown.set(call, slot);
+    }
+    return false;
+  }
+}
+
+function newSearch(wanted: readonly string[], answers: ReadonlyMap<ChainCall, boolean>): Search {
+  return { wanted: new Set(wanted), seen: new Set(), answers, unknown: new Map() };
+}
+
+/** A peer that is no container, or that is lost, knows of nothing that waits. */
+async function question(call: ChainCall, slot: string, wanted: readonly string[], depth: number): Promise<boolean> {
+  const { connection } = call;
+  const node = new RemoteNode(connection, WAITS_PATH, undefined, false);
+  try {
+    const args = [slot, [...wanted], depth];
+    return (await withoutChain(() => connection.call(node, args, { timeout: QUESTION_TIMEOUT_MS }))) === true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,108 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import type { Caller } from "./proxy.ts";
+import { isThenable } from "./guard.ts";
+
+/** A call that a chain waits for, while it is under way. */
+export interface ChainCall {
+  /** The connection that it has left on. */
+  readonly connection: Caller;
+}
+
+/** A handler that runs within a chain, and what it does meanwhile. */
+interface Frame {
+  readonly slots: readonly string[];
+  /** What it has started and not waited for is none of the chain's. */
+  ended: boolean;
+}
+
+/** The chains of calls in this process, and the calls that they wait for. */
+class CallChains {
+  readonly frames = new AsyncLocalStorage<Frame | undefined>();
+  readonly #calls = new Map<string, Set<ChainCall>>();
+
+  callsOf(slot: string): ReadonlySet<ChainCall> | undefined {
+    return this.#calls.get(slot);
+  }
+
+  add(slots: readonly string[], call: ChainCall): void {
+    for (const slot of slots) {
+      const calls = this.#calls.get(slot);
+      if (calls === undefined) this.#calls.set(slot, new Set([call]));
+      else calls.add(call);
+    }
+  }
+
+  remove(slots: readonly string[], call: ChainCall): void {
+    for (const slot of slots) {
+      const calls = this.#calls.get(slot);
+      if (calls?.delete(call) === true && calls.size === 0) this.#calls.delete(slot);
+    }
+  }
+}
+
+const CHAINS: unique symbol = Symbol.for("colloquy.callChains") as never;
+const PLACE = globalThis as { [CHAINS]?: CallChains };
+
+/**
+ * Runs `run` within the chain that holds `slots`: calls made by it, until what it returns has settled, tell so. `onEnd` is called once
+ * then, before anybody else learns of it. A chain goes over all connections of the process, so what follows it hangs on the global
+ * object; it is made when the first chain begins.
+ */
+export function runInChain(slots: readonly string[], run: () => unknown, onEnd?: () => void): unknown {
+  const { frames } = (PLACE[CHAINS] ??= new CallChains());
+  const frame: Frame = { slots, ended: false };
+  const end = (): void => {
+    frame.ended = true;
+    onEnd?.();
+  };
+  let result: unknown;
+  try {
+    result = frames.run(frame, run);
+    if (isThenable(result)) {
+      // A `then` of the user's own runs once.
+      const promise = result instanceof Promise ? result : Promise.resolve(result);
+      promise.then(end, end);
+      return promise;
+    }
+  } catch (error) {
+    end();
+    throw error;
+  }
+  end();
+  return result;
+}
+
+/** The slots that the handler holds which runs here, and those that it was called by; undefined where that is none. */
+export function currentChain(): readonly string[] | undefined {
+  const frame = PLACE[CHAINS]?.frames.getStore();
+  return frame === undefined || frame.ended ? undefined : frame.slots;
+}
+
+/** Whether a handler of a chain runs here, or has started what runs here. */
+export function isWithinChain(): boolean {
+  return PLACE[CHAINS]?.frames.getStore() !== undefined;
+}
+
+/** Runs `run` outside of the chain that it is called in. */
+export function withoutChain<T>(run: () => T): T {
+  return isWithinChain() ? PLACE[CHAINS]!.frames.run(undefined, run) : run();
+}
+
+/** Lets what is called later run in the chain of now. */
+export function keepChain(): <T>(run: () => T) => T {
+  const frame = PLACE[CHAINS]?.frames.getStore();
+  return (run) => (frame === undefined ? withoutChain(run) : PLACE[CHAINS]!.frames.run(frame, run));
+}
+
+/** A chain waits for a call, until the function is called that this returns. */
+export function addChainCall(slots: readonly string[], connection: Caller): () => void {
+  const call: ChainCall = { connection };
+  const chains = PLACE[CHAINS];
+  chains?.add(slots, call);
+  return () => chains?.remove(slots, call);
+}
+
+/** The calls of this process that the chain waits for which holds a slot. */
+export function chainCallsOf(slot: string): Iterable<ChainCall> {
+  return PLACE[CHAINS]?.callsOf(slot) ?? [];
+}
