@@ -79,7 +79,7 @@ export class AgentTable extends ServiceTable {
     if (seat === undefined || seat.agent !== undefined) return seat?.agent;
     // Before the first one is there, there is none.
     if (seat.className === undefined) return undefined;
-    throw new ColloquyError("UNAVAILABLE", `agent ${quoted(word)} is being restarted`);
+    throw new ColloquyError("UNAVAILABLE", `agent ${quoted(word)} is being restarted`, { executed: "no" });
   }
 
   /** Class of the agent, also while it is being restarted; null where there is none. */

@@ -121,7 +121,7 @@ describe("A6 ids and names", () => {
     [{ name: "0" }, "0"],
     [{ id: "both", name: "both" }, "both"],
     [{ name: "a/b" }, "a/b"],
-    [{ name: 5 as never }, "5"],
+    [{ name: "white space" }, "white space"],
   ])("%o is refused where it is taken or no word", async (options, shown) => {
     const { container } = await scene();
     await container.spawn(new Echo(), { name: "taken" });
@@ -134,14 +134,15 @@ describe("A6 ids and names", () => {
 describe("spawn's options", () => {
   it.each<[unknown, string]>([
     [{ restart: "always" }, '"always"'],
+    [{ name: 5 }, "option name of spawn is 5"],
     [{ retsart: "permanent" }, '"retsart"'],
-    [{ restart: "permanent", intensity: -1 }, "intensity is -1"],
-    [{ restart: "permanent", intensity: 1.5 }, "intensity is 1.5"],
-    [{ restart: "permanent", periodMs: 0 }, "periodMs is 0"],
+    [{ restart: "permanent", intensity: -1 }, "option intensity of spawn is -1"],
+    [{ restart: "permanent", intensity: 1.5 }, "option intensity of spawn is 1.5"],
+    [{ restart: "permanent", periodMs: 0 }, "option periodMs of spawn is 0"],
     [{ restart: "permanent", backoff: { minMs: -1 } }, "minMs is -1"],
     [{ intensity: 3 }, "intensity is for an agent that is restarted"],
     [{ backoff: {} }, "backoff is for an agent that is restarted"],
-    ["room", "no object"],
+    ["room", "spawn takes a plain object of options"],
   ])("%o is refused", async (options, message) => {
     const { container } = await scene();
     const error = await failureOf(container.spawn(() => new Echo(), options as never));

@@ -58,8 +58,8 @@ describe("supervise", () => {
     [[{ id: "a", start: async () => {}, restart: "often" }], {}, '"often"'],
     [[], { strategy: "all-for-one" }, '"all-for-one"'],
     [[], { intensty: 1 }, '"intensty"'],
-    [[], { intensity: NaN }, "intensity is NaN"],
-    [[], { periodMs: "5000" }, "periodMs is 5000"],
+    [[], { intensity: NaN }, "option intensity of supervise is NaN"],
+    [[], { periodMs: "5000" }, 'option periodMs of supervise is "5000"'],
     [[], { clock: {} }, "clock"],
     [[], { backoff: { factor: 0.5 } }, "factor is 0.5"],
   ])("refuses %o with %o", async (children, options, message) => {

@@ -1,4 +1,4 @@
-import { CLOSE_OPTIONS, Endpoint, checkOptions, toError } from "@colloquy/core";
+import { CLOSE_OPTIONS, Endpoint, checkOptions } from "@colloquy/core";
 import type { ColloquyError, Dialect, PeerTraits } from "@colloquy/core";
 import { entranceOf, reauthenticate } from "./authentication.ts";
 import { ReferenceBinding } from "./binding.ts";
@@ -19,6 +19,7 @@ import { Imports } from "./imports.ts";
 import { Incoming } from "./incoming.ts";
 import { OutgoingCalls } from "./outgoing-calls.ts";
 import { callThrough, notifyThrough } from "./outgoing-interceptors.ts";
+import { textOf } from "./signals.ts";
 import { RemoteNode, leadsTo, serviceProxy } from "./proxy.ts";
 import type { CallOptions, Caller } from "./proxy.ts";
 import { Router } from "./router.ts";
@@ -315,14 +316,5 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     this.#imports.clear();
     // The callers' promises settle first: a few turns of the microtask queue.
     setImmediate(() => this.#listeners.tell(error));
-  }
-}
-
-/** What is odd enough has no text. */
-function textOf(reason: unknown): string {
-  try {
-    return toError(reason).message;
-  } catch {
-    return "a reason that can't be read";
   }
 }

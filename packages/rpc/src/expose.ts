@@ -154,7 +154,10 @@ export interface Service extends AnyService {}
 
 /** A service whose members are looked up by code: a table of agents. */
 export abstract class ServiceTable extends Service {
-  /** The service or exposed function of that name, or undefined. */
+  /**
+   * The service or exposed function of that name, or undefined. A `ColloquyError` with `executed: "no"` refuses the call as it is; what
+   * else is thrown counts as thrown by the method.
+   */
   abstract lookup(name: string): object | undefined;
   /** The name of a member, or undefined for what is none. */
   abstract nameOf(member: object): string | undefined;

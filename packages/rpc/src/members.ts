@@ -114,6 +114,8 @@ function lookUp(table: ServiceTable, name: string): object | undefined {
   try {
     return table.lookup(name);
   } catch (cause) {
+    // A refusal of the table's own, as that of a router.
+    if (cause instanceof ColloquyError && cause.executed === "no") throw cause;
     throw new LookupFailure("lookup of a table", { cause });
   }
 }

@@ -1,4 +1,4 @@
-import { SerializationError, describeType, estimateBytes } from "@colloquy/core";
+import { SerializationError, describeType, estimateBytes, toError } from "@colloquy/core";
 import type { ColloquyError } from "@colloquy/core";
 import { collectGarbage } from "./collect.ts";
 
@@ -146,5 +146,14 @@ export class Signals {
       collectGarbage(wantedAt);
       this.#collectAt = Math.max(COLLECTED_COUNT, 2 * this.#own.size);
     });
+  }
+}
+
+/** The reason of a signal in words; what is odd enough has none. */
+export function textOf(reason: unknown): string {
+  try {
+    return toError(reason).message;
+  } catch {
+    return "a reason that can't be read";
   }
 }
