@@ -199,17 +199,17 @@ describe.each(["process", "thread"] as const)("launch in a %s", (mode) => {
 
 describe("options of launch", () => {
   it.each([
-    [{ mode: "fiber" }, 'mode is "fiber"'],
-    [{ log: "loud" }, 'log is "loud"'],
-    [{ name: "" }, "name is"],
-    [{ name: "two\nlines" }, "name is"],
-    [{ timeout: "soon" }, "timeout is"],
-    [{ stopTimeout: -1 }, "stopTimeout is -1"],
+    [{ mode: "fiber" }, 'option mode of launch is "fiber"'],
+    [{ log: "loud" }, 'option log of launch is "loud"'],
+    [{ name: "" }, "option name of launch is"],
+    [{ name: "two\nlines" }, "option name of launch is"],
+    [{ timeout: "soon" }, "option timeout of launch is"],
+    [{ stopTimeout: -1 }, "option stopTimeout of launch is -1"],
     [{ address: "local://here" }, "local://"],
     [{ address: "nowhere" }, "cannot parse address"],
     [{ entry: "https://example.org/x.js" }, "of URLs it takes those of files"],
-    [{ entry: 5 }, "entry is 5"],
-    [{ signal: {} }, "signal is no AbortSignal"],
+    [{ entry: 5 }, "option entry of launch is 5"],
+    [{ signal: {} }, "option signal of launch is Object"],
     [{ restart: "permanent" }, 'unknown option "restart"'],
   ])("are refused where they are none: %j", async (wrong, reason) => {
     const error = await failureOf(launch({ entry, ...(wrong as object) }));

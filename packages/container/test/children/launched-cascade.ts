@@ -9,7 +9,7 @@ interface CascadeArgs {
 }
 
 export class Cascade extends Agent {
-  static exposed: readonly string[] = ["join", "each", "pass", "passed", "counts", "fail", "hang", "crash"];
+  static exposed: readonly string[] = ["join", "each", "pass", "passed", "counts", "breakIn", "hang", "crash"];
   #peers: Remote<Cascade>[] = [];
   #own = 0;
   #handled = 0;
