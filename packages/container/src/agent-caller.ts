@@ -1,5 +1,5 @@
 import { ColloquyError } from "@colloquy/core";
-import { SilentFailures } from "@colloquy/rpc";
+import { Answer, SilentFailures } from "@colloquy/rpc";
 import type { CallOptions, Caller, Connection, RemoteNode } from "@colloquy/rpc";
 import type { OpenOptions } from "./agent.ts";
 import type { RemoteContainers } from "./remote-containers.ts";
@@ -33,7 +33,10 @@ export class AgentCaller implements Caller {
   }
 
   call(node: RemoteNode, args: unknown[], options: CallOptions | undefined): Promise<unknown> {
-    return this.#ready?.call(node, args, options) ?? this.#callLater(node, args, options);
+    const connection = this.#ready;
+    if (connection !== undefined) return connection.call(node, args, options);
+    // A stream can be read without being awaited then, too.
+    return new Answer((resolve) => resolve(this.#callLater(node, args, options)));
   }
 
   notify(node: RemoteNode, args: unknown[]): void {

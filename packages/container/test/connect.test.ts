@@ -349,6 +349,22 @@ describe("the signal of connect", () => {
 });
 
 describe("a lost connection", () => {
+  it("is opened again by a call whose result is a stream, which needs no await", async () => {
+    class Counter extends Agent {
+      @expose async *count(limit: number): AsyncGenerator<number> {
+        for (let number = 1; number <= limit; number++) yield number;
+      }
+    }
+    const there = await newContainer();
+    const here = await newContainer();
+    const counter = await here.connect<Counter>((await there.spawn(new Counter())).address);
+    here.connections[0]!.destroy();
+    await until(() => here.connections.length === 0);
+    const numbers: number[] = [];
+    for await (const number of counter.count(3)) numbers.push(number);
+    expect(numbers).toEqual([1, 2, 3]);
+  });
+
   it("is forgotten, and opened again by the next call through the same proxy", async () => {
     const here = await newContainer();
     const base = newAddress();

@@ -3,6 +3,7 @@
  *
  * @packageDocumentation
  */
+export { Answer } from "./answer.ts";
 export type { Authenticate, Credentials } from "./authentication.ts";
 export { Backoff } from "./backoff.ts";
 export type { BackoffOptions } from "./backoff.ts";
