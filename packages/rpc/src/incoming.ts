@@ -88,7 +88,12 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller, S
 
   /** A call of this side may have ended, or a reader has come. */
   interruptStreams(): void {
-    if (!this.#closing || this.#streams === undefined) return;
+    // An answer that has come in this turn counts as a pull until its reader has it, and as a call no more.
+    if (this.#closing && this.#streams !== undefined) setImmediate(() => this.#interruptUnlessCalling());
+  }
+
+  #interruptUnlessCalling(): void {
+    if (this.#streams === undefined) return;
     if (this.#endpoint.stats().pending > this.#imports.pullCount) return;
     const reason = "the connection of the stream is closing";
     this.#streams.interrupt(new ColloquyError("UNAVAILABLE", reason, { executed: "yes" }));
@@ -133,8 +138,7 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller, S
   }
 
   onDecoded(isAnswer: boolean): ColloquyError | undefined {
-    // It is settled in this turn.
-    if (isAnswer && this.#closing) queueMicrotask(() => this.interruptStreams());
+    if (isAnswer) this.interruptStreams();
     return this.#results?.begin(isAnswer);
   }
 
