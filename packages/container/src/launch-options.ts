@@ -59,7 +59,7 @@ const STOP_TIMEOUT_MS = 10_000;
 
 const OPTIONS: Readonly<Record<keyof LaunchOptions, OptionKind>> = Object.freeze({
   entry: {
-    takes: "the path or file: URL of a module",
+    takes: "the path or the file: URL of a module",
     accepts: (value) => value instanceof URL || (typeof value === "string" && value !== ""),
   },
   mode: oneOf("process", "thread"),

@@ -41,7 +41,7 @@ describe("Options that are none are refused", () => {
     ["Container.create", { tls: { CA: "x" } }, 'unknown option "CA" of tls; did you mean "ca"?'],
     ["container.connect", { timout: 5 }, 'unknown option "timout" of container.connect; did you mean "timeout"?'],
     ["container.connect", { timeout: "5s" }, 'option timeout of container.connect is "5s"; it takes milliseconds'],
-    ["spawn", { name: "a" }, 'unknown option "name" of spawn; it takes id'],
+    ["spawn", { nmae: "a" }, 'unknown option "nmae" of spawn; did you mean "name"?'],
     ["spawn", { id: 5 }, "option id of spawn is 5; it takes a text"],
     ["shutdown", { grace: 5 }, 'unknown option "grace" of shutdown; did you mean "graceMs"?'],
     ["shutdown", { graceMs: "5" }, 'option graceMs of shutdown is "5"; it takes milliseconds'],
