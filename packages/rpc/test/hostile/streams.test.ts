@@ -217,7 +217,7 @@ describe("Readers", () => {
       },
       async () => {
         const reader = remote.count()[Symbol.asyncIterator]();
-        const all = [reader.next(), reader.next(), reader.return!(), reader.next()];
+        const all = [reader.next(), reader.next(), reader.return(), reader.next()];
         await Promise.all(all);
       },
       async () => {
@@ -290,7 +290,7 @@ describe("Readers", () => {
     await using link = await pair(source);
     const outer = link.remote.nested()[Symbol.asyncIterator]();
     const [first] = (await outer.next()).value as unknown as [AsyncIterable<number>];
-    await outer.return!();
+    await outer.return();
     await until(() => link.peer.stats().exportedReferences === 1 && link.client.stats().pending === 0);
     await until(() => source.left === source.opened.length - 1);
     const reader = first[Symbol.asyncIterator]();
