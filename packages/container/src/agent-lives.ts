@@ -25,6 +25,8 @@ export interface LivesSetup {
   readonly onTaskFailure: TaskFailureListener;
   readonly onGiveUp: GiveUpListener;
   readonly readyWhen: Promise<unknown> | undefined;
+  /** What the waits before restarts are drawn with. */
+  readonly random: () => number;
 }
 
 /** How the agents of one container begin and end. */
@@ -59,7 +61,7 @@ export class AgentLives implements AgentHost {
     const factory = typeof agent === "function" ? agent : (): A => agent;
     const child = this.#newChild(factory, { ...others, restart });
     const { clock } = this.home;
-    const supervisor = await supervise([child], { intensity, periodMs, backoff, clock });
+    const supervisor = await supervise([child], { intensity, periodMs, backoff, clock, random: this.#setup.random });
     this.#supervisors.add(supervisor);
     if (this.#frozen) supervisor.freeze();
     const made = child.latest!;

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { JsonCodec, checkOptions, factoriesOf, parseAddress, resolveLimits, warn } from "@colloquy/core";
+import { JsonCodec, checkOptions, factoriesOf, parseAddress, resolveLimits, seededRandom, warn } from "@colloquy/core";
 import type {
   CodecOption,
   ErrorPolicy,
@@ -79,6 +79,7 @@ export interface ContainerSetup {
   readonly onTaskFailure: TaskFailureListener;
   readonly onGiveUp: GiveUpListener;
   readonly readyWhen: Promise<unknown> | undefined;
+  readonly random: () => number;
   readonly coordinated: DrivenClock | undefined;
   readonly end: AbortController;
   readonly graceMs: number;
@@ -92,18 +93,18 @@ export async function setUp(address: string, options: ContainerOptions): Promise
   const agents = new AgentTable();
   const { closeGraceMs: graceMs, maxReferenceCount } = resolveLimits(options.limits);
   const watchers = new Watchers(agents, maxReferenceCount);
-  const rootName = options.rootName ?? randomUUID();
+  const { network, rootName = randomUUID() } = options;
   const links = new Links();
   const source = { root: rootName, links, accepted: () => server.connections };
   const coordinated = drivenClock(options, source, end.signal);
   const clockMembers = coordinated === undefined ? {} : { clock: clockService(coordinated) };
   // What aiomas asks first: the class name of an agent, or null where there is none.
   const validate = expose((id: unknown) => agents.classNameOf(id));
-  const mailboxes = new Mailboxes(rootName);
+  const mailboxes = new Mailboxes(rootName, () => network?.reproducible?.newId() ?? randomUUID());
   const members = { validate_aid: validate, agents, mailboxes: mailboxes.service };
   const root = service({ ...members, ...watchers.methods, ...clockMembers });
   const extraSerializers = [dateSerializer, ...factoriesOf(options.extraSerializers)];
-  const { codec = JsonCodec, tls, limits, dialect, onMethodFailure, interceptors, errors, network } = options;
+  const { codec = JsonCodec, tls, limits, dialect, onMethodFailure, interceptors, errors } = options;
   const ownCodec = codec === "auto" ? JsonCodec : codec;
   const common = { extraSerializers, tls, limits, dialect, rootName, onMethodFailure, interceptors, errors, network };
   const { authenticate, credentials, advertise } = options;
@@ -119,7 +120,8 @@ export async function setUp(address: string, options: ContainerOptions): Promise
   const { onTaskFailure = warnOfTask, onGiveUp = warnOfGiveUp } = options;
   options.readyWhen?.catch((error: unknown) => warn(`readyWhen of ${server.address} failed: no onReady runs`, error));
   const { readyWhen } = options;
-  const lives = { agents, mailboxes, graceMs, onTaskFailure, onGiveUp, readyWhen };
+  const random = network?.reproducible === undefined ? Math.random : seededRandom(`restarts of ${rootName}`);
+  const lives = { random, agents, mailboxes, graceMs, onTaskFailure, onGiveUp, readyWhen };
   return { ...lives, clock, server, remotes, watchers, coordinated, end };
 }
 

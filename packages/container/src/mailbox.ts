@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { ColloquyError, describeType } from "@colloquy/core";
 import type { OptionKind } from "@colloquy/core";
 import { currentChain, expose, isSlot, notStarted, runInChain, service } from "@colloquy/rpc";
@@ -31,12 +30,14 @@ const MAX_WANTED_COUNT = 1024;
 /** The mailboxes of one container. */
 export class Mailboxes {
   readonly #graph: WaitGraph;
+  readonly #newSlot: () => string;
   /** What other containers ask, where they look for a deadlock. */
   readonly service: object;
 
-  /** `root` is the name under which this container is known to others. */
-  constructor(root: string) {
+  /** `root` is the name under which this container is known to others; `newSlot` makes names that nobody can guess. */
+  constructor(root: string, newSlot: () => string) {
     this.#graph = new WaitGraph(root);
+    this.#newSlot = newSlot;
     this.service = service({ waits: expose((...question) => this.#answer(question)) });
   }
 
@@ -54,7 +55,7 @@ export class Mailboxes {
     }
     if (wanted === "interleave") return undefined;
     const count = wanted === "serial" ? 1 : (wanted as number);
-    return new Mailbox(count, this.#graph, () => String(agent));
+    return new Mailbox(count, this.#graph, this.#newSlot, () => String(agent));
   }
 
   #answer([slot, wanted, depth]: readonly unknown[]): boolean | Promise<boolean> {
@@ -69,6 +70,7 @@ export class Mailboxes {
 export class Mailbox implements Gate {
   readonly #maxCount: number;
   readonly #graph: WaitGraph;
+  readonly #newSlot: () => string;
   readonly #agentName: () => string;
   /** Slots of the calls that run. */
   readonly #slots = new Set<string>();
@@ -77,9 +79,10 @@ export class Mailbox implements Gate {
   #isFilling = false;
   #isClosed = false;
 
-  constructor(maxCount: number, graph: WaitGraph, agentName: () => string) {
+  constructor(maxCount: number, graph: WaitGraph, newSlot: () => string, agentName: () => string) {
     this.#maxCount = maxCount;
     this.#graph = graph;
+    this.#newSlot = newSlot;
     this.#agentName = agentName;
   }
 
@@ -98,7 +101,7 @@ export class Mailbox implements Gate {
   }
 
   #start(chain: readonly string[], call: GatedCall): unknown {
-    const slot = randomUUID();
+    const slot = this.#newSlot();
     this.#slots.add(slot);
     return runInChain(
       [...chain, slot],

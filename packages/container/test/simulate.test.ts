@@ -26,6 +26,50 @@ describe("a seed", () => {
   }, 60_000);
 });
 
+/** Calls the other one back, and dies of each third call. */
+class Serial extends Agent {
+  static readonly mailbox = "serial";
+  #count = 0;
+
+  @expose async ask(address: string): Promise<string> {
+    const other = await this.container.connect<Serial>(address);
+    return other.back(this.address);
+  }
+
+  @expose async back(address: string): Promise<string> {
+    return (await this.container.connect<Serial>(address)).last();
+  }
+
+  @expose last(): string {
+    if (++this.#count === 3) this.fail(new Error("the third"));
+    return this.address;
+  }
+}
+
+test("a seed replays mailboxes and restarts, too", async () => {
+  const quiet = { onTaskFailure: () => {} };
+  const once = (seed: number) =>
+    simulate({ seed, model: { delay: 0.1 }, until: 600 }, async (world) => {
+      const [left, right] = [await world.container("left", quiet), await world.container("right", quiet)];
+      const options = { restart: "permanent", intensity: 100, backoff: { minMs: 1000 } } as const;
+      const agents = [left, right].map((container) => container.spawn(() => new Serial(), options));
+      const [a, b] = (await Promise.all(agents)).map(({ address }) => address) as [string, string];
+      const remote = await left.connect<Serial>(b);
+      const outcomes: unknown[] = [];
+      for (let call = 0; call < 30; call++) {
+        outcomes.push(await remote.ask(a).then(String, (error: { code?: string }) => error.code), world.clock.time());
+        await world.clock.sleep(0.5);
+      }
+      return outcomes;
+    });
+  const [first, second, other] = [await once(3), await once(3), await once(4)];
+  expect(second).toEqual(first);
+  const outcomes = first.result;
+  expect(outcomes).toContain("UNAVAILABLE");
+  expect(outcomes).toContain("local://right/0");
+  expect(other.result).not.toEqual(first.result);
+});
+
 class Echo extends Agent {
   readonly heard: [what: string, time: number][] = [];
   readonly gate = new Gate<string>();
