@@ -1,6 +1,8 @@
 import { ColloquyError, describeType } from "@colloquy/core";
 import { Answer } from "./answer.ts";
 import type { Call } from "./call.ts";
+import { callWithin, hasLimits } from "./limited-chain.ts";
+import type { SendingHost } from "./limited-chain.ts";
 import { joinPath, parseResultPath, resultPath } from "./path.ts";
 import { dependencyFailed } from "./passed-on.ts";
 import { hasPending, unlessNotKept } from "./pending-arguments.ts";
@@ -110,8 +112,24 @@ class PipelinedCaller implements Caller, PendingResult {
   }
 
   async #callWhenThere(node: RemoteNode, args: unknown[], options: CallOptions | undefined): Promise<unknown> {
-    const target = targetOf(await this.#value(), node.path);
-    return target.caller.call(target, args, options);
+    const start = performance.now();
+    const target = targetOf(await this.#valueWithin(node, options), node.path);
+    return target.caller.call(target, args, optionsAfter(performance.now() - start, options));
+  }
+
+  /** The time and the signals of a call hold while it waits for the result that it is made on. */
+  #valueWithin(node: RemoteNode, options: CallOptions | undefined): Promise<unknown> {
+    if (options === undefined || !hasLimits(options)) return this.#value();
+    const connection = this.#call?.connection as Partial<SendingHost> | undefined;
+    const host: SendingHost = {
+      get receivedBytes() {
+        return connection?.receivedBytes ?? 0;
+      },
+      // Nothing is sent for it meanwhile.
+      giveUp: () => false,
+      send: () => this.#value(),
+    };
+    return callWithin(host, this, node, options, () => this.#value());
   }
 
   async #value(): Promise<unknown> {
@@ -121,6 +139,11 @@ class PipelinedCaller implements Caller, PendingResult {
       throw dependencyFailed(cause, this.remoteAddress);
     }
   }
+}
+
+function optionsAfter(passedMs: number, options: CallOptions | undefined): CallOptions | undefined {
+  if (options?.timeout === undefined) return options;
+  return { ...options, timeout: Math.max(options.timeout - passedMs, 1) };
 }
 
 /** @throws ColloquyError `INVALID_ARGUMENT` for what is no proxy. */

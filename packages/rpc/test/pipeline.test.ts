@@ -282,6 +282,23 @@ describe("pipeline", () => {
     expect(await failureOf(second.remote.add(pipeline(failing), 1))).toMatchObject({ code: "DEPENDENCY_FAILED" });
   });
 
+  test("ends at once with its own time and signal, where it waits for the result here", async () => {
+    class Slow extends Service {
+      @expose async open(): Promise<Step> {
+        return new Promise(() => {});
+      }
+    }
+    await using link = await pair(new Slow(), { dialect: "aiomas", serve: { dialect: "aiomas" } });
+    const step = pipeline(link.remote.open());
+    const controller = new AbortController();
+    const cancelled = failureOf(withOptions(step.value, { signal: controller.signal })());
+    controller.abort(new Error("enough"));
+    expect(await cancelled).toMatchObject({ code: "CANCELLED", executed: "no", cause: { message: "enough" } });
+    const late = failureOf(withOptions(step.value, { timeout: 5 })());
+    expect(await late).toMatchObject({ code: "DEADLINE_EXCEEDED", executed: "no" });
+    expect(link.client.stats().pending).toBe(1);
+  });
+
   test("works over a connection to a plain peer, step by step", async () => {
     await using server = await wireServer();
     const connecting = connect<Step>(server.address, { dialect: "aiomas" });
