@@ -15,7 +15,7 @@ describe("parseAgentAddress", () => {
     ["local://spam/constructor", "local://spam", "constructor"],
     ["tcp://::1:5555/0", "tcp://[::1]:5555", "0"],
     ["tcp://2001:db8::7:5555/3", "tcp://[2001:db8::7]:5555", "3"],
-  ])("reads %s", (url, base, id) => {
+  ])("U1 reads %s", (url, base, id) => {
     expect(parseAgentAddress(url)).toEqual({ base, id });
   });
 

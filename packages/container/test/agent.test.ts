@@ -40,7 +40,7 @@ class Worker extends Agent {
 }
 
 describe("the address of an agent", () => {
-  it("counts from 0", async () => {
+  it("A6 counts from 0", async () => {
     const container = await newContainer();
     const agents = [];
     for (let count = 0; count < 3; count++) agents.push(await container.spawn(new Echo()));
@@ -111,7 +111,7 @@ describe("the address of an agent", () => {
     expect(() => agent[name]).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
   });
 
-  it("stands in its text", async () => {
+  it("A5 stands in its text", async () => {
     const agent = new Echo();
     expect(String(agent)).toBe("Echo('not spawned')");
     const container = await newContainer();
@@ -119,7 +119,7 @@ describe("the address of an agent", () => {
     expect(String(agent)).toBe(`Echo('${container.address}/0')`);
   });
 
-  it("has the name that the container advertises", async () => {
+  it("U2 has the name that the container advertises", async () => {
     const container = await newContainer("tcp://127.0.0.1:0", { advertise: "localhost" });
     const { address } = await container.spawn(new Echo());
     expect(address).toMatch(/^tcp:\/\/localhost:[1-9]\d*\/0$/);

@@ -62,7 +62,7 @@ describe("connect", () => {
     expect([here.connections.length, there.connections.length]).toEqual([1, 1]);
   });
 
-  it("says hello and then asks for the agent, before anything else", async () => {
+  it("A7 says hello and then asks for the agent, before anything else", async () => {
     await using raw = await rawContainer();
     const here = await newContainer();
     const proxy = await here.connect<Echo>(`${raw.address}/17`);
@@ -81,7 +81,7 @@ describe("connect", () => {
     expect(raw.asked).toEqual([["validate_aid", ["0"], {}]]);
   });
 
-  it("has one connection to a container, however many agents talk", async () => {
+  it("A3 has one connection to a container, however many agents talk", async () => {
     const [here, there] = [await newContainer(), await newContainer()];
     const agents = [await there.spawn(new Echo()), await there.spawn(new Echo()), await there.spawn(new Echo())];
     const proxies = [];
@@ -95,7 +95,7 @@ describe("connect", () => {
     expect(sameRemote(proxies[0], proxies[2])).toBe(false);
   });
 
-  it("shares the attempt among all who connect at the same time", async () => {
+  it("A2 shares the attempt among all who connect at the same time", async () => {
     const [here, there] = [await newContainer(), await newContainer()];
     const { address } = await there.spawn(new Echo());
     let most = 0;
@@ -138,7 +138,7 @@ describe("a failed connect", () => {
     expect(await (await here.connect<Echo>(agent.address)).where()).toBe(agent.address);
   });
 
-  it("for an unknown agent poisons neither the address nor the id", async () => {
+  it("D2 for an unknown agent poisons neither the address nor the id", async () => {
     const [here, there] = [await newContainer(), await newContainer()];
     const failure = await failureOf(here.connect(`${there.address}/0`));
     expect(failure).toMatchObject({
@@ -365,7 +365,7 @@ describe("a lost connection", () => {
     expect(numbers).toEqual([1, 2, 3]);
   });
 
-  it("is forgotten, and opened again by the next call through the same proxy", async () => {
+  it("A2 is forgotten, and opened again by the next call through the same proxy", async () => {
     const here = await newContainer();
     const base = newAddress();
     const first = await newContainer(base);
@@ -489,7 +489,7 @@ describe("a lost connection", () => {
 });
 
 describe("an accepted connection", () => {
-  it("is forgotten when its other side has gone, in order or not", async () => {
+  it("D3 is forgotten when its other side has gone, in order or not", async () => {
     const there = await newContainer("tcp://127.0.0.1:0");
     const agent = await there.spawn(new Echo());
     const [polite, rude] = [await newContainer(), await newContainer()];

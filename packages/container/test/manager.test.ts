@@ -44,7 +44,7 @@ describe("S1 Manager", () => {
   });
 
   it.each(["Hause", "", "constructor", "__proto__", "toString", "node:fs:rmSync"])(
-    "S1, D11: spawns only what is registered, and says what that is (%j)",
+    "D11 (S1) spawns only what is registered, and says what that is (%j)",
     async (name) => {
       const { manager } = await managedHere({ House: () => new Echo(), Tree: () => new Echo() });
       const error = await failureOf(manager.spawn(name));

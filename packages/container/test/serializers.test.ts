@@ -76,7 +76,7 @@ describe.each([
     expect(await proxy.dayOf(agent, DateTime.utc(2020, 5, 18))).toBe(18);
   });
 
-  it("number dates 0, extra types 1 to n, services n + 1", async () => {
+  it("K6 number dates 0, extra types 1 to n, services n + 1", async () => {
     const container = await newContainer(newAddress(), { codec, extraSerializers: [point, size] });
     await container.spawn(new Giver());
     const typed = (typeId: number, data: unknown): unknown => ({ typed: [typeId, data] });
@@ -142,7 +142,7 @@ describe.each([
   ["structured-clone", StructuredCloneCodec],
   ["msgpack+deflate", compressed(MsgPackCodec, { algorithm: "deflate", threshold: 0 })],
 ])("containers that speak %s", (_name, codec) => {
-  it("send dates, agents and the types of the user", async () => {
+  it("A1 send dates, agents and the types of the user", async () => {
     const options = { codec, extraSerializers: [point, size] };
     const [here, there] = [await newContainer(newAddress(), options), await newContainer(newAddress(), options)];
     const agent = await there.spawn(new Giver());

@@ -50,7 +50,7 @@ describe("shutdown", () => {
     expect(second.address).toBe(first.address);
   });
 
-  it("lets running handlers finish, and refuses new calls meanwhile", async () => {
+  it("A9 lets running handlers finish, and refuses new calls meanwhile", async () => {
     const [here, there] = [await newContainer(), await newContainer()];
     const slow = await there.spawn(new Slow());
     const proxy = await here.connect<Slow>(slow.address);

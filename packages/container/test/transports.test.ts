@@ -42,7 +42,7 @@ describe("TLS between containers", () => {
     [ours, theirs, stranger] = (await Promise.all(["ours", "theirs", "stranger"].map(certificate))) as [Pem, Pem, Pem];
   });
 
-  it("is mutual, and agents are called both ways", async () => {
+  it("A8 is mutual, and agents are called both ways", async () => {
     const ca = [ours.cert, theirs.cert];
     const here = await newContainer("tcp://127.0.0.1:0", { tls: { ca, ...ours } });
     const there = await newContainer("tcp://127.0.0.1:0", { tls: { ca, ...theirs } });

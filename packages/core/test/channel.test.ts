@@ -61,7 +61,7 @@ describe.each([
   ["local", LOCAL],
   ["TCP", TCP],
 ])("a channel over %s", (_name, address) => {
-  it("carries requests and answers in both directions", async () => {
+  it("C1 carries requests and answers in both directions", async () => {
     await using pair = await pairOver(address);
     const sent = pair.near.send(["ohai", 1]);
     const request = await pair.far.recv();
@@ -74,7 +74,7 @@ describe.each([
     expect(await back).toBe("fine");
   });
 
-  it("hands out requests in order, to recv and to an iterator", async () => {
+  it("C8 hands out requests in order, to recv and to an iterator", async () => {
     await using pair = await pairOver(address);
     const answers = Array.from({ length: 300 }, (_, index) => pair.near.send(index));
     const seen: unknown[] = [];
@@ -132,7 +132,7 @@ describe.each([
       expect(await pair.near.send(value)).toStrictEqual(value);
   });
 
-  it("has one waiting recv at a time", async () => {
+  it("C8 has one waiting recv at a time", async () => {
     await using pair = await pairOver(address);
     const first = pair.far.recv();
     expect(await rejectionOf(pair.far.recv())).toMatchObject({ code: "INVALID_ARGUMENT" });
@@ -143,7 +143,7 @@ describe.each([
     expect((await second).content).toBe("y");
   });
 
-  it("hands out requests that had come before it tells that the connection is lost", async () => {
+  it("C8 hands out requests that had come before it tells that the connection is lost", async () => {
     await using pair = await pairOver(address);
     const lost = [pair.near.send(1), pair.near.send(2), pair.near.send(3)].map((sent) => rejectionOf(sent));
     await until(() => pair.far.stats().running === 3);
@@ -157,7 +157,7 @@ describe.each([
     for (const error of await Promise.all(lost)) expect(error.code).toBe("CONNECTION_LOST");
   });
 
-  it("ends iteration and a waiting recv when the connection ends", async () => {
+  it("C14 ends iteration and a waiting recv when the connection ends", async () => {
     await using pair = await pairOver(address);
     const waiting = rejectionOf(pair.far.recv());
     const iteration = (async () => {
@@ -169,7 +169,7 @@ describe.each([
     expect(await iteration).toBe("ended");
   });
 
-  it("waits in close for pending calls and running requests", async () => {
+  it("C15 waits in close for pending calls and running requests", async () => {
     await using pair = await pairOver(address);
     const outward = pair.near.send("out");
     const inward = pair.far.send("in");
@@ -261,7 +261,7 @@ describe.each([
     expect(pair.far.stats()).toMatchObject({ pending: 0, running: 0, waiting: 0 });
   });
 
-  it("rejects a thousand pending calls at once when the peer dies, each with the caller's stack", async () => {
+  it("C14 rejects a thousand pending calls at once when the peer dies, each with the caller's stack", async () => {
     await using pair = await pairOver(address);
     async function callerWithAName(index: number): Promise<unknown> {
       const answer = await pair.near.send(index);
@@ -279,7 +279,7 @@ describe.each([
     expect(pair.near.stats().pending).toBe(0);
   });
 
-  it("gives remote failures and refusals the caller's stack, too", async () => {
+  it("C10 gives remote failures and refusals the caller's stack, too", async () => {
     await using pair = await pairOver(address);
     async function somebodyAsks(content: unknown): Promise<unknown> {
       const answer = await pair.near.send(content);
@@ -319,7 +319,7 @@ describe.each([
     expect(await pair.near.send("after")).toBe("after");
   });
 
-  it("turns a reply that can't be encoded into an exception", async () => {
+  it("C9 turns a reply that can't be encoded into an exception", async () => {
     await using pair = await pairOver(address);
     const sent = rejectionOf(pair.near.send(1));
     await (await pair.far.recv()).reply([new Stranger()]);
@@ -330,7 +330,7 @@ describe.each([
     expect(await pair.near.send("next")).toBe("next");
   });
 
-  it("carries a message of the limit's size and fails only the call that is one byte over, on the sending side", async () => {
+  it("C7 carries a message of the limit's size and fails only the call that is one byte over, on the sending side", async () => {
     const limit = 2000;
     for (const codec of [undefined, MsgPackCodec]) {
       await using pair = await pairOver(address, { limits: { maxMessageBytes: limit }, codec });
@@ -401,7 +401,7 @@ describe.each([
     expect(await pair.near.send("again")).toBe("again");
   });
 
-  it("keeps the order and a bounded queue while the peer doesn't read", async () => {
+  it("C13 keeps the order and a bounded queue while the peer doesn't read", async () => {
     const maxQueuedBytes = 20_000;
     await using pair = await pairOver(address, { limits: { maxQueuedBytes, maxRunningCount: 10_000 } });
     const text = "x".repeat(5000);
@@ -755,7 +755,7 @@ describe("serveChannels", () => {
     },
   );
 
-  it("closes its channels when it is closed, and accepts no more", async () => {
+  it("C4 closes its channels when it is closed, and accepts no more", async () => {
     const server = await serveChannels(TCP, echo);
     const channel = await connectChannel(server.address);
     expect(await channel.send(1)).toBe(1);

@@ -159,7 +159,7 @@ describe("Endpoint", () => {
     ]);
   });
 
-  it("drops the late answer to a call that was given up, and counts it", async () => {
+  it("D1 drops the late answer to a call that was given up, and counts it", async () => {
     const { near, far } = pair();
     const call = new Call();
     near.endpoint.request(call, 1);

@@ -16,7 +16,7 @@ function emptyMessage(): Message {
 }
 
 describe("MsgPackBloscCodec", () => {
-  it("keeps the contract of codecs", async () => {
+  it("K2 keeps the contract of codecs", async () => {
     await checkCodec(MsgPackBloscCodec);
   });
 

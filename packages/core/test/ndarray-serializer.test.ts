@@ -78,7 +78,7 @@ function contents(): NdArray[] {
 }
 
 describe("ndarraySerializer", () => {
-  it("reads what NumPy's documented serializer for aiomas has written, and writes the same", () => {
+  it("K8 reads what NumPy's documented serializer for aiomas has written, and writes the same", () => {
     const [payload] = payloads(bytes(vector.frame));
     const message = decodeMessage(plain(), payload!);
     const [, [array]] = message.content as [string, [NdArray], object];

@@ -49,7 +49,7 @@ describe.each([
     expect(crossed(value, point, box)).toStrictEqual(value);
   });
 
-  it("match their own class only, not one that extends it", () => {
+  it("K7 match their own class only, not one that extends it", () => {
     expect(thrownBy(() => crossed([new Point3(1, 2)], point)).message).toBe(
       "no serializer for Point3; see extraSerializers, at [0]",
     );
@@ -58,7 +58,7 @@ describe.each([
     expect((crossed(both, point3, point) as object[])[1]).toBeInstanceOf(Point3);
   });
 
-  it("are numbered in their order", () => {
+  it("K4 are numbered in their order", () => {
     const codec = new Codec([box, point]);
     expect(codec.serializerNames).toStrictEqual(["Box", "Point"]);
     codec.addSerializer(...point3());
@@ -66,7 +66,7 @@ describe.each([
     expect(new Codec([point, box]).decode(codec.encode(new Box(["a", "b"])))).toStrictEqual(new Point("a", "b"));
   });
 
-  it("fall back to Object for what nothing else takes", () => {
+  it("K7 fall back to Object for what nothing else takes", () => {
     const value = [new Point(1, 2), new Box(0), new Date(0), class Thing {}, {}, [], "text"];
     expect(crossed(value, rest, point)).toStrictEqual([
       new Point(1, 2),
@@ -81,7 +81,7 @@ describe.each([
     expect(thrownBy(() => crossed([1n], rest)).message).toBe("no serializer for bigint, at [0]");
   });
 
-  it("are refused twice for one type", () => {
+  it("K1 are refused twice for one type", () => {
     const codec = new Codec([point, rest]);
     for (const again of [point, rest]) {
       expect(thrownBy(() => codec.addSerializer(...(again() as ReturnType<typeof point>)))).toMatchObject({
@@ -105,7 +105,7 @@ describe.each([
     }
   });
 
-  it("that throw are named, with cause and place", () => {
+  it("K5 that throw are named, with cause and place", () => {
     for (const cause of [new TypeError("no way"), "text", undefined, null]) {
       const bad: SerializerFactory<Box> = () => [
         Box,
@@ -140,7 +140,7 @@ describe.each([
     expect(error.message).toContain("no serializer for Date; see extraSerializers, at [1]");
   });
 
-  it("refuse maps that look like extended values", () => {
+  it("D14 refuse maps that look like extended values", () => {
     for (const value of [{ __type__: [0, 1] }, { __type__: 1 }, { a: 1, __type__: 2 }]) {
       expect(thrownBy(() => crossed(value, point)).message).toContain('a map can\'t have the key "__type__"');
     }
@@ -229,7 +229,7 @@ describe("serializable", () => {
     }
   }
 
-  it("works as a function: own fields cross, the constructor isn't called", () => {
+  it("K3 works as a function: own fields cross, the constructor isn't called", () => {
     let made = 0;
     class Counted {
       value: number;

@@ -48,7 +48,7 @@ async function outcomeOf(options: tls.ConnectionOptions): Promise<string> {
 }
 
 describe("TLS", () => {
-  it("authenticates both sides", async () => {
+  it("C18 authenticates both sides", async () => {
     await using server = await serveChannels(TCP, echo, { tls: serverTls });
     expect(server.address).toMatch(/^tcp:\/\/127\.0\.0\.1:\d+$/);
     const channel = await connectChannel(server.address, { tls: clientTls });
@@ -129,7 +129,7 @@ describe("TLS", () => {
     await channel.close();
   });
 
-  it("refuses a server whose certificate has another host name", async () => {
+  it("C18 refuses a server whose certificate has another host name", async () => {
     await using server = await serveChannels(TCP, echo, { tls: await authority.issue("other.test", "10.9.8.7") });
     const error = await rejectionOf(connectChannel(server.address, { tls: clientTls }));
     expect(error).toMatchObject({ code: "UNAVAILABLE", cause: { code: "ERR_TLS_CERT_ALTNAME_INVALID" } });

@@ -229,7 +229,7 @@ describe("the contract of transports", () => {
 });
 
 describe("TCP", () => {
-  it("tells the port that the system chose", async () => {
+  it("C17 tells the port that the system chose", async () => {
     await using first = await serveChannels("tcp://127.0.0.1:0", echo);
     await using second = await serveChannels("tcp://127.0.0.1:0", echo);
     expect(first.address).toMatch(/^tcp:\/\/127\.0\.0\.1:[1-9]\d*$/);
@@ -284,7 +284,7 @@ describe("TCP", () => {
     await listener.close();
   });
 
-  it("passes socket options on", async () => {
+  it("C3 passes socket options on", async () => {
     await using server = await serveChannels("tcp://127.0.0.1:0", echo);
     const error = await rejectionOf(connectChannel(server.address, { socket: { localAddress: "192.0.2.1" } }));
     expect(error).toMatchObject({
@@ -452,7 +452,7 @@ describe("local://", () => {
 });
 
 describe("the timeout of a connection", () => {
-  it("of 0, and by default, makes one attempt", async () => {
+  it("C2 of 0, and by default, makes one attempt", async () => {
     const address = await freeAddress();
     for (const options of [{}, { timeout: 0 }]) {
       const error = await rejectionOf(connectChannel(address, options));
@@ -462,7 +462,7 @@ describe("the timeout of a connection", () => {
     }
   });
 
-  it("of some time ends with the last error of the system", async () => {
+  it("C2 of some time ends with the last error of the system", async () => {
     const error = await rejectionOf(connectChannel(await freeAddress(), { timeout: 60 }));
     expect(error).toMatchObject({ code: "UNAVAILABLE", cause: { code: "ECONNREFUSED" } });
   });
@@ -478,7 +478,7 @@ describe("the timeout of a connection", () => {
     await channel.close();
   });
 
-  it("covers a Unix socket and a local name that aren't there yet", async () => {
+  it("C2 covers a Unix socket and a local name that aren't there yet", async () => {
     const network = new LocalNetwork();
     for (const address of [`ipc://[${folder}/later]`, "local://later"]) {
       expect(await rejectionOf(connectChannel(address, { network, timeout: 30 }))).toMatchObject({
@@ -494,7 +494,7 @@ describe("the timeout of a connection", () => {
     }
   });
 
-  it("doesn't try again for what no waiting mends", async () => {
+  it("C2 doesn't try again for what no waiting mends", async () => {
     const start = performance.now();
     const error = await rejectionOf(
       connectChannel("tcp://127.0.0.1:1", { timeout: 60_000, socket: { localAddress: "192.0.2.1" } }),
@@ -520,7 +520,7 @@ describe("the timeout of a connection", () => {
     });
   });
 
-  it("ends early on a signal, with its reason", async () => {
+  it("C2 ends early on a signal, with its reason", async () => {
     const address = await freeAddress();
     const reason = new Error("changed my mind");
     const controller = new AbortController();

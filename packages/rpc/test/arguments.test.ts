@@ -95,7 +95,7 @@ describe("keyword arguments", () => {
     expect((await wire.request("withContext", [1], { context: { path: "forged" } }))[1]).toContain("withContext");
   });
 
-  test("go out by withOptions", async () => {
+  test("R11 go out by withOptions", async () => {
     await using link = await pair(new Desk());
     expect(await withOptions(link.remote.three, { kwargs: { c: 3, a: 1 } })()).toEqual([1, "default b", 3]);
   });

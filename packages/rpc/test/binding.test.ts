@@ -67,7 +67,7 @@ describe.each([
     expect(await link.remote.callDeep({ list: [{ cb: (a: number, b: number) => a + b }] }, 2, 3)).toBe(5);
   });
 
-  test("are functions and services at any depth of the results", async () => {
+  test("R12 are functions and services at any depth of the results", async () => {
     const house = new House();
     house.given = { a: [{ add: (a: number, b: number) => a + b, room: new Room("cellar") }] };
     await using link = await linked(house);
@@ -86,7 +86,7 @@ describe.each([
     expect(await link.remote.ask(new Room("guest room"))).toBe("guest room");
   });
 
-  test("call back within a call, and within that call again", async () => {
+  test("R13 call back within a call, and within that call again", async () => {
     const house = new House();
     await using link = await linked(house);
     const steps: string[] = [];
@@ -236,7 +236,7 @@ describe("a proxy for a third peer", () => {
     return { first, middle, server, toServer, hub, client, [Symbol.asyncDispose]: close };
   }
 
-  test("works there: functions, services without a place, services and methods under a root", async () => {
+  test("D6 works there: functions, services without a place, services and methods under a root", async () => {
     await using net = await chain();
     net.first.given = { fn: (x: number) => x + 1, room: new Room("cellar") };
     const given = (await net.toServer.remote.give()) as any;
@@ -449,7 +449,7 @@ describe("the table of what was handed out", () => {
 });
 
 describe("what is neither a value nor exposed", () => {
-  test("is refused with its type and place", async () => {
+  test("R12 is refused with its type and place", async () => {
     await using link = await pair(new House());
     class Plain {
       field = 1;

@@ -36,7 +36,7 @@ class Kitchen extends Service {
 }
 
 describe("a call with a timeout", () => {
-  test("fails with DEADLINE_EXCEEDED, and the callee's signal aborts", async () => {
+  test("D13 fails with DEADLINE_EXCEEDED, and the callee's signal aborts", async () => {
     const kitchen = new Kitchen();
     await using link = await pair(kitchen);
     const start = performance.now();

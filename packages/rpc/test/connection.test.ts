@@ -178,7 +178,7 @@ describe.each(["local", "tcp"])("closing over %s", (kind) => {
     expect((await failureOf(connect(link.server.address))).code).toBe("UNAVAILABLE");
   });
 
-  test("twice, or after the end, resolves as well", async () => {
+  test("R8 twice, or after the end, resolves as well", async () => {
     await using link = await pair(new Office(), { address: address() });
     await Promise.all([link.client.close(), link.client.close()]);
     await link.client.close();
@@ -247,7 +247,7 @@ describe("onClose", () => {
     expect(order.indexOf("server call")).toBeLessThan(order.indexOf("server closed"));
   });
 
-  test("gives the error that ended the connection, takes any number, can be taken back, and one may throw", async () => {
+  test("R9 gives the error that ended the connection, takes any number, can be taken back, and one may throw", async () => {
     await using link = await pair(new Office());
     const told: unknown[] = [];
     const warnings: unknown[] = [];
@@ -387,7 +387,7 @@ describe("a connection that is lost", () => {
 });
 
 describe("server.connections", () => {
-  test("has those that are open, and `onConnection` is told of each", async () => {
+  test("R14 has those that are open, and `onConnection` is told of each", async () => {
     const told: Connection[] = [];
     await using server = await serve(newAddress(), new Office(), {
       onConnection: (connection) => told.push(connection),
@@ -492,7 +492,7 @@ describe("connect", () => {
     }
   });
 
-  test("refuses a service without anything exposed, and nothing is left open", async () => {
+  test("R1 refuses a service without anything exposed, and nothing is left open", async () => {
     await using server = await serve(newAddress(), service({ a: expose(() => 1) }));
     for (const wrong of [{}, { a: 1 }, new Map()]) {
       expect((await failureOf(connect(server.address, { service: wrong }))).code).toBe("INVALID_ARGUMENT");

@@ -79,7 +79,7 @@ describe("a malformed request", () => {
     },
   );
 
-  test("whose content can't be decoded is answered with its id", async () => {
+  test("D10 whose content can't be decoded is answered with its id", async () => {
     await using wire = await visited();
     for (const [id, content] of [
       [70, '["start",[{"__type__":5}],{}]'],
@@ -129,7 +129,7 @@ describe("a malformed request", () => {
 });
 
 describe("requests", () => {
-  test("start in the order in which they came, and none waits for another", async () => {
+  test("R13 start in the order in which they came, and none waits for another", async () => {
     const counter = new Counter();
     await using wire = await visited(counter);
     wire.send(...[0, 1, 2, 3].map((id) => [0, 100 + id, [id % 2 === 0 ? "later" : "start", [id], {}]]));
@@ -242,7 +242,7 @@ describe("limits of requests", () => {
     });
   });
 
-  test.each([1, 4])("running handlers: %i and no more, and a place is free when one has settled", async (limit) => {
+  test.each([1, 4])("D8 running handlers: %i and no more, and a place is free when one has settled", async (limit) => {
     const counter = new Counter();
     await using link = await pair(counter, { serve: { limits: { maxRunningCount: limit } } });
     const calls = Array.from({ length: limit }, (_, index) => link.remote.later(index));

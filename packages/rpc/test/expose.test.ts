@@ -50,7 +50,7 @@ describe("@expose", () => {
     expect(lamp.brightness).toBe(5);
   });
 
-  test("on fields that hold functions and services", async () => {
+  test("R5 on fields that hold functions and services", async () => {
     const remote = await remoteOf(new Lamp());
     expect(await remote["dim"]()).toBe(0.5);
     expect(await remote["plug"].label()).toBe("plug");
@@ -189,7 +189,7 @@ describe("@expose", () => {
 });
 
 describe("expose(fn)", () => {
-  test("returns the function itself, and keeps its options", async () => {
+  test("R3 returns the function itself, and keeps its options", async () => {
     const add = (a: number, b: number): number => a + b;
     expect(expose(add)).toBe(add);
     const named = expose((...xs: number[]) => xs, { params: ["x", "y"] });
@@ -200,7 +200,7 @@ describe("expose(fn)", () => {
     expect(await withOptions(remote["named"], { kwargs: { y: 2, x: 1 } })()).toEqual([1, 2]);
   });
 
-  test.each([[1], ["text"], [null], [undefined]])("throws for %s", (value) => {
+  test.each([[1], ["text"], [null], [undefined]])("R3 throws for %s", (value) => {
     expect(() => expose(value as never)).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
   });
 });
@@ -239,7 +239,7 @@ describe("a service map", () => {
     expect(await remote["add"]()).toBe(1);
   });
 
-  test("is the object itself, and grows and shrinks while it is served", async () => {
+  test("R4 is the object itself, and grows and shrinks while it is served", async () => {
     const members: Record<string, any> = { one: expose(() => 1) };
     const map = service(members);
     expect(map).toBe(members);

@@ -56,7 +56,7 @@ describe("a ping", () => {
 });
 
 describe("a peer that shows no sign of life", () => {
-  test("is pinged within the interval, and given up after the time for an answer: all calls settle", async () => {
+  test("D12 is pinged within the interval, and given up after the time for an answer: all calls settle", async () => {
     const { connection, wire } = await silentPeer({ pingIntervalMs: 80, pingTimeoutMs: 120 });
     const start = performance.now();
     const call = failureOf(connection.remote.hang());

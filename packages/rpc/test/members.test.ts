@@ -217,7 +217,7 @@ describe("checkServable", () => {
 });
 
 describe("memberOf", () => {
-  test("finds methods, fields, accessors, entries of maps and of tables", () => {
+  test("R7 finds methods, fields, accessors, entries of maps and of tables", () => {
     const lamp = new Lamp();
     const on = memberOf(lamp, ["on"], 0);
     expect(on).toMatchObject({ call: Lamp.prototype.on });
@@ -280,7 +280,7 @@ describe("memberOf", () => {
     );
   });
 
-  test("says the same of maps and tables", () => {
+  test("R6 says the same of maps and tables", () => {
     const map = Object.assign(service({}), { plain: () => 1 });
     for (const owner of [map, new Table()]) {
       expect(() => memberOf(owner, ["plain"], 0)).toThrow(expect.objectContaining({ code: "NOT_EXPOSED" }));

@@ -96,7 +96,7 @@ describe("a proxy", () => {
     expect(seen).toEqual([]);
   });
 
-  test("gives the same member each time", async () => {
+  test("R10 gives the same member each time", async () => {
     await using link = await pair(new Base());
     const remote = link.remote as any;
     expect(remote.add).toBe(remote.add);
@@ -105,7 +105,7 @@ describe("a proxy", () => {
     expect(await add(1, 2)).toBe(3);
   });
 
-  test("of a root is no function, and calling a service fails", async () => {
+  test("R10 of a root is no function, and calling a service fails", async () => {
     await using link = await pair(new Base());
     const remote = link.remote as any;
     expect(() => remote()).toThrow(TypeError);
@@ -128,7 +128,7 @@ describe("a proxy", () => {
 });
 
 describe("sameRemote", () => {
-  test("is true for two proxies of one thing", async () => {
+  test("R10 is true for two proxies of one thing", async () => {
     await using link = await pair(new Base());
     const remote = link.remote as any;
     expect(sameRemote(remote, remote)).toBe(true);

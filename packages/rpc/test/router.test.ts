@@ -24,7 +24,7 @@ function routed(root: object): Router {
 }
 
 describe("Router.resolve", () => {
-  test("finds the root, services and methods by path, with their owner", () => {
+  test("R6 finds the root, services and methods by path, with their owner", () => {
     const root = new Root();
     const router = routed(root);
     expect(router.resolve("")).toEqual({ owner: root, member: root });
@@ -75,7 +75,7 @@ describe("Router.pathOf", () => {
     expect(router.pathOf(new Leaf())).toBeUndefined();
   });
 
-  test("follows a map that changes", () => {
+  test("D7 follows a map that changes", () => {
     const root = new Root();
     const router = routed(root);
     const late = new Leaf();

@@ -64,7 +64,7 @@ describe("serve", () => {
     expect((await failureOf(serve("nowhere", root))).code).toBe("INVALID_ARGUMENT");
   });
 
-  test("tells the port that the system chose", async () => {
+  test("D9 tells the port that the system chose", async () => {
     await using server = await serve("tcp://127.0.0.1:0", root);
     expect(server.address).toMatch(/^tcp:\/\/127\.0\.0\.1:[1-9]\d+$/);
     await using connection = await connect<typeof root>(server.address);
@@ -97,7 +97,7 @@ describe("a factory", () => {
     }
   }
 
-  test("makes a service for each connection, which knows its client", async () => {
+  test("R2 makes a service for each connection, which knows its client", async () => {
     let count = 0;
     await using server = await serve(newAddress(), (connection) => new Session(connection, ++count));
     const ada = service({ name: expose(() => "ada") });

@@ -154,7 +154,7 @@ async function checkAll(ask: (path: string) => Promise<unknown>): Promise<void> 
 }
 
 describe("hostile names", () => {
-  test("in requests after hello are NOT_FOUND or NOT_EXPOSED, and nothing else happens", async () => {
+  test("D5 in requests after hello are NOT_FOUND or NOT_EXPOSED, and nothing else happens", async () => {
     await using server = await serve(newAddress(), newRoot());
     await using wire = await WirePeer.connect(server.address);
     await wire.hello();
