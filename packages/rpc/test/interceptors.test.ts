@@ -160,7 +160,7 @@ describe("interceptors", () => {
     await using to = await pair(far, options([keep], [without]));
     class Relay extends Service {
       @expose({ context: true }) pass(context: CallContext): unknown {
-        return withOptions(to.remote.add, { context, timeout: 1, metadata: { a: 1 } })(1, 2);
+        return withOptions(to.remote.add, { context, timeout: 60_000, metadata: { a: 1 } })(1, 2);
       }
     }
     await using link = await pair(new Relay());
