@@ -1,7 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { cpus } from "node:os";
-import { parseArgs } from "node:util";
-import { positiveInteger } from "../numeric-options.ts";
+import { integerOptions } from "../numeric-options.ts";
 import { quantile } from "../statistics.ts";
 import { Subprocess } from "../subprocess.ts";
 import type { AgentsQuestion, Spawned } from "./cell.ts";
@@ -25,8 +24,7 @@ const leastShare = 0.8;
 /** The first is the one that counts: with many in flight a call is little more than the memory that it touches. */
 const inFlightCounts = [1, 64];
 const pinning = ["taskset", "-c", `${cpus().length - 1}`];
-const smokeCount = 500;
-const smokeCalls = 1000;
+const smoke = { count: 500, rounds: 1, calls: 1000 };
 
 interface Rates {
   readonly one: number[];
@@ -64,23 +62,12 @@ function median(values: readonly number[]): number {
 
 /** Resolves with the exit code. */
 export async function run(args: readonly string[]): Promise<number> {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      count: { type: "string", default: "100000" },
-      rounds: { type: "string", default: "5" },
-      calls: { type: "string", default: "20000" },
-      smoke: { type: "boolean", default: false },
-      help: { type: "boolean", default: false },
-    },
-  });
-  if (values.help) {
+  const options = integerOptions(args, { count: 100_000, rounds: 5, calls: 20_000 });
+  if (options === undefined) {
     process.stdout.write(usage);
     return 0;
   }
-  const count = values.smoke ? smokeCount : positiveInteger("--count", values.count);
-  const rounds = values.smoke ? 1 : positiveInteger("--rounds", values.rounds);
-  const calls = values.smoke ? smokeCalls : positiveInteger("--calls", values.calls);
+  const { count, rounds, calls } = options.smoke ? smoke : options.numbers;
   const isPinned = spawnSync(pinning[0]!, [...pinning.slice(1), "true"]).status === 0;
   const command = [...(isPinned ? pinning : []), process.execPath, "--expose-gc"];
   const [home, caller] = [0, 1].map(() => new Subprocess(program, command)) as [Subprocess, Subprocess];
@@ -101,7 +88,7 @@ export async function run(args: readonly string[]): Promise<number> {
     }
     const endedMs = await home.ask<number>({ kind: "end" } satisfies AgentsQuestion);
     process.stdout.write(`ended in ${(endedMs / 1000).toFixed(2)} s\n`);
-    return shares[0]! >= leastShare || values.smoke ? 0 : 1;
+    return shares[0]! >= leastShare || options.smoke ? 0 : 1;
   } finally {
     await Promise.all([home.end(), caller.end()]);
   }

@@ -1,6 +1,5 @@
-import { parseArgs } from "node:util";
 import { formatQuantity, markdownTable, spreadText } from "../markdown-table.ts";
-import { positiveInteger } from "../numeric-options.ts";
+import { integerOptions } from "../numeric-options.ts";
 import { writeResult } from "../result-writer.ts";
 import { spreadOf } from "../statistics.ts";
 import { Subprocess } from "../subprocess.ts";
@@ -53,23 +52,10 @@ interface Round {
 }
 
 function readOptions(args: readonly string[]): Options | undefined {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      rounds: { type: "string", default: "5" },
-      large: { type: "string", default: "512" },
-      beside: { type: "string", default: "256" },
-      smoke: { type: "boolean", default: false },
-      help: { type: "boolean", default: false },
-    },
-  });
-  if (values.help) return undefined;
-  if (values.smoke) return smoke;
-  return {
-    rounds: positiveInteger("--rounds", values.rounds),
-    largeMib: positiveInteger("--large", values.large),
-    besideMib: positiveInteger("--beside", values.beside),
-  };
+  const options = integerOptions(args, { rounds: 5, large: 512, beside: 256 });
+  if (options === undefined || options.smoke) return options && smoke;
+  const { rounds, large, beside } = options.numbers;
+  return { rounds, largeMib: large, besideMib: beside };
 }
 
 type Ask = <T>(side: Subprocess, question: ArraysQuestion) => Promise<T>;

@@ -1,8 +1,7 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { formatQuantity } from "../markdown-table.ts";
-import { positiveInteger } from "../numeric-options.ts";
+import { integerOptions } from "../numeric-options.ts";
 import { quantile } from "../statistics.ts";
 import { killRound, type KillRound } from "./kills.ts";
 import { stallsOf, type Stalls } from "./stalls.ts";
@@ -25,16 +24,9 @@ const smoke = { rounds: 3, stallsMs: [100, 500] };
 const shownCount = 5;
 
 function readOptions(args: readonly string[]): typeof smoke | undefined {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      rounds: { type: "string", default: "1000" },
-      smoke: { type: "boolean", default: false },
-      help: { type: "boolean", default: false },
-    },
-  });
-  if (values.help) return undefined;
-  return values.smoke ? smoke : { rounds: positiveInteger("--rounds", values.rounds), stallsMs };
+  const options = integerOptions(args, { rounds: 1000 });
+  if (options === undefined || options.smoke) return options && smoke;
+  return { rounds: options.numbers.rounds, stallsMs };
 }
 
 /** Whether all was as it has to be. */

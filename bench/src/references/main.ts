@@ -1,6 +1,5 @@
-import { parseArgs } from "node:util";
 import { mebibyte } from "../arrays/samples.ts";
-import { positiveInteger } from "../numeric-options.ts";
+import { integerOptions } from "../numeric-options.ts";
 import { Subprocess } from "../subprocess.ts";
 import type { Held, ReferencesQuestion } from "./cell.ts";
 
@@ -82,25 +81,18 @@ async function crossed(sides: Sides, count: number, releases: boolean, isHeapLoo
 
 /** Resolves with the exit code. */
 export async function run(args: readonly string[]): Promise<number> {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      count: { type: "string", default: "500000" },
-      smoke: { type: "boolean", default: false },
-      help: { type: "boolean", default: false },
-    },
-  });
-  if (values.help) {
+  const options = integerOptions(args, { count: 500_000 });
+  if (options === undefined) {
     process.stdout.write(usage);
     return 0;
   }
-  const count = values.smoke ? smokeCount : positiveInteger("--count", values.count);
+  const count = options.smoke ? smokeCount : options.numbers.count;
   const sides: Sides = [0, 1].map(() => new Subprocess(program, [process.execPath, "--expose-gc"])) as never;
   const [maker, caller] = sides;
   try {
     const address = await maker.ask<string>({ kind: "serve" } satisfies ReferencesQuestion);
     await caller.ask({ kind: "connect", address } satisfies ReferencesQuestion);
-    const looks = !values.smoke;
+    const looks = !options.smoke;
     const isGood = await crossed(sides, count, false, looks);
     return (await crossed(sides, count, true, looks)) && isGood ? 0 : 1;
   } finally {

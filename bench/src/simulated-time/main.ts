@@ -1,9 +1,8 @@
-import { parseArgs } from "node:util";
 import { Container, coordinate, launch } from "@colloquy/container";
 import type { LaunchedContainer } from "@colloquy/container";
 import type { Remote } from "@colloquy/rpc";
 import { formatQuantity, markdownTable } from "../markdown-table.ts";
-import { positiveInteger } from "../numeric-options.ts";
+import { integerOptions } from "../numeric-options.ts";
 import type { Relay } from "./cell.ts";
 
 const usage = `Usage: pnpm bench simulated-time [options]
@@ -19,6 +18,7 @@ waits (broadcast), where all clocks are set before anything fires (barrier), and
   --help
 `;
 
+const smoke = { steps: 20, messages: 1400 };
 /** Messages of one cascade, one after the other. */
 const cascadeLength = 7;
 /** What is under way at the end arrives, or never will. */
@@ -87,23 +87,13 @@ async function outcomeOf(drive: Driver, { steps, messages, processes }: Plan): P
 
 /** Resolves with the exit code. */
 export async function run(args: readonly string[]): Promise<number> {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      steps: { type: "string", default: "500" },
-      messages: { type: "string", default: "35000" },
-      processes: { type: "string", default: "4" },
-      smoke: { type: "boolean", default: false },
-      help: { type: "boolean", default: false },
-    },
-  });
-  if (values.help) {
+  const options = integerOptions(args, { steps: 500, messages: 35_000, processes: 4 });
+  if (options === undefined) {
     process.stdout.write(usage);
     return 0;
   }
-  const steps = values.smoke ? 20 : positiveInteger("--steps", values.steps);
-  const messages = values.smoke ? steps * 70 : positiveInteger("--messages", values.messages);
-  const processes = positiveInteger("--processes", values.processes);
+  const { processes } = options.numbers;
+  const { steps, messages } = options.smoke ? smoke : options.numbers;
   if (messages % (steps * cascadeLength) !== 0)
     throw new Error(`--messages wants a multiple of ${cascadeLength} for each of the ${steps} steps`);
   const rows: string[][] = [];

@@ -1,7 +1,6 @@
-import { parseArgs } from "node:util";
 import { mebibyte } from "../arrays/samples.ts";
 import { formatQuantity, markdownTable, spreadText } from "../markdown-table.ts";
-import { positiveInteger } from "../numeric-options.ts";
+import { integerOptions } from "../numeric-options.ts";
 import { writeResult } from "../result-writer.ts";
 import { spreadOf } from "../statistics.ts";
 import { Subprocess } from "../subprocess.ts";
@@ -43,19 +42,9 @@ interface Round {
 }
 
 function readOptions(args: readonly string[]): Options | undefined {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      rounds: { type: "string", default: "5" },
-      count: { type: "string", default: "1000000" },
-      smoke: { type: "boolean", default: false },
-      help: { type: "boolean", default: false },
-    },
-  });
-  if (values.help) return undefined;
-  if (values.smoke) return smoke;
-  const [rounds, count] = [positiveInteger("--rounds", values.rounds), positiveInteger("--count", values.count)];
-  return { rounds, count, seconds: 2 };
+  const options = integerOptions(args, { rounds: 5, count: 1_000_000 });
+  if (options === undefined || options.smoke) return options && smoke;
+  return { ...options.numbers, seconds: 2 };
 }
 
 async function oneRound({ count, seconds }: Options): Promise<Round> {

@@ -1,5 +1,5 @@
 import { ColloquyError } from "@colloquy/core";
-import { Answer, SilentFailures } from "@colloquy/rpc";
+import { Answer, SilentFailures, optionsAfter } from "@colloquy/rpc";
 import type { CallOptions, Caller, Connection, RemoteNode } from "@colloquy/rpc";
 import type { OpenOptions } from "./agent.ts";
 import type { RemoteContainers } from "./remote-containers.ts";
@@ -68,7 +68,7 @@ export class AgentCaller implements Caller {
     try {
       const start = performance.now();
       const result = await this.#whenOpen(limit, (connection) => ({
-        promise: connection.call(node, args, remaining(options, performance.now() - start)),
+        promise: connection.call(node, args, optionsAfter(performance.now() - start, options)),
       }));
       return await result.promise;
     } finally {
@@ -100,9 +100,4 @@ function limitOf(node: RemoteNode, options: CallOptions | undefined): WaitLimit 
     cancelled: () =>
       new ColloquyError("CANCELLED", `the call to ${node.toString()} was cancelled`, { cause: signal?.reason }),
   });
-}
-
-function remaining(options: CallOptions | undefined, passedMs: number): CallOptions | undefined {
-  if (options?.timeout === undefined) return options;
-  return { ...options, timeout: Math.max(options.timeout - passedMs, 1) };
 }

@@ -12,7 +12,7 @@ import type {
 import { connect, expose, service } from "@colloquy/rpc";
 import type { Authenticate, Credentials, Dialect, Interceptors, MethodFailureListener } from "@colloquy/rpc";
 import type { Agent, TaskFailureListener } from "./agent.ts";
-import type { GiveUpListener } from "./agent-lives.ts";
+import type { GiveUpListener, LivesSetup } from "./agent-lives.ts";
 import { AgentTable } from "./agent-table.ts";
 import type { Clock } from "./clock.ts";
 import { clockService } from "./clock-service.ts";
@@ -69,20 +69,13 @@ export interface ContainerOptions {
 }
 
 /** What a container consists of. */
-export interface ContainerSetup {
+export interface ContainerSetup extends Omit<LivesSetup, "home"> {
   readonly clock: Clock;
-  readonly agents: AgentTable;
-  readonly mailboxes: Mailboxes;
   readonly server: ContainerServer;
   readonly remotes: RemoteContainers;
   readonly watchers: Watchers;
-  readonly onTaskFailure: TaskFailureListener;
-  readonly onGiveUp: GiveUpListener;
-  readonly readyWhen: Promise<unknown> | undefined;
-  readonly random: () => number;
   readonly coordinated: DrivenClock | undefined;
   readonly end: AbortController;
-  readonly graceMs: number;
 }
 
 /** Listens, and makes the parts of a container. Rejects as `Container.create` does. */

@@ -1,5 +1,6 @@
 import { setTimeout as setNodeTimeout } from "node:timers";
-import { ColloquyError, quoted, timerMs, toError } from "@colloquy/core";
+import { ColloquyError, OPTION, checkOptions, timerMs, toError } from "@colloquy/core";
+import type { OptionKind } from "@colloquy/core";
 import type { ActivityReport } from "./activity.ts";
 import { invalidArgument, requireSeconds } from "./clock.ts";
 import { Container } from "./container.ts";
@@ -16,7 +17,16 @@ export interface CoordinateOptions extends MemberConnectOptions {
 export type CoordinatedContainer = Container | string | { readonly address: string };
 
 const DEFAULTS = Object.freeze({ timeoutMs: 30_000 });
-const OPTION_NAMES = ["timeoutMs", "codec", "extraSerializers", "tls", "credentials", "limits", "network"];
+/** Of those that are anything `connect` checks them. */
+const OPTIONS: Readonly<Record<keyof CoordinateOptions, OptionKind>> = {
+  timeoutMs: OPTION.any,
+  codec: OPTION.any,
+  extraSerializers: OPTION.any,
+  tls: OPTION.any,
+  credentials: OPTION.any,
+  limits: OPTION.any,
+  network: OPTION.any,
+};
 /** Rounds that follow each other without a pause. */
 const EAGER_ROUNDS = 4;
 const LONGEST_PAUSE_MS = 32;
@@ -34,11 +44,7 @@ export async function coordinate(
   members: Iterable<CoordinatedContainer>,
   options: CoordinateOptions = {},
 ): Promise<Coordinator> {
-  const unknown = Object.keys(options).find((name) => !OPTION_NAMES.includes(name));
-  if (unknown !== undefined) {
-    const names = OPTION_NAMES.join(", ");
-    throw invalidArgument(`unknown option ${quoted(unknown)} of coordinate; the options are ${names}`);
-  }
+  checkOptions("coordinate", options, OPTIONS);
   const { timeoutMs = DEFAULTS.timeoutMs, ...others } = options;
   if (typeof timeoutMs !== "number" || !(timeoutMs > 0))
     throw invalidArgument(`timeoutMs is ${String(timeoutMs)}; it takes milliseconds, more than 0, or Infinity`);

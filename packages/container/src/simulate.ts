@@ -1,5 +1,5 @@
-import { ColloquyError, quoted, seededRandom } from "@colloquy/core";
-import type { LocalNetwork, Random } from "@colloquy/core";
+import { ColloquyError, OPTION, checkOptions, seededRandom } from "@colloquy/core";
+import type { LocalNetwork, OptionKind, Random } from "@colloquy/core";
 import type { ClockDate } from "./clock.ts";
 import { invalidArgument, requireSeconds } from "./clock.ts";
 import { Container } from "./container.ts";
@@ -47,7 +47,13 @@ export interface SimulatedRun<T> {
   readonly trace: readonly Delivery[];
 }
 
-const OPTION_NAMES = ["seed", "model", "until", "utcStart"];
+/** Who takes them checks them. */
+const OPTIONS: Readonly<Record<keyof SimulateOptions, OptionKind>> = {
+  seed: OPTION.any,
+  model: OPTION.any,
+  until: OPTION.any,
+  utcStart: OPTION.any,
+};
 /** Nobody releases what the engine would collect, and nobody is missed. */
 const LIMITS = Object.freeze({ maxReferenceCount: 1_000_000, pingIntervalMs: Infinity });
 
@@ -86,11 +92,7 @@ class Simulation {
   readonly #roots: string[] = [];
 
   constructor(options: SimulateOptions) {
-    const unknown = Object.keys(options).find((name) => !OPTION_NAMES.includes(name));
-    if (unknown !== undefined) {
-      const names = OPTION_NAMES.join(", ");
-      throw invalidArgument(`unknown option ${quoted(unknown)} of simulate; the options are ${names}`);
-    }
+    checkOptions("simulate", options, OPTIONS);
     const { seed, model = {}, until, utcStart = "2020-01-01" } = options;
     this.#random = seededRandom(seed);
     this.#naming = seededRandom(`names of ${seed}`);

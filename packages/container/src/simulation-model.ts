@@ -1,5 +1,5 @@
-import { describeType, quoted } from "@colloquy/core";
-import type { Random } from "@colloquy/core";
+import { OPTION, checkOptions, describeType } from "@colloquy/core";
+import type { OptionKind, Random } from "@colloquy/core";
 import { invalidArgument } from "./clock.ts";
 
 /** What a message is: a call, the answer to one, or a notification. */
@@ -30,7 +30,11 @@ export interface SimulationModel {
   readonly fifo?: boolean | undefined;
 }
 
-const NAMES = ["delay", "loss", "fifo"];
+const OPTIONS: Readonly<Record<keyof SimulationModel, OptionKind>> = {
+  delay: OPTION.any,
+  loss: OPTION.any,
+  fifo: OPTION.any,
+};
 
 /** A model, checked: what becomes of each message. */
 export class MessageFate {
@@ -41,9 +45,7 @@ export class MessageFate {
 
   /** @throws ColloquyError `INVALID_ARGUMENT`. */
   constructor(model: SimulationModel, random: Random) {
-    const unknown = Object.keys(model).find((name) => !NAMES.includes(name));
-    if (unknown !== undefined)
-      throw invalidArgument(`unknown option ${quoted(unknown)} of a model; the options are ${NAMES.join(", ")}`);
+    checkOptions("a model", model, OPTIONS);
     const { delay = 0, loss = 0, fifo = true } = model;
     this.#random = random;
     this.fifo = fifo;

@@ -17,6 +17,15 @@ export function signalsOf({ signal, context }: CallSignals = {}): readonly Abort
   return [signal, context?.signal].filter((given) => given !== undefined);
 }
 
+/** Options of a call that has waited so long before it is sent: its time counts from when it was made. What waited in time is sent. */
+export function optionsAfter<O extends { readonly timeout?: number | undefined }>(
+  passedMs: number,
+  options: O | undefined,
+): O | undefined {
+  if (options?.timeout === undefined) return options;
+  return { ...options, timeout: Math.max(options.timeout - passedMs, 1) };
+}
+
 interface CallSignals {
   readonly signal?: AbortSignal | undefined;
   readonly context?: { readonly signal: AbortSignal } | undefined;

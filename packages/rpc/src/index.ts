@@ -7,6 +7,7 @@ export { Answer } from "./answer.ts";
 export type { Authenticate, Credentials } from "./authentication.ts";
 export { Backoff } from "./backoff.ts";
 export type { BackoffOptions } from "./backoff.ts";
+export { optionsAfter } from "./call-limits.ts";
 export { chainCallsOf, currentChain, runInChain, withoutChain } from "./call-chains.ts";
 export type { ChainCall } from "./call-chains.ts";
 export { isSlot } from "./call-meta.ts";

@@ -1,6 +1,7 @@
 import { ColloquyError, describeType } from "@colloquy/core";
 import { Answer } from "./answer.ts";
 import type { Call } from "./call.ts";
+import { optionsAfter } from "./call-limits.ts";
 import { callWithin, hasLimits } from "./limited-chain.ts";
 import type { SendingHost } from "./limited-chain.ts";
 import { joinPath, parseResultPath, resultPath } from "./path.ts";
@@ -139,11 +140,6 @@ class PipelinedCaller implements Caller, PendingResult {
       throw dependencyFailed(cause, this.remoteAddress);
     }
   }
-}
-
-function optionsAfter(passedMs: number, options: CallOptions | undefined): CallOptions | undefined {
-  if (options?.timeout === undefined) return options;
-  return { ...options, timeout: Math.max(options.timeout - passedMs, 1) };
 }
 
 /** @throws ColloquyError `INVALID_ARGUMENT` for what is no proxy. */

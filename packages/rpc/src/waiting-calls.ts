@@ -2,7 +2,7 @@ import { ColloquyError, rejection, timerMs } from "@colloquy/core";
 import type { Limits } from "@colloquy/core";
 import { Answer } from "./answer.ts";
 import { keepChain } from "./call-chains.ts";
-import { signalsOf } from "./call-limits.ts";
+import { optionsAfter, signalsOf } from "./call-limits.ts";
 import { leftOf, refusalOf } from "./call.ts";
 import type { CallOptions, Caller, RemoteNode } from "./proxy.ts";
 import { targetRefusal } from "./refusals.ts";
@@ -131,18 +131,13 @@ class WaitingCall implements Waiting {
   send(caller: Caller): void {
     this.#settle();
     const { node, args, options, resolve } = this.#setup;
-    const all = options?.timeout === undefined ? options : this.#remaining(options);
-    resolve(this.#inChain(() => caller.call(node, args, all)));
+    const left = optionsAfter(performance.now() - this.#start, options);
+    resolve(this.#inChain(() => caller.call(node, args, left)));
   }
 
   fail(error: ColloquyError): void {
     this.#settle();
     this.#setup.resolve(rejection(() => error.restated()));
-  }
-
-  /** The time counts from when the call was made, not from when there is a connection. */
-  #remaining(options: CallOptions): CallOptions {
-    return { ...options, timeout: Math.max(options.timeout! - (performance.now() - this.#start), 1) };
   }
 
   /** A busy event loop makes timers late: a connection that has come about meanwhile goes first. */
