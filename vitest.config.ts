@@ -7,6 +7,17 @@ const source = "@colloquy/source";
 
 const outside = ["**/node_modules/**", "**/dist/**"];
 
+/** What waits for times of tens of milliseconds, in this process or in its children: these files have the machine for themselves. */
+const alone = [
+  "packages/rpc/test/call.test.ts",
+  "packages/rpc/test/deadlines.test.ts",
+  "packages/rpc/test/limited-chain.test.ts",
+  "packages/rpc/test/parity.test.ts",
+  "test/docs.test.ts",
+];
+/** Vitest leaves one core free, which on a machine of two is half of the time. */
+const maxWorkers = "100%";
+
 export default defineConfig({
   resolve: { conditions: [source, ...defaultClientConditions] },
   ssr: { resolve: { conditions: [source, ...defaultServerConditions] } },
@@ -19,14 +30,22 @@ export default defineConfig({
         test: {
           name: "all",
           include: ["packages/*/test/**/*.test.ts", "test/**/*.test.ts", "examples/**/*.test.ts"],
-          exclude: outside,
+          exclude: [...outside, ...alone],
+          maxWorkers,
+          sequence: { groupOrder: 1 },
         },
+      },
+      {
+        extends: true,
+        test: { name: "alone", include: alone, exclude: outside, maxWorkers: 1, sequence: { groupOrder: 0 } },
       },
       {
         extends: true,
         test: {
           name: "rpc over TCP",
           include: ["packages/rpc/test/**/*.test.ts"],
+          maxWorkers: 1,
+          sequence: { groupOrder: 2 },
           exclude: [
             ...outside,
             ...[...RUNS_ONCE.withoutConnection, ...RUNS_ONCE.ownSockets].map((name) => `packages/rpc/test/${name}`),
