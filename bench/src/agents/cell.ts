@@ -89,7 +89,7 @@ async function call(targets: "one" | "random", calls: number, inFlight: number):
   let left = calls;
   const loop = async (): Promise<void> => {
     while (left-- > 0) {
-      const number = targets === "one" ? 0 : drawn[left % drawnCount]!;
+      const number = targets === "one" ? proxies.length - 1 : drawn[left % drawnCount]!;
       if ((await proxies[number]!.add(1)) !== number + 1)
         throw new Error(`agent ${number} has answered something else`);
     }

@@ -26,6 +26,8 @@ export class AgentSeat implements Seat<Agent> {
 /** The agents of one container, by id and name: what hangs below `agents`. */
 export class AgentTable extends ServiceTable {
   readonly #seats = new Map<string, AgentSeat>();
+  /** Agents by the number that is their id, where they can be called: to find one of many touches less memory than by its word. */
+  readonly #numbered: (Agent | undefined)[] = [];
   #nextId = 0;
 
   /**
@@ -48,11 +50,16 @@ export class AgentTable extends ServiceTable {
   seat(seat: AgentSeat, agent: Agent): void {
     seat.agent = agent;
     seat.className = agent.constructor.name;
+    const number = numberOf(seat.id);
+    if (number >= 0 && number <= this.#numbered.length) this.#numbered[number] = agent;
   }
 
   /** Nobody reaches the agent any more; another one may take the seat. */
   leave(seat: AgentSeat, agent: Agent): void {
-    if (seat.agent === agent) seat.agent = undefined;
+    if (seat.agent !== agent) return;
+    seat.agent = undefined;
+    const number = numberOf(seat.id);
+    if (this.#numbered[number] === agent) this.#numbered[number] = undefined;
   }
 
   /** Id and name may be another one's. */
@@ -75,6 +82,8 @@ export class AgentTable extends ServiceTable {
 
   /** @throws ColloquyError `UNAVAILABLE` for an agent that is being restarted. */
   override lookup(word: string): Agent | undefined {
+    const numbered = this.#numbered[numberOf(word)];
+    if (numbered !== undefined) return numbered;
     const seat = this.#seats.get(word);
     if (seat === undefined || seat.agent !== undefined) return seat?.agent;
     // Before the first one is there, there is none.
@@ -107,4 +116,19 @@ export class AgentTable extends ServiceTable {
     }
     if (this.#seats.has(word)) throw new ColloquyError("INVALID_ARGUMENT", `there is an agent ${quoted(word)} already`);
   }
+}
+
+const ZERO = 48;
+const MOST_DIGITS = 9;
+
+/** The number that a word is, as numbers are written; -1 for other words. */
+function numberOf(word: string): number {
+  if (word.length > MOST_DIGITS || word.length === 0 || (word.length > 1 && word.charCodeAt(0) === ZERO)) return -1;
+  let number = 0;
+  for (let index = 0; index < word.length; index++) {
+    const digit = word.charCodeAt(index) - ZERO;
+    if (digit < 0 || digit > 9) return -1;
+    number = number * 10 + digit;
+  }
+  return number;
 }

@@ -63,6 +63,24 @@ describe("the address of an agent", () => {
     expect(await proxy.where()).toBe(directory.address);
   });
 
+  it("may be any number, or look like one, and is never another agent's", async () => {
+    const container = await newContainer();
+    const wanted = ["2", "0", "1", "01", "00", "1e1", "-1", "١", "4294967295", "123456789012", "1.0"];
+    for (const id of wanted) await container.spawn(new Echo(), { id });
+    await container.spawn(new Echo(), { name: "3" });
+    const last = await container.spawn(new Echo());
+    expect(last.id).toBe("5");
+    for (const id of [...wanted, "5"]) {
+      const proxy = await container.connect<Echo>(`${container.address}/${id}`);
+      expect(await proxy.where()).toBe(`${container.address}/${id}`);
+    }
+    await last.stop();
+    const stopped = container.connect<Echo>(`${container.address}/5`).then((proxy) => proxy.where());
+    expect(await failureOf(stopped)).toMatchObject({ code: "NOT_FOUND" });
+    const next = await container.spawn(new Echo(), { id: "5" });
+    expect(await (await container.connect<Echo>(next.address)).where()).toBe(next.address);
+  });
+
   it("isn't given twice", async () => {
     const container = await newContainer();
     await container.spawn(new Echo(), { id: "a" });

@@ -3,9 +3,12 @@ const LONGEST_TEXT_BYTES = 32;
 
 /**
  * Remembers short ASCII strings by their bytes: the keys, paths and names that messages repeat. One slot for each hash, so
- * memory is bounded whatever peers send.
+ * memory is bounded whatever peers send. What comes once is not kept: strings that replace each other all the time would outlive
+ * the collections of young garbage, and cost more than they save.
  */
 export class KeyCache {
+  /** Hashes of what was missed last. */
+  readonly #missed = new Int32Array(SLOT_COUNT);
   readonly #slots: (string | undefined)[] = Array.from<string | undefined>({ length: SLOT_COUNT }).fill(undefined);
 
   /** The string of `bytes[start..start + length)`, or undefined where it is too long or not all ASCII. */
@@ -21,7 +24,8 @@ export class KeyCache {
     const known = this.#slots[slot];
     if (known !== undefined && known.length === length && sameBytes(known, bytes, start)) return known;
     const text = shortAscii(bytes, start, length);
-    if (text !== undefined) this.#slots[slot] = text;
+    if (text !== undefined && this.#missed[slot] === hash) this.#slots[slot] = text;
+    this.#missed[slot] = hash;
     return text;
   }
 }

@@ -14,12 +14,14 @@ describe("KeyCache", () => {
     const ascii = fc.string({ unit: "binary-ascii", maxLength: 32 });
     fc.assert(
       fc.property(fc.array(ascii, { minLength: 1, maxLength: 100 }), (texts) => {
-        for (const text of [...texts, ...texts]) expect(read(cache, text)).toBe(text);
+        for (const text of [...texts, ...texts, ...texts]) expect(read(cache, text)).toBe(text);
       }),
       { numRuns: 200 },
     );
     // Far more than it has places.
-    for (let index = 0; index < 20_000; index++) expect(read(cache, `agents/${index}/run`)).toBe(`agents/${index}/run`);
+    for (let index = 0; index < 20_000; index++) {
+      for (let count = 0; count < 3; count++) expect(read(cache, `agents/${index}/run`)).toBe(`agents/${index}/run`);
+    }
   });
 
   it.each([0, 1, 2, 3, 4, 5, 6, 7, 31, 32])(
@@ -28,7 +30,7 @@ describe("KeyCache", () => {
       const cache = new KeyCache();
       const text = "abcdefghijklmnopqrstuvwxyz0123456789".slice(0, length);
       const bytes = Buffer.from(text);
-      for (let count = 0; count < 2; count++) expect(cache.read(bytes, 0, length)).toBe(text);
+      for (let count = 0; count < 3; count++) expect(cache.read(bytes, 0, length)).toBe(text);
     },
   );
 
@@ -36,7 +38,7 @@ describe("KeyCache", () => {
     const cache = new KeyCache();
     expect(read(cache, "x".repeat(33))).toBeUndefined();
     for (const text of ["ä", "aä", "日本", "a😀b", Buffer.from([0x80]), Buffer.from([0x61, 0xff])]) {
-      for (let count = 0; count < 2; count++) expect(read(cache, text)).toBeUndefined();
+      for (let count = 0; count < 3; count++) expect(read(cache, text)).toBeUndefined();
     }
   });
 

@@ -11,8 +11,10 @@ interface CutPath {
 const SLOT_COUNT = 8192;
 /** Paths that were cut into names, for all connections: one for each hash. */
 const cut: (CutPath | undefined)[] = Array.from<CutPath | undefined>({ length: SLOT_COUNT }).fill(undefined);
+/** Hashes of the paths that weren't there last: one that comes once isn't kept. */
+const missed = new Int32Array(SLOT_COUNT);
 
-/** The names in a path. Those of a path that comes again are the same strings, whose hashes are known. */
+/** The names in a path. Those of a path that comes again and again are the same strings, whose hashes are known. */
 export function namesOf(path: string): readonly string[] {
   const { length } = path;
   const middle = length >> 1;
@@ -23,7 +25,8 @@ export function namesOf(path: string): readonly string[] {
   const known = cut[slot];
   if (known !== undefined && known.path === path) return known.names;
   const names = path.split("/");
-  cut[slot] = { path, names };
+  if (missed[slot] === hash) cut[slot] = { path, names };
+  missed[slot] = hash;
   return names;
 }
 

@@ -36,12 +36,13 @@ describe("paths", () => {
     expect(parseReferencePath(path)).toBeUndefined();
   });
 
-  test("are cut at each slash, and once where they come again", () => {
+  test("are cut at each slash, and once where they come again and again", () => {
     expect(namesOf("a")).toEqual(["a"]);
     expect(namesOf("a/b c/\u{1f600}")).toEqual(["a", "b c", "\u{1f600}"]);
     expect(namesOf("")).toEqual([""]);
     expect(namesOf("/")).toEqual(["", ""]);
     expect(namesOf("a//b/")).toEqual(["a", "", "b", ""]);
+    expect(namesOf("agents/7/run")).toEqual(namesOf("agents/7/run"));
     expect(namesOf(["agents", "7", "run"].join("/"))).toBe(namesOf("agents/7/run"));
   });
 
