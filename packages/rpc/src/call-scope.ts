@@ -26,20 +26,29 @@ export class CallScope {
     this.trace = isTrace(trace) ? trace : undefined;
     this.deadline = deadline === undefined ? undefined : performance.now() + deadline;
     if (deadline === undefined) return;
-    this.#timer = setTimeout(() => this.cancel(), timerMs(deadline + GRACE_MS)).unref();
+    this.#timer = setTimeout(() => this.cancel(true), timerMs(deadline + GRACE_MS)).unref();
   }
 
   get signal(): AbortSignal {
     return this.abort.signal;
   }
 
-  /** The caller has given the call up, by itself or because its time is over. */
-  cancel(): void {
+  /** The caller has given the call up, by itself or because its time is over: that is known, or to be seen from the clock. */
+  cancel(isLate: boolean): void {
     const isOver = this.deadline !== undefined && performance.now() >= this.deadline - CLOCK_MS;
-    const reason = isOver
-      ? new ColloquyError("DEADLINE_EXCEEDED", "the time that the caller waits is over")
-      : new ColloquyError("CANCELLED", "the caller gave the call up");
+    const reason =
+      isLate || isOver
+        ? new ColloquyError("DEADLINE_EXCEEDED", "the time that the caller waits is over")
+        : new ColloquyError("CANCELLED", "the caller gave the call up");
     this.abort.abort(reason);
+  }
+
+  /** What the failure of a method is to its caller once the time is over, and the caller may not have seen that yet. */
+  lateness(cause: unknown): ColloquyError | undefined {
+    const { reason } = this.signal as { readonly reason: unknown };
+    if (!(reason instanceof ColloquyError) || reason.code !== "DEADLINE_EXCEEDED") return undefined;
+    if (cause instanceof ColloquyError && cause.code === reason.code) return undefined;
+    return new ColloquyError(reason.code, reason.message, { cause, executed: "yes" });
   }
 
   /** @throws the reason for which the call isn't to be started any more, where it has waited for something. */

@@ -75,8 +75,12 @@ function atArgument(error: SerializationError, path: string): SerializationError
   return new SerializationError(`${argument} of ${quoted(path)}: ${error.reason}`, { ...cause, place });
 }
 
-/** Makes the error of a call that ends before its answer. */
-export type CallEnd = (executed: "no" | "unknown") => ColloquyError;
+/** How a call ends before its answer. */
+export interface CallEnd {
+  readonly code: "CANCELLED" | "DEADLINE_EXCEEDED";
+  /** Makes the error of the call. */
+  error(executed: "no" | "unknown"): ColloquyError;
+}
 
 /** What a call with limits needs of its connection. */
 export interface LimitedCallHost {
@@ -221,20 +225,21 @@ export class LimitedCall extends Call {
       const received = this.#host.receivedBytes;
       if (received !== receivedBytes && performance.now() < until) return this.#expire(until, received);
       const message = `no answer from ${String(this.node)} within ${Math.round(this.#timeout)} ms`;
-      this.#leave((executed) => new ColloquyError("DEADLINE_EXCEEDED", message, { executed }));
+      this.#leave("DEADLINE_EXCEEDED", message, {});
     });
   }
 
   #cancel(cause: unknown): void {
     if (this.#settled) return;
     const message = `the call to ${String(this.node)} was cancelled`;
-    this.#leave((executed) => new ColloquyError("CANCELLED", message, { cause, executed }));
+    this.#leave("CANCELLED", message, { cause });
   }
 
   /** Stops waiting for the answer. */
-  #leave(end: CallEnd): void {
+  #leave(code: CallEnd["code"], message: string, why: { readonly cause?: unknown }): void {
     this.settle();
-    super.onFailure(end(this.#host.giveUp(this, end) ? "unknown" : "no"));
+    const error: CallEnd["error"] = (executed) => new ColloquyError(code, message, { ...why, executed });
+    super.onFailure(error(this.#host.giveUp(this, { code, error }) ? "unknown" : "no"));
   }
 
   /** Ends its limits. False where it has settled before. */

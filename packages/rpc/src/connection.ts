@@ -6,7 +6,7 @@ import type { BoundConnection } from "./binding.ts";
 import { CloseListeners, withoutGoodbye } from "./close-listeners.ts";
 import type { CloseListener } from "./close-listeners.ts";
 import type { CallScope } from "./call-scope.ts";
-import type { Call } from "./call.ts";
+import type { Call, CallEnd } from "./call.ts";
 import { trafficOf } from "./connection-setup.ts";
 import type { ConnectionOwner, ConnectionSetup, ConnectionStats, ConnectionTraffic } from "./connection-setup.ts";
 import type { CallContext } from "./context.ts";
@@ -256,8 +256,8 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
   }
 
   /** @internal */
-  giveUp(call: Call): boolean {
-    return this.#calls.giveUp(call);
+  giveUp(call: Call, end?: CallEnd): boolean {
+    return this.#calls.giveUp(call, end);
   }
 
   /** @internal */

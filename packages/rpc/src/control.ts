@@ -7,7 +7,8 @@ export interface ControlActions {
   reply(id: number, value: unknown): void;
   /** Answers request `id`, a ping. */
   pong(id: number): void;
-  cancel(id: number): void;
+  /** The caller has given request `id` up, because its time is over where that is known. */
+  cancel(id: number, isLate: boolean): void;
   release(id: number, count: number): void;
   goAway(): void;
   /** A signal of the peer has fired, or never will. */
@@ -57,7 +58,7 @@ export function noticeControl([path, args]: RequestContent, actions: ControlActi
   switch (path) {
     case "$/cancel":
       if (!isCount(args[0])) return false;
-      actions.cancel(args[0]);
+      actions.cancel(args[0], args[1] === "DEADLINE_EXCEEDED");
       return true;
     case "$/release":
       return Array.isArray(args[0]) && args[0].every((pair) => releaseOne(pair, actions));

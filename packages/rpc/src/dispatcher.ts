@@ -135,9 +135,9 @@ export class Dispatcher {
     }
   }
 
-  /** The caller gave request `id` up. */
-  cancel(id: number): void {
-    this.#scopes.find(id)?.cancel();
+  /** The caller gave request `id` up, because its time is over where that is known. */
+  cancel(id: number, isLate: boolean): void {
+    this.#scopes.find(id)?.cancel(isLate);
   }
 
   /** The connection has ended. */
@@ -191,7 +191,8 @@ export class Dispatcher {
   }
 
   #failMethod(id: number, path: string, error: unknown): void {
-    this.#fail(id, withExecuted(error instanceof PassedOn ? error : this.#silent.onMethod(path, error), "yes"));
+    const told = withExecuted(error instanceof PassedOn ? error : this.#silent.onMethod(path, error), "yes");
+    this.#fail(id, this.#scopes.find(id)?.lateness(told) ?? told);
   }
 
   #fail(id: number, error: unknown): void {

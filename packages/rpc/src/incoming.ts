@@ -242,8 +242,8 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller, S
     return this.#endpoint.notifyNow(["$/shapes", [[[id, keys]]], NO_KWARGS]);
   }
 
-  cancel(id: number): void {
-    this.#dispatcher.cancel(id);
+  cancel(id: number, isLate: boolean): void {
+    this.#dispatcher.cancel(id, isLate);
     this.#endpoint.withdrawAnswer(id);
   }
 

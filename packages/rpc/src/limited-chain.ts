@@ -77,7 +77,7 @@ class LimitedChain implements LimitedCallHost {
 
   send(node: RemoteNode, args: unknown[], options: CallOptions | undefined): Promise<unknown> {
     const end = this.#end;
-    if (end !== undefined) return rejection(() => end("no"));
+    if (end !== undefined) return rejection(() => end.error("no"));
     const left = this.#whole.leftMs;
     // The timer is only late.
     if (left <= 0)
@@ -104,9 +104,9 @@ class LimitedChain implements LimitedCallHost {
   giveUp(_whole: Call, end: CallEnd): boolean {
     this.#end = end;
     for (const call of this.#underWay) {
-      const hasLeft = this.#host.giveUp(call);
+      const hasLeft = this.#host.giveUp(call, end);
       if (hasLeft) this.#mayHaveRun = true;
-      call.onFailure(end(hasLeft ? "unknown" : "no"));
+      call.onFailure(end.error(hasLeft ? "unknown" : "no"));
     }
     this.#underWay.clear();
     return this.#mayHaveRun;

@@ -2,7 +2,7 @@ import { ColloquyError, NO_KWARGS } from "@colloquy/core";
 import type { Endpoint } from "@colloquy/core";
 import { Answer } from "./answer.ts";
 import { Call, LimitedCall, isLimited } from "./call.ts";
-import type { LimitedCallHost } from "./call.ts";
+import type { CallEnd, LimitedCallHost } from "./call.ts";
 import { currentChain, withoutChain } from "./call-chains.ts";
 import type { Greeting } from "./greeting.ts";
 import type { Incoming } from "./incoming.ts";
@@ -115,9 +115,10 @@ export class OutgoingCalls implements LimitedCallHost {
     }
   }
 
-  giveUp(call: Call): boolean {
+  giveUp(call: Call, end?: CallEnd): boolean {
     const id = this.#endpoint.giveUp(call);
-    if (id >= 0) this.tell("$/cancel", [id]);
+    // What says nothing else is a cancellation.
+    if (id >= 0) this.tell("$/cancel", end?.code === "DEADLINE_EXCEEDED" ? [id, end.code] : [id]);
     this.#incoming.interruptStreams();
     return id >= 0;
   }

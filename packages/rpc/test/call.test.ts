@@ -48,6 +48,16 @@ describe("a call with a timeout", () => {
     expect(kitchen.signals[0]!.reason).toMatchObject({ code: "DEADLINE_EXCEEDED" });
   });
 
+  test("tells the other side why it is given up", async () => {
+    await using server = await wireServer();
+    const { connection, wire } = await greeted<Kitchen>(server);
+    const call = failureOf(withOptions(connection.remote.now, { timeout: 5 })("tea"));
+    const [, id] = await wire.next();
+    expect(await call).toMatchObject({ code: "DEADLINE_EXCEEDED" });
+    expect(await wire.next()).toEqual([3, 0, ["$/cancel", [id, "DEADLINE_EXCEEDED"], {}]]);
+    connection.destroy();
+  });
+
   test("that is answered in time gives its result and leaves no timer", async () => {
     await using link = await pair(new Kitchen());
     expect(await withOptions(link.remote.now, { timeout: 20 })("tea")).toBe("tea");

@@ -10,6 +10,11 @@ class Station extends Service {
     await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
     return "aborted";
   }
+  @expose({ context: true }) async refuse({ signal }: CallContext): Promise<never> {
+    this.signals.push(signal);
+    await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+    throw new RangeError("stopped half-way");
+  }
   @expose fn(): unknown {
     return () => 1;
   }
@@ -62,6 +67,43 @@ describe("the service `$`", () => {
     wire.notify("$/cancel");
     expect(await wire.request("$/ping")).toEqual([1, null]);
     expect(station.signals[0]!.aborted).toBe(false);
+  });
+
+  test("cancels a call whose time is over at its caller, before it is over here", async () => {
+    const station = new Station();
+    await using wire = await visited(station);
+    wire.send([0, 20, ["wait", [], {}, { deadline: 60_000 }]], [0, 21, ["wait", [], {}]], [0, 22, ["wait", [], {}]]);
+    await until(() => station.signals.length === 3);
+    wire.send(
+      [3, 0, ["$/cancel", [20, "DEADLINE_EXCEEDED"], {}]],
+      [3, 0, ["$/cancel", [21, "CANCELLED"], {}]],
+      [3, 0, ["$/cancel", [22, { DEADLINE_EXCEEDED: 1 }], {}]],
+    );
+    expect([await wire.next(), await wire.next(), await wire.next()]).toHaveLength(3);
+    const codes = station.signals.map(({ reason }) => (reason as { code: unknown }).code);
+    expect(codes).toEqual(["DEADLINE_EXCEEDED", "CANCELLED", "CANCELLED"]);
+  });
+
+  test("what a method throws after its time is no answer in time", async () => {
+    const station = new Station();
+    await using wire = await visited(station);
+    wire.send([0, 20, ["refuse", [], {}, { deadline: 5 }]], [0, 21, ["wait", [], {}, { deadline: 5 }]]);
+    const answers = [await wire.next(), await wire.next()];
+    expect(answers.find(([, id]) => id === 20)).toMatchObject([
+      2,
+      20,
+      {
+        code: "DEADLINE_EXCEEDED",
+        executed: "yes",
+        cause: { name: "RangeError", message: "stopped half-way", executed: "yes" },
+      },
+    ]);
+    // A result is one, however late.
+    expect(answers.find(([, id]) => id === 21)).toEqual([1, 21, "aborted"]);
+    wire.send([0, 22, ["refuse", [], {}, { deadline: 60_000 }]]);
+    await until(() => station.signals.length === 3);
+    wire.notify("$/cancel", 22);
+    expect(await wire.next()).toMatchObject([2, 22, { name: "RangeError", code: "REMOTE_ERROR" }]);
   });
 
   test("a flood of cancels for calls that are over leaves nothing behind", async () => {
