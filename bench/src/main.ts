@@ -8,7 +8,6 @@ const commands: Readonly<Record<string, () => Promise<{ readonly run: Command }>
   arrays: () => import("./arrays/main.ts"),
   codec: () => import("./codec/main.ts"),
   codecs: () => import("./codecs/main.ts"),
-  faults: () => import("./faults/main.ts"),
   growth: () => import("./growth/main.ts"),
   references: () => import("./references/main.ts"),
   "simulated-time": () => import("./simulated-time/main.ts"),

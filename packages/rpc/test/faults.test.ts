@@ -49,7 +49,7 @@ async function callUntilKilled(child: Child, connection: Connection<Notes>): Pro
 }
 
 describe("F1: a peer that is killed in the middle of calls", () => {
-  // A thousand of them, with the time that it takes: `npm run bench -- faults`.
+  // A thousand of them, with the time that it takes: `npm run faults`.
   test("settles every call, none twice, and says of each whether it ran", { timeout: 120_000 }, async () => {
     const failures = new Set<string>();
     for (let round = 0; round < KILL_ROUNDS; round++) {

@@ -1,7 +1,7 @@
 import { tmpdir } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { MsgPackCodec, connect, withOptions, type Connection } from "@colloquy/rpc";
-import { Subprocess } from "../subprocess.ts";
+import { Subprocess } from "@colloquy/bench/subprocess";
 import type { FaultsQuestion, Victim } from "./cell.ts";
 
 const program = new URL("cell.js", import.meta.url);

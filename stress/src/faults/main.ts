@@ -1,12 +1,12 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { formatQuantity } from "../markdown-table.ts";
-import { integerOptions } from "../numeric-options.ts";
-import { quantile } from "../statistics.ts";
+import { formatQuantity } from "@colloquy/bench/markdown-table";
+import { integerOptions } from "@colloquy/bench/numeric-options";
+import { quantile } from "@colloquy/bench/statistics";
 import { killRound, type KillRound } from "./kills.ts";
 import { stallsOf, type Stalls } from "./stalls.ts";
 
-const usage = `Usage: pnpm bench faults [options]
+const usage = `Usage: pnpm faults [options]
 
 Kills a server at a random one of many calls, in each round a new one: every call has to settle once, none may run twice, and what
 says that it did not run must not have; the 99th percentile from the death to the end of the calls that fail is at most 1 s. Then

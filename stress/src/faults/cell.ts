@@ -1,7 +1,7 @@
 // The program of a child process: a server that is killed while calls come, and that has noted which of them ran.
 import { openSync, writeSync } from "node:fs";
 import { MsgPackCodec, Service, expose, serve } from "@colloquy/rpc";
-import { answerQuestions } from "../subprocess.ts";
+import { answerQuestions } from "@colloquy/bench/subprocess";
 
 /** What the parent asks: where to note the calls that run, one number a line, and which one is the last. */
 export interface FaultsQuestion {

@@ -1,7 +1,7 @@
 import { readFileSync, rmSync } from "node:fs";
 import { setImmediate as turn } from "node:timers/promises";
 import { MsgPackCodec, connect, type ColloquyError, type Connection } from "@colloquy/rpc";
-import { Subprocess } from "../subprocess.ts";
+import { Subprocess } from "@colloquy/bench/subprocess";
 import { wallMs, type FaultsQuestion, type Victim } from "./cell.ts";
 
 const program = new URL("cell.js", import.meta.url);

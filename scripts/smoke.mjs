@@ -1,0 +1,21 @@
+// Runs every peer and every command of the bench, and those that put stress on everything, once and very shortly: whether all works,
+// not how fast it is. Needs a build.
+import { install, step } from "./workspace.mjs";
+
+const main = "node bench/dist/main.js";
+const ours = "batched-loop,hand-tuned,batched-early,batched-json,naive-loop,colloquy,colloquy-json,colloquy-agents";
+
+let passed = (await install()) && (await step("bench and stress build", "tsc -b stress"));
+if (passed) {
+  for (const [name, command] of [
+    ["bench of all peers", `${main} --smoke --only W2,W5`],
+    ["bench of all workloads", `${main} --smoke --peers ${ours}`],
+    ...["arrays", "codec", "codecs", "growth", "references", "simulated-time", "soak", "streams", "charts"].map(
+      (name) => [`bench ${name}`, `${main} ${name} --smoke`],
+    ),
+    ["faults", "node stress/dist/main.js faults --smoke"],
+  ]) {
+    if (!(await step(name, command))) passed = false;
+  }
+}
+if (!passed) process.exitCode = 1;

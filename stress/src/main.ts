@@ -1,0 +1,20 @@
+// The program behind `pnpm faults`, `pnpm fuzz`, `pnpm simulate` and `pnpm soak`: the first argument names the command.
+
+/** A command resolves with the exit code. */
+type Command = (args: readonly string[]) => Promise<number>;
+
+const commands: Readonly<Record<string, () => Promise<{ readonly run: Command }>>> = {
+  faults: () => import("./faults/main.ts"),
+};
+
+async function main([first = "", ...rest]: readonly string[]): Promise<number> {
+  if (Object.hasOwn(commands, first)) return (await commands[first]!()).run(rest);
+  throw new Error(`no command ${first} (there are ${Object.keys(commands).join(", ")})`);
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2).filter((arg) => arg !== "--"));
+} catch (error) {
+  process.stderr.write(`${(error as Error).message}\n`);
+  process.exitCode = 2;
+}
