@@ -341,6 +341,24 @@ describe("the end of a connection that reconnects", () => {
   });
 });
 
+describe("what isn't the server answers at its address", () => {
+  test("is tried again until the server is there", async () => {
+    await using it = await client();
+    await it.cut(true);
+    const waiting = it.remote.who();
+    const other = await wireServer(it.address);
+    for (let count = 0; count < 2; count++) {
+      const wire = await other.accepted();
+      wire.write(Buffer.from("HTTP/1.1 502 Bad Gateway\r\n\r\n"));
+      await until(() => String(it.connection.failure).includes("doesn't speak this protocol"));
+      wire.close();
+    }
+    await other[Symbol.asyncDispose]();
+    await it.restart();
+    expect(await waiting).toBe(await it.remote.who());
+  });
+});
+
 describe("a server that closes connections as soon as they are made", () => {
   test("is tried more and more seldom", async () => {
     const address = newAddress();
