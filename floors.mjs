@@ -121,6 +121,7 @@ export const packages = {
     external: [],
     outside: [],
     floors: [
+      ["abort-listeners"],
       [
         "path",
         "parameters",

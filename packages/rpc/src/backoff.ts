@@ -1,4 +1,5 @@
 import { ColloquyError, timerMs } from "@colloquy/core";
+import { addAbortListener, removeAbortListener } from "./abort-listeners.ts";
 
 /** How long to wait between attempts. */
 export interface BackoffOptions {
@@ -64,10 +65,10 @@ export async function pause(milliseconds: number, signals: readonly AbortSignal[
   await new Promise<void>((resolve) => {
     const done = (): void => {
       clearTimeout(timer);
-      for (const signal of signals) signal.removeEventListener("abort", done);
+      for (const signal of signals) removeAbortListener(signal, done);
       resolve();
     };
     const timer = setTimeout(done, timerMs(milliseconds));
-    for (const signal of signals) signal.addEventListener("abort", done, { once: true });
+    for (const signal of signals) addAbortListener(signal, done);
   });
 }

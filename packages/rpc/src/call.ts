@@ -1,5 +1,6 @@
 import { ColloquyError, SerializationError, quoted, readException, rejection, timerMs } from "@colloquy/core";
 import type { ErrorRules, PendingCall } from "@colloquy/core";
+import { addAbortListener, removeAbortListener } from "./abort-listeners.ts";
 import { signalsOf } from "./call-limits.ts";
 import { addChainCall } from "./call-chains.ts";
 import { tooManyHops } from "./call-meta.ts";
@@ -119,7 +120,7 @@ export function isLimited({ timeout, signal, context, metadata, trace, idempoten
 export class LimitedCall extends Call {
   readonly #host: LimitedCallHost;
   readonly #signals: readonly AbortSignal[];
-  readonly #onAbort = (event: Event): void => this.#cancel((event.target as AbortSignal).reason);
+  readonly #onAbort = (reason: unknown): void => this.#cancel(reason);
   readonly #timeout: number;
   readonly #hops: number;
   readonly #tags: Pick<SentMeta, "data" | "trace" | "idempotent" | "chain"> | undefined;
@@ -147,7 +148,7 @@ export class LimitedCall extends Call {
     this.#tags = chain === undefined ? all : { ...all, chain };
     this.#leaveChain = chain && addChainCall(chain, connection);
     this.#signals = signalsOf({ signal, context });
-    for (const given of this.#signals) given.addEventListener("abort", this.#onAbort, { once: true });
+    for (const given of this.#signals) addAbortListener(given, this.#onAbort);
     // The time counts from when the request leaves, at the end of this turn: work until then is no delay of the peer's.
     if (this.#timeout !== Infinity) process.nextTick(() => this.#startTimer());
   }
@@ -248,7 +249,7 @@ export class LimitedCall extends Call {
     this.#settled = true;
     this.#leaveChain?.();
     clearTimeout(this.#timer);
-    for (const signal of this.#signals) signal.removeEventListener("abort", this.#onAbort);
+    for (const signal of this.#signals) removeAbortListener(signal, this.#onAbort);
     return true;
   }
 }

@@ -1,4 +1,5 @@
 import { ColloquyError, ProtocolError } from "@colloquy/core";
+import { addAbortListener, removeAbortListener } from "./abort-listeners.ts";
 import { NODE, RemoteNode } from "./proxy.ts";
 
 /** Items asked for at a time: as many as are on their way or wait to be read. Grows where the reader has to wait. */
@@ -46,7 +47,7 @@ export class IncomingStream implements AsyncIterableIterator<unknown, undefined>
   #ended = false;
   #failure: { readonly error: unknown } | undefined;
   #signals: readonly AbortSignal[] = NO_SIGNALS;
-  readonly #onAbort = (event: Event): void => this.#cancel((event.target as AbortSignal).reason);
+  readonly #onAbort = (reason: unknown): void => this.#cancel(reason);
 
   constructor(id: number, node: RemoteNode, tracker: StreamTracker) {
     this.#id = id;
@@ -83,7 +84,7 @@ export class IncomingStream implements AsyncIterableIterator<unknown, undefined>
   /** From now on the stream is left when one of the signals aborts: its reader gets `CANCELLED`, at once. */
   endWith(signals: readonly AbortSignal[]): void {
     this.#signals = signals;
-    for (const signal of signals) signal.addEventListener("abort", this.#onAbort, { once: true });
+    for (const signal of signals) addAbortListener(signal, this.#onAbort);
     const aborted = signals.find((signal) => signal.aborted);
     if (aborted !== undefined) this.#cancel(aborted.reason);
   }
@@ -198,7 +199,7 @@ export class IncomingStream implements AsyncIterableIterator<unknown, undefined>
     if (this.#ended) return;
     this.#ended = true;
     if (error !== undefined) this.#failure = { error };
-    for (const signal of this.#signals) signal.removeEventListener("abort", this.#onAbort);
+    for (const signal of this.#signals) removeAbortListener(signal, this.#onAbort);
     this.#node.reference?.release();
   }
 }

@@ -11,7 +11,11 @@ export class PassedOn extends Error {}
 export function withExecuted(error: unknown, value: Executed): unknown {
   if (error instanceof PassedOn) return error.cause;
   if (!(error instanceof ColloquyError) || error.executed === value) return error;
-  return Object.defineProperty(error.restated(), "executed", { value, enumerable: true });
+  // Its stack is that of where it was thrown.
+  return Object.defineProperties(error.restated(), {
+    executed: { value, enumerable: true },
+    stack: { get: () => error.stack, configurable: true },
+  });
 }
 
 /** What a call fails with that hangs on another one, `name` where that is known, which has failed. */

@@ -1,5 +1,6 @@
 import { SerializationError, describeType, estimateBytes, toError } from "@colloquy/core";
 import type { ColloquyError } from "@colloquy/core";
+import { addAbortListener, removeAbortListener } from "./abort-listeners.ts";
 import { collectGarbage } from "./collect.ts";
 
 /** Tells the other side of this side's signals. */
@@ -97,7 +98,10 @@ export class Signals {
     this.#fired.clear();
     const theirs = this.#theirs;
     this.#theirs = undefined;
-    for (const { weak, onAbort } of this.#own.values()) weak.deref()?.removeEventListener("abort", onAbort);
+    for (const { weak, onAbort } of this.#own.values()) {
+      const signal = weak.deref();
+      if (signal !== undefined) removeAbortListener(signal, onAbort);
+    }
     this.#own.clear();
     for (const controller of theirs?.values() ?? []) controller.abort(reason);
   }
@@ -109,7 +113,7 @@ export class Signals {
     this.#ids.set(signal, id);
     const onAbort = (): void => this.#fire(id, signal.reason);
     this.#own.set(id, { weak: this.#keepsAll ? { deref: () => signal } : new WeakRef(signal), onAbort });
-    signal.addEventListener("abort", onAbort, { once: true });
+    addAbortListener(signal, onAbort);
     if (this.#keepsAll) return id;
     this.#collected.register(signal, id);
     if (this.#own.size >= this.#collectAt) this.#collect();

@@ -1,5 +1,6 @@
 import { ColloquyError, rejection, timerMs } from "@colloquy/core";
 import type { Limits } from "@colloquy/core";
+import { addAbortListener, removeAbortListener } from "./abort-listeners.ts";
 import { Answer } from "./answer.ts";
 import { keepChain } from "./call-chains.ts";
 import { optionsAfter, signalsOf } from "./call-limits.ts";
@@ -114,7 +115,7 @@ class WaitingCall implements Waiting {
   readonly #setup: WaitingCallSetup;
   readonly #start: number = performance.now();
   readonly #signals: readonly AbortSignal[];
-  readonly #onAbort = (event: Event): void => this.#cancel((event.target as AbortSignal).reason);
+  readonly #onAbort = (reason: unknown): void => this.#cancel(reason);
   readonly #timer: NodeJS.Timeout | undefined;
   readonly #inChain = keepChain();
   #settled = false;
@@ -123,7 +124,7 @@ class WaitingCall implements Waiting {
     this.#setup = setup;
     const { context, timeout = Infinity } = setup.options ?? {};
     this.#signals = signalsOf(setup.options);
-    for (const given of this.#signals) given.addEventListener("abort", this.#onAbort, { once: true });
+    for (const given of this.#signals) addAbortListener(given, this.#onAbort);
     const milliseconds = Math.min(timeout, leftOf(context));
     if (milliseconds !== Infinity) this.#timer = setTimeout(() => this.#expire(milliseconds), timerMs(milliseconds));
   }
@@ -162,6 +163,6 @@ class WaitingCall implements Waiting {
   #settle(): void {
     this.#settled = true;
     clearTimeout(this.#timer);
-    for (const signal of this.#signals) signal.removeEventListener("abort", this.#onAbort);
+    for (const signal of this.#signals) removeAbortListener(signal, this.#onAbort);
   }
 }

@@ -134,6 +134,30 @@ describe("a call with a signal", () => {
     connection.destroy();
   });
 
+  test("may share it with any number of others: no warning, and all end", async () => {
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error): void => void warnings.push(warning);
+    process.on("warning", onWarning);
+    await using link = await pair(new Kitchen());
+    const stop = new AbortController();
+    const calls = Array.from({ length: 20 }, () =>
+      failureOf(
+        withOptions(link.remote.cook, {
+          signal: stop.signal,
+          context: { signal: stop.signal, hops: 0, deadline: undefined },
+        })("x"),
+      ),
+    );
+    await turns(3);
+    expect(getEventListeners(stop.signal, "abort")).toHaveLength(1);
+    stop.abort();
+    for (const error of await Promise.all(calls)) expect(error).toMatchObject({ code: "CANCELLED" });
+    expect(getEventListeners(stop.signal, "abort")).toHaveLength(0);
+    await turns(3);
+    process.off("warning", onWarning);
+    expect(warnings).toEqual([]);
+  });
+
   test.each([0, null, undefined, "text"])("takes %s as a reason", async (reason) => {
     await using link = await pair(new Kitchen());
     const stop = new AbortController();

@@ -5,6 +5,7 @@
 export const RUNS_ONCE = {
   /** Files whose tests make no connection. */
   withoutConnection: [
+    "abort-listeners.test.ts",
     "backoff.test.ts",
     "close-listeners.test.ts",
     "parameters.test.ts",
