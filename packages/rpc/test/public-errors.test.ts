@@ -472,6 +472,13 @@ describe("a stack", () => {
     expect(error.cause).toMatchObject({ name: "TypeError", message: "wrong", stack: error.remoteStack });
   });
 
+  test("of an error of the library is that of where a method threw it", async () => {
+    const whereItWasMade = (): ColloquyError => new ColloquyError("UNAVAILABLE", "closed for today");
+    const error = await received(whereItWasMade, { stacks: true });
+    expect(error).toMatchObject({ code: "UNAVAILABLE", executed: "yes", message: "closed for today" });
+    expect(error.cause.stack).toContain("whereItWasMade");
+  });
+
   test("of an error with a cause leaves the cause as it is", async () => {
     const error = await received(() => new OutOfStock("tea"), { stacks: true, known: [OutOfStock] });
     expect(error.remoteStack).toContain("OutOfStock: no tea left");
