@@ -80,14 +80,16 @@ export class AgentTable extends ServiceTable {
     return agents;
   }
 
-  /** @throws ColloquyError `UNAVAILABLE` for an agent that is being restarted. */
-  override lookup(word: string): Agent | undefined {
-    const numbered = this.#numbered[numberOf(word)];
-    if (numbered !== undefined) return numbered;
+  /** @throws ColloquyError `NOT_FOUND`, and `UNAVAILABLE` for an agent that is being restarted. */
+  override lookup(word: string): Agent {
+    const agent = this.#numbered[numberOf(word)];
+    if (agent !== undefined) return agent;
     const seat = this.#seats.get(word);
-    if (seat === undefined || seat.agent !== undefined) return seat?.agent;
+    if (seat?.agent !== undefined) return seat.agent;
     // Before the first one is there, there is none.
-    if (seat.className === undefined) return undefined;
+    if (seat?.className === undefined) {
+      throw new ColloquyError("NOT_FOUND", `agent ${quoted(word)} not found in this container`, { executed: "no" });
+    }
     throw new ColloquyError("UNAVAILABLE", `agent ${quoted(word)} is being restarted`, { executed: "no" });
   }
 

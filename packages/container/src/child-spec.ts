@@ -46,7 +46,8 @@ export function checkChildren(children: unknown): asserts children is readonly C
   }
   const ids = new Set<string>();
   for (const spec of children as readonly Partial<ChildSpec>[]) {
-    if (typeof spec?.id !== "string" || typeof spec.start !== "function") {
+    // An agent, given by mistake, has an id only once it is spawned.
+    if (typeof spec?.start !== "function" || typeof spec.id !== "string") {
       const reason = `a child of supervise is ${describeType(spec)}; it takes { id, start, restart }, as container.child makes them`;
       throw new ColloquyError("INVALID_ARGUMENT", reason);
     }

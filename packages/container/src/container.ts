@@ -1,4 +1,4 @@
-import { CLOSE_OPTIONS, ColloquyError, checkOptions, quoted } from "@colloquy/core";
+import { CLOSE_OPTIONS, ColloquyError, checkOptions, forCallersOf, quoted } from "@colloquy/core";
 import { RemoteNode, serviceProxy } from "@colloquy/rpc";
 import type { Connection, Remote } from "@colloquy/rpc";
 import { parseAgentAddress } from "./address.ts";
@@ -144,6 +144,8 @@ export class Container implements AgentHome, AsyncDisposable {
     this.#connecting.set(caller, (this.#connecting.get(caller) ?? 0) + 1);
     try {
       await caller.open(options);
+    } catch (error) {
+      throw forCallersOf(Container.prototype.connect, error);
     } finally {
       this.#leaveCaller(base, caller);
     }

@@ -1,4 +1,4 @@
-import { ColloquyError, describeType } from "@colloquy/core";
+import { ColloquyError, describeType, forCallersOf } from "@colloquy/core";
 import { planLaunch } from "./launch-options.ts";
 import type { LaunchOptions, LaunchPlan } from "./launch-options.ts";
 import { Launching, allOrNone, newPlace } from "./launching.ts";
@@ -14,8 +14,12 @@ export async function launchAll(options: readonly LaunchOptions[]): Promise<Laun
   if (!Array.isArray(options))
     throw new ColloquyError("INVALID_ARGUMENT", `launchAll takes an array of options, not ${describeType(options)}`);
   const plans = options.map(planLaunch);
-  const launched = await allOrNone(plans.map((plan) => async (failed) => start(plan, failed)));
-  return launched.map((one) => one.tellAllReady());
+  try {
+    const launched = await allOrNone(plans.map((plan) => async (failed) => start(plan, failed)));
+    return launched.map((one) => one.tellAllReady());
+  } catch (error) {
+    throw forCallersOf(launchAll, error);
+  }
 }
 
 async function start(plan: LaunchPlan, failed: AbortSignal): Promise<Launching> {

@@ -1,3 +1,4 @@
+import { forCallersOf } from "@colloquy/core";
 import { planLaunch } from "./launch-options.ts";
 import type { LaunchOptions } from "./launch-options.ts";
 import { Launching, newPlace } from "./launching.ts";
@@ -13,6 +14,10 @@ import type { LaunchedContainer } from "./launching.ts";
  */
 export async function launch(options: LaunchOptions): Promise<LaunchedContainer> {
   const plan = planLaunch(options);
-  const launched = await new Launching(plan, newPlace(plan)).ready();
-  return launched.tellAllReady();
+  try {
+    const launched = await new Launching(plan, newPlace(plan)).ready();
+    return launched.tellAllReady();
+  } catch (error) {
+    throw forCallersOf(launch, error);
+  }
 }

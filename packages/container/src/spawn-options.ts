@@ -1,4 +1,4 @@
-import { ColloquyError, OPTION, checkOptions } from "@colloquy/core";
+import { ColloquyError, OPTION, checkOptions, isClass } from "@colloquy/core";
 import type { OptionKinds } from "@colloquy/core";
 import { RESTART } from "./child-spec.ts";
 import type { RestartType } from "./endings.ts";
@@ -41,6 +41,10 @@ const SPAWN_OPTIONS: OptionKinds = Object.freeze({ ...CHILD_OPTIONS, ...RESTART_
 
 /** @throws ColloquyError `INVALID_ARGUMENT` */
 export function checkSpawnOptions(agent: unknown, options: SpawnOptions): void {
+  if (isClass(agent)) {
+    const reason = `spawn takes an agent, or a factory: new ${agent.name}(), or () => new ${agent.name}()`;
+    throw new ColloquyError("INVALID_ARGUMENT", reason);
+  }
   checkOptions("spawn", options, SPAWN_OPTIONS);
   const { restart } = options;
   if (restart === undefined) {
@@ -56,6 +60,7 @@ export function checkSpawnOptions(agent: unknown, options: SpawnOptions): void {
 /** @throws ColloquyError `INVALID_ARGUMENT` */
 export function checkChildOptions(factory: unknown, options: ChildOptions): void {
   checkOptions("container.child", options, CHILD_OPTIONS);
-  if (typeof factory === "function") return;
-  throw new ColloquyError("INVALID_ARGUMENT", "container.child takes a factory: () => new Room()");
+  if (typeof factory === "function" && !isClass(factory)) return;
+  const name = isClass(factory) ? factory.name : "Room";
+  throw new ColloquyError("INVALID_ARGUMENT", `container.child takes a factory: () => new ${name}()`);
 }

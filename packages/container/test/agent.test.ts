@@ -230,6 +230,14 @@ describe("spawn", () => {
     expect(await failureOf(container.spawn(agent))).toMatchObject({ code: "INVALID_ARGUMENT" });
   });
 
+  it("refuses a class, and shows an instance and a factory", async () => {
+    const container = await newContainer();
+    const message = "spawn takes an agent, or a factory: new Echo(), or () => new Echo()";
+    expect(await failureOf(container.spawn(Echo as never))).toMatchObject({ code: "INVALID_ARGUMENT", message });
+    const child = (): unknown => container.child(Echo as never);
+    expect(child).toThrow("container.child takes a factory: () => new Echo()");
+  });
+
   it.each([[null], [{}], [() => undefined]])("refuses %j, which is no agent", async (thing) => {
     const container = await newContainer();
     expect(await failureOf(container.spawn(thing as never))).toMatchObject({ code: "INVALID_ARGUMENT" });
@@ -316,7 +324,8 @@ describe("stop", () => {
     await proxy.where();
     await agent.stop();
     expect(container.agents).toEqual([]);
-    expect(await failureOf(proxy.where())).toMatchObject({ code: "NOT_FOUND", executed: "no" });
+    const message = 'agent "a" not found in this container';
+    expect(await failureOf(proxy.where())).toMatchObject({ code: "NOT_FOUND", executed: "no", message });
     expect(await failureOf(other.connect(agent.address))).toMatchObject({ code: "NOT_FOUND" });
     const next = await container.spawn(new Echo(), { id: "a" });
     expect(await proxy.where()).toBe(next.address);

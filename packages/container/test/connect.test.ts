@@ -127,6 +127,21 @@ describe("connect", () => {
 });
 
 describe("a failed connect", () => {
+  it("has the stack of whoever awaits it, for each of several", async () => {
+    const here = await newContainer();
+    const url = `${newAddress()}/0`;
+    async function first(): Promise<void> {
+      await here.connect(url);
+    }
+    async function second(): Promise<void> {
+      await here.connect(url);
+    }
+    const [one, two] = await Promise.all([failureOf(first()), failureOf(second())]);
+    expect(one).toMatchObject({ code: "UNAVAILABLE", message: two.message });
+    expect(one.stack).toContain("first");
+    expect(two.stack).toContain("second");
+  });
+
   it("leaves nothing behind: the next one works", async () => {
     const here = await newContainer();
     const base = newAddress();

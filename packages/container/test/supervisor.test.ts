@@ -31,6 +31,11 @@ function states({ children }: Supervisor): string[] {
 }
 
 describe("supervise", () => {
+  it("refuses an agent, and says what makes a child of one", async () => {
+    const message = "a child of supervise is Echo; it takes { id, start, restart }, as container.child makes them";
+    expect(await failureOf(supervise([new Echo() as never]))).toMatchObject({ code: "INVALID_ARGUMENT", message });
+  });
+
   it("starts in order, one after the other, and stops in reverse order", async () => {
     const { stage, supervisor } = await scene(three);
     expect(stage.taken()).toEqual(["start a", "start b", "start c"]);

@@ -1,4 +1,4 @@
-import { ColloquyError, quoted } from "./errors.ts";
+import { ColloquyError, describeType, quoted } from "./errors.ts";
 
 /** A parsed address of a server. */
 export type Address =
@@ -12,6 +12,8 @@ const IPC = /^ipc:\/\/(?:\[([^\]\0]+)\]|([^[\]\0]+?))\/?$/;
 const MAX_IPC_PATH_BYTES = process.platform === "darwin" ? 103 : 107;
 const MAX_PORT = 65_535;
 const LOCAL = /^local:\/\/([^\s/]+)\/?$/;
+/** What agents of a container have, one level below its own. */
+const AGENT = /^(?:(?:tcp|local):\/\/[^\s/]+|ipc:\/\/\[[^\]]+\])\/[^\s/]+$/;
 
 /**
  * Reads `tcp://host:port`, `tcp://[::1]:port`, `ipc://[/path]` (or `ipc:///path`) and `local://name`.
@@ -29,11 +31,10 @@ export function parseAddress(text: string): Address {
     const local = LOCAL.exec(text);
     if (local !== null) return { kind: "local", name: local[1] as string };
   }
-  const shown = typeof given === "string" ? quoted(text) : typeof given;
-  throw new ColloquyError(
-    "INVALID_ARGUMENT",
-    `cannot parse address ${shown}; it is written tcp://host:port, tcp://[::1]:port, ipc://[/path] or local://name`,
-  );
+  const shown = typeof given === "string" ? quoted(text) : describeType(given);
+  const forms = "it is written tcp://host:port, tcp://[::1]:port, ipc://[/path] or local://name";
+  const hint = typeof given === "string" && AGENT.test(text) ? "; an agent's address is for container.connect" : "";
+  throw new ColloquyError("INVALID_ARGUMENT", `cannot parse address ${shown}; ${forms}${hint}`);
 }
 
 function portTooLarge(text: string): ColloquyError {

@@ -246,6 +246,30 @@ export function describeType(value: unknown): string {
   return typeof constructor === "function" && constructor.name !== "" ? constructor.name : "object of an unnamed class";
 }
 
+/** True for a class written as one. */
+export function isClass(value: unknown): value is { readonly name: string } {
+  return typeof value === "function" && /^class\b/.test(Function.prototype.toString.call(value));
+}
+
+/**
+ * An error of this library with the stack of those who await `of`, an async function in which it was caught: the frames of where it came
+ * from say nothing to them. Where nobody awaits it, and for anything else, it is left as it is.
+ */
+export function forCallersOf(of: (...args: never[]) => Promise<unknown>, error: unknown): unknown {
+  if (!(error instanceof ColloquyError)) return error;
+  const copy = error.restated();
+  Error.captureStackTrace(copy, of);
+  return isAwaited(copy) ? copy : error;
+}
+
+const FRAME_OF_CODE = /\n {4}at (?!(?:process\.)?processTicksAndRejections )/;
+
+/** True where the stack has functions that await, and not only the engine's own. */
+export function isAwaited({ stack }: { readonly stack?: unknown }): boolean {
+  // Programs may make of it what they like.
+  return typeof stack !== "string" || FRAME_OF_CODE.test(stack);
+}
+
 /** Turns whatever was thrown into an Error whose message can be read. */
 export function toError(thrown: unknown): Error {
   try {

@@ -111,9 +111,9 @@ export function readHello(received: unknown, own: Hello, from: HelloSide): PeerT
   const software = typeof hello.software === "string" ? hello.software.slice(0, 256) : "unknown";
   return {
     software,
-    maxMessageBytes: readLimit(hello.limits, "maxMessageBytes"),
-    maxReferenceCount: readLimit(hello.limits, "maxReferenceCount"),
-    maxSegmentBytes: hello.segments === true ? readLimit(hello.limits, "maxSegmentBytes") : 0,
+    maxMessageBytes: readLimit(hello.limits, "maxMessageBytes", from),
+    maxReferenceCount: readLimit(hello.limits, "maxReferenceCount", from),
+    maxSegmentBytes: hello.segments === true ? readLimit(hello.limits, "maxSegmentBytes", from) : 0,
     receiptBytes: readReceiptBytes(hello.receiptBytes),
     shapeCount: typeof hello.shapes === "number" ? hello.shapes : 0,
     root: typeof hello.root === "string" ? hello.root.slice(0, 64) : undefined,
@@ -159,10 +159,18 @@ function readReceiptBytes(value: unknown): number {
 /** Control messages of the protocol have to fit. */
 const LEAST_LIMITS = { maxMessageBytes: 1024, maxReferenceCount: 1, maxSegmentBytes: 0 } as const;
 
-function readLimit(limits: unknown, name: keyof typeof LEAST_LIMITS): number {
+function readLimit(limits: unknown, name: keyof typeof LEAST_LIMITS, from: HelloSide): number {
   const value =
     typeof limits === "object" && limits !== null ? (limits as Partial<Record<string, unknown>>)[name] : undefined;
   if (typeof value !== "number") return Infinity;
   if (value >= LEAST_LIMITS[name]) return value;
-  throw new ColloquyError("PROTOCOL_ERROR", `the peer's ${name} is ${value}; it is ${LEAST_LIMITS[name]} at least`);
+  // The side whose limit it is reads this, too.
+  const place = {
+    client: "the client",
+    server: "the server",
+    asking: "the side that said hello",
+    asked: "the other side",
+  };
+  const reason = `limits.${name} is ${value} at ${place[from]}; it is ${LEAST_LIMITS[name]} at least`;
+  throw new ColloquyError("PROTOCOL_ERROR", reason);
 }

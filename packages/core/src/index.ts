@@ -24,6 +24,8 @@ export {
   RemoteError,
   SerializationError,
   describeType,
+  forCallersOf,
+  isClass,
   formatPlace,
   quoted,
   toError,

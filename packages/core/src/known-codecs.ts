@@ -2,7 +2,7 @@ import { BLOSC_VERSION } from "./blosc-header.ts";
 import { CLONE_BYTE } from "./clone-kinds.ts";
 import { Codec } from "./codec.ts";
 import type { CodecChooser, CodecClass } from "./codec.ts";
-import { ColloquyError, ProtocolError, describeType, quoted } from "./errors.ts";
+import { ColloquyError, ProtocolError, describeType, isClass, quoted } from "./errors.ts";
 import { JsonCodec } from "./json-codec.ts";
 import { MsgPackBloscCodec } from "./msgpack-blosc-codec.ts";
 import { MsgPackCodec } from "./msgpack-codec.ts";
@@ -50,11 +50,11 @@ export function factoriesOf(option: Iterable<SerializerFactory> | undefined): re
 
 function checkFactories(serializers: Iterable<unknown>): void {
   for (const factory of serializers) {
-    if (typeof factory === "function") continue;
+    if (typeof factory === "function" && !isClass(factory)) continue;
     const form = "() => [Type, serialize, deserialize]";
     throw new ColloquyError(
       "INVALID_ARGUMENT",
-      `a serializer is ${describeType(factory)}; extraSerializers takes functions ${form}`,
+      `a serializer is ${isClass(factory) ? `the class ${factory.name}` : describeType(factory)}; extraSerializers takes functions ${form}`,
     );
   }
 }

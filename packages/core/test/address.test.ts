@@ -47,6 +47,15 @@ describe("parseAddress", () => {
     expect(error.message).toContain("tcp://host:port");
   });
 
+  it("says where an agent's address belongs, and what was given", () => {
+    for (const text of ["tcp://host:1/0", "tcp://[::1]:1/name", "local://a/0", "ipc://[/tmp/x]/0"])
+      expect(thrownBy(() => parseAddress(text)).message).toMatch(/; an agent's address is for container\.connect$/);
+    for (const text of ["host:1", "tcp://host", "local://", "http://host/0"])
+      expect(thrownBy(() => parseAddress(text)).message).toMatch(/ or local:\/\/name$/);
+    const url = new URL("tcp://host:1") as never;
+    expect(thrownBy(() => parseAddress(url)).message).toMatch(/^cannot parse address URL; /);
+  });
+
   it.each([65_536, 99_999, 123_456])("says up to where ports go for %i", (port) => {
     const error = thrownBy(() => parseAddress(`tcp://host:${port}`));
     const message = `cannot parse address "tcp://host:${port}": ports go up to 65535`;

@@ -367,7 +367,10 @@ describe("hello between channels", () => {
       [{ protocol: 2 }, "the peer speaks version 2 of the protocol"],
       [{ protocol: "1" }, "the peer speaks version no number"],
       [{}, "the peer speaks version no number"],
-      [{ protocol: 1, limits: { maxMessageBytes: 10 } }, "the peer's maxMessageBytes is 10"],
+      [
+        { protocol: 1, limits: { maxMessageBytes: 10 } },
+        "limits.maxMessageBytes is 10 at the side that said hello; it is 1024 at least",
+      ],
       [{ protocol: 1, serializers: 5 }, "different serializers"],
     ] as const) {
       await using server = await serveChannels("tcp://127.0.0.1:0", () => {});

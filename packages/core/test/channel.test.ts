@@ -834,6 +834,14 @@ describe("serveChannels", () => {
     expect(await rejectionOf(connectChannel(TCP, options))).toMatchObject(wrong);
   });
 
+  it("takes a class for no serializer, and says so", async () => {
+    class Point {}
+    const message =
+      "a serializer is the class Point; extraSerializers takes functions () => [Type, serialize, deserialize]";
+    const attempt = connectChannel(TCP, { extraSerializers: [Point as never] });
+    expect(await rejectionOf(attempt)).toMatchObject({ code: "INVALID_ARGUMENT", message });
+  });
+
   it.each([5, true, {}, () => []])("takes %o for no list of serializers", async (wrong) => {
     const text = expect.stringMatching(/^extraSerializers is \w+; it takes an array of functions$/);
     for (const codec of [undefined, "auto"] as const) {

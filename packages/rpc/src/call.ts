@@ -47,16 +47,18 @@ export class Call implements PendingCall {
   }
 
   onException(content: unknown, rules: ErrorRules | undefined): void {
+    const { node } = this;
     this.node = undefined;
     this.#loseQuietly();
-    this.#resolve(rejection(() => readException(content, rules)));
+    this.#resolve(rejection(() => readException(content, rules), node));
   }
 
   onFailure(error: ColloquyError): void {
+    const { node } = this;
     this.#loseQuietly();
-    const named = error instanceof SerializationError ? atArgument(error, this.node?.path ?? "") : error;
+    const named = error instanceof SerializationError ? atArgument(error, node?.path ?? "") : error;
     this.node = undefined;
-    this.#resolve(rejection(() => named.restated()));
+    this.#resolve(rejection(() => named.restated(), node));
   }
 
   #loseQuietly(): void {

@@ -6,6 +6,7 @@ import {
   connectingCodec,
   connectTransport,
   factoriesOf,
+  forCallersOf,
   resolveErrors,
   resolveLimits,
 } from "@colloquy/core";
@@ -112,6 +113,17 @@ export async function connect<T extends object = object>(
   options: ConnectOptions | ReconnectingConnectOptions = {},
 ): Promise<Connection<T> | ReconnectingConnection<T>> {
   checkOptions("connect", options, OPTIONS);
+  try {
+    return await opened<T>(address, options);
+  } catch (error) {
+    throw forCallersOf(connect, error);
+  }
+}
+
+async function opened<T extends object>(
+  address: string,
+  options: ConnectOptions | ReconnectingConnectOptions,
+): Promise<Connection<T> | ReconnectingConnection<T>> {
   const { reconnect = false, ...others } = options;
   if (reconnect === false) return open<T>(address, others, undefined);
   // What can be walked once only serves each attempt.

@@ -1,5 +1,6 @@
 import { ColloquyError, OPTION, checkOptions, describeType, quoted } from "@colloquy/core";
 import type { OptionKind } from "@colloquy/core";
+import type { WithoutContext } from "./context-parameter.ts";
 import { checkSchemas } from "./validation.ts";
 import type { SchemaOptions } from "./validation.ts";
 
@@ -39,6 +40,13 @@ type Decorated =
 /** What `expose` returns as a decorator. */
 export type ExposeDecorator = <V>(value: V, context: Decorated) => void;
 
+/** The context is passed on request only. */
+type TakesNoContext<V> = V extends (...args: infer A) => unknown
+  ? WithoutContext<A> extends A
+    ? unknown
+    : "a method that takes a CallContext is exposed with @expose({ context: true })"
+  : unknown;
+
 /** A function or accessor that may be exposed. */
 export interface Marked {
   [EXPOSED]?: ExposeOptions;
@@ -56,7 +64,7 @@ export interface Marked {
  */
 export function expose(options: ExposeOptions): ExposeDecorator;
 export function expose<F extends AnyFunction>(fn: F, options?: ExposeOptions): F;
-export function expose(value: unknown, context: Decorated): void;
+export function expose<V>(value: V & TakesNoContext<V>, context: Decorated): void;
 export function expose(value: unknown, context?: Decorated | ExposeOptions): unknown {
   if (typeof context === "string" || typeof context === "symbol") throw legacyDecorator(context);
   if (isDecoration(context)) return decorate(value, context, {});

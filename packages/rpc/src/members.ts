@@ -1,4 +1,4 @@
-import { ColloquyError, describeType, quoted } from "@colloquy/core";
+import { ColloquyError, describeType, isClass, quoted } from "@colloquy/core";
 import { EXPOSED, FIELDS, SERVICE_MAP, Service, ServiceTable, fieldsOf } from "./expose.ts";
 import type { AnyFunction, ExposeOptions, Marked } from "./expose.ts";
 import { REST, parameterNames } from "./parameters.ts";
@@ -40,6 +40,12 @@ export function isService(value: unknown): value is object {
  * @throws ColloquyError `INVALID_ARGUMENT` where nothing is exposed, or where `static exposed` lists what isn't there.
  */
 export function checkServable(root: unknown): asserts root is object {
+  if (isClass(root)) {
+    throw new ColloquyError(
+      "INVALID_ARGUMENT",
+      `the class ${root.name} is no service; an instance is: new ${root.name}()`,
+    );
+  }
   if (!isService(root) || !hasMembers(root)) {
     throw new ColloquyError(
       "INVALID_ARGUMENT",

@@ -9,6 +9,7 @@ import {
   checkOptions,
   codecFor,
   factoriesOf,
+  isClass,
   listenTransport,
   resolveErrors,
   resolveLimits,
@@ -130,7 +131,7 @@ export async function serve(
 
 function checkRoot(root: unknown): void {
   if (typeof root === "function") {
-    if (!/^class\b/.test(Function.prototype.toString.call(root))) return;
+    if (!isClass(root)) return;
     throw new ColloquyError(
       "INVALID_ARGUMENT",
       `serve takes an instance: new ${root.name}(), or (connection) => new ${root.name}()`,

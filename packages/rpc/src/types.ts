@@ -1,5 +1,5 @@
 import type { AnyService } from "./expose.ts";
-import type { CallContext } from "./context.ts";
+import type { IsAny, WithoutContext } from "./context-parameter.ts";
 
 declare const remoteBrand: unique symbol;
 declare const callBrand: unique symbol;
@@ -22,8 +22,6 @@ type Opaque =
   | ArrayBufferLike
   | AbortSignal
   | Error;
-
-type IsAny<T> = 0 extends 1 & T ? true : false;
 
 /**
  * The proxy of a service: its methods return promises, its services are proxies, everything else isn't there. `then`, `toJSON`
@@ -119,29 +117,6 @@ type SentArguments<A extends readonly unknown[]> = Arguments<WithoutContext<A>>;
 type Arguments<A extends readonly unknown[]> = { [K in keyof A]: Sent<A[K]> | RemoteCall<Sent<A[K]>> };
 
 type SentItems<A extends readonly unknown[]> = { [K in keyof A]: Sent<A[K]> };
-
-/** A `CallContext` at the end is the server's own business. */
-type WithoutContext<A extends readonly unknown[]> =
-  Required<A> extends readonly [...unknown[], infer Last]
-    ? IsAny<Last> extends true
-      ? A
-      : Last extends CallContext
-        ? WithoutLast<A>
-        : A
-    : A;
-
-/** A parameter list without its last; optional ones stay optional. */
-type WithoutLast<A extends readonly unknown[]> = number extends A["length"]
-  ? A
-  : A extends readonly [...infer Head, unknown]
-    ? Head
-    : A extends readonly [infer First, ...infer Rest]
-      ? [First, ...WithoutLast<Rest>]
-      : A extends readonly [(infer First)?, ...infer Rest]
-        ? Rest extends readonly []
-          ? []
-          : [First?, ...WithoutLast<Rest>]
-        : A;
 
 /** What arrives where the other side has a `V`. */
 export type Received<V> = V extends Opaque

@@ -76,6 +76,17 @@ describe("an error of a remote method", () => {
     expect((await failureOf(theCallingFunction())).stack).toContain("theCallingFunction");
   });
 
+  test("has what was called in place of the stack where nobody awaits", async () => {
+    await using link = await pair(new Shop());
+    const remote = await new Promise<Error>((resolve) => void link.remote.buy("tea").catch(resolve));
+    expect(remote.stack).toBe(
+      `RemoteError: no tea left\n    at the call of ${String(link.remote.buy)}`.replace(/Remote\((\S+)\)$/, "$1"),
+    );
+    await link.client.close();
+    const local = await new Promise<Error>((resolve) => void link.remote.buy("tea").catch(resolve));
+    expect(local.stack).toMatch(/^ColloquyError: .*\n    at the call of \S+\/buy$/);
+  });
+
   test("leaves the process without stack, path or fields", async () => {
     await using server = await serve(newAddress(), new Shop());
     await using wire = await WirePeer.connect(server.address);

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { JsonCodec, MsgPackCodec, connectChannel, serveChannels } from "@colloquy/core";
 import type { SerializerFactory } from "@colloquy/core";
 import { Service, connect, expose, serve, service } from "../src/index.ts";
-import type { Connection } from "../src/index.ts";
+import type { ConnectOptions, Connection } from "../src/index.ts";
 import { WirePeer, failureOf, frameOf, newAddress, pair, turns, until, wireServer } from "./support.ts";
 
 class Point {
@@ -20,6 +20,28 @@ const point: SerializerFactory<Point> = () => [Point, (p) => [p.x, p.y], ([x, y]
 const size: SerializerFactory<Size> = () => [Size, (p) => [p.x, p.y], ([x, y]) => new Size(x, y)];
 
 const adder = service({ add: expose((a: number, b: number) => a + b) });
+
+describe("connect that fails", () => {
+  async function theConnectingFunction(address: string, options: ConnectOptions): Promise<void> {
+    await connect(address, options);
+  }
+
+  test("has the stack of whoever awaits it, also where the server refuses", async () => {
+    await using server = await serve(newAddress(), adder);
+    for (const options of [{ codec: MsgPackCodec }, { extraSerializers: [point] }]) {
+      const error = await failureOf(theConnectingFunction(server.address, options));
+      expect(error).toMatchObject({ code: "PROTOCOL_ERROR" });
+      expect(error.stack).toContain("theConnectingFunction");
+      expect(error.stack).not.toContain("onFrame");
+    }
+  });
+
+  test("names the side whose limit is too small", async () => {
+    await using server = await serve(newAddress(), adder);
+    const error = await failureOf(connect(server.address, { limits: { maxMessageBytes: 1000 } }));
+    expect(error.message).toBe("limits.maxMessageBytes is 1000 at the client; it is 1024 at least");
+  });
+});
 
 describe("hello on the wire", () => {
   test("is the first request of the side that connects, with exactly these fields", async () => {

@@ -200,7 +200,7 @@ describe("checkServable", () => {
     }
   });
 
-  test.each([[new Service()], [new (class Bare extends Service {})()], [{}], [null], [undefined], [Lamp], ["x"]])(
+  test.each([[new Service()], [new (class Bare extends Service {})()], [{}], [null], [undefined], ["x"]])(
     "refuses %o, in which nothing is exposed",
     (root) => {
       expect(() => checkServable(root)).toThrow(expect.objectContaining({ code: "INVALID_ARGUMENT" }));
@@ -209,6 +209,10 @@ describe("checkServable", () => {
       );
     },
   );
+
+  test("refuses a class, and shows an instance", () => {
+    expect(() => checkServable(Lamp)).toThrow("the class Lamp is no service; an instance is: new Lamp()");
+  });
 
   test("refuses a list with a name that isn't there, also of a base class", () => {
     expect(() => checkServable(new Misspelt())).toThrow('Misspelt.exposed lists "ownn", which it doesn\'t have');

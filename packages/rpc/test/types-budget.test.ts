@@ -20,7 +20,7 @@ function program(methodCount: number): string {
     (name: string) => [`${name}() { return new Room(); }`, `await (await remote.${name}()).title()`],
     (name: string) => [`async *${name}(to: number) { yield { to }; }`, `remote.${name}(3)[Symbol.asyncIterator]()`],
     (name: string) => [
-      `${name}(hear: (text: string) => void, c: CallContext) { hear(c.path); }`,
+      `({ context: true }) ${name}(hear: (text: string) => void, c: CallContext) { hear(c.path); }`,
       `await remote.${name}(() => {})`,
     ],
   ] as const;
@@ -28,7 +28,7 @@ function program(methodCount: number): string {
   return `import { Service, expose } from "./src.ts"; import type { CallContext, Remote } from "./src.ts";
 interface Options { readonly name: string; readonly at: Date; readonly list: readonly number[] }
 class Room extends Service { @expose title() { return "room"; } }
-class Many extends Service { ${methods.map(([method]) => `@expose ${method}`).join("\n")} }
+class Many extends Service { ${methods.map(([method = ""]) => `@expose${method.startsWith("(") ? "" : " "}${method}`).join("\n")} }
 export async function use(remote: Remote<Many>, o: Options) { ${methods.map(([, call]) => `${call};`).join("\n")} }`;
 }
 

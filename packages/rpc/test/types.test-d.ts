@@ -267,6 +267,14 @@ export async function values(): Promise<void> {
   await house.point({ x: 1, norm: () => 1 });
 }
 
+export class TakesContexts extends Service {
+  @expose({ context: true }) asked(_n: number, _context: CallContext): void {}
+  @expose optional(_n: number, _context?: CallContext): void {}
+  @expose anything(_n: number, _last: any): void {}
+  // @ts-expect-error -- the context is passed on request only
+  @expose forgotten(_n: number, _context: CallContext): void {}
+}
+
 export function contexts(): void {
   same<Parameters<typeof house.slow>, [n: Argument<number>]>(true);
   void house.slower(1);
