@@ -1,0 +1,5 @@
+/** Without the targets themselves, which load and record a lot. */
+export const targetNames: readonly string[] = [
+  "frames", "json", "msgpack", "clone", "msgpack-blosc", "deflate", "brotli", "round-trips", "exceptions", "blosclz", "lz4",
+  "snappy", "zstd", "blosc", "npy",
+];
