@@ -1,4 +1,4 @@
-import { decode as decodeMsgPack } from "@msgpack/msgpack";
+import { ExtData, decode as decodeMsgPack } from "@msgpack/msgpack";
 import {
   DEFAULT_LIMITS,
   JsonCodec,
@@ -172,23 +172,23 @@ function compareJson(bytes: Buffer, value: unknown): void {
   check(ours === theirs || ours.includes("__type__") || theirs.includes("__type__"), `${ours} where JSON.parse has ${theirs}`);
 }
 
-let comparedCount = 0;
-
 function compareMsgPack(bytes: Buffer, value: unknown): void {
   // The other decoder takes much longer.
-  if (comparedCount++ % 8 !== 0) return;
-  const codec = (plainMsgPack ??= newCodec(MsgPackCodec, MODE.builtins));
-  const ours = tryEncode(codec, value);
-  const theirs = tryEncode(codec, narrowed(decodeMsgPack(bytes, { useBigInt64: true })));
-  if (ours !== undefined) check(theirs !== undefined && ours.equals(theirs), `${ours.toString("hex")}, theirs is ${theirs?.toString("hex")}`);
+  if (bytes.at(-1)! % 8 !== 0) return;
+  const others = narrowed(decodeMsgPack(bytes, { useBigInt64: true }));
+  const [ours, theirs] = [tryEncode(builtins, value), tryEncode(builtins, others)];
+  // Shapes are extensions to it, which it hands out as they are.
+  if (ours === undefined || theirs === undefined) return;
+  check(ours.equals(theirs), `${ours.toString("hex")}, theirs is ${theirs.toString("hex")}`);
 }
 
-let plainMsgPack: Codec | undefined;
+const builtins = newCodec(MsgPackCodec, MODE.builtins);
 
 /** Integers of 8 bytes as numbers where they fit. */
 function narrowed(value: unknown): unknown {
   if (typeof value === "bigint") return Number.isSafeInteger(Number(value)) ? Number(value) : value;
   if (Array.isArray(value)) return value.map((one) => narrowed(one));
+  if (value instanceof ExtData) return Symbol("not for our encoder");
   if (value instanceof Uint8Array || typeof value !== "object" || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, narrowed(one)]));
 }

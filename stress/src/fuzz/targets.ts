@@ -1,4 +1,5 @@
 import { codecTargets } from "./codec-targets.ts";
+import { connectionTargets } from "./connection-targets.ts";
 import { FrameTarget } from "./frame-target.ts";
 import { ExceptionTarget, RoundTripTarget } from "./other-targets.ts";
 import { readerTargets } from "./reader-targets.ts";
@@ -11,4 +12,5 @@ export const targetFactories: Readonly<Record<string, () => Target | Promise<Tar
   "round-trips": () => new RoundTripTarget(),
   exceptions: () => new ExceptionTarget(),
   ...readerTargets,
+  ...connectionTargets,
 };
