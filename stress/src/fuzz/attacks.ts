@@ -5,6 +5,7 @@ import { frameOf, helloMap, wireCodecs, wireMessage, type WireCodec } from "./wi
 /** What a hostile peer does with one connection. */
 export interface Attack {
   readonly codec: WireCodec;
+  readonly saysHello: boolean;
   /** One after the other; an empty one waits for a turn of the event loop. */
   readonly chunks: readonly Buffer[];
   /** How it ends: in order, or at once. */
@@ -48,8 +49,9 @@ function startOf(mode: number, role: Role): Attack {
   const endsInOrder = (mode & MODE.endsInOrder) !== 0;
   const hello = { ...helloMap, codec, shapes: codec.startsWith("msgpack") ? 16 : 0 };
   const message = role === "server" ? [1, 0, hello] : [0, 0, [role === "client" ? "$/hello" : "$/channel", [hello], {}]];
-  const chunks = (mode & MODE.hello) !== 0 ? [frameOf(wireMessage(codec, message))] : [];
-  return { codec, endsInOrder, chunks };
+  const saysHello = (mode & MODE.hello) !== 0;
+  const chunks = saysHello ? [frameOf(wireMessage(codec, message))] : [];
+  return { codec, saysHello, endsInOrder, chunks };
 }
 
 function waiting(mode: number, chunks: readonly Buffer[]): readonly Buffer[] {

@@ -10,7 +10,7 @@ export async function useRemote(remote: Remote<Root>): Promise<void> {
 }
 
 function isOurs(error: unknown): error is ColloquyError | PublicError {
-  return error instanceof ColloquyError;
+  return error instanceof ColloquyError && error.code !== "INTERNAL";
 }
 
 function callsOf(remote: Remote<Root>): Promise<unknown>[] {

@@ -4,7 +4,8 @@ import { Mutator } from "./mutations.ts";
 import { Random } from "./random.ts";
 
 const batchInputs = 64;
-const longestKeptBytes = 256;
+const longestKeptBytes = 160;
+const mostKept = 60;
 
 /** Inputs that have reached code which none before them has. */
 export interface Exploration {
@@ -22,6 +23,13 @@ class Coverage {
     this.#session.connect();
     this.#session.post("Profiler.enable");
     this.#session.post("Profiler.startPreciseCoverage", { callCount: true, detailed: true });
+  }
+
+  /** What has run so far is nothing new. */
+  start(): void {
+    const parts = this.#take();
+    addTo(this.#ofBatches, parts);
+    addTo(this.#ofInputs, parts);
   }
 
   /** Whether a batch has run what none has. Blocks are told apart by their counts: a batch shows others than an input. */
@@ -64,8 +72,7 @@ export async function explore(
   let executions = 0;
   // What there is reaches a lot already.
   for (const input of seeds) await tryInput(target, input);
-  coverage.batchIsNew();
-  for (const input of target.seeds) if ((await tryInput(target, input), !coverage.inputIsNew())) continue;
+  coverage.start();
   while (performance.now() < end) {
     const mutator = new Mutator(random, seeds, target.words, target.maxBytes);
     const inputs = Array.from({ length: batchInputs }, () => Buffer.from(mutator.next()));
@@ -76,7 +83,7 @@ export async function explore(
       await tryInput(target, input);
       if (!coverage.inputIsNew()) continue;
       seeds.push(input);
-      if (input.length <= longestKeptBytes) found.push(input.toString("hex"));
+      if (input.length <= longestKeptBytes && found.length < mostKept) found.push(input.toString("hex"));
     }
   }
   coverage.end();

@@ -7,7 +7,7 @@ import { Finding, check, type Target } from "./target.ts";
 /** An input that took longer, and does so again, has failed. */
 export const slowMs = 250;
 const minimizeMs = 5000;
-const mostFindings = 10;
+const mostFindings = 3;
 const inputsOfBlock = 512;
 const reportedFrames = 30;
 

@@ -5,7 +5,7 @@ import { frameOf, wireMessage, type WireCodec } from "./wire.ts";
 
 const mostOperations = 40;
 const METHODS = [
-  "echo", "add", "fail", "numbers", "callBack", "give", "giveService", "hold", "subscribe", "sum", "watch", "math/add", "math", "",
+  "echo", "add", "text", "fail", "numbers", "callBack", "give", "giveService", "hold", "subscribe", "sum", "watch", "math/add", "math", "",
   "constructor", "__proto__/x", "a/b/c/d", "agents/0/echo", "agents/1/callBack", "agents/0/numbers", "agents/2/echo",
   "mailboxes/waits", "validate", "agents/0", "monitors/watch", "clock/join", "agents/0/fail",
 ];
@@ -131,6 +131,7 @@ class WildPeer {
       const values = Array.from({ length: choices.below(3) }, () => this.#value(0));
       return [new ExtData(1, Uint8Array.of(choices.below(4))), ...values];
     }
+    if (choices.below(10) === 0) return { toString: this.#inner(depth), valueOf: this.#inner(depth), then: this.#inner(depth) };
     const id = choices.below(8) === 0 ? choices.byte() - 64 : -1 - choices.below(16);
     return { __type__: [id, this.#typeData(id, depth)] };
   }

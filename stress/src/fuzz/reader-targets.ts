@@ -13,6 +13,8 @@ import { packedWords, plainWords } from "./words.ts";
 
 const mostPlainBytes = 4096;
 const guardBytes = 64;
+/** What is looked at behind each input; what lies beyond shows in a later one. */
+const seenGuardBytes = 8;
 const guard = 0xa5;
 
 type Decompressor = typeof decompressLz4;
@@ -38,8 +40,9 @@ class DecompressorTarget implements Target {
     const end = guardBytes + plainBytes;
     // It reads in the middle of other bytes, as it does in a container.
     orRefused(() => this.#decompress(input, 2, input.length, this.#target, guardBytes, end));
-    check(this.#isGuarded(guardBytes - 8, guardBytes) && this.#isGuarded(end, end + 8), "bytes outside of the target were written");
-    this.#target.fill(guard, guardBytes, end);
+    const isGuarded = this.#isGuarded(guardBytes - seenGuardBytes, guardBytes) && this.#isGuarded(end, end + seenGuardBytes);
+    this.#target.fill(guard, isGuarded ? guardBytes : 0, isGuarded ? end : this.#target.length);
+    check(isGuarded, "bytes outside of the target were written");
   }
 
   #isGuarded(from: number, to: number): boolean {

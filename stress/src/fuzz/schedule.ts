@@ -9,8 +9,8 @@ const program = new URL("cell.js", import.meta.url);
 const command = [process.execPath, "--expose-gc", "--max-old-space-size=1024"];
 const sliceMs = 1000;
 /** What a slice may take beyond its time before its process counts as hung: minimizing takes a while. */
-const graceMs = 90_000;
-const carefulLimitMs = 120_000;
+const graceMs = 30_000;
+const carefulLimitMs = 30_000;
 const hangMs = 10_000;
 const mostGrowthBytes = 32 * 1_048_576;
 
@@ -80,7 +80,7 @@ class Feeding {
     this.#leastHeldBytes = Infinity;
     try {
       while (!this.#isFed && this.#run.findings.length === 0) {
-        const slice = await this.#ask<Slice>(child, this.#nextSlice(), sliceMs + hangMs + graceMs);
+        const slice = await this.#ask<Slice>(child, this.#nextSlice(), sliceMs + graceMs);
         this.#take(slice);
         if (slice.suspicion !== undefined) return await this.#lookAt(slice.suspicion.block, slice.suspicion.report);
       }
