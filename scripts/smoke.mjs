@@ -14,6 +14,7 @@ if (passed) {
       (name) => [`bench ${name}`, `${main} ${name} --smoke`],
     ),
     ["faults", "node stress/dist/main.js faults --smoke"],
+    ["fuzz", "node stress/dist/main.js fuzz --minutes 1"],
   ]) {
     if (!(await step(name, command))) passed = false;
   }

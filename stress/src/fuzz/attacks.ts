@@ -48,7 +48,8 @@ function startOf(mode: number, role: Role): Attack {
   const codec = wireCodecs[mode & MODE.codec]!;
   const endsInOrder = (mode & MODE.endsInOrder) !== 0;
   const hello = { ...helloMap, codec, shapes: codec.startsWith("msgpack") ? 16 : 0 };
-  const message = role === "server" ? [1, 0, hello] : [0, 0, [role === "client" ? "$/hello" : "$/channel", [hello], {}]];
+  const message =
+    role === "server" ? [1, 0, hello] : [0, 0, [role === "client" ? "$/hello" : "$/channel", [hello], {}]];
   const saysHello = (mode & MODE.hello) !== 0;
   const chunks = saysHello ? [frameOf(wireMessage(codec, message))] : [];
   return { codec, saysHello, endsInOrder, chunks };
@@ -60,7 +61,7 @@ function waiting(mode: number, chunks: readonly Buffer[]): readonly Buffer[] {
 
 function framesOf(bytes: Buffer): Buffer[] {
   const frames: Buffer[] = [];
-  for (let at = 0; at + 2 <= bytes.length; ) {
+  for (let at = 0; at + 2 <= bytes.length;) {
     const head = bytes.readUInt16BE(at);
     const end = Math.min(at + 2 + (head & 0x7fff), bytes.length);
     frames.push(frameOf(bytes.subarray(at + 2, end), head > 0x7fff));

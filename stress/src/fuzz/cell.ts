@@ -26,7 +26,10 @@ async function loopOf({ target, notes }: FuzzQuestion): Promise<FuzzLoop> {
     writeSync(file, text, 0);
   };
   const made = await targetFactories[target]!();
-  loop = new FuzzLoop(made, { block: (block) => write(`block ${block}`), input: (input) => write(input.toString("hex")) });
+  loop = new FuzzLoop(made, {
+    block: (block) => write(`block ${block}`),
+    input: (input) => write(input.toString("hex")),
+  });
   return loop;
 }
 

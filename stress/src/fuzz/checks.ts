@@ -37,7 +37,8 @@ export class BuiltinsWatch {
       const now = Object.getOwnPropertyDescriptors(object) as Descriptors;
       const key = [...Reflect.ownKeys(before), ...Reflect.ownKeys(now)].find((one) => !isSame(before[one], now[one]));
       // The engine's own switch for stacks, which this program turns.
-      if (key !== undefined && !(object === Error && key === "stackTraceLimit")) return `${name}.${String(key)} has changed`;
+      if (key !== undefined && !(object === Error && key === "stackTraceLimit"))
+        return `${name}.${String(key)} has changed`;
     }
     return undefined;
   }

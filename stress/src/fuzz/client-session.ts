@@ -32,7 +32,8 @@ function callsOf(remote: Remote<Root>): Promise<unknown>[] {
 /** What was returned may be anything: a function, a stream, a service. */
 async function useValue(value: unknown): Promise<void> {
   if (typeof value === "function") await (value as () => unknown)();
-  else if (typeof value === "object" && value !== null && Symbol.asyncIterator in value) await useItems(value as AsyncIterable<unknown>);
+  else if (typeof value === "object" && value !== null && Symbol.asyncIterator in value)
+    await useItems(value as AsyncIterable<unknown>);
   if (typeof value === "function" || (typeof value === "object" && value !== null)) tryRelease(value);
 }
 
@@ -48,7 +49,7 @@ async function* items(): AsyncGenerator<number> {
 
 function tryRelease(value: object): void {
   try {
-    release(value as never);
+    release(value);
   } catch (error) {
     // What is no reference isn't released.
     if (!isOurs(error)) throw error;

@@ -58,7 +58,13 @@ class CodecTarget implements Target {
   readonly #compare: Comparison | undefined;
   readonly #message = { type: 0, id: 0, content: undefined as unknown, error: undefined };
 
-  constructor(name: string, type: CodecClass, payloads: readonly Buffer[], words: readonly Buffer[], compare?: Comparison) {
+  constructor(
+    name: string,
+    type: CodecClass,
+    payloads: readonly Buffer[],
+    words: readonly Buffer[],
+    compare?: Comparison,
+  ) {
     this.words = words;
     this.#compare = compare;
     this.#codecs = Array.from({ length: codecBits + 1 }, (_, mode) => newCodec(type, mode));
@@ -103,7 +109,7 @@ class CodecTarget implements Target {
     if ((mode & MODE.segments) !== 0) codec.segments.open([Buffer.alloc(8), Buffer.alloc(96)]);
     let later: void | Promise<void>;
     try {
-      later = codec.decodeMessage(bytes, 0, bytes.length, message as never);
+      later = codec.decodeMessage(bytes, 0, bytes.length, message);
     } catch (error) {
       return accept(error);
     } finally {
@@ -119,7 +125,10 @@ class CodecTarget implements Target {
     check(type >= 0 && type <= 3 && Number.isInteger(type), `a message of type ${type}`);
     check(id >= 0 && id <= 0xffff_ffff && Number.isInteger(id), `a message with the id ${id}`);
     if (error === undefined) return;
-    check((error as unknown) instanceof SerializationError && content === undefined, "an error that is none of the content");
+    check(
+      (error as unknown) instanceof SerializationError && content === undefined,
+      "an error that is none of the content",
+    );
   }
 }
 
@@ -152,7 +161,11 @@ function roundTrip(codec: Codec, value: unknown): void | Promise<void> {
   } catch (error) {
     return allowLimit(error, bytes);
   }
-  if (again instanceof Promise) return again.then((late) => compareEncoded(codec, late, bytes), (error: unknown) => allowLimit(error, bytes));
+  if (again instanceof Promise)
+    return again.then(
+      (late) => compareEncoded(codec, late, bytes),
+      (error: unknown) => allowLimit(error, bytes),
+    );
   compareEncoded(codec, again, bytes);
 }
 
@@ -169,7 +182,10 @@ function allowLimit(error: unknown, bytes: Buffer): void {
 
 function compareJson(bytes: Buffer, value: unknown): void {
   const [ours, theirs] = [JSON.stringify(value), JSON.stringify(JSON.parse(bytes.toString()))];
-  check(ours === theirs || ours.includes("__type__") || theirs.includes("__type__"), `${ours} where JSON.parse has ${theirs}`);
+  check(
+    ours === theirs || ours.includes("__type__") || theirs.includes("__type__"),
+    `${ours} where JSON.parse has ${theirs}`,
+  );
 }
 
 function compareMsgPack(bytes: Buffer, value: unknown): void {
@@ -198,9 +214,32 @@ const threshold = 32;
 
 export const codecTargets: Readonly<Record<string, () => Target>> = {
   json: () => new CodecTarget("json", JsonCodec, [...jsonSuite(), ...aiomasPayloads("json")], jsonWords, compareJson),
-  msgpack: () => new CodecTarget("msgpack", MsgPackCodec, [...msgpackSuite(), ...aiomasPayloads("msgpack")], msgpackWords, compareMsgPack),
+  msgpack: () =>
+    new CodecTarget(
+      "msgpack",
+      MsgPackCodec,
+      [...msgpackSuite(), ...aiomasPayloads("msgpack")],
+      msgpackWords,
+      compareMsgPack,
+    ),
   clone: () => new CodecTarget("clone", StructuredCloneCodec, [], msgpackWords),
-  "msgpack-blosc": () => new CodecTarget("msgpack-blosc", MsgPackBloscCodec, aiomasPayloads("msgpack-blosc"), [...msgpackWords, ...packedWords]),
-  deflate: () => new CodecTarget("deflate", compressed(MsgPackCodec, { algorithm: "deflate", threshold }), [], [...msgpackWords, ...packedWords]),
-  brotli: () => new CodecTarget("brotli", compressed(MsgPackCodec, { algorithm: "brotli", threshold }), [], [...msgpackWords, ...packedWords]),
+  "msgpack-blosc": () =>
+    new CodecTarget("msgpack-blosc", MsgPackBloscCodec, aiomasPayloads("msgpack-blosc"), [
+      ...msgpackWords,
+      ...packedWords,
+    ]),
+  deflate: () =>
+    new CodecTarget(
+      "deflate",
+      compressed(MsgPackCodec, { algorithm: "deflate", threshold }),
+      [],
+      [...msgpackWords, ...packedWords],
+    ),
+  brotli: () =>
+    new CodecTarget(
+      "brotli",
+      compressed(MsgPackCodec, { algorithm: "brotli", threshold }),
+      [],
+      [...msgpackWords, ...packedWords],
+    ),
 };

@@ -121,7 +121,10 @@ async function serverVictim(): Promise<Victim> {
     role: "client",
     meet: async (attack) => hostile(network.connect(address)!, attack),
     settled: async () => {
-      await comesAbout(() => server.connections.size === 1, () => `${server.connections.size - 1} connections don't end`);
+      await comesAbout(
+        () => server.connections.size === 1,
+        () => `${server.connections.size - 1} connections don't end`,
+      );
       for (const connection of ended.splice(0)) checkEmpty(connection);
       const failure = unforeseen;
       unforeseen = undefined;
@@ -148,7 +151,10 @@ async function containerVictim(): Promise<Victim> {
     role: "client",
     meet: async (attack) => hostile(network.connect(address)!, attack),
     settled: async () => {
-      await comesAbout(() => container.connections.length === connections, () => "connections of a container don't end");
+      await comesAbout(
+        () => container.connections.length === connections,
+        () => "connections of a container don't end",
+      );
       check((await honest.echo("x")) === "x" && container.agents.length === 2, "agents that aren't as they were");
     },
     close: async () => {
@@ -174,8 +180,12 @@ async function channelVictim(): Promise<Victim> {
     role: "channel",
     meet: async (attack) => hostile(network.connect(address)!, attack),
     settled: async () => {
-      await comesAbout(() => server.channels.size === 1, () => `${server.channels.size - 1} channels don't end`);
-      for (const channel of ended.splice(0)) check(channel.stats().running + channel.stats().pending === 0, "a channel that isn't empty");
+      await comesAbout(
+        () => server.channels.size === 1,
+        () => `${server.channels.size - 1} channels don't end`,
+      );
+      for (const channel of ended.splice(0))
+        check(channel.stats().running + channel.stats().pending === 0, "a channel that isn't empty");
       check((await honest.send("x")) === "x", "an honest channel gets a wrong answer");
     },
     close: async () => {
@@ -201,7 +211,10 @@ function clientVictim(open: (address: string, network: LocalNetwork, attack: Att
       const session = open(address, network, attack).finally(() => (over = true));
       session.catch(() => {});
       await attacking;
-      await comesAbout(() => over, () => "calls to a server that has gone don't settle");
+      await comesAbout(
+        () => over,
+        () => "calls to a server that has gone don't settle",
+      );
       await listener.close();
       await session;
     },
@@ -239,7 +252,9 @@ async function bytesTarget(name: string, victims: readonly Victim[]): Promise<Ta
 
 function operationsTarget(name: string, victims: readonly Victim[]): Target {
   const decisions = Array.from({ length: operationSeedCount }, (_, seed) =>
-    Buffer.from(Array.from({ length: 120 }, (_, at) => (at === 0 ? seed * 5 : (at * at * (seed + 7) + seed * 13) & 255))),
+    Buffer.from(
+      Array.from({ length: 120 }, (_, at) => (at === 0 ? seed * 5 : (at * at * (seed + 7) + seed * 13) & 255)),
+    ),
   );
   return new ConnectionTarget(victims, operationAttack, [...decisions, ...storedInputs(name)]);
 }

@@ -24,7 +24,9 @@ export function storeInputs(target: string, inputs: readonly Buffer[]): string {
   const of = new URL(`${target}/`, folder);
   mkdirSync(of, { recursive: true });
   const file = new URL("explored.hex", of);
-  const lines = inputs.map((input) => input.toString("hex")).toSorted((a, b) => a.length - b.length || (a < b ? -1 : 1));
+  const lines = inputs
+    .map((input) => input.toString("hex"))
+    .toSorted((a, b) => a.length - b.length || (a < b ? -1 : 1));
   writeFileSync(file, lines.map((line) => `${line}\n`).join(""));
   return fileURLToPath(file);
 }

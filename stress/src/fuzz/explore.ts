@@ -52,7 +52,9 @@ class Coverage {
       .filter(({ url }) => /\/packages\/\w+\/dist\//.test(url))
       .flatMap(({ scriptId, functions }) =>
         functions.flatMap(({ ranges }) =>
-          ranges.map(({ startOffset, endOffset, count }) => `${scriptId}:${startOffset}:${endOffset}:${count > 0 ? 1 : 0}`),
+          ranges.map(
+            ({ startOffset, endOffset, count }) => `${scriptId}:${startOffset}:${endOffset}:${count > 0 ? 1 : 0}`,
+          ),
         ),
       );
   }

@@ -18,7 +18,8 @@ class Reading {
   static of(stream: Buffer, isExtended: boolean, cuts: (rest: number) => number): string {
     const reading = new Reading();
     if (isExtended) reading.#decoder.takeExtended(reading);
-    for (let at = 0; at < stream.length && !reading.#refused; ) at += reading.#take(stream, at, cuts(stream.length - at));
+    for (let at = 0; at < stream.length && !reading.#refused;)
+      at += reading.#take(stream, at, cuts(stream.length - at));
     return reading.#events + (reading.#refused ? "refused" : "");
   }
 
@@ -36,7 +37,10 @@ class Reading {
       this.#refused = false;
     });
     check(this.#decoder.pendingBytes <= at + count, "more bytes wait than have come");
-    check(this.#segments.countedBytes <= limits.maxSegmentBytes + limits.maxMessageBytes + 512 * 1024, "more is counted than may be");
+    check(
+      this.#segments.countedBytes <= limits.maxSegmentBytes + limits.maxMessageBytes + 512 * 1024,
+      "more is counted than may be",
+    );
     return count;
   }
 
@@ -77,10 +81,28 @@ export class FrameTarget implements Target {
   readonly maxBytes = 1024;
   readonly atOnce = 1;
   readonly words = [
-    ...["00000000", "00000001", "80000005", "80000009", "80000019", "7fffffff", "ffffffff", "00000200", "00000201", "0100000000", "0200000000", "0300000000", "0400000010", "0500000000"].map((hex) => Buffer.from(hex, "hex")),
+    ...[
+      "00000000",
+      "00000001",
+      "80000005",
+      "80000009",
+      "80000019",
+      "7fffffff",
+      "ffffffff",
+      "00000200",
+      "00000201",
+      "0100000000",
+      "0200000000",
+      "0300000000",
+      "0400000010",
+      "0500000000",
+    ].map((hex) => Buffer.from(hex, "hex")),
     ...plainWords.slice(0, 4),
   ];
-  readonly seeds: readonly Buffer[] = [...streams().flatMap((stream) => [0, 1, 3].map((mode) => withHead(mode, stream))), ...storedInputs("frames")];
+  readonly seeds: readonly Buffer[] = [
+    ...streams().flatMap((stream) => [0, 1, 3].map((mode) => withHead(mode, stream))),
+    ...storedInputs("frames"),
+  ];
 
   run(input: Buffer): void {
     if (input.length < headBytes) return;

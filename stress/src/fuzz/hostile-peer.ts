@@ -49,7 +49,7 @@ export class HostilePeer implements TransportReceiver {
   }
 
   onFrame(bytes: Buffer, start: number, end: number): void {
-    void this.#codec?.decodeMessage(bytes, start, end, this.#message as never);
+    void this.#codec?.decodeMessage(bytes, start, end, this.#message);
   }
 
   extendedFrames(): this {

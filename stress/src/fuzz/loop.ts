@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { BuiltinsWatch, Troubles, heldBytes, nextTurn } from "./checks.ts";
 import { minimized } from "./minimize.ts";
 import { Mutator } from "./mutations.ts";
@@ -77,7 +78,14 @@ export class FuzzLoop {
     }
     Error.stackTraceLimit = reportedFrames;
     const findings = [...this.#findings.values()];
-    return { executions: this.#executions, nextBlock: block, slowest: this.#slowest, findings, suspicion, heldBytes: heldBytes() };
+    return {
+      executions: this.#executions,
+      nextBlock: block,
+      slowest: this.#slowest,
+      findings,
+      suspicion,
+      heldBytes: heldBytes(),
+    };
   }
 
   /** Looks behind each input of a block, not behind all of them. */
@@ -159,7 +167,8 @@ export class FuzzLoop {
   async #found(input: Buffer, error: unknown): Promise<void> {
     const kind = kindOf(error);
     if (this.#findings.has(kind) || this.#findings.size >= mostFindings) return;
-    const fails = async (candidate: Buffer): Promise<boolean> => kindOf(await this.#failureOf(candidate, false)) === kind;
+    const fails = async (candidate: Buffer): Promise<boolean> =>
+      kindOf(await this.#failureOf(candidate, false)) === kind;
     const shortest = (await fails(input)) ? await minimized(input, fails, minimizeMs) : input;
     Error.stackTraceLimit = reportedFrames;
     const report = (await this.#failureOf(shortest)) ?? `not when it was tried alone: ${reportOf(error)}`;
@@ -176,7 +185,7 @@ export class FuzzLoop {
     const isSlow = performance.now() - start > slowMs && (await this.#timeOf(input)) > slowMs;
     const failure = thrown ?? (isSlow ? new Finding(`takes longer than ${slowMs} ms`) : undefined);
     if (!thorough) return failure;
-    return failure === undefined ? await this.#trouble() : reportOf(failure);
+    return failure === undefined ? this.#trouble() : reportOf(failure);
   }
 
   async #thrownBy(input: Buffer): Promise<unknown> {
@@ -205,12 +214,12 @@ export class FuzzLoop {
 /** Tells failures apart whose inputs differ. */
 function kindOf(error: unknown): string {
   if (error === undefined) return "";
-  const { name, message } = error instanceof Error ? error : { name: "", message: String(error) };
+  const { name, message } = error instanceof Error ? error : { name: "", message: inspect(error) };
   return `${name} ${message.replaceAll(/"[^"]*"|[0-9a-f]{8,}|\d+/g, "#").slice(0, 40)}`;
 }
 
 function reportOf(error: unknown): string {
-  if (!(error instanceof Error)) return `threw ${String(error)}`;
+  if (!(error instanceof Error)) return `threw ${inspect(error)}`;
   const cause = error.cause === undefined ? "" : `\ncaused by ${reportOf(error.cause)}`;
   return `${error.name}: ${error.message}\n${error.stack ?? ""}${cause}`;
 }

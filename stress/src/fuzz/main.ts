@@ -34,13 +34,24 @@ const text = { type: "string" } as const;
 const flag = { type: "boolean", default: false } as const;
 
 function parsed(args: readonly string[]) {
-  const options = { minutes: text, executions: text, targets: text, target: text, input: text, workers: text, seed: text };
+  const options = {
+    minutes: text,
+    executions: text,
+    targets: text,
+    target: text,
+    input: text,
+    workers: text,
+    seed: text,
+  };
   return parseArgs({ args: [...args], options: { ...options, explore: flag, help: flag } }).values;
 }
 
 function settingsOf(given: ReturnType<typeof parsed>): Settings {
   const targets = chosenNames("--targets", given.targets ?? given.target, targetNames);
-  const workers = Math.min(positiveInteger("--workers", given.workers ?? String(availableParallelism())), targets.length);
+  const workers = Math.min(
+    positiveInteger("--workers", given.workers ?? String(availableParallelism())),
+    targets.length,
+  );
   const minutes = positiveNumber("--minutes", given.minutes ?? "1");
   const counted = given.executions !== undefined;
   return {
@@ -66,7 +77,10 @@ async function forEachTarget<T>({ targets, workers }: Settings, action: (target:
 async function exploreAll(settings: Settings): Promise<number> {
   const lines = await forEachTarget(settings, async (target) => {
     const { executions, found } = await exploreTarget(target, settings.seed, settings.milliseconds);
-    const file = storeInputs(target, found.map((hex) => Buffer.from(hex, "hex")));
+    const file = storeInputs(
+      target,
+      found.map((hex) => Buffer.from(hex, "hex")),
+    );
     return `${target}: ${executions} executions, ${found.length} inputs that reach new code, in ${file}\n`;
   });
   process.stdout.write(lines.join(""));

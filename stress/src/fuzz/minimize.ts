@@ -7,7 +7,7 @@ export async function minimized(
   const end = performance.now() + limitMs;
   let best = input;
   for (let run = best.length >> 1; run >= 1; run >>= 1) {
-    for (let at = 0; at + run <= best.length && performance.now() < end; ) {
+    for (let at = 0; at + run <= best.length && performance.now() < end;) {
       const candidate = Buffer.concat([best.subarray(0, at), best.subarray(at + run)]);
       if (await fails(candidate)) best = candidate;
       else at += run;

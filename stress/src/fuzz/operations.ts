@@ -4,14 +4,16 @@ import { plainValue, type Choices } from "./values.ts";
 import { frameOf, wireMessage, type WireCodec } from "./wire.ts";
 
 const mostOperations = 40;
-const METHODS = [
-  "echo", "add", "text", "fail", "numbers", "callBack", "give", "giveService", "hold", "subscribe", "sum", "watch", "math/add", "math", "",
-  "constructor", "__proto__/x", "a/b/c/d", "agents/0/echo", "agents/1/callBack", "agents/0/numbers", "agents/2/echo",
-  "mailboxes/waits", "validate", "agents/0", "monitors/watch", "clock/join", "agents/0/fail",
-];
-const CONTROL = ["ping", "stats", "cancel", "release", "pull", "abort", "shapes", "goaway", "auth", "hello", "channel", "none"];
+const METHODS = `
+  echo add text fail numbers callBack give giveService hold subscribe sum watch math/add math constructor __proto__/x
+  a/b/c/d agents/0/echo agents/1/callBack agents/0/numbers agents/2/echo mailboxes/waits validate agents/0
+  monitors/watch clock/join agents/0/fail
+`
+  .trim()
+  .split(/\s+/);
+const CONTROL = "ping stats cancel release pull abort shapes goaway auth hello channel none".split(" ");
 const TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-const CODES = ["REMOTE_ERROR", "UNAVAILABLE", "NOT_FOUND", "PROTOCOL_ERROR", "DEADLINE_EXCEEDED", "RESULT_NOT_KEPT", "odd"];
+const CODES = "REMOTE_ERROR UNAVAILABLE NOT_FOUND PROTOCOL_ERROR DEADLINE_EXCEEDED RESULT_NOT_KEPT odd".split(" ");
 
 /** Frames from decisions. Numbers are small, so that they often mean something that is alive at the other side. */
 export function operations(choices: Choices, codec: WireCodec, role: Role): Buffer[] {
@@ -74,7 +76,15 @@ class WildPeer {
     const choices = this.#choices;
     const number = choices.below(8);
     if (this.#role === "channel") return "$/channel";
-    return choices.of([choices.of(METHODS), choices.of(METHODS), `$/ref/${number}`, `$/ref/${number}/add`, `$/result/${number}`, `$/result/${number}/add`]);
+    return choices.of([
+      choices.of(METHODS),
+      choices.of(METHODS),
+      "",
+      `$/ref/${number}`,
+      `$/ref/${number}/add`,
+      `$/result/${number}`,
+      `$/result/${number}/add`,
+    ]);
   }
 
   #request(path: string): unknown {
@@ -114,7 +124,12 @@ class WildPeer {
       case "abort":
         return choices.of([[number], [number, this.#value(2)], [-number, null]]);
       case "shapes":
-        return [Array.from({ length: choices.below(4) }, () => [choices.below(4), choices.of([["x", "y"], ["a"], ["then"], [], ["x", "x"], [1]])])];
+        return [
+          Array.from({ length: choices.below(4) }, () => [
+            choices.below(4),
+            choices.of([["x", "y"], ["a"], ["then"], [], ["x", "x"], [1]]),
+          ]),
+        ];
       case "hello":
       case "channel":
         return [{ protocol: choices.below(3), limits: plainValue(choices, 2), shapes: choices.byte(), segments: true }];
@@ -126,12 +141,14 @@ class WildPeer {
   #value(depth: number): unknown {
     const choices = this.#choices;
     if (choices.below(3) === 0) return plainValue(choices, depth);
-    if (choices.below(6) === 0 && depth > 0) return Array.from({ length: choices.below(4) }, () => this.#value(depth - 1));
+    if (choices.below(6) === 0 && depth > 0)
+      return Array.from({ length: choices.below(4) }, () => this.#value(depth - 1));
     if (choices.below(8) === 0 && this.#codec.startsWith("msgpack")) {
       const values = Array.from({ length: choices.below(3) }, () => this.#value(0));
       return [new ExtData(1, Uint8Array.of(choices.below(4))), ...values];
     }
-    if (choices.below(10) === 0) return { toString: this.#inner(depth), valueOf: this.#inner(depth), then: this.#inner(depth) };
+    if (choices.below(10) === 0)
+      return { toString: this.#inner(depth), valueOf: this.#inner(depth), then: this.#inner(depth) };
     const id = choices.below(8) === 0 ? choices.byte() - 64 : -1 - choices.below(16);
     return { __type__: [id, this.#typeData(id, depth)] };
   }
@@ -156,7 +173,12 @@ class WildPeer {
       case -7:
         return choices.of(["-12345678901234567890", "0", "9".repeat(50)]);
       case -8:
-        return { name: "Error", message: "m", cause: this.#inner(depth), fields: { code: 1, then: this.#inner(depth) } };
+        return {
+          name: "Error",
+          message: "m",
+          cause: this.#inner(depth),
+          fields: { code: 1, then: this.#inner(depth) },
+        };
       case -10:
         return ["Float64Array", choices.below(3)];
       case -13:
@@ -188,8 +210,20 @@ class WildPeer {
   #exception(depth: number): unknown {
     const choices = this.#choices;
     const inner = depth > 0 && choices.below(2) === 1 ? { cause: this.#exception(depth - 1) } : {};
-    const map = { name: choices.of(["Error", "RangeError", "x".repeat(400)]), message: choices.text(), code: choices.of(CODES), executed: choices.of(["yes", "no", 1]) };
-    return choices.of<unknown>([map, { ...map, ...inner }, { ...map, data: this.#value(2), thrown: this.#value(1) }, "Name: text", ["a", "b", "c"], this.#value(1)]);
+    const map = {
+      name: choices.of(["Error", "RangeError", "x".repeat(400)]),
+      message: choices.text(),
+      code: choices.of(CODES),
+      executed: choices.of(["yes", "no", 1]),
+    };
+    return choices.of<unknown>([
+      map,
+      { ...map, ...inner },
+      { ...map, data: this.#value(2), thrown: this.#value(1) },
+      "Name: text",
+      ["a", "b", "c"],
+      this.#value(1),
+    ]);
   }
 
   #extended(): Buffer {
@@ -200,7 +234,12 @@ class WildPeer {
     head[0] = kind;
     head.writeUInt32BE(handle, 1);
     if (kind === 1) return Buffer.concat([head, this.#announcement()]);
-    if (kind === 2) return Buffer.concat([head, Buffer.from([0, 0, 0, choices.below(3)]), Buffer.alloc(choices.of([16, 8, 1, 0, 24]))]);
+    if (kind === 2)
+      return Buffer.concat([
+        head,
+        Buffer.from([0, 0, 0, choices.below(3)]),
+        Buffer.alloc(choices.of([16, 8, 1, 0, 24])),
+      ]);
     return choices.below(16) === 0 ? Buffer.concat([head, choices.bytes(3)]) : head;
   }
 
@@ -222,7 +261,16 @@ class WildPeer {
     const choices = this.#choices;
     // It ends the connection: rarely, so that others come to something.
     if (choices.below(6) !== 0) return Buffer.alloc(0);
-    const message = choices.of<unknown>([[0], [7, 1, null], [0, -1, null], [0, 1.5, null], {}, null, [1, 4_294_967_295, null], [0, "1", []]]);
+    const message = choices.of<unknown>([
+      [0],
+      [7, 1, null],
+      [0, -1, null],
+      [0, 1.5, null],
+      {},
+      null,
+      [1, 4_294_967_295, null],
+      [0, "1", []],
+    ]);
     return choices.below(4) === 0 ? choices.bytes(choices.below(20)) : this.#message(message);
   }
 }

@@ -57,7 +57,10 @@ export class ExceptionTarget implements Target {
       { name: "Error", message: "m", thrown: { then: 1, x: [1] }, executed: "yes" },
       7,
     ];
-    this.seeds = [...contents.map((content) => Buffer.from(this.#codec.encode(content))), ...storedInputs("exceptions")];
+    this.seeds = [
+      ...contents.map((content) => Buffer.from(this.#codec.encode(content))),
+      ...storedInputs("exceptions"),
+    ];
   }
 
   run(input: Buffer): void {
@@ -65,7 +68,8 @@ export class ExceptionTarget implements Target {
     const error = readException(content, this.#rules);
     check(error instanceof Error, "an exception that becomes no error");
     check(countOf(error) <= mostErrors, `more than ${mostErrors} errors in one`);
-    String(error.message + error.name + String(error.stack));
+    // Some are put together when they are asked for.
+    check(typeof `${error.name} ${error.message} ${error.stack}` === "string", "a text that is none");
   }
 }
 
@@ -83,7 +87,9 @@ export class RoundTripTarget implements Target {
   readonly atOnce = 1;
   readonly words = plainWords;
   readonly seeds: readonly Buffer[] = [
-    ...Array.from({ length: 64 }, (_, index) => Buffer.from(Array.from({ length: 200 }, (_, at) => (at * at * (index + 3) + index * 31) & 255))),
+    ...Array.from({ length: 64 }, (_, index) =>
+      Buffer.from(Array.from({ length: 200 }, (_, at) => (at * at * (index + 3) + index * 31) & 255)),
+    ),
     ...storedInputs("round-trips"),
   ];
   readonly #codecs: readonly Codec[] = [
@@ -108,7 +114,8 @@ export class RoundTripTarget implements Target {
     const bytes = orRefused(() => codec.encode(value));
     if (!(bytes instanceof Uint8Array)) return;
     check(isDeepStrictEqual(codec.decode(bytes), value), `${codec.name} gives back something else`);
-    if (!isRich) check(isDeepStrictEqual(othersValue(codec, bytes, value), value), `${codec.name} isn't read by others`);
+    if (!isRich)
+      check(isDeepStrictEqual(othersValue(codec, bytes, value), value), `${codec.name} isn't read by others`);
   }
 }
 

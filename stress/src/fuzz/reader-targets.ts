@@ -28,7 +28,11 @@ class DecompressorTarget implements Target {
   readonly #decompress: Decompressor;
   readonly #target = Buffer.alloc(guardBytes + mostPlainBytes + guardBytes, guard);
 
-  constructor(name: string, decompress: Decompressor, samples: readonly (readonly [plainBytes: number, packed: Buffer])[]) {
+  constructor(
+    name: string,
+    decompress: Decompressor,
+    samples: readonly (readonly [plainBytes: number, packed: Buffer])[],
+  ) {
     this.#decompress = decompress;
     const made = samples.map(([plainBytes, packed]) => Buffer.concat([lengthBytes(plainBytes), packed]));
     this.seeds = [...made, ...storedInputs(name)].filter(({ length }) => length <= this.maxBytes);
@@ -40,7 +44,8 @@ class DecompressorTarget implements Target {
     const end = guardBytes + plainBytes;
     // It reads in the middle of other bytes, as it does in a container.
     orRefused(() => this.#decompress(input, 2, input.length, this.#target, guardBytes, end));
-    const isGuarded = this.#isGuarded(guardBytes - seenGuardBytes, guardBytes) && this.#isGuarded(end, end + seenGuardBytes);
+    const isGuarded =
+      this.#isGuarded(guardBytes - seenGuardBytes, guardBytes) && this.#isGuarded(end, end + seenGuardBytes);
     this.#target.fill(guard, isGuarded ? guardBytes : 0, isGuarded ? end : this.#target.length);
     check(isGuarded, "bytes outside of the target were written");
   }
@@ -87,7 +92,9 @@ class NpyTarget implements Target {
   readonly atOnce = 1;
   readonly words: readonly Buffer[] = [
     ...plainWords,
-    ...["'descr': '<f8'", "'fortran_order': True", "'shape': (2, 3), }", "(0,)", "()", "False", "{", "}", "\n"].map((text) => Buffer.from(text)),
+    ...["'descr': '<f8'", "'fortran_order': True", "'shape': (2, 3), }", "(0,)", "()", "False", "{", "}", "\n"].map(
+      (text) => Buffer.from(text),
+    ),
   ];
   readonly seeds: readonly Buffer[];
 
@@ -118,7 +125,9 @@ function blocksOf(compressor: number): [number, Buffer][] {
     const packed = container.subarray(start + 4, start + 4 + container.readUInt32LE(start));
     const whole = Math.min(plainBytes, blockBytes, mostPlainBytes);
     // Some blocks have a stream for each byte of an element.
-    return [whole, whole / container[3]!].filter((length) => Number.isInteger(length)).map((length): [number, Buffer] => [length, packed]);
+    return [whole, whole / container[3]!]
+      .filter((length) => Number.isInteger(length))
+      .map((length): [number, Buffer] => [length, packed]);
   });
 }
 

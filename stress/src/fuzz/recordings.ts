@@ -1,4 +1,15 @@
-import { LocalNetwork, StructuredCloneCodec, MsgPackBloscCodec, MsgPackCodec, JsonCodec, connectChannel, serveChannels, type Transport, type TransportReceiver, type CodecClass } from "@colloquy/core";
+import {
+  LocalNetwork,
+  StructuredCloneCodec,
+  MsgPackBloscCodec,
+  MsgPackCodec,
+  JsonCodec,
+  connectChannel,
+  serveChannels,
+  type Transport,
+  type TransportReceiver,
+  type CodecClass,
+} from "@colloquy/core";
 import { connect, serve } from "@colloquy/rpc";
 import { byteAttackInput, type Role } from "./attacks.ts";
 import { useRemote } from "./client-session.ts";
@@ -17,9 +28,12 @@ const codecs: Readonly<Record<WireCodec, CodecClass>> = {
 export async function recordedInputs(role: Role, wireCodecs: readonly WireCodec[]): Promise<Buffer[]> {
   const inputs: Buffer[] = [];
   for (const codec of wireCodecs) {
-    const stream = role === "channel" ? await recordedChannel(codecs[codec]) : await recordedSession(codecs[codec], role);
+    const stream =
+      role === "channel" ? await recordedChannel(codecs[codec]) : await recordedSession(codecs[codec], role);
     // Hello is there already.
-    const payloads = framesIn(stream).slice(1).filter(({ length }) => length <= longestPayloadBytes);
+    const payloads = framesIn(stream)
+      .slice(1)
+      .filter(({ length }) => length <= longestPayloadBytes);
     for (let at = 0; at < payloads.length; at++) inputs.push(byteAttackInput(codec, payloads.slice(at, at + 3)));
   }
   return inputs;
@@ -39,9 +53,13 @@ async function recordedSession(codec: CodecClass, role: Role): Promise<Buffer> {
 
 async function recordedChannel(codec: CodecClass): Promise<Buffer> {
   const network = new LocalNetwork({ seed: 1, everyAddress: true });
-  const server = await serveChannels("local://server", async (channel) => {
-    for await (const request of channel) await request.reply(request.content);
-  }, { network, codec });
+  const server = await serveChannels(
+    "local://server",
+    async (channel) => {
+      for await (const request of channel) await request.reply(request.content);
+    },
+    { network, codec },
+  );
   const relay = new Relay(network, "local://server", "local://relay", true);
   const client = await connectChannel("local://relay", { network, codec });
   for (const value of [1, "text", { a: [1, 2] }, new Map([["k", new Date(0)]])]) await client.send(value);
@@ -81,7 +99,7 @@ class Relay {
 /** Payloads of the frames that aren't extended ones. */
 function framesIn(stream: Buffer): Buffer[] {
   const payloads: Buffer[] = [];
-  for (let at = 0; at + 4 <= stream.length; ) {
+  for (let at = 0; at + 4 <= stream.length;) {
     const header = stream.readUInt32BE(at);
     const end = at + 4 + (header % 0x8000_0000);
     if (header < 0x8000_0000) payloads.push(stream.subarray(at + 4, end));

@@ -11,7 +11,10 @@ const shownHexLength = 4096;
 export function reportFindings({ target, findings }: TargetRun, seed: string): void {
   for (const { hex, report } of findings) {
     mkdirSync(crashes, { recursive: true });
-    const name = `${target}-${seed}-${createHash("sha256").update(hex + report).digest("hex").slice(0, 8)}`;
+    const name = `${target}-${seed}-${createHash("sha256")
+      .update(hex + report)
+      .digest("hex")
+      .slice(0, 8)}`;
     writeFileSync(`${crashes}${name}.bin`, Buffer.from(hex, "hex"));
     writeFileSync(`${crashes}${name}.txt`, `${report}\n`);
     process.stdout.write(

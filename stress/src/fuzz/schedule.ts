@@ -128,11 +128,20 @@ class Feeding {
     this.#nextBlock = block + 1;
     const child = new Subprocess(program, command);
     try {
-      const found = await this.#ask<readonly FoundInput[]>(child, { kind: "carefully", ...this.#common, block }, carefulLimitMs);
-      this.#run.findings.push(...(found.length > 0 ? found : [{ hex: "", report: `block ${block} of inputs as a whole: ${report}` }]));
+      const found = await this.#ask<readonly FoundInput[]>(
+        child,
+        { kind: "carefully", ...this.#common, block },
+        carefulLimitMs,
+      );
+      this.#run.findings.push(
+        ...(found.length > 0 ? found : [{ hex: "", report: `block ${block} of inputs as a whole: ${report}` }]),
+      );
     } catch (error) {
       // It has ended with the input that it noted.
-      this.#run.findings.push({ hex: readFileSync(this.#notes, "utf8"), report: `ended the process: ${(error as Error).message}` });
+      this.#run.findings.push({
+        hex: readFileSync(this.#notes, "utf8"),
+        report: `ended the process: ${(error as Error).message}`,
+      });
     } finally {
       await child.end();
     }
@@ -145,7 +154,10 @@ export async function replay(target: string, input: Buffer): Promise<readonly Fo
   const child = new Subprocess(program, command);
   const hex = input.toString("hex");
   try {
-    return await child.ask<readonly FoundInput[]>({ kind: "replay", target, notes, hex } satisfies FuzzQuestion, hangMs);
+    return await child.ask<readonly FoundInput[]>(
+      { kind: "replay", target, notes, hex } satisfies FuzzQuestion,
+      hangMs,
+    );
   } catch (error) {
     return [{ hex, report: `ended the process: ${(error as Error).message}` }];
   } finally {
@@ -155,10 +167,17 @@ export async function replay(target: string, input: Buffer): Promise<readonly Fo
 }
 
 /** Looks for inputs that reach new code. */
-export async function exploreTarget(target: string, seed: string, milliseconds: number): Promise<{ readonly executions: number; readonly found: readonly string[] }> {
+export async function exploreTarget(
+  target: string,
+  seed: string,
+  milliseconds: number,
+): Promise<{ readonly executions: number; readonly found: readonly string[] }> {
   const child = new Subprocess(program, command);
   try {
-    return await child.ask({ kind: "explore", target, notes: "", seed, milliseconds } satisfies FuzzQuestion, milliseconds + graceMs);
+    return await child.ask(
+      { kind: "explore", target, notes: "", seed, milliseconds } satisfies FuzzQuestion,
+      milliseconds + graceMs,
+    );
   } finally {
     await child.end();
   }
