@@ -1,3 +1,4 @@
+import { subscribe } from "node:diagnostics_channel";
 import { Container } from "@colloquy/container";
 import {
   ColloquyError,
@@ -244,6 +245,13 @@ const channelClient = (): Victim =>
 function onlyOurs(error: unknown): undefined {
   if (!(error instanceof ColloquyError) || error.code === "INTERNAL") throw error;
 }
+
+/** Control calls fail silently: here only for what is documented. What a subscriber throws is an uncaught exception. */
+subscribe("colloquy:failed-notification", (published) => {
+  const { path, error } = published as { readonly path: string; readonly error: unknown };
+  const isControl = path === "" || (path.startsWith("$/") && !/^\$\/(?:ref|result)\//.test(path));
+  if (isControl && !(error instanceof ColloquyError)) throw error;
+});
 
 async function bytesTarget(name: string, victims: readonly Victim[]): Promise<Target> {
   const recorded = await recordedInputs(victims[0]!.role, wireCodecs);
