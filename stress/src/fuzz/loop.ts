@@ -5,11 +5,13 @@ import { Mutator } from "./mutations.ts";
 import { Random } from "./random.ts";
 import { Finding, check, type Target } from "./target.ts";
 
-/** An input that took longer, and does so again, has failed. */
+/** An input that took longer, and takes as much of the processor when it is tried again, has failed. */
 export const slowMs = 250;
 const minimizeMs = 5000;
 const mostFindings = 3;
 const inputsOfBlock = 512;
+/** Of targets that take turns of the event loop, each of which is a hundred times slower. */
+const inputsOfSlowBlock = 64;
 const reportedFrames = 30;
 
 /** An input that has shown something, as short as it could be made. */
@@ -91,7 +93,8 @@ export class FuzzLoop {
   /** Looks behind each input of a block, not behind all of them. */
   async runCarefully(seed: string, block: number): Promise<readonly FoundInput[]> {
     const inputs = this.#inputsOf(seed, block);
-    for (let count = 0; count < inputsOfBlock && this.#findings.size === 0; count++) await this.runAlone(inputs.next());
+    for (let count = 0; count < this.#blockInputs && this.#findings.size === 0; count++)
+      await this.runAlone(inputs.next());
     return [...this.#findings.values()];
   }
 
@@ -108,6 +111,10 @@ export class FuzzLoop {
     return [...this.#findings.values()];
   }
 
+  get #blockInputs(): number {
+    return this.#target.atOnce > 1 ? inputsOfSlowBlock : inputsOfBlock;
+  }
+
   #inputsOf(seed: string, block: number): Mutator {
     const { seeds, words, maxBytes } = this.#target;
     return new Mutator(new Random(`${seed}/${block}`), seeds, words, maxBytes);
@@ -116,7 +123,7 @@ export class FuzzLoop {
   async #runBlock(inputs: Mutator): Promise<void> {
     const { atOnce } = this.#target;
     if (atOnce > 1) {
-      for (let count = 0; count < inputsOfBlock; count += atOnce)
+      for (let count = 0; count < inputsOfSlowBlock; count += atOnce)
         await this.#runTogether(Array.from({ length: atOnce }, () => Buffer.from(inputs.next())));
       return;
     }
@@ -158,10 +165,12 @@ export class FuzzLoop {
     if (ms > slowMs) await this.#found(input, new Finding(`takes longer than ${slowMs} ms`));
   }
 
+  /** Of the processor: others may have it meanwhile. */
   async #timeOf(input: Buffer): Promise<number> {
-    const start = performance.now();
+    const start = process.cpuUsage();
     await this.#thrownBy(input);
-    return performance.now() - start;
+    const { user, system } = process.cpuUsage(start);
+    return (user + system) / 1000;
   }
 
   async #found(input: Buffer, error: unknown): Promise<void> {

@@ -9,8 +9,8 @@ const program = new URL("cell.js", import.meta.url);
 const command = [process.execPath, "--expose-gc", "--max-old-space-size=1024"];
 const sliceMs = 1000;
 /** What a slice may take beyond its time before its process counts as hung: minimizing takes a while. */
-const graceMs = 30_000;
-const carefulLimitMs = 30_000;
+const graceMs = 60_000;
+const carefulLimitMs = 60_000;
 const hangMs = 10_000;
 const mostGrowthBytes = 32 * 1_048_576;
 
