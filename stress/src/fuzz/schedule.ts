@@ -7,7 +7,7 @@ import type { FoundInput, Slice } from "./loop.ts";
 
 const program = new URL("cell.js", import.meta.url);
 const command = [process.execPath, "--expose-gc", "--max-old-space-size=1024"];
-const sliceMs = 1000;
+const sliceMs = 2000;
 /** What a slice may take beyond its time before its process counts as hung: minimizing takes a while. */
 const graceMs = 60_000;
 const carefulLimitMs = 60_000;
