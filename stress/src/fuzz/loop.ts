@@ -28,7 +28,8 @@ export interface Slice {
   readonly findings: readonly FoundInput[];
   /** Something went wrong in this block, and none of its inputs is known to have caused it. */
   readonly suspicion: { readonly block: number; readonly report: string } | undefined;
-  readonly heldBytes: number;
+  /** Undefined where it wasn't asked for. */
+  readonly heldBytes: number | undefined;
 }
 
 export interface SliceLimits {
@@ -36,6 +37,8 @@ export interface SliceLimits {
   readonly firstBlock: number;
   readonly milliseconds: number;
   readonly executions: number;
+  /** Collections take the engine its optimized code: not each time. */
+  readonly looksAtMemory: boolean;
 }
 
 /** Is told what is about to run, in a form that outlives the process. */
@@ -86,7 +89,7 @@ export class FuzzLoop {
       slowest: this.#slowest,
       findings,
       suspicion,
-      heldBytes: heldBytes(),
+      heldBytes: limits.looksAtMemory ? heldBytes() : undefined,
     };
   }
 

@@ -12,6 +12,8 @@ const sliceMs = 2000;
 const graceMs = 60_000;
 const carefulLimitMs = 60_000;
 const hangMs = 10_000;
+/** More often at first, after 1, 2, 4 of them. */
+const slicesBetweenLooks = 16;
 const mostGrowthBytes = 32 * 1_048_576;
 
 /** What one target has shown. */
@@ -52,6 +54,7 @@ class Feeding {
   readonly #share: Share;
   readonly #startMs: number;
   #nextBlock = 0;
+  #sliceCount = 0;
   #leastHeldBytes = Infinity;
 
   constructor(run: TargetRun, seed: string, notes: string, share: Share, startMs: number) {
@@ -94,7 +97,9 @@ class Feeding {
   #nextSlice(): FuzzQuestion {
     const milliseconds = Math.max(1, Math.min(sliceMs, this.#leftMs));
     const executions = this.#share.executions - this.#run.executions;
-    return { kind: "slice", ...this.#common, firstBlock: this.#nextBlock, milliseconds, executions };
+    const count = this.#sliceCount++;
+    const looksAtMemory = count < slicesBetweenLooks ? (count & (count - 1)) === 0 : count % slicesBetweenLooks === 0;
+    return { kind: "slice", ...this.#common, firstBlock: this.#nextBlock, milliseconds, executions, looksAtMemory };
   }
 
   get #common(): { readonly target: string; readonly notes: string; readonly seed: string } {
@@ -111,6 +116,7 @@ class Feeding {
     if (slice.slowest.ms > run.slowest.ms) run.slowest = slice.slowest;
     run.findings.push(...slice.findings);
     this.#nextBlock = slice.nextBlock;
+    if (slice.heldBytes === undefined) return;
     if (slice.heldBytes - this.#leastHeldBytes > mostGrowthBytes) {
       const report = `memory has grown from ${this.#leastHeldBytes} to ${slice.heldBytes} bytes by block ${slice.nextBlock}`;
       run.findings.push({ hex: "", report });
