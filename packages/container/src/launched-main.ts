@@ -24,9 +24,9 @@ let isOrphan = false;
 
 const port = openParentPort({
   onMessage: (message: LaunchMessage) => {
-    if (message.type === "start") void start(message.args);
-    if (message.type === "allReady") allReady.resolve();
-    if (message.type === "stop") void stop();
+    if (message.colloquy === "start") void start(message.args);
+    if (message.colloquy === "allReady") allReady.resolve();
+    if (message.colloquy === "stop") void stop();
   },
   onGone: () => {
     isOrphan = true;
@@ -58,14 +58,14 @@ async function start(args: unknown): Promise<void> {
     if (!isContainer(made)) throw new Error("the default export has returned no container");
     container = made;
     if (end.signal.aborted) return;
-    port.tell({ type: "ready", address: made.address });
+    port.tell({ colloquy: "ready", address: made.address });
     // A container that was shut down ends its process, where nothing else keeps that alive.
     port.unref();
   } catch (thrown) {
     const error = toError(thrown);
     const stack = error.stack ?? error.message;
     const reason = error.name === "Error" ? error.message : `${error.name}: ${error.message}`;
-    port.tell({ type: "failed", reason, stack });
+    port.tell({ colloquy: "failed", reason, stack });
     process.exitCode = 1;
     await stop();
   }

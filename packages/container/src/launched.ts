@@ -33,8 +33,13 @@ export interface LaunchSettings {
 
 /** What parent and child tell each other. */
 export type LaunchMessage =
-  | { readonly type: "start"; readonly args: unknown }
-  | { readonly type: "ready"; readonly address: string }
-  | { readonly type: "failed"; readonly reason: string; readonly stack: string }
-  | { readonly type: "allReady" }
-  | { readonly type: "stop" };
+  | { readonly colloquy: "start"; readonly args: unknown }
+  | { readonly colloquy: "ready"; readonly address: string }
+  | { readonly colloquy: "failed"; readonly reason: string; readonly stack: string }
+  | { readonly colloquy: "allReady" }
+  | { readonly colloquy: "stop" };
+
+/** False for what an entry sends of its own: it has the same channel, and may know a parent of another kind. */
+export function isLaunchMessage(value: unknown): value is LaunchMessage {
+  return typeof value === "object" && value !== null && "colloquy" in value;
+}

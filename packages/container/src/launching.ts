@@ -128,7 +128,7 @@ export class Launching implements LaunchedContainer {
 
   /** Tells it that all are ready that were launched with it. */
   tellAllReady(): this {
-    this.#runner.send({ type: "allReady" });
+    this.#runner.send({ colloquy: "allReady" });
     return this;
   }
 
@@ -142,7 +142,7 @@ export class Launching implements LaunchedContainer {
   }
 
   async #stop(): Promise<LaunchExit> {
-    this.#runner.send({ type: "stop" });
+    this.#runner.send({ colloquy: "stop" });
     const timer = setTimeout(() => this.#runner.kill(), timerMs(this.#plan.stopTimeout));
     const exit = await this.exited;
     clearTimeout(timer);
@@ -186,13 +186,13 @@ export class Launching implements LaunchedContainer {
       const noun = this.mode;
       void this.exited.then(({ code, signal: by }) => fail(`the ${noun} ended with ${by ?? `exit code ${code}`}`));
       this.#onMessage = (message) => {
-        if (message.type === "failed") fail(message.reason, remoteCause(message.reason, message.stack));
-        if (message.type !== "ready") return;
+        if (message.colloquy === "failed") fail(message.reason, remoteCause(message.reason, message.stack));
+        if (message.colloquy !== "ready") return;
         settle();
         resolve(message.address);
       };
       try {
-        this.#runner.send({ type: "start", args });
+        this.#runner.send({ colloquy: "start", args });
       } catch (error) {
         fail(`args can't be passed on: ${toError(error).message}`, error);
       }

@@ -1,7 +1,8 @@
 import { fork } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import type { LaunchMessage, LaunchSettings } from "./launched.ts";
+import { isLaunchMessage } from "./launched.ts";
+import type { LaunchSettings } from "./launched.ts";
 import type { LaunchPlan } from "./launch-options.ts";
 import { LAST_LINES_MS, launchedMain } from "./runner.ts";
 import type { LaunchExit, Runner, RunnerListener } from "./runner.ts";
@@ -15,7 +16,9 @@ export function runProcess(plan: LaunchPlan, settings: LaunchSettings, listener:
     serialization: "advanced",
     stdio: ["ignore", output, output, "ipc", "pipe"],
   });
-  child.on("message", (message: LaunchMessage) => listener.onMessage(message));
+  child.on("message", (message: unknown) => {
+    if (isLaunchMessage(message)) listener.onMessage(message);
+  });
   // Also for messages that can't be sent: then the process is still there.
   child.on("error", (error) => listener.onError(error));
   child.stdout?.on("data", (chunk: Buffer) => listener.lines.stdout.push(chunk));

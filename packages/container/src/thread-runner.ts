@@ -1,6 +1,7 @@
 import { Worker } from "node:worker_threads";
 import { toError } from "@colloquy/core";
-import type { LaunchMessage, LaunchSettings } from "./launched.ts";
+import { isLaunchMessage } from "./launched.ts";
+import type { LaunchSettings } from "./launched.ts";
 import type { LaunchPlan } from "./launch-options.ts";
 import { LAST_LINES_MS, launchedMain } from "./runner.ts";
 import type { LaunchExit, Runner, RunnerListener } from "./runner.ts";
@@ -41,7 +42,9 @@ export function runThread(plan: LaunchPlan, settings: LaunchSettings, listener: 
     // Options of this process that threads don't take are left out only where none are given.
     ...(plan.execArgv === undefined ? undefined : { execArgv: [...plan.execArgv] }),
   });
-  worker.on("message", (message: LaunchMessage) => listener.onMessage(message));
+  worker.on("message", (message: unknown) => {
+    if (isLaunchMessage(message)) listener.onMessage(message);
+  });
   worker.on("error", (error) => listener.onError(toError(error)));
   if (ownStreams) {
     worker.stdout.on("data", (chunk: Buffer) => listener.lines.stdout.push(chunk));

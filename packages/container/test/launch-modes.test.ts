@@ -58,6 +58,13 @@ describe.each(["process", "thread"] as const)("launch in a %s", (mode) => {
     expect(existsSync(folderOf(address))).toBe(false);
   });
 
+  it("lets the entry use the channel to its parent for messages of its own", async () => {
+    await using child = await start({ entry: childFile("launched-chatty.ts") });
+    expect(child.address).toMatch(/^ipc:/);
+    const here = await newContainer();
+    expect(await failureOf(here.connect(`${child.address}/0`))).toMatchObject({ code: "NOT_FOUND" });
+  });
+
   it("proposes the address of the options, and tells that all are ready", async () => {
     await using child = await start({ address: "tcp://127.0.0.1:0" });
     expect(child.address).toMatch(/^tcp:\/\/127\.0\.0\.1:[1-9]\d*$/);
