@@ -1,6 +1,7 @@
 import { ColloquyError, warn } from "@colloquy/core";
 import type { Ending, EndReason, RestartType } from "./endings.ts";
 import { settledWithin } from "./settled-within.ts";
+import type { Grace } from "./settled-within.ts";
 
 /** What lives: it has a text for messages. */
 export interface Living {
@@ -149,12 +150,12 @@ export class AgentLife<A extends Living> {
     this.#abort?.abort(this.#stopped());
   }
 
-  /** Once: later calls await the first end. Rejects with what `onStop` throws. */
-  async end(graceMs: number, ending: Ending): Promise<void> {
+  /** Once: later calls await the first end. Rejects with what `onStop` throws, and where it takes too long. */
+  async end(grace: Grace, ending: Ending): Promise<void> {
     if (this.#end === undefined) {
       this.#ending = ending;
       this.#mailbox?.close();
-      this.#end = this.#finish(graceMs, ending);
+      this.#end = this.#finish(grace, ending);
     }
     await this.#end;
   }
@@ -185,13 +186,13 @@ export class AgentLife<A extends Living> {
     }
   }
 
-  async #finish(graceMs: number, ending: Ending): Promise<void> {
+  async #finish(grace: Grace, ending: Ending): Promise<void> {
     // Who listens to the tasks' signal may ask for the end, too: there is one by then.
     await Promise.resolve();
     this.cancelTasks();
-    if (this.#tasks !== undefined) await settledWithin([...this.#tasks], graceMs);
+    if (this.#tasks !== undefined) await settledWithin([...this.#tasks], grace.leftMs);
     try {
-      await this.#hooks.stop(this.#agent, ending.reason);
+      await this.#stop(ending.reason, grace);
     } catch (error) {
       // As in OTP: who fails in the end has failed.
       this.#ending = { ...ending, reason: "error", error };
@@ -199,6 +200,14 @@ export class AgentLife<A extends Living> {
     } finally {
       this.#tell();
     }
+  }
+
+  /** Nobody waits for ever for one that hangs: neither a restart nor the end of the container. */
+  async #stop(reason: EndReason, grace: Grace): Promise<void> {
+    const stopping = this.#hooks.stop(this.#agent, reason);
+    if (!(stopping instanceof Promise) || (await settledWithin([stopping], grace.lastMs))) return stopping;
+    const message = `onStop of ${String(this.#agent)} hasn't ended in the ${grace.milliseconds} ms that an end has (closeGraceMs, graceMs)`;
+    throw new ColloquyError("DEADLINE_EXCEEDED", message);
   }
 
   #tell(): void {

@@ -7,7 +7,7 @@ import type { ChildSpec } from "./child-spec.ts";
 import { isRestarted } from "./endings.ts";
 import type { Ending } from "./endings.ts";
 import type { MailboxMode, Mailboxes } from "./mailbox.ts";
-import { settledWithin, throwRejected } from "./settled-within.ts";
+import { Grace, settledWithin, throwRejected } from "./settled-within.ts";
 import { checkChildOptions, checkSpawnOptions } from "./spawn-options.ts";
 import type { ChildOptions, SpawnOptions } from "./spawn-options.ts";
 import { SupervisedAgent } from "./supervised-agent.ts";
@@ -34,7 +34,8 @@ export class AgentLives implements AgentHost {
   readonly home: AgentHome;
   readonly #agents: AgentTable;
   readonly #setup: LivesSetup;
-  #graceMs: number;
+  /** Of the end of the container: all have to end in it. */
+  #lastGrace: Grace | undefined;
   readonly #starting = new Set<Promise<unknown>>();
   readonly #stopping = new Set<Promise<void>>();
   readonly #supervisors = new Set<Supervisor>();
@@ -47,7 +48,6 @@ export class AgentLives implements AgentHost {
     this.home = setup.home;
     this.#agents = setup.agents;
     this.#setup = setup;
-    this.#graceMs = setup.graceMs;
   }
 
   get address(): string {
@@ -83,8 +83,10 @@ export class AgentLives implements AgentHost {
   async terminate(target: string | Agent): Promise<void> {
     const seat = this.#seatOf(target);
     const terminate = this.#supervised.get(seat);
-    if (terminate !== undefined) await terminate();
-    else if (seat.agent !== undefined) await this.end(seat.agent, { reason: "shutdown" });
+    if (terminate !== undefined) return terminate();
+    // One that is starting can't be called yet, and can be ended.
+    const agent = typeof target === "string" ? seat.agent : target;
+    if (agent !== undefined) await this.end(agent, { reason: "shutdown" });
   }
 
   async end(agent: Agent, ending: Ending, holds?: boolean): Promise<void> {
@@ -94,7 +96,7 @@ export class AgentLives implements AgentHost {
     this.#agents.leave(seat, agent);
     if (seat.restart === undefined) this.#agents.free(seat);
     else if (!(holds ?? isRestarted(seat.restart, life.ending ?? actual))) this.#release(seat);
-    const stopping = life.end(this.#graceMs, actual);
+    const stopping = life.end(this.#grace, actual);
     this.#stopping.add(stopping);
     try {
       await stopping;
@@ -112,23 +114,32 @@ export class AgentLives implements AgentHost {
   }
 
   /** Nothing starts any more, what ends isn't restarted, and tasks end. */
-  freeze(graceMs: number): void {
+  freeze(grace: Grace): void {
     this.#frozen = true;
-    this.#graceMs = graceMs;
+    this.#lastGrace = grace;
     for (const supervisor of this.#supervisors) supervisor.freeze();
     for (const agent of this.#agents.all()) Agent.lifeOf(agent).cancelTasks();
   }
 
   /** Ends all, once they are frozen. Resolves with how they have ended. */
   async close(): Promise<readonly PromiseSettledResult<unknown>[]> {
-    const agents = this.#agents.all().map(async (agent) => this.end(agent, { reason: "shutdown" }));
-    return Promise.allSettled([...this.#stopping, ...agents]);
+    const ends: PromiseSettledResult<unknown>[] = [];
+    const note = async (end: Promise<void>): Promise<void> => void ends.push(...(await Promise.allSettled([end])));
+    // Those that have begun before have a time of their own, which may be longer.
+    const earlier = settledWithin([...this.#stopping].map(note), this.#grace.lastMs);
+    await Promise.all(this.#agents.all().map((agent) => note(this.end(agent, { reason: "shutdown" }))));
+    await earlier;
+    return ends;
   }
 
   /** Waits for what was about to start when this was frozen. */
   async startsSettled(): Promise<void> {
     const ends = [...this.#supervisors].map(async (supervisor) => supervisor.stop());
-    await settledWithin([...this.#starting, ...ends], this.#graceMs);
+    await settledWithin([...this.#starting, ...ends], this.#grace.lastMs);
+  }
+
+  get #grace(): Grace {
+    return this.#lastGrace ?? new Grace(this.#setup.graceMs);
   }
 
   #newChild<A extends Agent>(factory: () => A | Promise<A>, options: ChildOptions): SupervisedAgent<A> {
@@ -178,7 +189,7 @@ export class AgentLives implements AgentHost {
     if (this.#frozen) await this.end(agent, { reason: "shutdown" });
     if (life.ending !== undefined) {
       const { ending } = life;
-      await life.end(this.#graceMs, ending).catch(() => {});
+      await life.end(this.#grace, ending).catch(() => {});
       if (ending.error !== undefined) throw ending.error as Error;
       throw new ColloquyError("UNAVAILABLE", `${String(agent)} was stopped while it started`);
     }

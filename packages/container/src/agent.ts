@@ -128,7 +128,8 @@ export abstract class Agent extends Service {
 
   /**
    * Runs once when the agent ends, after its tasks have ended: `"normal"` by `stop()`, `"shutdown"` by `container.terminate`, a supervisor or
-   * the end of the container, `"error"` by a failure. What it throws makes the end an `"error"`.
+   * the end of the container, `"error"` by a failure. What it throws makes the end an `"error"`, and so does one that takes longer than
+   * `Limits.closeGraceMs` or the `graceMs` of the shutdown: nobody waits for it then.
    */
   protected onStop(_reason: EndReason): void | Promise<void> {}
 

@@ -1,12 +1,36 @@
 import { timerMs } from "@colloquy/core";
 
-/** Waits for all, but no longer than `milliseconds`. */
-export async function settledWithin(promises: readonly Promise<unknown>[], milliseconds: number): Promise<void> {
-  if (promises.length === 0) return;
+/** Whoever comes last in an end has that of its time at the least, and so many milliseconds. */
+const LAST_SHARE = 0.2;
+const LAST_MS = 100;
+
+/** The time that an end has, from when this is made: its steps share it. */
+export class Grace {
+  readonly milliseconds: number;
+  readonly #start = performance.now();
+
+  constructor(milliseconds: number) {
+    this.milliseconds = milliseconds;
+  }
+
+  get leftMs(): number {
+    return Math.max(0, this.milliseconds - (performance.now() - this.#start));
+  }
+
+  /** For the last steps: the first ones may have taken all there was. */
+  get lastMs(): number {
+    return Math.max(this.leftMs, this.milliseconds * LAST_SHARE, LAST_MS);
+  }
+}
+
+/** Waits for all, but no longer than `milliseconds`. False where that was too short. */
+export async function settledWithin(promises: readonly Promise<unknown>[], milliseconds: number): Promise<boolean> {
+  if (promises.length === 0) return true;
   let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<void>((resolve) => (timer = setTimeout(resolve, timerMs(milliseconds))));
-  await Promise.race([Promise.allSettled(promises), limit]);
+  const limit = new Promise<boolean>((resolve) => (timer = setTimeout(() => resolve(false), timerMs(milliseconds))));
+  const isSettled = await Promise.race([Promise.allSettled(promises).then(() => true), limit]);
   clearTimeout(timer);
+  return isSettled;
 }
 
 /** Throws what was rejected: the one reason, or several as an `AggregateError`. */

@@ -219,6 +219,21 @@ describe("the end of an agent", () => {
     expect(events).toEqual(["ready", "normal"]);
   });
 
+  it("comes by terminate while it starts, too", async () => {
+    const { container } = await scene();
+    const events: string[] = [];
+    class Late extends Room {
+      protected override onStart(): Promise<void> {
+        return new Promise(() => {});
+      }
+    }
+    const room = new Late(events);
+    void container.spawn(room);
+    await turns(1);
+    await container.terminate(room);
+    expect(events).toEqual(["shutdown"]);
+  });
+
   it("terminate says what it doesn't find", async () => {
     const { container } = await scene();
     const elsewhere = await (await newContainer()).spawn(new Echo());
@@ -553,5 +568,25 @@ describe("a supervised agent", () => {
     await until(() => container.agents.length === 1);
     expect(container.agents[0]).not.toBe(first);
     expect(container.agents[0]!.address).toBe(first.address);
+  });
+
+  it("whose onStop never ends has failed after closeGraceMs, and is restarted", async () => {
+    const { container, failures } = await scene({ limits: { closeGraceMs: 50 } });
+    let count = 0;
+    class Stuck extends Room {
+      protected override async onStop(): Promise<void> {
+        if (++count === 1) await new Promise(() => {});
+      }
+    }
+    const first = await container.spawn(() => new Stuck(), { restart: "permanent" });
+    const gone = new Promise((resolve) => container.monitor(first, resolve));
+    expect(await failureOf(first.stop())).toMatchObject({
+      code: "DEADLINE_EXCEEDED",
+      message: expect.stringContaining(`onStop of ${String(first)} hasn't ended`),
+    });
+    expect(await gone).toBe("error");
+    await until(() => container.agents.length === 1);
+    expect(container.agents[0]).not.toBe(first);
+    expect(failures).toEqual([]);
   });
 });

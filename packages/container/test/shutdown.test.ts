@@ -173,6 +173,51 @@ describe("shutdown", () => {
     expect(performance.now() - start).toBeLessThan(3000);
   });
 
+  it("isn't held up by an onStop that never ends, beyond the grace, and says whose", async () => {
+    const [address, other] = [newAddress(), new Stopper()];
+    const container = await newContainer(address);
+    await container.spawn(new Stopper(() => new Promise(() => {})));
+    await container.spawn(other);
+    const start = performance.now();
+    expect(await failureOf(container.shutdown({ graceMs: 50 }))).toMatchObject({
+      code: "DEADLINE_EXCEEDED",
+      message: `onStop of Stopper('${address}/0') hasn't ended in the 50 ms that an end has (closeGraceMs, graceMs)`,
+    });
+    expect(performance.now() - start).toBeLessThan(3000);
+    expect(other.events).toEqual(["stop"]);
+    await newContainer(address);
+  });
+
+  it("isn't held up by an agent whose end has begun before, and has more time", async () => {
+    const container = await newContainer();
+    const agent = await container.spawn(new Stopper(() => new Promise(() => {})));
+    void agent.stop().catch(() => {});
+    await turns(1);
+    const start = performance.now();
+    await container.shutdown({ graceMs: 50 });
+    expect(performance.now() - start).toBeLessThan(3000);
+  });
+
+  it("gives onStop time even where handlers and tasks have taken all of it", async () => {
+    const [here, there] = [await newContainer(), await newContainer()];
+    let isSaved = false;
+    class Saving extends Slow {
+      protected override onStart(): void {
+        this.task(() => new Promise(() => {}));
+      }
+      protected override async onStop(): Promise<void> {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        isSaved = true;
+      }
+    }
+    const slow = await there.spawn(new Saving());
+    const proxy = await here.connect<Saving>(slow.address);
+    void proxy.wait().catch(() => {});
+    await slow.entered.promise;
+    await there.shutdown({ graceMs: 50 });
+    expect(isSaved).toBe(true);
+  });
+
   it("can be asked for by an agent's own method", async () => {
     const [here, there] = [await newContainer(), await newContainer()];
     class Manager extends Agent {
