@@ -6,6 +6,7 @@ import { invalidArgument, requireSeconds } from "./clock.ts";
 import { Container } from "./container.ts";
 import { failureOf, localMember, remoteMember } from "./coordinated-member.ts";
 import type { CoordinatedMember, MemberConnectOptions } from "./coordinated-member.ts";
+import { STEP_TIMEOUT, STEP_TIMEOUT_MS } from "./option-kinds.ts";
 import { Snapshot } from "./snapshot.ts";
 
 export interface CoordinateOptions extends MemberConnectOptions {
@@ -16,10 +17,9 @@ export interface CoordinateOptions extends MemberConnectOptions {
 /** A container whose clock is to be driven: the container, its address, or what `launch` has returned. */
 export type CoordinatedContainer = Container | string | { readonly address: string };
 
-const DEFAULTS = Object.freeze({ timeoutMs: 30_000 });
 /** Of those that are anything `connect` checks them. */
 const OPTIONS: Readonly<Record<keyof CoordinateOptions, OptionKind>> = {
-  timeoutMs: OPTION.any,
+  timeoutMs: STEP_TIMEOUT,
   codec: OPTION.any,
   extraSerializers: OPTION.any,
   tls: OPTION.any,
@@ -45,9 +45,7 @@ export async function coordinate(
   options: CoordinateOptions = {},
 ): Promise<Coordinator> {
   checkOptions("coordinate", options, OPTIONS);
-  const { timeoutMs = DEFAULTS.timeoutMs, ...others } = options;
-  if (typeof timeoutMs !== "number" || !(timeoutMs > 0))
-    throw invalidArgument(`timeoutMs is ${String(timeoutMs)}; it takes milliseconds, more than 0, or Infinity`);
+  const { timeoutMs = STEP_TIMEOUT_MS, ...others } = options;
   const joined: CoordinatedMember[] = [];
   try {
     const roots = new Map<string, string>();

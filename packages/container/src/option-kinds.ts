@@ -48,6 +48,13 @@ const CREATE: Readonly<Record<CreateOption, OptionKind>> = {
   readyWhen: { takes: "a promise", accepts: (value) => value instanceof Promise },
 };
 
+/** How long a step of several clocks may take in real time. */
+export const STEP_TIMEOUT: OptionKind = Object.freeze({
+  takes: "milliseconds, more than 0, or Infinity",
+  accepts: (value: unknown) => typeof value === "number" && value > 0,
+});
+export const STEP_TIMEOUT_MS = 30_000;
+
 /** What the functions of containers and clocks take. Of what is anything here `serve` and `connect` check more. */
 export const OPTION_KINDS: {
   readonly create: Readonly<Record<CreateOption, OptionKind>>;

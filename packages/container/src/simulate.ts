@@ -6,7 +6,9 @@ import { Container } from "./container.ts";
 import type { ContainerOptions } from "./container-setup.ts";
 import type { DrivenClock } from "./driven-clock.ts";
 import { ExternalClock } from "./external-clock.ts";
+import { STEP_TIMEOUT, STEP_TIMEOUT_MS } from "./option-kinds.ts";
 import { quiet } from "./quiet.ts";
+import { Grace, settledWithin } from "./settled-within.ts";
 import { SimulatedNetwork } from "./simulated-network.ts";
 import type { Delivery } from "./simulated-network.ts";
 import type { SimulationModel } from "./simulation-model.ts";
@@ -20,6 +22,8 @@ export interface SimulateOptions {
   readonly until?: number | undefined;
   /** The date at clock time 0. Default: 2020-01-01. */
   readonly utcStart?: ClockDate | Date | string | undefined;
+  /** Milliseconds, in real time, until nothing is left to do at one moment of the clock. Default: 30,000. */
+  readonly timeoutMs?: number | undefined;
 }
 
 /** Options of a container in a simulation. */
@@ -53,6 +57,7 @@ const OPTIONS: Readonly<Record<keyof SimulateOptions, OptionKind>> = {
   model: OPTION.any,
   until: OPTION.any,
   utcStart: OPTION.any,
+  timeoutMs: STEP_TIMEOUT,
 };
 /** Nobody releases what the engine would collect, and nobody is missed. */
 const LIMITS = Object.freeze({ maxReferenceCount: 1_000_000, pingIntervalMs: Infinity });
@@ -66,7 +71,8 @@ const LIMITS = Object.freeze({ maxReferenceCount: 1_000_000, pingIntervalMs: Inf
  * time or chance, and not on files, sockets or threads; what has to wait for those says so with `world.clock.busy`.
  *
  * Rejects with what the scenario or a callback of the clock throws; `INVALID_ARGUMENT`; and `DEADLINE_EXCEEDED` where the scenario isn't
- * over and nothing is due any more, or at `until`: the message says what waits.
+ * over and nothing is due any more, or at `until`: the message says what waits; or where a moment takes longer than `timeoutMs`: it says
+ * who is busy with what.
  */
 export async function simulate<T>(
   options: SimulateOptions,
@@ -84,6 +90,7 @@ class Simulation {
   readonly #clock: ExternalClock;
   readonly #network: SimulatedNetwork;
   readonly #until: number;
+  readonly #timeoutMs: number;
   readonly #random: Random;
   /** For names, so that none of them changes what else is drawn. */
   readonly #naming: Random;
@@ -93,7 +100,7 @@ class Simulation {
 
   constructor(options: SimulateOptions) {
     checkOptions("simulate", options, OPTIONS);
-    const { seed, model = {}, until, utcStart = "2020-01-01" } = options;
+    const { seed, model = {}, until, utcStart = "2020-01-01", timeoutMs = STEP_TIMEOUT_MS } = options;
     this.#random = seededRandom(seed);
     this.#naming = seededRandom(`names of ${seed}`);
     if (until !== undefined) {
@@ -101,6 +108,7 @@ class Simulation {
       if (until <= 0) throw invalidArgument(`until must be > 0 but is ${until}`);
     }
     this.#until = until ?? Infinity;
+    this.#timeoutMs = timeoutMs;
     this.#clock = new ExternalClock(utcStart);
     this.#network = new SimulatedNetwork(seed, model, this.#clock);
   }
@@ -137,14 +145,29 @@ class Simulation {
 
   /** Until nothing is left to do before time goes on. */
   async #rest(): Promise<void> {
+    const grace = new Grace(this.#timeoutMs);
     do {
-      await this.#clock.busyWork.whenIdle();
+      if (this.#clock.busyWork.size > 0) await settledWithin([this.#clock.busyWork.whenIdle()], grace.leftMs);
+      if (grace.leftMs === 0) throw this.#tooLate();
       await quiet();
     } while (this.#isBusy);
   }
 
   get #isBusy(): boolean {
-    return this.#network.network.deliveryCount > 0 || this.#driven.some((clock) => clock.report(this).busy.length > 0);
+    return this.#network.network.deliveryCount > 0 || this.#busy().size > 0;
+  }
+
+  /** What is under way, in words. */
+  #busy(): Set<string> {
+    const work = this.#clock.busyWork.labels.map((label) => `busy with ${label}`);
+    return new Set([...work, ...this.#driven.flatMap((clock) => clock.report(this).busy)]);
+  }
+
+  #tooLate(): ColloquyError {
+    const busy = [...this.#busy(), ...this.#network.waiting()];
+    const why = busy.length === 0 ? "messages go on and on" : busy.join("; ");
+    const what = `time ${this.#clock.time()} wasn't over within ${this.#timeoutMs} ms (timeoutMs)`;
+    return new ColloquyError("DEADLINE_EXCEEDED", `${what}: ${why}`);
   }
 
   async #container(name: string, options: SimulatedContainerOptions = {}): Promise<Container> {

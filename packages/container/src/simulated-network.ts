@@ -22,7 +22,16 @@ interface OpenCall {
   readonly to: string;
   readonly path: string;
   readonly time: number;
-  state: "under way" | "lost" | "being carried out" | "answered, and the answer is under way" | "answer lost";
+  state:
+    | "under way"
+    | "lost"
+    | "being carried out"
+    | "answered, and the answer is under way"
+    | "answer lost"
+    | "given up"
+    | "refused";
+  /** What brings an answer, where none would come: the caller counts a call that it has given up until there is one. */
+  settle?: () => void;
 }
 
 /** One direction of a connection. */
@@ -52,7 +61,7 @@ export class SimulatedNetwork {
     this.#fate = new MessageFate(model, seededRandom(`model of ${seed}`));
     this.network = new LocalNetwork({
       seed,
-      onMessage: (message, route, handle) => this.#send(message, route, handle),
+      onMessage: (message, route, handle, refuse) => this.#send(message, route, handle, refuse),
     });
   }
 
@@ -64,51 +73,63 @@ export class SimulatedNetwork {
   /** Calls without an answer, in words. */
   waiting(): string[] {
     const calls = [...this.#lanes.values()].flatMap((lane) => [...lane.calls.values()]);
-    const open = calls.filter(({ path }) => !path.startsWith("$/"));
+    const open = calls.filter(
+      ({ path, state }) => !path.startsWith("$/") && state !== "given up" && state !== "refused",
+    );
     const texts = open
       .slice(0, MAX_TOLD)
       .map(({ from, to, path, time, state }) => `${path} from ${from} to ${to}, called at ${time}: ${state}`);
     return open.length > MAX_TOLD ? [...texts, `${open.length - MAX_TOLD} more`] : texts;
   }
 
-  #send({ type, id, content }: PostedMessage, { from, to, direction, opposite }: LocalRoute, handle: () => void): void {
-    const lane = this.#laneOf(direction);
+  #send(message: PostedMessage, route: LocalRoute, handle: () => void, refuse: () => void): void {
+    const { from, to, direction } = route;
+    const isRequest = message.type === REQUEST;
     const time = this.#clock.time();
-    const call = type === REQUEST || type === NOTIFICATION ? undefined : this.#laneOf(opposite).calls.get(id);
-    const path = call?.path ?? pathOf(content);
-    if (type === REQUEST) lane.calls.set(id, { from, to, path, time, state: "under way" });
-    if (this.#ended || AT_ONCE.has(path)) return this.#arrive(type, id, content, direction, opposite, handle);
-    const kind: MessageKind = type === REQUEST ? "call" : type === NOTIFICATION ? "notification" : "answer";
-    const isControl = path.startsWith("$/");
-    const message = { kind, path, time };
+    const call = this.#callOf(message, route);
+    const path = call?.path ?? pathOf(message.content);
+    const arrive = (): void => this.#arrive(message, route, handle);
+    if (this.#ended || AT_ONCE.has(path)) return arrive();
+    const kind: MessageKind = isRequest ? "call" : message.type === NOTIFICATION ? "notification" : "answer";
+    const isControl = path.startsWith("$/") || call?.state === "refused";
     const isOutside = from !== to;
-    if (isOutside && !isControl && this.#fate.isLost(from, to, message)) {
-      const lost = type === REQUEST ? lane.calls.get(id) : call;
-      if (lost !== undefined) lost.state = type === REQUEST ? "lost" : "answer lost";
+    if (isOutside && !isControl && this.#fate.isLost(from, to, { kind, path, time })) {
       this.trace.push({ time, from, to, kind, path, lost: true });
+      if (isRequest) lose(call!, "lost", refuse);
+      else if (call !== undefined) lose(call, "answer lost", arrive);
       return;
     }
-    if (call !== undefined) call.state = "answered, and the answer is under way";
-    const due = time + (isOutside ? this.#fate.delayOf(from, to, message) : 0);
+    if (!isRequest && call?.state === "being carried out") call.state = "answered, and the answer is under way";
+    const due = time + (isOutside ? this.#fate.delayOf(from, to, { kind, path, time }) : 0);
+    const lane = this.#laneOf(direction);
     // What the protocol says of earlier messages stays behind them.
     const actual = this.#fate.fifo || isControl ? Math.max(due, lane.lastDue) : due;
     lane.lastDue = Math.max(actual, lane.lastDue);
     const deliver = (): void => {
       if (!this.#ended && !isControl) this.trace.push({ time: this.#clock.time(), from, to, kind, path, lost: false });
-      this.#arrive(type, id, content, direction, opposite, handle);
+      arrive();
     };
     if (actual > time) this.#clock.callAt(actual, deliver);
     else deliver();
   }
 
-  #arrive(type: number, id: number, content: unknown, direction: object, opposite: object, handle: () => void): void {
+  /** The call that a message is of: a request makes one. */
+  #callOf({ type, id, content }: PostedMessage, { from, to, direction, opposite }: LocalRoute): OpenCall | undefined {
+    if (type === NOTIFICATION) return undefined;
+    if (type !== REQUEST) return this.#laneOf(opposite).calls.get(id);
+    const call: OpenCall = { from, to, path: pathOf(content), time: this.#clock.time(), state: "under way" };
+    this.#laneOf(direction).calls.set(id, call);
+    return call;
+  }
+
+  #arrive({ type, id, content }: PostedMessage, { direction, opposite }: LocalRoute, handle: () => void): void {
     const { calls } = this.#laneOf(direction);
     if (type === REQUEST) {
       const call = calls.get(id);
       if (call !== undefined) call.state = "being carried out";
     } else if (type !== NOTIFICATION) this.#laneOf(opposite).calls.delete(id);
-    else if (pathOf(content) === "$/cancel") calls.delete(cancelledId(content));
     handle();
+    if (type === NOTIFICATION && pathOf(content) === "$/cancel") giveUp(calls.get(cancelledId(content)));
   }
 
   #laneOf(direction: object): Lane {
@@ -116,6 +137,21 @@ export class SimulatedNetwork {
     if (lane === undefined) this.#lanes.set(direction, (lane = { calls: new Map(), lastDue: -Infinity }));
     return lane;
   }
+}
+
+/** `settle` brings the answer that the caller is owed. */
+function lose(call: OpenCall, state: "lost" | "answer lost", settle: () => void): void {
+  if (call.state === "given up") return settle();
+  call.state = state;
+  call.settle = settle;
+}
+
+function giveUp(call: OpenCall | undefined): void {
+  if (call === undefined) return;
+  const { settle } = call;
+  call.state = call.state === "lost" ? "refused" : "given up";
+  delete call.settle;
+  settle?.();
 }
 
 /** Of a request or notification, `[path, args, ...]`. */

@@ -353,7 +353,7 @@ describe("a coordinator", () => {
     ["one that isn't coordinated", async () => [await newContainer()], {}, /coordinated: true/],
     ["one at an address that isn't coordinated", async () => [(await newContainer()).address], {}, /coordinated: true/],
     ["an unknown option", async () => [await member()], { timeout: 5 } as never, /unknown option "timeout" of coord/],
-    ["a time limit that is none", async () => [await member()], { timeoutMs: 0 }, /timeoutMs is 0/],
+    ["a time limit that is none", async () => [await member()], { timeoutMs: 0 }, /timeoutMs of coordinate is 0/],
   ])("refuses %s", async (_case, members, options, message) => {
     const error = await failureOf(coordinate(await members(), options));
     expect(error.message).toMatch(message);

@@ -168,6 +168,30 @@ describe("the network of a simulation", () => {
     ]);
   });
 
+  test.each(["call", "answer"] as const)(
+    "keeps no place for calls that were given up and whose %s was lost",
+    async (lost) => {
+      const options: SimulateOptions = {
+        seed: 1,
+        model: { delay: 1, loss: (_from, _to, _random, { path, kind }) => path.endsWith("/echo") && kind === lost },
+      };
+      const { result, trace } = await simulate(options, async (world) => {
+        const server = await (await world.container("server")).spawn(new Echo());
+        const client = await world.container("client", { limits: { maxPendingCount: 4 } });
+        const remote = await client.connect<Echo>(server.address);
+        const codes = new Set<string>();
+        for (let count = 0; count < 20; count++) {
+          const call = withOptions(remote.echo, { signal: world.clock.timeoutSignal(5) });
+          codes.add((await failureOf(call("hello"))).code);
+        }
+        return [...codes];
+      });
+      expect(result).toEqual(["CANCELLED"]);
+      expect(trace.filter((delivery) => delivery.lost)).toHaveLength(20);
+      expect(new Set(trace.map(({ path }) => path))).toEqual(new Set(["validate_aid", "agents/0/echo"]));
+    },
+  );
+
   test("carries callbacks and large arrays, too", async () => {
     class Taker extends Agent {
       @expose async take(array: Float64Array, back: (length: number) => Promise<string>): Promise<string> {
@@ -261,6 +285,26 @@ describe("a run", () => {
     expect((await failureOf(late)).message).toMatch(/^the run has reached 9 \(until\), and .*agents\/0\/wait/);
   });
 
+  test("whose work never ends is given up after timeoutMs, and says what it is", async () => {
+    const never = simulate({ seed: 1, timeoutMs: 50 }, async (world) => {
+      await world.container("a");
+      void world.clock.busy(new Promise(() => {}), "the weather");
+      await world.clock.sleep(1);
+    });
+    expect(await failureOf(never)).toMatchObject({
+      code: "DEADLINE_EXCEEDED",
+      message: "time 0 wasn't over within 50 ms (timeoutMs): busy with the weather",
+    });
+    const spin = run(
+      {},
+      async ({ remote }) => {
+        for (;;) await remote.echo("again");
+      },
+      { timeoutMs: 50 },
+    );
+    expect((await failureOf(spin)).message).toMatch(/^time 0 wasn't over within 50 ms \(timeoutMs\): /);
+  });
+
   test("waits for busy work before time goes on", async () => {
     const { result } = await simulate({ seed: 1 }, async ({ clock }) => {
       const slow = async (): Promise<number> => {
@@ -281,6 +325,11 @@ describe("a run", () => {
     ["a negative delay", { seed: 1, model: { delay: -1 } }, /delay is -1/],
     ["a loss above 1", { seed: 1, model: { loss: 1.5 } }, /loss is 1.5/],
     ["a model of another kind", { seed: 1, model: { loss: "often" } }, /loss must be a number or a function/],
+    [
+      "no time for a moment",
+      { seed: 1, timeoutMs: 0 },
+      /timeoutMs of simulate is 0; it takes milliseconds, more than 0/,
+    ],
     ["an end before the beginning", { seed: 1, until: 0 }, /until must be > 0/],
   ])("refuses %s", async (_case, options, message) => {
     const error = await failureOf(simulate(options as SimulateOptions, () => 1));

@@ -23,8 +23,13 @@ export interface LocalNetworkOptions {
    * are held until their connection ends. Default: the order in which it was written, over all connections.
    */
   readonly seed?: number | string | undefined;
-  /** Has each message handled when it calls `handle`, or never, for networks that delay and lose messages. Default: at once. */
-  readonly onMessage?: ((message: PostedMessage, route: LocalRoute, handle: () => void) => void) | undefined;
+  /**
+   * Has each message handled when it calls `handle`, or never, for networks that delay and lose messages. `refuse` has a request
+   * answered that isn't handled: its caller, who has given it up, counts it until there is an answer. Default: at once.
+   */
+  readonly onMessage?:
+    | ((message: PostedMessage, route: LocalRoute, handle: () => void, refuse: () => void) => void)
+    | undefined;
   /**
    * True: addresses of every kind live here, and what listens or connects on this network takes no socket and no TLS. Names are whole
    * addresses then, in their canonical form. Default: false, `local://` alone.
@@ -151,7 +156,7 @@ class LocalTransport implements Transport {
   ): void {
     this.#other = other;
     const route: LocalRoute = { from, to, direction: this, opposite: other };
-    if (onMessage !== undefined) this.post = (message, handle) => onMessage(message, route, handle);
+    if (onMessage !== undefined) this.post = (message, handle, refuse) => onMessage(message, route, handle, refuse);
   }
 
   get queuedBytes(): number {

@@ -46,9 +46,9 @@ export interface Transport {
   writePiece(head: Uint8Array, piece: Uint8Array, onLeft: () => void): void;
   /**
    * Takes each message that has come and is decoded, and has it handled now, later or never: a network that delays and loses whole
-   * messages. Where there is none, each is handled as it comes.
+   * messages. Where there is none, each is handled as it comes. `refuse` answers a request instead that was lost.
    */
-  readonly post?: ((message: PostedMessage, handle: () => void) => void) | undefined;
+  readonly post?: ((message: PostedMessage, handle: () => void, refuse: () => void) => void) | undefined;
   /** What else would come from the machine, where the run can be made again: what is sent then depends neither on time nor on memory. */
   readonly reproducible?: ReproducibleRun | undefined;
   /** Stops and resumes `onChunk`. What has come when the connection fails may be delivered before `onClose` all the same. */
