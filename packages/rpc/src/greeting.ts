@@ -135,13 +135,13 @@ export class Greeting {
     }
     if (!Array.isArray(content) || content[0] !== HELLO_PATH) {
       if (this.#entrance.authentication !== undefined) {
-        if (content !== undefined && !isCall(content)) this.#endpoint.exceptionStyle = "map";
+        if (isOfChannel(content)) this.#endpoint.exceptionStyle = "map";
         this.#refuse(id, refused(undefined));
         return true;
       }
       this.#release(undefined);
       // What sends on a channel is no plain peer: it is to learn that nothing has run.
-      if (content !== undefined && !isCall(content)) this.#endpoint.exceptionStyle = "map";
+      if (isOfChannel(content)) this.#endpoint.exceptionStyle = "map";
       return false;
     }
     const own = this.#ownHello(codec);
@@ -292,7 +292,7 @@ function notGreeted(address: string, answer: unknown): ProtocolError {
   return new ProtocolError(`${reason}: it may serve channels (use connectChannel)`, { executed: "no" });
 }
 
-/** `[path, args, kwargs]`, as far as it tells a call from anything else. */
-function isCall(content: unknown): boolean {
-  return Array.isArray(content) && content.length >= 3 && typeof content[0] === "string";
+/** True for what no program takes for a call, `[path, args, kwargs]`, not even one that is wrong about it. */
+function isOfChannel(content: unknown): boolean {
+  return content !== undefined && content !== null && !Array.isArray(content);
 }

@@ -230,17 +230,17 @@ describe("a hello that doesn't fit", () => {
     });
   });
 
-  test.each([[{ x: 1 }], ["text"], [[1, 2, 3]]])(
+  test.each([[{ x: 1 }], ["text"], [5]])(
     "said by no channel, %j, has it learn that methods are served and that nothing ran",
     async (content) => {
       await using server = await serve(newAddress(), adder);
       await using channel = await connectChannel(server.address);
       const error = await failureOf(channel.send(content));
-      expect(error).toMatchObject({ code: "INVALID_ARGUMENT", executed: "no" });
-      if (!Array.isArray(content))
-        expect(error.message).toBe(
-          "a request is [path, args, kwargs]: this side serves methods, the peer seems to use a channel",
-        );
+      expect(error).toMatchObject({
+        code: "INVALID_ARGUMENT",
+        executed: "no",
+        message: "a request is [path, args, kwargs]: this side serves methods, the peer seems to use a channel",
+      });
     },
   );
 

@@ -451,6 +451,12 @@ describe("what was broken in aiomas", () => {
         expect(await channel.send(["double", [4], {}])).toBe(8);
       }
       await using server = await serve(newAddress(), new Desk());
+      await using plain = await WirePeer.connect(server.address);
+      // As all that is said to a plain peer: a text.
+      expect(await plain.ask(content)).toEqual([
+        2,
+        expect.stringMatching(/^ColloquyError: .*(request|path|arguments)/),
+      ]);
       await using wire = await WirePeer.connect(server.address);
       await wire.hello();
       expect(await wire.ask(content)).toMatchObject([2, { code: "INVALID_ARGUMENT", executed: "no" }]);
