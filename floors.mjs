@@ -216,7 +216,7 @@ export const packages = {
       ["agent", "supervise"],
       ["agent-table", "remote-containers", "container-server"],
       ["agent-caller", "supervised-agent", "watchers"],
-      ["agent-lives", "monitored-connection"],
+      ["agent-lives", "agent-callers", "monitored-connection"],
       ["monitors"],
       ["container-setup"],
       ["container"],

@@ -22,11 +22,6 @@ export class AgentCaller implements Caller {
     this.#containers = containers;
   }
 
-  /** The connection that calls take now. */
-  get connection(): Connection | undefined {
-    return this.#connection;
-  }
-
   /** The root of the container, once it was connected to. */
   get root(): string | undefined {
     return this.#root;

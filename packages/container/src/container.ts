@@ -3,7 +3,7 @@ import { RemoteNode, serviceProxy } from "@colloquy/rpc";
 import type { Connection, Remote } from "@colloquy/rpc";
 import { parseAgentAddress } from "./address.ts";
 import type { Agent, AgentChild, AgentHome, MonitorListener, OpenOptions } from "./agent.ts";
-import { AgentCaller } from "./agent-caller.ts";
+import { AgentCallers } from "./agent-callers.ts";
 import { AgentLives, throwEnds } from "./agent-lives.ts";
 import type { AgentTable } from "./agent-table.ts";
 import type { ChildSpec } from "./child-spec.ts";
@@ -39,9 +39,7 @@ export class Container implements AgentHome, AsyncDisposable {
   readonly #coordinated: DrivenClock | undefined;
   readonly #end: AbortController;
   readonly #graceMs: number;
-  readonly #callers = new Map<string, AgentCaller>();
-  /** How many `connect` calls wait for each. */
-  readonly #connecting = new Map<AgentCaller, number>();
+  readonly #callers: AgentCallers;
   #shutdown: Promise<void> | undefined;
 
   private constructor(setup: ContainerSetup) {
@@ -49,6 +47,7 @@ export class Container implements AgentHome, AsyncDisposable {
     this.#agents = setup.agents;
     this.#server = setup.server;
     this.#remotes = setup.remotes;
+    this.#callers = new AgentCallers(setup.remotes);
     this.#end = setup.end;
     this.#graceMs = setup.graceMs;
     this.#watchers = setup.watchers;
@@ -141,14 +140,11 @@ export class Container implements AgentHome, AsyncDisposable {
   async connect<A extends object>(url: string, options: OpenOptions = {}): Promise<Remote<A>> {
     checkOptions("container.connect", options, OPTION_KINDS.connect);
     const { base, id } = parseAgentAddress(url);
-    const caller = this.#callerOf(base);
-    this.#connecting.set(caller, (this.#connecting.get(caller) ?? 0) + 1);
+    const caller = this.#callers.of(base);
     try {
       await caller.open(options);
     } catch (error) {
       throw forCallersOf(Container.prototype.connect, error);
-    } finally {
-      this.#leaveCaller(base, caller);
     }
     const { signal } = options;
     const question = new RemoteNode(caller, "validate_aid", undefined, false);
@@ -171,25 +167,6 @@ export class Container implements AgentHome, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.shutdown();
-  }
-
-  /** Nobody has a proxy of a container that was never reached, and that nobody else is connecting to. */
-  #leaveCaller(base: string, caller: AgentCaller): void {
-    const left = (this.#connecting.get(caller) ?? 1) - 1;
-    if (left > 0) this.#connecting.set(caller, left);
-    else {
-      this.#connecting.delete(caller);
-      if (caller.connection === undefined) this.#callers.delete(base);
-    }
-  }
-
-  #callerOf(base: string): AgentCaller {
-    let caller = this.#callers.get(base);
-    if (caller === undefined) {
-      caller = new AgentCaller(base, this.#remotes);
-      this.#callers.set(base, caller);
-    }
-    return caller;
   }
 
   async #close(graceMs: number): Promise<void> {

@@ -3,7 +3,7 @@ import type { Request } from "@colloquy/core";
 import { expose, notify, sameRemote, withOptions } from "@colloquy/rpc";
 import { describe, expect, it } from "vitest";
 import { Agent, Container } from "../src/index.ts";
-import { Echo, Gate, Slow, failureOf, newAddress, newContainer, turns, until } from "./support.ts";
+import { Child, Echo, Gate, Slow, failureOf, newAddress, newContainer, turns, until } from "./support.ts";
 
 async function microtask(): Promise<void> {}
 
@@ -501,6 +501,12 @@ describe("a lost connection", () => {
     await turns(20);
     expect(await failureOf(proxy.add(2))).toMatchObject({ code: "UNAVAILABLE" });
   });
+});
+
+it("D3 keeps next to nothing of containers that it has met, and that are gone", async () => {
+  await using child = new Child("met-and-gone.ts");
+  const { bytes } = (await child.line()) as { bytes: number };
+  expect(bytes).toBeLessThan(4000);
 });
 
 describe("an accepted connection", () => {
