@@ -87,8 +87,9 @@ class WatchingConnection {
     this.#ignoreClose = connection.onClose(() => this.#close());
   }
 
+  /** Those that are watched, and those whose end is yet to be told: the other side may take its time to answer. */
   get size(): number {
-    return this.#takeBack.size;
+    return this.#takeBack.size + [...this.#ended.values()].reduce((sum, { length }) => sum + length, 0);
   }
 
   add(number: number, agent: Agent, tell: TellEnds): void {
@@ -114,7 +115,14 @@ class WatchingConnection {
     for (const takeBack of this.#takeBack.values()) takeBack();
     this.#takeBack.clear();
     this.#ended.set(reason, [...(this.#ended.get(reason) ?? []), ...numbers]);
-    void this.#tellEnded();
+    // All at once: between two calls the connection would be at rest, and closes then.
+    const calls: Promise<unknown>[] = [];
+    for (const [why, untold] of this.#ended) {
+      for (let at = 0; at < untold.length; at += NUMBERS_AT_ONCE)
+        calls.push(this.#isRefused(why, untold.slice(at, at + NUMBERS_AT_ONCE)));
+    }
+    this.#ended.clear();
+    void Promise.all(calls).then(() => this.#closeIfDone());
   }
 
   #onEnd(number: number, reason: EndReason): void {
@@ -158,7 +166,7 @@ class WatchingConnection {
   }
 
   #closeIfDone(): void {
-    if (this.#takeBack.size === 0 && !this.#isTelling) this.#close();
+    if (this.size === 0 && !this.#isTelling) this.#close();
   }
 
   #close(): void {

@@ -215,15 +215,17 @@ describe("a monitor of another container's agent", () => {
     const notices = await Promise.all(
       Array.from({ length: 300 }, async () => {
         const one = new Notices();
-        here.monitor(await there.spawn(new Patient()), one.listener);
+        const agent = await there.spawn(new Patient());
+        for (let count = 0; count < 8; count++) here.monitor(agent, one.listener);
         return one;
       }),
     );
     await (await here.connect<Patient>(`${there.address}/0`)).pass();
     await there.shutdown();
-    for (const one of notices) await until(() => one.reasons.length > 0);
+    for (const one of notices) await until(() => one.reasons.length === 8);
+    await turns(10);
     expect(new Set(notices.flatMap(({ reasons }) => reasons))).toEqual(new Set(["shutdown"]));
-    expect(notices.flatMap(({ reasons }) => reasons)).toHaveLength(300);
+    expect(notices.flatMap(({ reasons }) => reasons)).toHaveLength(300 * 8);
   });
 
   it("tells all, where more agents end at once than calls may run", async () => {
@@ -310,6 +312,21 @@ describe("a monitor of another container's agent", () => {
     expect((await warned).message).toContain("maxReferenceCount");
     await agent.stop();
     for (const one of first) expect(await one.next()).toEqual(["normal"]);
+  });
+
+  it("counts until the other side has answered that it was told", async () => {
+    const there = await newContainer("tcp://127.0.0.1:0", { ...quiet, limits: { maxReferenceCount: 3 } });
+    await using connection = await connect(there.address, { extraSerializers: [dateSerializer] });
+    const remote = connection.remote as unknown as { monitor(id: string, number: number, tell: unknown): unknown };
+    const never = (): Promise<void> => new Promise(() => {});
+    for (let number = 0; number < 3; number++) {
+      const agent = await there.spawn(new Patient());
+      expect(await remote.monitor(agent.id, number, never)).toBe(true);
+      await agent.stop();
+    }
+    const { id } = await there.spawn(new Patient());
+    expect(await failureOf(remote.monitor(id, 3, never))).toMatchObject({ code: "RESOURCE_EXHAUSTED" });
+    await connection.close({ graceMs: 0 });
   });
 
   it("is set up by a proxy that came in a call, too", async () => {
