@@ -30,6 +30,8 @@ export interface CoordinatedMember {
   close(): Promise<void>;
 }
 
+const LEAVE_TIMEOUT_MS = 1000;
+
 /** A container of this process. */
 export function localMember(name: string, clock: DrivenClock): CoordinatedMember {
   const driver = {};
@@ -59,7 +61,8 @@ export async function remoteMember(address: string, options: MemberConnectOption
     settle: (expected, signal) => withOptions(clock.settle, { signal })(expected),
     report: (signal) => withOptions(clock.report, { signal })(),
     close: async () => {
-      if (connection.usable) await clock.leave().catch(() => undefined);
+      // So that it is free for another one at once. One that doesn't answer is free when the connection has ended.
+      if (connection.usable) await withOptions(clock.leave, { timeout: LEAVE_TIMEOUT_MS })().catch(() => undefined);
       await connection.close({ graceMs: 0 });
     },
   };

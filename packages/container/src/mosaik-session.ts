@@ -7,10 +7,11 @@ import { Simulator } from "./mosaik-simulator.ts";
 import type { Inputs, SimulatorMeta } from "./mosaik-types.ts";
 import { checkJson, checkTime, isPlain } from "./mosaik-values.ts";
 import { MosaikWorld } from "./mosaik-world.ts";
+import { settledWithin } from "./settled-within.ts";
 
 /**
  * How the run of a simulator has ended: `"normal"`: mosaik has stopped it; `"shutdown"`: this side has; `"error"`: mosaik was lost,
- * or the simulator's `stop` has thrown.
+ * or the simulator's `stop` has thrown, or taken too long.
  */
 export interface SimulatorEnding {
   readonly reason: "normal" | "shutdown" | "error";
@@ -20,6 +21,7 @@ export interface SimulatorEnding {
 /** One run of a simulator: what mosaik calls, in which order, and the end. */
 export class SimulatorSession {
   readonly #simulator: Simulator;
+  readonly #graceMs: number;
   readonly #ended = new Deferred<SimulatorEnding>();
   readonly #root: AnyService;
   #meta: SimulatorMeta | undefined;
@@ -32,12 +34,17 @@ export class SimulatorSession {
   #connection: CallerConnection | undefined;
   #end: Promise<SimulatorEnding> | undefined;
 
-  /** @throws ColloquyError `INVALID_ARGUMENT` for a simulator that was started before. */
-  constructor(simulator: Simulator) {
+  /**
+   * `graceMs`: how long the simulator's `stop` may take.
+   *
+   * @throws ColloquyError `INVALID_ARGUMENT` for a simulator that was started before.
+   */
+  constructor(simulator: Simulator, graceMs: number) {
     const place = Simulator.placeOf(simulator);
     if (place.taken) throw wrong(`${this.#nameOf(simulator)} was started already; a simulator takes part in one run`);
     place.taken = true;
     this.#simulator = simulator;
+    this.#graceMs = graceMs;
     this.#root = service({
       init: expose((...args: unknown[]) => this.#init(args), { context: true }),
       create: expose((...args: unknown[]) => this.#create(args)),
@@ -72,12 +79,19 @@ export class SimulatorSession {
     place.end.abort(new ColloquyError("CANCELLED", `${this.#name} has ended`));
     let last = ending;
     try {
-      await this.#simulator.stop();
+      await this.#stop();
     } catch (error) {
       last = { reason: "error", error: error instanceof Error ? error : wrong(`${this.#name}.stop failed`, error) };
     }
     this.#ended.resolve(last);
     return last;
+  }
+
+  async #stop(): Promise<void> {
+    const stopping = this.#simulator.stop();
+    if (!(stopping instanceof Promise) || (await settledWithin([stopping], this.#graceMs))) return stopping;
+    const message = `${this.#name}.stop hasn't ended within ${this.#graceMs} ms (closeGraceMs)`;
+    throw new ColloquyError("DEADLINE_EXCEEDED", message);
   }
 
   async #init(args: unknown[]): Promise<unknown> {

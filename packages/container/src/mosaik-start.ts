@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { ColloquyError, JsonCodec, quoted, toError } from "@colloquy/core";
+import { ColloquyError, JsonCodec, quoted, resolveLimits, toError } from "@colloquy/core";
 import { connect, serve } from "@colloquy/rpc";
 import type { Limits, MethodFailureListener } from "@colloquy/rpc";
 import { wrong } from "./mosaik-meta.ts";
@@ -49,16 +49,17 @@ export async function startSimulator<M extends SimulatorMeta>(
   if ((options.connect === undefined) === (options.listen === undefined))
     throw wrong("startSimulator takes one of connect and listen");
   const { limits, onMethodFailure } = options;
+  const { closeGraceMs } = resolveLimits(limits);
   // It is the same people's program: mosaik shows where a step has failed.
   const common = { codec: JsonCodec, dialect: "mosaik", errors: { stacks: true }, limits, onMethodFailure } as const;
   if (options.listen !== undefined) {
     const address = tcpAddress(options.listen, "listen");
-    const session = new SimulatorSession(simulator as unknown as Simulator);
+    const session = new SimulatorSession(simulator as unknown as Simulator, closeGraceMs);
     const server = await serve(address, session.root, common);
     return running(session, server.address, () => server.close());
   }
   const address = tcpAddress(options.connect!, "connect");
-  const session = new SimulatorSession(simulator as unknown as Simulator);
+  const session = new SimulatorSession(simulator as unknown as Simulator, closeGraceMs);
   const { timeout } = options;
   const connection = await connect(address, { ...common, service: session.root, timeout });
   // Also before init.

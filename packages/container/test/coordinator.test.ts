@@ -218,12 +218,15 @@ describe("a step", () => {
   test("isn't kept up by clients and servers that are no members", async () => {
     const { a, toB, containers } = await pairOf(tcp);
     const never = new Gate<string>();
+    // Both calls are under way until the end.
+    const limits = { closeGraceMs: 10 };
     await using outside = await serve("tcp://127.0.0.1:0", service({ wait: expose(() => never.promise) }), {
       rootName: "other",
+      limits,
     });
-
-    await using connection = await connect<{ wait(): Promise<string> }>(outside.address, { rootName: "a", link: "0" });
-    await using client = await connect(containers[0]!.address, { extraSerializers: [dateSerializer] });
+    const options = { rootName: "a", link: "0", limits };
+    await using connection = await connect<{ wait(): Promise<string> }>(outside.address, options);
+    await using client = await connect(containers[0]!.address, { extraSerializers: [dateSerializer], limits });
     const proxy = client.remote as unknown as { agents: Record<string, Remote<Witness>> };
     void proxy.agents["0"]!.slowly("for a client", 50).catch(() => undefined);
     void connection.remote.wait().catch(() => undefined);
@@ -334,6 +337,21 @@ describe("a coordinator", () => {
       code: "UNAVAILABLE",
       message: "the coordinator is closed",
     });
+  });
+
+  test("is closed without a member that doesn't answer any more", async () => {
+    const clock = {
+      join: expose(() => ({ root: "mute", time: 0 })),
+      begin: expose(() => {}),
+      leave: expose(() => new Promise(() => {})),
+    };
+    await using server = await serve(newAddress(), service({ clock: service(clock) }), {
+      extraSerializers: [dateSerializer],
+    });
+    const coordinator = await coordinate([server.address]);
+    const late = new Promise((resolve) => setTimeout(resolve, 10_000, "late").unref());
+    expect(await Promise.race([coordinator.close(), late])).toBe(undefined);
+    await server.close({ graceMs: 0 });
   });
 
   test("says which container was shut down", async () => {

@@ -28,7 +28,7 @@ class Puppet extends Simulator {
   values: (outputs: any) => any = () => ({ a: { P: 1, Q: 2 } });
   entities: ((count: number, model: string) => any) | undefined;
   stops = 0;
-  onStop: () => void = () => {};
+  onStop: () => void | Promise<void> = () => {};
   params: unknown;
 
   constructor(type: SimulatorType = "time-based", others: Partial<SimulatorMeta> = {}) {
@@ -54,9 +54,9 @@ class Puppet extends Simulator {
     return this.values(outputs);
   }
 
-  override stop(): void {
+  override stop(): void | Promise<void> {
     this.stops++;
-    this.onStop();
+    return this.onStop();
   }
 
   greet(name: string): unknown {
@@ -381,6 +381,15 @@ describe("the end", () => {
     const { run, mosaik } = await setUp(puppet);
     await mosaik.send("stop");
     expect(await run.ended).toMatchObject({ reason: "error", error: { name: "TypeError", message: "can't" } });
+  });
+
+  test("whose `stop` never ends is one after closeGraceMs", async () => {
+    const puppet = new Puppet();
+    puppet.onStop = () => new Promise(() => {});
+    const { run, mosaik } = await started(puppet, { limits: { closeGraceMs: 50 } });
+    expect(await mosaik.send("stop")).toBe(null);
+    const message = "Puppet.stop hasn't ended within 50 ms (closeGraceMs)";
+    expect(await run.ended).toMatchObject({ reason: "error", error: { code: "DEADLINE_EXCEEDED", message } });
   });
 
   test("before init is one, too, where this side has connected", async () => {
