@@ -207,7 +207,7 @@ export class AgentLife<A extends Living> {
     const stopping = this.#hooks.stop(this.#agent, reason);
     if (!(stopping instanceof Promise) || (await settledWithin([stopping], grace.lastMs))) return stopping;
     const message = `onStop of ${String(this.#agent)} hasn't ended in the ${grace.milliseconds} ms that an end has (closeGraceMs, graceMs)`;
-    throw new ColloquyError("DEADLINE_EXCEEDED", message);
+    throw new ColloquyError("DEADLINE_EXCEEDED", message, { executed: "yes" });
   }
 
   #tell(): void {

@@ -91,7 +91,7 @@ export class SimulatorSession {
     const stopping = this.#simulator.stop();
     if (!(stopping instanceof Promise) || (await settledWithin([stopping], this.#graceMs))) return stopping;
     const message = `${this.#name}.stop hasn't ended within ${this.#graceMs} ms (closeGraceMs)`;
-    throw new ColloquyError("DEADLINE_EXCEEDED", message);
+    throw new ColloquyError("DEADLINE_EXCEEDED", message, { executed: "yes" });
   }
 
   async #init(args: unknown[]): Promise<unknown> {
