@@ -261,20 +261,11 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
     message.content = undefined;
     const { post } = this.#transport;
     if (post === undefined) return this.#take(type, id, content, error);
-    const guarded = (take: () => void): void => {
-      if (!this.#ended) this.#inbox.guard(take);
+    const take = (failure: ColloquyError | undefined): void => {
+      if (!this.#ended) this.#inbox.guard(() => this.#take(type, id, content, failure));
     };
-    post(
-      { type, id, content },
-      () => guarded(() => this.#take(type, id, content, error)),
-      () => guarded(() => this.#refuseLost(id)),
-    );
-  }
-
-  #refuseLost(id: number): void {
-    this.#running.begin(id);
-    this.fail(id, new ColloquyError("UNAVAILABLE", "the request was lost", { executed: "no" }));
-    this.#running.end(id, !this.#ended);
+    const handle = (): void => take(error);
+    post({ type, id, content }, handle, () => take(new ColloquyError("UNAVAILABLE", "the request was lost")));
   }
 
   #take(type: number, id: number, content: unknown, error: ColloquyError | undefined): void {

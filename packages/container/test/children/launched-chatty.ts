@@ -5,9 +5,11 @@ import { Container } from "@colloquy/container";
 import type { LaunchContext } from "@colloquy/container";
 
 export default async function run({ address }: LaunchContext): Promise<Container> {
-  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- no window
-  for (const message of [null, "hello", 5, { type: "ready" }])
-    process.send?.(message) ?? parentPort?.postMessage(message);
+  for (const message of [null, "hello", 5, { type: "ready" }]) {
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- no window
+    if (process.send === undefined || parentPort !== null) parentPort!.postMessage(message);
+    else process.send(message);
+  }
   await sleep(20);
   return Container.create(address);
 }
