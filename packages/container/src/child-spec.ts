@@ -12,6 +12,8 @@ export interface SupervisedChild {
 
 /** What a child can ask of its supervisor. */
 export interface ChildHome {
+  /** Aborts when the supervisor is to end: it waits for a start that is under way, which may give up then. */
+  readonly signal: AbortSignal;
   terminate(id: string): Promise<void>;
 }
 

@@ -1,7 +1,7 @@
 import { ColloquyError, OPTION, checkOptions, quoted } from "@colloquy/core";
 import type { OptionKinds } from "@colloquy/core";
 import { RESTART } from "./child-spec.ts";
-import type { ChildSpec, SupervisedChild } from "./child-spec.ts";
+import type { ChildHome, ChildSpec, SupervisedChild } from "./child-spec.ts";
 import type { Ending, RestartType } from "./endings.ts";
 import { planLaunch } from "./launch-options.ts";
 import type { LaunchOptions, LaunchPlan } from "./launch-options.ts";
@@ -80,10 +80,12 @@ export class ProcessChild implements ChildSpec<SupervisedProcess> {
     return this.#ahead;
   }
 
-  async start(): Promise<SupervisedProcess> {
-    // The signal is for the first start: a time limit for it mustn't end a restart much later.
-    const plan = this.#address === undefined ? this.#plan : { ...this.#plan, signal: undefined };
-    const launched = this.#ahead ?? (await new Launching(plan, this.#place).ready());
+  /** Is given up, as `CANCELLED`, when the supervisor is to end: it needn't wait for one that never gets ready. */
+  async start(home?: Pick<ChildHome, "signal">): Promise<SupervisedProcess> {
+    // Its own signal is for the first start: a time limit for it mustn't end a restart much later.
+    const signals = [home?.signal, this.#address === undefined ? this.#plan.signal : undefined];
+    const signal = AbortSignal.any(signals.filter((one) => one !== undefined));
+    const launched = this.#ahead ?? (await new Launching({ ...this.#plan, signal }, this.#place).ready());
     this.#ahead = undefined;
     await this.#checkAddress(launched);
     this.#launched = launched.tellAllReady();

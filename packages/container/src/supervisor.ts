@@ -53,6 +53,8 @@ export class Supervisor implements SupervisedChild, ChildHome, AsyncDisposable {
   /** Nothing is started any more. */
   #frozen = false;
   #over = false;
+  /** Made where a child asks for its signal: supervisors of single agents are many. */
+  #ending: AbortController | undefined;
   #stop: Promise<void> | undefined;
 
   private constructor(children: readonly ChildSpec[], setup: SupervisorSetup) {
@@ -68,6 +70,13 @@ export class Supervisor implements SupervisedChild, ChildHome, AsyncDisposable {
     return supervisor;
   }
 
+  /** Aborts when it is to end: a child's start that is under way may give up then. */
+  get signal(): AbortSignal {
+    this.#ending ??= new AbortController();
+    if (this.#stop !== undefined || this.#over) this.#abort();
+    return this.#ending.signal;
+  }
+
   /** Its children, in the order of their start. A temporary one that has ended is none any more. */
   get children(): readonly SupervisorChild[] {
     return this.#entries.map(({ spec: { id }, restart, state, child }) => ({ id, restart, state, child }));
@@ -75,10 +84,12 @@ export class Supervisor implements SupervisedChild, ChildHome, AsyncDisposable {
 
   /**
    * Stops the children, the last one first, and ends. Once; later calls await the same. Rejects with what their `stop` rejects with, after
-   * all have ended. A child that is starting is awaited: not to be awaited by what a child's start waits for.
+   * all have ended. A child that is starting is awaited, where it doesn't end with `signal`: not to be awaited by what a child's start waits
+   * for.
    */
   async stop(): Promise<void> {
     this.#frozen = true;
+    this.#abort();
     this.#stop ??= this.#queue(async () => this.#finish({ reason: "shutdown" }));
     await this.#stop;
   }
@@ -108,6 +119,10 @@ export class Supervisor implements SupervisedChild, ChildHome, AsyncDisposable {
   /** @internal Starts nothing any more; children that end are left as they are. */
   freeze(): void {
     this.#frozen = true;
+  }
+
+  #abort(): void {
+    this.#ending?.abort(new ColloquyError("CANCELLED", "the supervisor was stopped"));
   }
 
   #queue<T>(job: () => Promise<T>): Promise<T> {
@@ -237,6 +252,7 @@ export class Supervisor implements SupervisedChild, ChildHome, AsyncDisposable {
     if (this.#over) return;
     this.#over = true;
     this.#frozen = true;
+    this.#abort();
     const entries = this.#entries;
     const ends = await this.#end(entries);
     for (const entry of entries) this.#settle(entry);

@@ -65,6 +65,20 @@ describe("a supervised process that is killed", () => {
   });
 });
 
+describe("a supervisor whose process never gets ready in a restart", () => {
+  it("can be stopped all the same", async () => {
+    const lives = new SharedArrayBuffer(4);
+    const options = { entry: childFile("launched-once.ts"), args: lives, mode: "thread" } as const;
+    const child = processChild({ ...options, execArgv: SOURCE_FLAGS, timeout: 100_000 });
+    const supervisor = await supervise([child]);
+    await child.launched!.stop();
+    await eventually(() => new Int32Array(lives)[0] === 2, "the second life");
+    const late = new Promise((resolve) => setTimeout(resolve, 20_000, "late").unref());
+    expect(await Promise.race([supervisor.stop(), late])).toBe(undefined);
+    expect(await supervisor.ended).toEqual({ reason: "shutdown" });
+  });
+});
+
 describe("agents of processes that are launched together", () => {
   it("are told when all can be reached", async () => {
     const options = { entry, execArgv: SOURCE_FLAGS };
