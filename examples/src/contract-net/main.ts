@@ -1,18 +1,15 @@
 /** A contract net with deadlines on a clock that is set: a minute of a warehouse in no time, and the same each time. See README.md. */
-import { setImmediate as turn } from "node:timers/promises";
-import { Container, ExternalClock } from "@colloquy/container";
+import { Container, ExternalClock, coordinate } from "@colloquy/container";
 import { Dispatcher } from "./dispatcher.ts";
 import { readTasks, readTrucks } from "./tables.ts";
 import { Truck } from "./truck.ts";
 
 const END = 120;
-/** Turns of the event loop that a message and its answer take at most. */
-const TURNS = 20;
 
 const clock = new ExternalClock("2026-03-02T06:00:00Z");
 // Two containers with one clock: what crosses between them is encoded, in a fixed order.
-await using yard = await Container.create("local://yard", { clock });
-await using office = await Container.create("local://office", { clock });
+await using yard = await Container.create("local://yard", { clock, coordinated: true });
+await using office = await Container.create("local://office", { clock, coordinated: true });
 
 const addresses = new Map<string, string>();
 for (const traits of readTrucks()) {
@@ -31,9 +28,7 @@ for (const task of tasks) {
   if (task.announcedAt > 0) clock.callAt(task.announcedAt, start);
   else start();
 }
-for (let tick = 1; tick <= END * 10; tick++) {
-  for (let at = 0; at < TURNS; at++) await turn();
-  clock.setTime(tick / 10);
-}
-for (let at = 0; at < TURNS; at++) await turn();
+// From one due moment to the next, as soon as all messages of the one before have been handled.
+await using coordinator = await coordinate([yard, office]);
+await coordinator.advanceTo(END);
 console.log(`${doneCount} of ${tasks.length} tasks are done`);
