@@ -26,7 +26,7 @@ export const RESTART_OPTIONS: OptionKinds = Object.freeze({
     takes: "milliseconds, more than 0",
     accepts: (value) => typeof value === "number" && value > 0,
   },
-  backoff: OPTION.any,
+  backoff: OPTION.object,
 });
 
 const DEFAULT_INTENSITY = 1;

@@ -140,6 +140,7 @@ describe("spawn's options", () => {
     [{ restart: "permanent", intensity: 1.5 }, "option intensity of spawn is 1.5"],
     [{ restart: "permanent", periodMs: 0 }, "option periodMs of spawn is 0"],
     [{ restart: "permanent", backoff: { minMs: -1 } }, "minMs is -1"],
+    [{ restart: "permanent", backoff: 5 }, "option backoff of spawn is 5; it takes an object"],
     [{ intensity: 3 }, "intensity is for an agent that is restarted"],
     [{ backoff: {} }, "backoff is for an agent that is restarted"],
     ["room", "spawn takes a plain object of options"],
