@@ -1,4 +1,4 @@
-import { ColloquyError, formatAddress, parseAddress, quoted } from "@colloquy/core";
+import { ColloquyError, formatAddress, parseAddress, shownAddress } from "@colloquy/core";
 
 /** Where an agent is: the address of its container and its id there. */
 export interface AgentAddress {
@@ -28,6 +28,6 @@ export function parseAgentAddress(url: string): AgentAddress {
       why = /ports go up to \d+$/.exec((error as Error).message)?.[0] ?? why;
     }
   }
-  const shown = typeof given === "string" ? quoted(url) : typeof given;
+  const shown = typeof given === "string" ? shownAddress(url) : typeof given;
   throw new ColloquyError("INVALID_ARGUMENT", `cannot parse agent URL ${shown}; ${why}`);
 }

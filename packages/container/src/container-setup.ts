@@ -42,6 +42,8 @@ export interface ContainerOptions {
   readonly rootName?: string | undefined;
   /** Certificates for both directions. */
   readonly tls?: TlsOptions | undefined;
+  /** Lets connections to and from other hosts go without `tls`: as in `serve` and `connect`. Default: false. */
+  readonly dangerouslyAllowPlaintext?: boolean | undefined;
   /** Host name for addresses, where that of the listening socket isn't what others reach. */
   readonly advertise?: string | undefined;
   readonly limits?: Partial<Limits> | undefined;
@@ -97,9 +99,12 @@ export async function setUp(address: string, options: ContainerOptions): Promise
   const members = { validate_aid: validate, agents, mailboxes: mailboxes.service };
   const root = service({ ...members, ...watchers.methods, ...clockMembers });
   const extraSerializers = [dateSerializer, ...factoriesOf(options.extraSerializers)];
-  const { codec = JsonCodec, tls, limits, dialect, onMethodFailure, interceptors, errors } = options;
+  const { codec = JsonCodec, tls, dangerouslyAllowPlaintext, limits, dialect } = options;
+  const { onMethodFailure, interceptors, errors } = options;
   const ownCodec = codec === "auto" ? JsonCodec : codec;
-  const common = { extraSerializers, tls, limits, dialect, rootName, onMethodFailure, interceptors, errors, network };
+  const security = { tls, dangerouslyAllowPlaintext };
+  const told = { onMethodFailure, interceptors, errors };
+  const common = { ...security, ...told, extraSerializers, limits, dialect, rootName, network };
   const { authenticate, credentials, advertise } = options;
   const server = await ContainerServer.listen(address, root, { ...common, codec, advertise, authenticate });
   const outgoing = { ...common, codec: ownCodec, service: root, credentials, localName: localNameOf(server.address) };

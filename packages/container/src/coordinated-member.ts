@@ -13,6 +13,7 @@ export interface MemberConnectOptions {
   readonly codec?: CodecClass | undefined;
   readonly extraSerializers?: Iterable<SerializerFactory> | undefined;
   readonly tls?: TlsOptions | undefined;
+  readonly dangerouslyAllowPlaintext?: boolean | undefined;
   readonly credentials?: Credentials;
   readonly limits?: Partial<Limits> | undefined;
   readonly network?: LocalNetwork | undefined;

@@ -23,6 +23,7 @@ const OPTIONS: Readonly<Record<keyof CoordinateOptions, OptionKind>> = {
   codec: OPTION.any,
   extraSerializers: OPTION.any,
   tls: OPTION.any,
+  dangerouslyAllowPlaintext: OPTION.flag,
   credentials: OPTION.any,
   limits: OPTION.any,
   network: OPTION.any,

@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { ColloquyError, JsonCodec, quoted, resolveLimits, toError } from "@colloquy/core";
+import { ColloquyError, JsonCodec, quoted, resolveLimits, shownAddress, toError } from "@colloquy/core";
 import { connect, serve } from "@colloquy/rpc";
 import type { Limits, MethodFailureListener } from "@colloquy/rpc";
 import { wrong } from "./mosaik-meta.ts";
@@ -15,6 +15,10 @@ export interface StartOptions {
   readonly listen?: string | undefined;
   /** Milliseconds to keep trying to reach mosaik. Default: 0, one attempt. */
   readonly timeout?: number | undefined;
+  /**
+   * mosaik speaks no TLS: an address beyond this host needs this, and a network that nobody else is on. Default: false.
+   */
+  readonly dangerouslyAllowPlaintext?: boolean | undefined;
   readonly limits?: Partial<Limits> | undefined;
   /** Told of what the simulator's methods have thrown, with the name that mosaik calls. mosaik gets it in any case. */
   readonly onMethodFailure?: MethodFailureListener | undefined;
@@ -30,7 +34,7 @@ export interface RunningSimulator extends AsyncDisposable {
   stop(): Promise<SimulatorEnding>;
 }
 
-const OPTIONS = ["connect", "listen", "timeout", "limits", "onMethodFailure"];
+const OPTIONS = ["connect", "listen", "timeout", "dangerouslyAllowPlaintext", "limits", "onMethodFailure"];
 
 /**
  * Takes part in a run of mosaik, which begins with its `init`; the one that calls it first is mosaik. Resolves when mosaik is reached,
@@ -48,10 +52,11 @@ export async function startSimulator<M extends SimulatorMeta>(
     throw wrong(`unknown option ${quoted(unknown)} of startSimulator; the options are ${OPTIONS.join(", ")}`);
   if ((options.connect === undefined) === (options.listen === undefined))
     throw wrong("startSimulator takes one of connect and listen");
-  const { limits, onMethodFailure } = options;
+  const { limits, onMethodFailure, dangerouslyAllowPlaintext } = options;
   const { closeGraceMs } = resolveLimits(limits);
   // It is the same people's program: mosaik shows where a step has failed.
-  const common = { codec: JsonCodec, dialect: "mosaik", errors: { stacks: true }, limits, onMethodFailure } as const;
+  const given = { dangerouslyAllowPlaintext, limits, onMethodFailure };
+  const common = { codec: JsonCodec, dialect: "mosaik", errors: { stacks: true }, ...given } as const;
   if (options.listen !== undefined) {
     const address = tcpAddress(options.listen, "listen");
     const session = new SimulatorSession(simulator as unknown as Simulator, closeGraceMs);
@@ -87,7 +92,7 @@ function running(session: SimulatorSession, address: string, close: () => Promis
 function tcpAddress(text: string, option: string): string {
   const bare = text.trim().replace(/^tcp:\/\//, "");
   if (/^(?:\[[0-9A-Fa-f:.%\w]+\]|[^\s:/[\]]+):\d{1,5}$/.test(bare)) return `tcp://${bare}`;
-  throw wrong(`${option} takes host:port, not ${quoted(text)}`);
+  throw wrong(`${option} takes host:port, not ${shownAddress(text)}`);
 }
 
 const USAGE = "usage: [--remote] [--log-level LEVEL] HOST:PORT (--remote: listen there, and mosaik connects)";

@@ -12,6 +12,7 @@ type CreateOption =
   | "extraSerializers"
   | "clock"
   | "tls"
+  | "dangerouslyAllowPlaintext"
   | "advertise"
   | "limits"
   | "dialect"
@@ -32,6 +33,7 @@ const CREATE: Readonly<Record<CreateOption, OptionKind>> = {
   extraSerializers: OPTION.any,
   clock: { takes: "a Clock", accepts: isClock },
   tls: OPTION.any,
+  dangerouslyAllowPlaintext: OPTION.flag,
   advertise: OPTION.text,
   limits: OPTION.any,
   dialect: oneOf("auto", "aiomas", "mosaik"),

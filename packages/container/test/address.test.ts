@@ -1,3 +1,4 @@
+import { shownAddress } from "@colloquy/core";
 import { describe, expect, it } from "vitest";
 import { parseAgentAddress } from "../src/index.ts";
 import { caught } from "./external-clock-support.ts";
@@ -41,7 +42,7 @@ describe("parseAgentAddress", () => {
   ])("refuses %j", (url) => {
     expect(caught(() => parseAgentAddress(url))).toMatchObject({
       code: "INVALID_ARGUMENT",
-      message: expect.stringContaining(`cannot parse agent URL ${JSON.stringify(url)}`),
+      message: expect.stringContaining(`cannot parse agent URL ${shownAddress(url)}`),
     });
   });
 

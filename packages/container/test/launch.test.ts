@@ -2,7 +2,9 @@ import { pathToFileURL } from "node:url";
 import { describe, expect, it, vi } from "vitest";
 import { launch } from "../src/index.ts";
 import type { LaunchOptions, LaunchedContainer } from "../src/index.ts";
+import type { Remote } from "@colloquy/rpc";
 import type { Launched } from "./children/launched-echo.ts";
+import type { Tools } from "./children/launched-tools.ts";
 import { Child, SOURCE_FLAGS, childFile, eventually, failureOf, isAlive, newContainer, until } from "./support.ts";
 
 // Processes start slowly where all processors are busy.
@@ -94,6 +96,36 @@ describe("a launched container", () => {
     expect(await proxy.pid()).toBe(child.pid);
     process.kill(child.pid, "SIGTERM");
     expect(await child.exited).toEqual({ code: 0, signal: null });
+  });
+});
+
+describe("SIGTERM to a launched process", () => {
+  async function withCall(): Promise<[LaunchedContainer, Remote<Tools>, Promise<string>]> {
+    const child = await start({ entry: childFile("launched-tools.ts") });
+    const tools = await (await newContainer()).connect<Tools>(`${child.address}/0`);
+    const answer = tools.untilEnd();
+    // It has begun: calls start in order.
+    await tools.contextOf();
+    return [child, tools, answer];
+  }
+
+  it("lets its calls end, and it ends with 0", async () => {
+    const [child, , answer] = await withCall();
+    process.kill(child.pid, "SIGTERM");
+    expect(await answer).toBe("answered");
+    expect(await child.exited).toEqual(ended);
+  });
+
+  it("is up to a handler of the entry's own, where that has taken its place", async () => {
+    const [child, tools, answer] = await withCall();
+    await tools.stopLaterOnSigterm();
+    process.kill(child.pid, "SIGTERM");
+    expect(await tools.hasSigterm()).toBe(true);
+    // Nothing has ended yet.
+    expect(await tools.contextOf()).toMatchObject({ pid: child.pid });
+    await tools.stopContext();
+    expect(await answer).toBe("answered");
+    expect(await child.exited).toEqual(ended);
   });
 });
 

@@ -410,7 +410,7 @@ describe("startSimulator", () => {
     [{ connect: "a:1", listen: "a:1" }, "startSimulator takes one of connect and listen"],
     [
       { conect: "a:1" },
-      'unknown option "conect" of startSimulator; the options are connect, listen, timeout, limits, onMethodFailure',
+      'unknown option "conect" of startSimulator; the options are connect, listen, timeout, dangerouslyAllowPlaintext, limits, onMethodFailure',
     ],
     [{ connect: "5555" }, 'connect takes host:port, not "5555"'],
     [{ listen: "127.0.0.1" }, 'listen takes host:port, not "127.0.0.1"'],

@@ -246,7 +246,7 @@ describe("addresses", () => {
   test.each(["tcp://0.0.0.0:0", "tcp://:0", "tcp://[::]:0"])(
     "U2 with %s the name of this machine is in the addresses",
     async (address) => {
-      const container = await newContainer(address).catch(() => undefined);
+      const container = await newContainer(address, { dangerouslyAllowPlaintext: true }).catch(() => undefined);
       if (container === undefined) return; // No IPv6 here.
       const agent = await container.spawn(new Echo());
       expect(agent.address).toMatch(/^tcp:\/\/.+:\d+\/0$/);
@@ -255,7 +255,10 @@ describe("addresses", () => {
   );
 
   test("U2 another name is set with advertise", async () => {
-    const container = await newContainer("tcp://0.0.0.0:0", { advertise: "localhost" });
+    const container = await newContainer("tcp://0.0.0.0:0", {
+      advertise: "localhost",
+      dangerouslyAllowPlaintext: true,
+    });
     const agent = await container.spawn(new Echo());
     expect(agent.address).toMatch(/^tcp:\/\/localhost:\d+\/0$/);
     expect(await (await (await newContainer()).connect<Echo>(agent.address)).where()).toBe(agent.address);

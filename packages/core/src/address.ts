@@ -6,7 +6,7 @@ export type Address =
   | { readonly kind: "ipc"; readonly path: string }
   | { readonly kind: "local"; readonly name: string };
 
-const TCP = /^tcp:\/\/(?:\[([0-9A-Fa-f:.%\w]*)\]|([^\s/[\]:]*)):(\d+)\/?$/;
+const TCP = /^tcp:\/\/(?:\[([0-9A-Fa-f:.%\w]*)\]|([^\s/[\]:@?#]*)):(\d+)\/?$/;
 const IPC = /^ipc:\/\/(?:\[([^\]\0]+)\]|([^[\]\0]+?))\/?$/;
 /** What the system's socket addresses hold; longer paths would be cut without a word. */
 const MAX_IPC_PATH_BYTES = process.platform === "darwin" ? 103 : 107;
@@ -31,14 +31,36 @@ export function parseAddress(text: string): Address {
     const local = LOCAL.exec(text);
     if (local !== null) return { kind: "local", name: local[1] as string };
   }
-  const shown = typeof given === "string" ? quoted(text) : describeType(given);
+  const shown = typeof given === "string" ? shownAddress(text) : describeType(given);
   const forms = "it is written tcp://host:port, tcp://[::1]:port, ipc://[/path] or local://name";
   const hint = typeof given === "string" && AGENT.test(text) ? "; an agent's address is for container.connect" : "";
   throw new ColloquyError("INVALID_ARGUMENT", `cannot parse address ${shown}; ${forms}${hint}`);
 }
 
+const OCTET = String.raw`(?:25[0-5]|2[0-4]\d|1?\d?\d)`;
+const LOOPBACK = new RegExp(String.raw`^(?:(?:::ffff:)?127(?:\.${OCTET}){3}|(?:0{0,4}:){2,7}0{0,3}1|localhost)$`, "i");
+
+/**
+ * True where what is sent to the address stays on this host: Unix sockets, names within the process, and TCP on the loopback
+ * addresses and `localhost`. No other name counts, whatever it is resolved to.
+ */
+export function staysOnHost(address: Address): boolean {
+  return address.kind !== "tcp" || LOOPBACK.test(address.host);
+}
+
+/**
+ * What was given as an address, for a message. Addresses have no place for passwords and tokens; what stands where other URLs have
+ * them is left out.
+ */
+export function shownAddress(text: string): string {
+  return quoted(text.replace(/^([a-z]+:\/\/)?.*@/is, "$1...@").replace(/[?#].*$/s, (rest) => `${rest[0]}...`));
+}
+
 function portTooLarge(text: string): ColloquyError {
-  return new ColloquyError("INVALID_ARGUMENT", `cannot parse address ${quoted(text)}: ports go up to ${MAX_PORT}`);
+  return new ColloquyError(
+    "INVALID_ARGUMENT",
+    `cannot parse address ${shownAddress(text)}: ports go up to ${MAX_PORT}`,
+  );
 }
 
 function checkedPath(path: string): string {

@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-export { formatAddress, parseAddress } from "./address.ts";
+export { formatAddress, parseAddress, shownAddress } from "./address.ts";
 export type { Address } from "./address.ts";
 export { Channel, Request } from "./channel.ts";
 export { Codec } from "./codec.ts";

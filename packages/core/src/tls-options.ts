@@ -40,6 +40,37 @@ export function checkTls(options: TlsOptions | undefined): void {
   checkOptions("tls", options, OPTIONS);
 }
 
+/** What `tls` settles: verification, certificates, versions. More than Node's names for them would switch verification off. */
+const SETTLED = [
+  "ca",
+  "cert",
+  "key",
+  "pfx",
+  "passphrase",
+  "rejectUnauthorized",
+  "requestCert",
+  "checkServerIdentity",
+  "secureContext",
+  "servername",
+  "minVersion",
+  "maxVersion",
+  "secureProtocol",
+  "session",
+  "socket",
+  "pskCallback",
+  "enableTrace",
+];
+
+/**
+ * @throws ColloquyError `INVALID_ARGUMENT` where the options of the socket have what `tls` is for: verification is switched off by its
+ * `dangerously...` options or not at all.
+ */
+export function checkTlsAlone(socket: object | undefined): void {
+  const name = SETTLED.find((one) => socket !== undefined && one in socket);
+  if (name !== undefined)
+    throw new ColloquyError("INVALID_ARGUMENT", `socket.${name}: with TLS that is up to the options of tls`);
+}
+
 const MIN_VERSION = "TLSv1.2" as const;
 
 /** `tls.checkServerIdentity`. */

@@ -1,4 +1,4 @@
-import { formatAddress, parseAddress } from "./address.ts";
+import { formatAddress, parseAddress, staysOnHost } from "./address.ts";
 import type { Address } from "./address.ts";
 import { AttemptLimit } from "./attempt-limit.ts";
 import { ColloquyError, quoted } from "./errors.ts";
@@ -8,7 +8,7 @@ import { OPTION, wrongOption } from "./options.ts";
 import type { OptionKind } from "./options.ts";
 import { connectSocket, listenSocket } from "./tcp-transport.ts";
 import type { SocketAddress } from "./tcp-transport.ts";
-import { checkTls } from "./tls-options.ts";
+import { checkTls, checkTlsAlone } from "./tls-options.ts";
 import type { TlsOptions } from "./tls-options.ts";
 import type { Listener, Transport } from "./transport.ts";
 
@@ -21,6 +21,11 @@ const RETRIED: ReadonlySet<unknown> = new Set(["ECONNREFUSED", "ENOENT"]);
 export interface TransportOptions {
   /** Switches TLS on, with certificates on both sides. Default: none. `local://` has none. */
   readonly tls?: TlsOptions | undefined;
+  /**
+   * Lets TCP leave this host without `tls`: whoever is on the way can read and change what is sent, and pretend to be the other side.
+   * Default: false, addresses other than loopback ones need `tls`.
+   */
+  readonly dangerouslyAllowPlaintext?: boolean | undefined;
   /** More options for `node:net`: `localAddress`, `keepAlive`, `backlog`, ... Default: Node's, without delay (`noDelay`). */
   readonly socket?: object | undefined;
   /** Where `local://` names live, or all addresses (`everyAddress`); default: one network for the process. */
@@ -48,6 +53,7 @@ export interface ListenOptions extends TransportOptions {
 
 const TRANSPORT_OPTIONS: Readonly<Record<keyof TransportOptions, OptionKind>> = {
   tls: OPTION.any,
+  dangerouslyAllowPlaintext: OPTION.flag,
   socket: OPTION.object,
   network: { takes: "a LocalNetwork", accepts: isNetwork },
 };
@@ -83,7 +89,7 @@ export async function connectTransport(text: string, options: ConnectOptions): P
   if (address.kind === "tcp" && address.host === "") {
     throw new ColloquyError("INVALID_ARGUMENT", `address ${quoted(text)} has no host to connect to`);
   }
-  checkTls(options.tls);
+  checkTransport(address, options);
   const timeout = options.timeout ?? 0;
   const { takes, accepts } = OPTION.milliseconds;
   if (!accepts(timeout)) throw wrongOption("connect", "timeout", timeout, takes);
@@ -122,10 +128,21 @@ export async function listenTransport(
   options: ListenOptions & { readonly handshakeTimeoutMs: number },
 ): Promise<Listener> {
   const address = parseAddress(text);
-  checkTls(options.tls);
+  checkTransport(address, options);
   const place = placeOf(address, options);
   if (place !== undefined) return place.network.listen(place.name, onTransport);
   return listenSocket(address as SocketAddress, onTransport, options);
+}
+
+/** @throws ColloquyError `INVALID_ARGUMENT` for TLS options that are wrong, and for what would leave this host in plain text. */
+function checkTransport(address: Address, options: TransportOptions): void {
+  checkTls(options.tls);
+  if (options.tls !== undefined) return checkTlsAlone(options.socket);
+  if (options.dangerouslyAllowPlaintext === true || placeOf(address, options) !== undefined || staysOnHost(address))
+    return;
+  const advice = "set tls, or dangerouslyAllowPlaintext: true where nobody else is on that network";
+  const reason = `${formatAddress(address)} is not of this host alone, and nothing is encrypted there without tls`;
+  throw new ColloquyError("INVALID_ARGUMENT", `${reason}: ${advice}`);
 }
 
 async function attempt(address: Address, options: ConnectOptions, limit: AttemptLimit): Promise<Transport> {

@@ -129,6 +129,29 @@ describe("TLS", () => {
     await channel.close();
   });
 
+  it("is switched off by no option of the socket, and by no variable of the environment", async () => {
+    const foreign = await stranger.issue("127.0.0.1");
+    await using server = await serveChannels(TCP, echo, { tls: { ...foreign, ca: authority.cert } });
+    for (const socket of [
+      { rejectUnauthorized: false },
+      { checkServerIdentity: () => undefined },
+      { secureContext: tls.createSecureContext() },
+      { ca: stranger.cert },
+      { minVersion: "TLSv1" },
+    ]) {
+      const name = Object.keys(socket)[0]!;
+      const refused = { code: "INVALID_ARGUMENT", message: expect.stringContaining(`socket.${name}`) };
+      expect(await rejectionOf(connectChannel(server.address, { tls: clientTls, socket }))).toMatchObject(refused);
+    }
+    vi.stubEnv("NODE_TLS_REJECT_UNAUTHORIZED", "0");
+    try {
+      const error = await rejectionOf(connectChannel(server.address, { tls: clientTls }));
+      expect(error).toMatchObject({ code: "UNAVAILABLE" });
+    } finally {
+      vi.unstubAllEnvs();
+    }
+  });
+
   it("C18 refuses a server whose certificate has another host name", async () => {
     await using server = await serveChannels(TCP, echo, { tls: await authority.issue("other.test", "10.9.8.7") });
     const error = await rejectionOf(connectChannel(server.address, { tls: clientTls }));

@@ -10,6 +10,8 @@ class Tools extends Agent {
     "block",
     "print",
     "ignoreSigterm",
+    "stopLaterOnSigterm",
+    "hasSigterm",
     "launchChild",
     "shutDown",
     "stopContext",
@@ -17,6 +19,7 @@ class Tools extends Agent {
   ];
   readonly #context: LaunchContext;
   #isAllReady = false;
+  #sigterm: Promise<boolean> = Promise.resolve(false);
 
   constructor(context: LaunchContext) {
     super();
@@ -55,6 +58,16 @@ class Tools extends Agent {
   ignoreSigterm(): void {
     process.removeAllListeners("SIGTERM");
     process.on("SIGTERM", () => undefined);
+  }
+
+  /** `hasSigterm` tells that it has come, and does nothing else. */
+  stopLaterOnSigterm(): void {
+    process.removeAllListeners("SIGTERM");
+    this.#sigterm = new Promise((resolve) => process.once("SIGTERM", () => resolve(true)));
+  }
+
+  async hasSigterm(): Promise<boolean> {
+    return this.#sigterm;
   }
 
   /** Another one below this one. */

@@ -1,0 +1,109 @@
+import { hostname } from "node:os";
+import { describe, expect, it } from "vitest";
+import { parseAddress, shownAddress, staysOnHost } from "../src/address.ts";
+import type { Channel } from "../src/channel.ts";
+import { connectChannel } from "../src/connect-channel.ts";
+import { serveChannels } from "../src/serve-channels.ts";
+import { makeAuthority } from "./certificates.ts";
+import { rejectionOf } from "./support.ts";
+
+async function echo(channel: Channel): Promise<void> {
+  for await (const request of channel) await request.reply(request.content);
+}
+
+const HERE = [
+  "127.0.0.1",
+  "127.255.255.255",
+  "localhost",
+  "LOCALHOST",
+  "[::1]",
+  "[0:0:0:0:0:0:0:1]",
+  "[::ffff:127.0.0.1]",
+];
+const ELSEWHERE = [
+  "",
+  "0.0.0.0",
+  "[::]",
+  "[]",
+  "10.0.0.1",
+  "192.168.1.2",
+  "128.0.0.1",
+  "1127.0.0.1",
+  "127.0.0.1.example.org",
+  "127.0.0",
+  "127.1.2.3.4",
+  "127.0.0.256",
+  "localhost.example.org",
+  "notlocalhost",
+  "[::2]",
+  "[::10:1]",
+  "[1::1]",
+  "[::ffff:128.0.0.1]",
+  hostname(),
+];
+
+describe("an address", () => {
+  it("is of this host alone for loopback addresses and localhost, Unix sockets and names within the process", () => {
+    for (const host of HERE) expect(staysOnHost(parseAddress(`tcp://${host}:1`)), host).toBe(true);
+    for (const host of ELSEWHERE) expect(staysOnHost(parseAddress(`tcp://${host}:1`)), host).toBe(false);
+    expect(staysOnHost(parseAddress("ipc://[/tmp/x]"))).toBe(true);
+    expect(staysOnHost(parseAddress("local://x"))).toBe(true);
+  });
+
+  it("with a password or a token isn't one, and the message shows neither", async () => {
+    const urls = [
+      "tcp://ada:s3cret@127.0.0.1:1",
+      "tcp://s3cret@127.0.0.1:1",
+      "tcp://127.0.0.1:1?token=s3cret",
+      "tcp://127.0.0.1?s3cret:1",
+      "tcp://127.0.0.1:1#s3cret",
+      "tcp://a@s3cret@127.0.0.1:70000",
+      "https://ada:s3cret@127.0.0.1:1",
+      "ada:s3cret@127.0.0.1:1",
+    ];
+    for (const url of urls) {
+      const error = await rejectionOf(connectChannel(url));
+      expect(error, url).toMatchObject({ code: "INVALID_ARGUMENT" });
+      expect(String((error as Error).stack)).not.toContain("s3cret");
+    }
+    expect(shownAddress("tcp://ada:s3cret@host:1?token=s3cret")).toBe('"tcp://...@host:1?..."');
+    expect(shownAddress("tcp://host")).toBe('"tcp://host"');
+  });
+});
+
+describe("beyond this host", () => {
+  it("nothing is listened on or connected to without tls, and the message says what allows it", async () => {
+    for (const host of ELSEWHERE) {
+      const address = `tcp://${host}:0`;
+      const refused = {
+        code: "INVALID_ARGUMENT",
+        message: expect.stringMatching(/\btls\b.*dangerouslyAllowPlaintext: true/),
+      };
+      expect(await rejectionOf(serveChannels(address, echo)), host).toMatchObject(refused);
+      const options = { dangerouslyAllowPlaintext: false };
+      expect(await rejectionOf(serveChannels(address, echo, options)), host).toMatchObject(refused);
+      if (!/^(?:\[\])?$/.test(host)) expect(await rejectionOf(connectChannel(address)), host).toMatchObject(refused);
+    }
+  });
+
+  it("an option allows plain text, and takes true or false", async () => {
+    const options = { dangerouslyAllowPlaintext: true };
+    await using server = await serveChannels("tcp://0.0.0.0:0", echo, { ...options, advertise: "0.0.0.0" });
+    await using channel = await connectChannel(server.address, options);
+    expect(await channel.send(1)).toBe(1);
+    await using near = await connectChannel(server.address.replace("0.0.0.0", "127.0.0.1"));
+    expect(await near.send(2)).toBe(2);
+    const wrong = { dangerouslyAllowPlaintext: "yes" as never };
+    expect(await rejectionOf(serveChannels("tcp://127.0.0.1:0", echo, wrong))).toMatchObject({
+      message: 'option dangerouslyAllowPlaintext of serveChannels is "yes"; it takes true or false',
+    });
+  });
+
+  it("tls is enough", async () => {
+    const authority = await makeAuthority();
+    const tls = await authority.issue("localhost");
+    await using server = await serveChannels("tcp://0.0.0.0:0", echo, { tls, advertise: "0.0.0.0" });
+    await using channel = await connectChannel(server.address, { tls: { ...tls, serverName: "localhost" } });
+    expect(await channel.send(1)).toBe(1);
+  });
+});
