@@ -59,7 +59,7 @@ export class Watchers {
     }
     if (watching.size >= this.#maxCount) {
       const reason = `this connection monitors ${this.#maxCount} agents already (maxReferenceCount)`;
-      throw new ColloquyError("RESOURCE_EXHAUSTED", reason);
+      throw new ColloquyError("RESOURCE_EXHAUSTED", reason, { limit: "maxReferenceCount" });
     }
     watching.add(number as number, agent, tell as TellEnds);
     return true;

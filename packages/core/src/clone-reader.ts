@@ -1,4 +1,5 @@
 import { checkClone } from "./clone-check.ts";
+import { tooCostly } from "./decoded-cost.ts";
 import { SerializationError } from "./errors.ts";
 import type { Limits } from "./limits.ts";
 import { mayBeCostly } from "./msgpack-check.ts";
@@ -44,8 +45,7 @@ export class CloneReader implements DecodingBudget {
 
   spend(cost: number): void {
     this.#budget -= cost;
-    if (this.#budget < 0)
-      throw new SerializationError("message takes more memory than the limit allows (maxDecodedCost)");
+    if (this.#budget < 0) throw tooCostly();
   }
 
   byte(): number {

@@ -153,7 +153,7 @@ class CompressedCodec extends WrappingCodec {
     const plainBytes = bytes.readUInt32BE(start + 1);
     if (plainBytes > maxBytes) {
       const reason = `${plainBytes} bytes once they are unpacked; the limit is ${maxBytes} (maxMessageBytes)`;
-      throw new SerializationError(reason);
+      throw new SerializationError(reason, { limit: "maxMessageBytes" });
     }
     const packed = bytes.subarray(start + PACKED_HEAD_BYTES, end);
     if (plainBytes <= LARGEST_AT_ONCE_BYTES) return unpackNow(compression, packed, plainBytes);

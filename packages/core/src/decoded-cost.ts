@@ -44,5 +44,7 @@ export class CostBudget {
 }
 
 export function tooCostly(): SerializationError {
-  return new SerializationError("message takes more memory than the limit allows (maxDecodedCost)");
+  return new SerializationError("message takes more memory than the limit allows (maxDecodedCost)", {
+    limit: "maxDecodedCost",
+  });
 }

@@ -23,6 +23,8 @@ export interface EndpointHandler {
   onEncoded?(succeeded: boolean, isAnswer?: boolean): void;
   /** A result can't be encoded. Returns what goes out in its place, if it isn't an exception that says so. */
   onLostResult?(content: unknown, error: ColloquyError): Substitute | undefined;
+  /** A request was answered with an exception. */
+  onFailed?(error: unknown): void;
   /** A result has come for a call that was given up: nobody gets it. */
   onLateResult?(content: unknown): void;
   /** The connection has ended before a result was encoded. */

@@ -167,6 +167,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
   /** Answers a request with an exception. */
   fail(id: number, error: unknown, urgent = false): void {
     if (this.#running.settle(id) && !this.#ended) this.#outbox.exception(id, error, urgent);
+    this.#handler.onFailed?.(error);
     this.#conditions.check();
   }
 
@@ -285,7 +286,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
       this.fail(id, new ColloquyError("UNAVAILABLE", "this side of the connection is closing"));
     else if (this.#running.size + this.#outbox.waitingAnswerCount >= this.limits.maxRunningCount) {
       const reason = `${this.limits.maxRunningCount} calls of this connection run already (maxRunningCount)`;
-      this.fail(id, new ColloquyError("RESOURCE_EXHAUSTED", reason));
+      this.fail(id, new ColloquyError("RESOURCE_EXHAUSTED", reason, { limit: "maxRunningCount" }));
     } else this.#handler.onRequest(id, content, error);
     this.#running.end(id, !this.#ended);
   }

@@ -37,6 +37,8 @@ export interface ColloquyErrorOptions {
   readonly cause?: unknown;
   /** Default `"no"`. */
   readonly executed?: Executed;
+  /** Default: none. */
+  readonly limit?: string | undefined;
 }
 
 /** The one base class of all failures; `code` is stable, `message` is for people. */
@@ -45,11 +47,16 @@ export class ColloquyError extends Error {
   readonly code: ErrorCode;
   /** Whether the call that failed was carried out. */
   readonly executed: Executed;
+  /** Name of the limit of this side that has led to it, as in `Limits`; not there else, and where the other side has refused. */
+  declare readonly limit?: string;
 
   constructor(code: ErrorCode, message: string, options: ColloquyErrorOptions = {}) {
     super(message, "cause" in options ? { cause: options.cause } : undefined);
     this.code = code;
     this.executed = options.executed ?? "no";
+    const { limit } = options;
+    // The message names it for people; on the wire and in what is printed it would be there twice.
+    if (limit !== undefined) Object.defineProperty(this, "limit", { value: limit, configurable: true });
   }
 
   /** The same error with the stack of whoever asks for it. */
@@ -125,8 +132,9 @@ export class SerializationError extends ColloquyError {
 
   /** The same error with another place. */
   at(place: readonly PlaceStep[]): SerializationError {
+    const { executed, limit } = this;
     const options = "cause" in this ? { cause: this.cause } : {};
-    return new SerializationError(this.reason, { ...options, executed: this.executed, place });
+    return new SerializationError(this.reason, { ...options, executed, limit, place });
   }
 }
 

@@ -164,6 +164,7 @@ export class ExtendedFrameReader {
         if (length - LARGEST_ANNOUNCEMENT_BYTES <= maxBytes) break;
         throw new ProtocolError(
           `message with segments of ${length} bytes; its payload has at most ${maxBytes} (maxMessageBytes)`,
+          { limit: "maxMessageBytes" },
         );
       case WITHDRAWAL:
       case RECEIPT:

@@ -169,7 +169,7 @@ function oversized(length: number, limit: number, isFirst: boolean): ProtocolErr
   const text = start.toString("latin1");
   const isText = /^[\t\r\n -~]+$/.test(text);
   const isTls = (start[0] === 0x15 || start[0] === 0x16) && start[1] === 0x03;
-  if (!isFirst || !(isText || isTls)) return new ProtocolError(reason);
+  if (!isFirst || !(isText || isTls)) return new ProtocolError(reason, { limit: "maxMessageBytes" });
   const found = isText ? `the text ${quoted(text)}` : "those of TLS";
   return new ProtocolError(`the peer doesn't speak this protocol, its first bytes are ${found} (${reason})`);
 }

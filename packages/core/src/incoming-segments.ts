@@ -174,6 +174,7 @@ export class IncomingSegments implements ExtendedFrameListener {
     if (payloadBytes > this.#limits.maxMessageBytes)
       throw new ProtocolError(
         `payload of ${payloadBytes} bytes; the limit is ${this.#limits.maxMessageBytes} (maxMessageBytes)`,
+        { limit: "maxMessageBytes" },
       );
     const segments: IncomingSegment[] = [];
     for (let at = first; at < payloadStart; at += ANNOUNCEMENT_BYTES)
@@ -196,7 +197,8 @@ export class IncomingSegments implements ExtendedFrameListener {
     const limit = Math.min(this.#limits.maxSegmentBytes, Number.MAX_SAFE_INTEGER);
     if (!fits(this.#countedBytes, ofSegments, beside, limit)) {
       const others = this.#countedBytes > 0 ? ` and ${beside} with them, beside ${this.#countedBytes}` : "";
-      throw new ProtocolError(`segments of ${ofSegments} bytes${others}; the limit is ${limit} (maxSegmentBytes)`);
+      const reason = `segments of ${ofSegments} bytes${others}; the limit is ${limit} (maxSegmentBytes)`;
+      throw new ProtocolError(reason, { limit: "maxSegmentBytes" });
     }
     this.#countedBytes += ofSegments + beside;
     return ofSegments + beside;

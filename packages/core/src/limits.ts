@@ -114,12 +114,14 @@ export function messageTooLarge(bytes: number | undefined, limit: number, own: n
   return new ColloquyError(
     "RESOURCE_EXHAUSTED",
     `${size} larger than the limit of ${limit} bytes of ${side} (maxMessageBytes): ${advice}`,
+    { limit: "maxMessageBytes" },
   );
 }
 
 /** What a message fails with where `limit` of this side wait to be sent. */
 export function tooMuchWaits(limit: number): ColloquyError {
-  return new ColloquyError("RESOURCE_EXHAUSTED", `${limit} messages wait to be sent already (maxPendingCount)`);
+  const reason = `${limit} messages wait to be sent already (maxPendingCount)`;
+  return new ColloquyError("RESOURCE_EXHAUSTED", reason, { limit: "maxPendingCount" });
 }
 
 /** The longest time that a timer of the system takes; more would fire at once. */

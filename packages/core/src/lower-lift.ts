@@ -77,7 +77,7 @@ export function located(thrown: unknown): unknown {
 /** A value that uses up the stack is one that is too deep; the limit may be higher than what the stack has left. */
 export function explained(error: unknown): unknown {
   if (!(error instanceof RangeError) || !error.message.includes("call stack")) return error;
-  return new SerializationError("nested deeper than the stack allows (maxDepth)", { cause: error });
+  return new SerializationError("nested deeper than the stack allows (maxDepth)", { cause: error, limit: "maxDepth" });
 }
 
 /** @throws SerializationError for a key that can't be told from the protocol's own or that would change a prototype. */
@@ -172,7 +172,7 @@ function lowerMap(value: Record<string, unknown>, table: SerializerTable, rules:
 }
 
 export function tooDeep(): SerializationError {
-  return new SerializationError("nested deeper than the limit (maxDepth), or cyclic");
+  return new SerializationError("nested deeper than the limit (maxDepth), or cyclic", { limit: "maxDepth" });
 }
 
 /** @throws SerializationError for a tree of plain values that has more levels. */

@@ -308,7 +308,7 @@ export class Outbox implements FrameWriterListener, MessageWriterListener, Outgo
     const limit = this.#limits.maxRunningCount * REFUSALS_PER_SLOT;
     if (this.#waiting.answerCount > limit) {
       const reason = `the peer sends requests and doesn't read the answers: ${limit} wait (${REFUSALS_PER_SLOT} times maxRunningCount)`;
-      this.#listener.onBroken(new ColloquyError("CONNECTION_LOST", reason));
+      this.#listener.onBroken(new ColloquyError("CONNECTION_LOST", reason, { limit: "maxRunningCount" }));
     }
   }
 }

@@ -111,12 +111,13 @@ export class OutgoingSegments implements SegmentReceipts, WatchedOutput {
     const shipment = new Shipment(message);
     const { maxSegmentBytes, maxNotificationCount } = this.#listener;
     if (shipment.segmentBytes > maxSegmentBytes) {
-      const reason = `binary values of ${shipment.segmentBytes} bytes in one message`;
-      throw new ColloquyError("RESOURCE_EXHAUSTED", `${reason}; the limit is ${maxSegmentBytes} (maxSegmentBytes)`);
+      const size = `binary values of ${shipment.segmentBytes} bytes in one message`;
+      const reason = `${size}; the limit is ${maxSegmentBytes} (maxSegmentBytes)`;
+      throw new ColloquyError("RESOURCE_EXHAUSTED", reason, { limit: "maxSegmentBytes" });
     }
     if (shipment.type === NOTIFICATION && this.#notificationCount >= maxNotificationCount) {
       const reason = `${maxNotificationCount} notifications with large values are on their way (maxPendingCount)`;
-      throw new ColloquyError("RESOURCE_EXHAUSTED", reason);
+      throw new ColloquyError("RESOURCE_EXHAUSTED", reason, { limit: "maxPendingCount" });
     }
     return shipment;
   }

@@ -71,7 +71,7 @@ export class PendingCalls {
   /** What a call fails with while `full`. */
   refusal(): ColloquyError {
     const reason = `${this.#maxCount} calls wait for an answer already (maxPendingCount)`;
-    return new ColloquyError("RESOURCE_EXHAUSTED", reason);
+    return new ColloquyError("RESOURCE_EXHAUSTED", reason, { limit: "maxPendingCount" });
   }
 
   /** The id that the next call gets. */

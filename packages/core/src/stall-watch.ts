@@ -46,7 +46,7 @@ export class StallWatch {
       const isStalled = waiting.some(({ output, moved }) => output.waits && output.moved === moved);
       if (!isStalled) return this.#look();
       const reason = `${this.#listener.remoteAddress} has read nothing for ${this.#stallMs} ms (writeStallMs)`;
-      this.#listener.onBroken(new ColloquyError("CONNECTION_LOST", reason));
+      this.#listener.onBroken(new ColloquyError("CONNECTION_LOST", reason, { limit: "writeStallMs" }));
     }, timerMs(this.#stallMs));
   }
 }

@@ -98,7 +98,7 @@ export function refused(credentials: unknown): ColloquyError {
 
 export function tooLate(milliseconds: number): ColloquyError {
   const reason = `the credentials could not be checked within ${milliseconds} ms (helloTimeoutMs)`;
-  return new ColloquyError("UNAVAILABLE", reason);
+  return new ColloquyError("UNAVAILABLE", reason, { limit: "helloTimeoutMs" });
 }
 
 /** This side has got no credentials to show. Unlike the server's refusal that may be otherwise the next time. */

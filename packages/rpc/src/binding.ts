@@ -1,5 +1,13 @@
 import { ColloquyError, SerializationError, StandardTypes, describeType, refusalOf, toError } from "@colloquy/core";
-import type { BuiltinTypes, Codec, CodecChooser, Conversion, DecodingBudget, ExtendedValue } from "@colloquy/core";
+import type {
+  BuiltinTypes,
+  Codec,
+  CodecChooser,
+  Conversion,
+  DecodingBudget,
+  ExtendedValue,
+  Limits,
+} from "@colloquy/core";
 import type { Exports } from "./exports.ts";
 import { Answer } from "./answer.ts";
 import { CallScope } from "./call-scope.ts";
@@ -14,7 +22,7 @@ import type { Caller, PendingResult } from "./proxy.ts";
 import { ResultReference } from "./recent-results.ts";
 import type { RecentResults } from "./recent-results.ts";
 import { Signals } from "./signals.ts";
-import type { SignalTeller } from "./signals.ts";
+import type { SignalCounts, SignalTeller } from "./signals.ts";
 import type { Router } from "./router.ts";
 
 /** Type ids of the protocol, towards peers that said hello (`docs/protocol.md` section 3). */
@@ -23,6 +31,7 @@ const HOME_ID = -3;
 const STREAM_ID = -14;
 const SIGNAL_ID = -15;
 const RESULT_ID = -16;
+const NO_SIGNALS: SignalCounts = Object.freeze({ own: 0, theirs: 0 });
 
 /** @throws ColloquyError `INVALID_ARGUMENT` for a codec that takes all objects itself: that is what references do. */
 export function checkFallback(codec: Codec): void {
@@ -72,11 +81,11 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
     router: Router,
     exports: Exports,
     imports: Imports,
-    maxSignalCount: number,
+    limits: Pick<Limits, "maxReferenceCount">,
     resultsHolder: ResultsHolder,
   ) {
     this.#connection = connection;
-    this.#maxSignalCount = maxSignalCount;
+    this.#maxSignalCount = limits.maxReferenceCount;
     this.#resultsHolder = resultsHolder;
     this.#router = router;
     this.#exports = exports;
@@ -107,6 +116,10 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
   /** Made when the first one crosses. */
   get signals(): Signals {
     return (this.#signals ??= new Signals(this.#connection, this.#maxSignalCount, this.#imports.keepsAll));
+  }
+
+  get signalCounts(): SignalCounts {
+    return this.#signals?.counts ?? NO_SIGNALS;
   }
 
   /** The connection has ended. */

@@ -50,5 +50,5 @@ export function isSlot(value: unknown): value is string {
 /** What a call fails with that is the last of too many, one within another: they may go round in a ring. */
 export function tooManyHops(maxHopCount: number): ColloquyError {
   const reason = `a call within more than ${maxHopCount} others (maxHopCount)`;
-  return new ColloquyError("RESOURCE_EXHAUSTED", reason, { executed: "no" });
+  return new ColloquyError("RESOURCE_EXHAUSTED", reason, { limit: "maxHopCount" });
 }

@@ -11,11 +11,17 @@ import { metaOf } from "./metadata.ts";
 import type { Metadata } from "./metadata.ts";
 import type { CallOptions, Caller, RemoteNode } from "./proxy.ts";
 
-/**
- * Learns of the failure of a call on a received function. Nobody has to await such a call: a notification to a subscriber who has
- * left is no unhandled rejection.
- */
-export type LostListener = () => void;
+/** Told of how a call has ended. */
+export interface CallWatcher {
+  /**
+   * Nobody has to await the call: it is on a received function, and a notification to a subscriber who has left is no unhandled
+   * rejection.
+   */
+  readonly mayBeLost: boolean;
+  onResult(): void;
+  /** `error` makes the error of the call. */
+  onFailure(error: () => Error): void;
+}
 
 /** A call that waits for its answer. Errors are made where the caller awaits, so that they carry its stack. */
 export class Call implements PendingCall {
@@ -27,45 +33,46 @@ export class Call implements PendingCall {
   /** What the caller got, where nobody has to await it. */
   promise: Promise<unknown> | undefined;
   readonly #resolve: (value: unknown) => void;
-  readonly #onLost: LostListener | undefined;
+  readonly #watcher: CallWatcher | undefined;
 
   constructor(
     node: RemoteNode,
     connection: Caller,
     resolve: (value: unknown) => void,
-    onLost: LostListener | undefined,
+    watcher: CallWatcher | undefined,
   ) {
     this.node = node;
     this.connection = connection;
     this.#resolve = resolve;
-    this.#onLost = onLost;
+    this.#watcher = watcher;
   }
 
   onResult(value: unknown): void {
     this.node = undefined;
+    this.#watcher?.onResult();
     this.#resolve(value);
   }
 
   onException(content: unknown, rules: ErrorRules | undefined): void {
     const { node } = this;
     this.node = undefined;
-    this.#loseQuietly();
-    this.#resolve(rejection(() => readException(content, rules), node));
+    const error = (): Error => readException(content, rules);
+    if (this.#watcher !== undefined) this.#tellFailure(this.#watcher, error);
+    this.#resolve(rejection(error, node));
   }
 
   onFailure(error: ColloquyError): void {
     const { node } = this;
-    this.#loseQuietly();
     const named = error instanceof SerializationError ? atArgument(error, node?.path ?? "") : error;
     this.node = undefined;
+    if (this.#watcher !== undefined) this.#tellFailure(this.#watcher, () => named);
     this.#resolve(rejection(() => named.restated(), node));
   }
 
-  #loseQuietly(): void {
-    if (this.#onLost === undefined) return;
+  #tellFailure(watcher: CallWatcher, error: () => Error): void {
     // The promise isn't there yet where a call fails while it is made.
-    queueMicrotask(() => void this.promise?.catch(ignore));
-    this.#onLost();
+    if (watcher.mayBeLost) queueMicrotask(() => void this.promise?.catch(ignore));
+    watcher.onFailure(error);
   }
 }
 
@@ -74,8 +81,9 @@ function atArgument(error: SerializationError, path: string): SerializationError
   const [part, which, ...place] = error.place;
   if (which === undefined || typeof which === "object" || (part !== 1 && part !== 2)) return error;
   const argument = typeof which === "number" ? `argument ${which + 1}` : `argument ${quoted(which)}`;
+  const { limit } = error;
   const cause = error.cause === undefined ? {} : { cause: error.cause };
-  return new SerializationError(`${argument} of ${quoted(path)}: ${error.reason}`, { ...cause, place });
+  return new SerializationError(`${argument} of ${quoted(path)}: ${error.reason}`, { ...cause, limit, place });
 }
 
 /** How a call ends before its answer. */
@@ -136,12 +144,12 @@ export class LimitedCall extends Call {
     node: RemoteNode,
     connection: Caller,
     resolve: (value: unknown) => void,
-    onLost: LostListener | undefined,
+    watcher: CallWatcher | undefined,
     { timeout = Infinity, signal, context, metadata, trace, idempotent = false }: CallOptions,
     host: LimitedCallHost,
     chain?: readonly string[],
   ) {
-    super(node, connection, resolve, onLost);
+    super(node, connection, resolve, watcher);
     this.#host = host;
     this.#timeout = Math.min(timeout, leftOf(context));
     this.#hops = context === undefined ? 0 : context.hops + 1;

@@ -4,7 +4,6 @@ import type {
   CodecChooser,
   Dialect,
   Endpoint,
-  EndpointStats,
   ErrorPolicy,
   ErrorRules,
   Limits,
@@ -16,18 +15,6 @@ import type { Caller } from "./proxy.ts";
 import type { Authenticate, Credentials } from "./authentication.ts";
 import type { InterceptorLists, Interceptors } from "./interceptors.ts";
 import type { MethodFailureListener } from "./silent-failures.ts";
-
-/** Counters of one connection. */
-export interface ConnectionStats extends EndpointStats {
-  /** Functions and services of this side that the other side holds. */
-  readonly exportedReferences: number;
-  /** Functions and services of the other side that this side holds. */
-  readonly importedReferences: number;
-  /** Failed calls on received functions: a subscriber has left, or has thrown. */
-  readonly failedFunctionCalls: number;
-  /** Notifications that could not be sent, or not be carried out. */
-  readonly failedNotifications: number;
-}
 
 /** What the two sides of a connection compare to know that nothing is under way on it. */
 export interface ConnectionTraffic {

@@ -8,12 +8,15 @@ import type { CloseListener } from "./close-listeners.ts";
 import type { CallScope } from "./call-scope.ts";
 import type { Call, CallEnd } from "./call.ts";
 import { trafficOf } from "./connection-setup.ts";
-import type { ConnectionOwner, ConnectionSetup, ConnectionStats, ConnectionTraffic } from "./connection-setup.ts";
+import type { ConnectionOwner, ConnectionSetup, ConnectionTraffic } from "./connection-setup.ts";
+import { statsOf } from "./connection-stats.ts";
+import type { ConnectionStats } from "./connection-stats.ts";
 import type { CallContext } from "./context.ts";
 import { Exports } from "./exports.ts";
 import type { HeldReference } from "./exports.ts";
 import { Greeting } from "./greeting.ts";
 import { ignore } from "./guard.ts";
+import { tellClosed, tellGreeted, tellOpened } from "./hooks.ts";
 import { Heartbeat, pingOf } from "./heartbeat.ts";
 import { Imports } from "./imports.ts";
 import { Incoming } from "./incoming.ts";
@@ -65,15 +68,7 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     this.#imports = new Imports(this, limits.maxReferenceCount, transport.reproducible !== undefined);
     this.#router = new Router(limits);
     this.#incoming = new Incoming(this, limits, this.#router, this.#exports, this.#imports, this.#silent);
-    const { maxReferenceCount } = limits;
-    this.#binding = new ReferenceBinding(
-      this,
-      this.#router,
-      this.#exports,
-      this.#imports,
-      maxReferenceCount,
-      this.#incoming,
-    );
+    this.#binding = new ReferenceBinding(this, this.#router, this.#exports, this.#imports, limits, this.#incoming);
     this.#endpoint = new Endpoint(transport, this.#binding.bound(codec), this.#incoming, limits);
     this.#greeting = new Greeting(this.#endpoint, limits, rootName, this, entranceOf(setup, this, this.#silent));
     this.#calls = new OutgoingCalls(this, this.#endpoint, this.#greeting, this.#incoming, this.#silent, setup.owner);
@@ -152,14 +147,9 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     return this.#exports.held();
   }
 
+  /** Counters of this connection, as they are now. */
   stats(): ConnectionStats {
-    return {
-      ...this.#endpoint.stats(),
-      exportedReferences: this.#exports.size,
-      importedReferences: this.#imports.size,
-      failedFunctionCalls: this.#silent.functionCalls,
-      failedNotifications: this.#silent.notifications,
-    };
+    return statsOf(this.#endpoint, this.#exports, this.#imports, this.#incoming, this.#binding, this.#silent);
   }
 
   /** Messages so far, where the connection has a name that both sides know: `link` of the side that has opened it. */
@@ -199,6 +189,7 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
   async start(root: object | undefined, opened: boolean): Promise<void> {
     if (root !== undefined) this.#router.serve(root);
     if (this.#endpoint.ended) return;
+    tellOpened(this);
     this.#endpoint.open();
     if (opened && this.#dialect === "auto") await this.#greeting.greet(this.#endpoint.codec!);
   }
@@ -285,6 +276,7 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
 
   /** @internal */
   onGreeted(traits: PeerTraits | undefined): void {
+    tellGreeted(this, traits === undefined);
     if (traits === undefined) {
       this.#endpoint.exceptionStyle = this.#dialect === "mosaik" ? "list" : "text";
       return;
@@ -315,6 +307,9 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     this.#binding.close(error);
     this.#imports.clear();
     // The callers' promises settle first: a few turns of the microtask queue.
-    setImmediate(() => this.#listeners.tell(error));
+    setImmediate(() => {
+      tellClosed(this, error);
+      this.#listeners.tell(error);
+    });
   }
 }

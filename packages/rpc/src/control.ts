@@ -22,7 +22,7 @@ export interface ControlActions {
   pull(id: number, stream: number, maxCount: number, maxBytes: number): void;
 }
 
-const COUNTERS = /^(sent|received|pending|running|exported|imported)/;
+const COUNTERS = /^(?:(?:sent|received)(?:Messages|Bytes)|pending|running|(?:exported|imported)References)$/;
 
 /**
  * Answers request `id` on `$`, at once or later.

@@ -2,6 +2,8 @@ import { ColloquyError } from "@colloquy/core";
 import type { Endpoint } from "@colloquy/core";
 import type { Exports } from "./exports.ts";
 import { isThenable } from "./guard.ts";
+import { requestHooks } from "./hooks.ts";
+import type { CallMessage } from "./hooks.ts";
 import { runIncoming } from "./incoming-interceptors.ts";
 import type { IncomingCall, Interceptor } from "./interceptors.ts";
 import { isStreamValue } from "./members.ts";
@@ -38,6 +40,8 @@ export class Dispatcher {
   readonly #silent: SilentFailures;
   readonly #tables: OnDemandTables;
   #quietCount = 0;
+  /** What the hooks were told of, by the requests that run. */
+  #told: Map<number, CallMessage> | undefined;
   #lastQuietId = 0;
 
   constructor(
@@ -59,6 +63,7 @@ export class Dispatcher {
 
   /** Carries out a request and answers it; a plain value is answered before this returns. */
   run(id: number, request: RequestContent): void {
+    if (requestHooks.areWanted) this.#tellStart(id, request[0], false);
     let result: unknown;
     try {
       result = this.#start(id, request);
@@ -72,6 +77,18 @@ export class Dispatcher {
       return this.#failMethod(id, request[0], error);
     }
     this.#reply(id, request[0], result);
+  }
+
+  #tellStart(id: number, path: string, isNotification: boolean): void {
+    (this.#told ??= new Map()).set(id, requestHooks.start(this.#host, path, isNotification));
+  }
+
+  #tellEnd(told: Map<number, CallMessage>, id: number, failure?: { readonly error: unknown }): void {
+    const message = told.get(id);
+    if (message === undefined) return;
+    told.delete(id);
+    if (failure === undefined) requestHooks.end(message);
+    else requestHooks.fail(message, failure.error);
   }
 
   /** Functions in `run` would cost a call with a plain value, too. */
@@ -109,30 +126,39 @@ export class Dispatcher {
   runQuietly(request: RequestContent, onError: (error: unknown) => void): void {
     if (this.#quietCount >= this.#maxRunningCount) {
       const reason = `${this.#maxRunningCount} notifications of this connection run already (maxRunningCount)`;
-      return onError(new ColloquyError("RESOURCE_EXHAUSTED", reason));
+      return onError(new ColloquyError("RESOURCE_EXHAUSTED", reason, { limit: "maxRunningCount" }));
     }
     const id = --this.#lastQuietId;
     this.#quietCount++;
+    if (requestHooks.areWanted) this.#tellStart(id, request[0], true);
     let settled = false;
-    const settle = (value?: unknown): void => {
+    const settle = (value: unknown, failure?: { readonly error: unknown }): void => {
       if (settled) return;
       settled = true;
       this.#quietCount--;
       this.#scopes.end(id);
+      if (this.#told !== undefined) this.#tellEnd(this.#told, id, failure);
       this.#discardIn(value);
+      if (failure !== undefined) onError(failure.error);
     };
     try {
       const result = this.#start(id, request);
       if (!isThenable(result)) return settle(result);
-      result.then(settle, (error: unknown) => {
-        settle();
-        if (!(error instanceof PassedOn)) this.#silent.onMethod(request[0], error);
-        onError(withExecuted(error, "yes"));
-      });
+      result.then(
+        (value) => settle(value),
+        (error: unknown) => {
+          if (!(error instanceof PassedOn)) this.#silent.onMethod(request[0], error);
+          settle(undefined, { error: withExecuted(error, "yes") });
+        },
+      );
     } catch (error) {
-      settle();
-      onError(error);
+      settle(undefined, { error });
     }
+  }
+
+  /** Notifications that run. */
+  get quietCount(): number {
+    return this.#quietCount;
   }
 
   /** The caller gave request `id` up, because its time is over where that is known. */
@@ -166,6 +192,7 @@ export class Dispatcher {
       return this.#failMethod(id, path, error);
     }
     this.#scopes.end(id);
+    if (this.#told !== undefined) this.#tellEnd(this.#told, id);
     this.#endpoint.reply(id, value === undefined ? this.emptyResult : value);
   }
 
@@ -198,6 +225,7 @@ export class Dispatcher {
   #fail(id: number, error: unknown): void {
     this.#scopes.end(id);
     this.#tables.recentResults?.settle(id, undefined, false);
+    if (this.#told !== undefined) this.#tellEnd(this.#told, id, { error });
     this.#endpoint.fail(id, error);
   }
 }

@@ -152,7 +152,8 @@ export class Exports {
 
   #full(target: object): SerializationError {
     this.#fullText ??= this.#describeHolders();
-    return new SerializationError(`no room for a reference to ${describeType(target)}: ${this.#fullText}`);
+    const reason = `no room for a reference to ${describeType(target)}: ${this.#fullText}`;
+    return new SerializationError(reason, { limit: "maxReferenceCount" });
   }
 
   #describeHolders(): string {

@@ -88,7 +88,7 @@ export class Greeting {
     this.#timer = setTimeout(() => {
       if (this.#checkedId >= 0) return this.#refuse(this.#checkedId, tooLate(milliseconds));
       const message = `no first message within ${milliseconds} ms (helloTimeoutMs)`;
-      this.#endpoint.destroy(new ColloquyError("CONNECTION_LOST", message, { executed: "no" }));
+      this.#endpoint.destroy(new ColloquyError("CONNECTION_LOST", message, { limit: "helloTimeoutMs" }));
     }, timerMs(milliseconds));
   }
 

@@ -98,7 +98,7 @@ export class Heartbeat implements Beating {
       if (turns > 1) return this.#giveUp(before, turns - 1);
       const { remoteAddress, limits } = this.#endpoint;
       const reason = `no sign of life from ${remoteAddress} for ${limits.pingTimeoutMs} ms after a ping (pingTimeoutMs)`;
-      this.#endpoint.destroy(new ColloquyError("CONNECTION_LOST", reason));
+      this.#endpoint.destroy(new ColloquyError("CONNECTION_LOST", reason, { limit: "pingTimeoutMs" }));
     });
   }
 }

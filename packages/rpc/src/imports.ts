@@ -34,6 +34,7 @@ interface ImportEntry {
   /** How often it has arrived since the last release. */
   count: number;
   weak: Pick<WeakRef<ImportedReference>, "deref">;
+  readonly isStream: boolean;
 }
 
 /** What a reference stands for. */
@@ -82,6 +83,7 @@ export class Imports implements StreamTracker {
   #collected: FinalizationRegistry<number> | undefined;
   #released: [number, number][] = NOTHING;
   readonly keepsAll: boolean;
+  #streamCount = 0;
   #closed = false;
   #idleTimer: NodeJS.Timeout | undefined;
   #arrivedAtIdle = 0;
@@ -104,6 +106,11 @@ export class Imports implements StreamTracker {
     return this.#entries.size;
   }
 
+  /** How many of them are streams. */
+  get streamCount(): number {
+    return this.#streamCount;
+  }
+
   /** How many references the other side may hand out. */
   set maxCount(count: number) {
     this.#maxCount = Math.max(count, MIN_COLLECTED_COUNT);
@@ -119,13 +126,14 @@ export class Imports implements StreamTracker {
     if (entry === undefined && this.#entries.size >= this.#limit) {
       throw new SerializationError(
         `the peer has handed out more than ${this.#limit} references (twice maxReferenceCount)`,
+        { limit: "maxReferenceCount" },
       );
     }
     const reference = new ImportedReference(id, this);
     const proxy = this.#proxyOf(id, kind, reference);
     reference.proxy = proxy;
     const weak = this.keepsAll ? held(reference) : new WeakRef(reference);
-    if (entry === undefined) this.#enter(id, { count: 1, weak });
+    if (entry === undefined) this.#enter(id, { count: 1, weak, isStream: kind === "stream" });
     else entry.weak = weak;
     if (!this.keepsAll) {
       this.#collected!.register(reference, id);
@@ -149,6 +157,7 @@ export class Imports implements StreamTracker {
       });
     }
     this.#entries.set(id, entry);
+    if (entry.isStream) this.#streamCount++;
   }
 
   /** Lets go of a reference with all its arrivals. */
@@ -156,6 +165,7 @@ export class Imports implements StreamTracker {
     const entry = this.#entries.get(id);
     if (entry === undefined || this.#closed) return;
     this.#entries.delete(id);
+    if (entry.isStream) this.#streamCount--;
     if (this.#released === NOTHING) {
       this.#released = [];
       queueMicrotask(() => this.#flush());
@@ -177,6 +187,7 @@ export class Imports implements StreamTracker {
     clearTimeout(this.#idleTimer);
     clearTimeout(this.#collectTimer);
     this.#entries = NONE;
+    this.#streamCount = 0;
   }
 
   #watchSize(): void {

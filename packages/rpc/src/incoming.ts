@@ -1,11 +1,13 @@
 import { ColloquyError, NO_KWARGS } from "@colloquy/core";
 import type { Endpoint, EndpointHandler, ErrorRules, Limits, ShapeTeller, Shapes, Substitute } from "@colloquy/core";
 import { isWithinChain, withoutChain } from "./call-chains.ts";
+import type { IncomingCounts } from "./connection-stats.ts";
 import { answerControl, noticeControl } from "./control.ts";
 import type { ControlActions } from "./control.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { Exports } from "./exports.ts";
 import type { Greeting } from "./greeting.ts";
+import { tellRefusal } from "./hooks.ts";
 import type { Imports } from "./imports.ts";
 import type { InterceptorLists } from "./interceptors.ts";
 import type { DispatchHost } from "./method-calls.ts";
@@ -111,7 +113,7 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller, S
 
   /** Made when the first one is there. */
   get streams(): OutgoingStreams {
-    return (this.#streams ??= new OutgoingStreams(this.#limits.maxStreamCount, this));
+    return (this.#streams ??= new OutgoingStreams(this.#limits.maxStreamCount, this, this.#host));
   }
 
   onStreamFailure(path: string, error: unknown): unknown {
@@ -165,6 +167,10 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller, S
     return this.#greeting.receive(id, content, this.#endpoint.codec!, again);
   }
 
+  onFailed(error: unknown): void {
+    tellRefusal(this.#host, error);
+  }
+
   onNotification(content: unknown, undecoded: ColloquyError | undefined): void {
     if (isWithinChain()) return withoutChain(() => this.onNotification(content, undecoded));
     let path = "";
@@ -175,10 +181,16 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller, S
       if (!this.#extended) this.#silent.notifications++;
       else if (isControlPath(path)) {
         if (!noticeControl(request, this)) this.#silent.onRefused(path);
-      } else this.#dispatcher.runQuietly(request, (error) => this.#silent.onNotification(path, error));
+      } else this.#dispatcher.runQuietly(request, (error) => this.#lose(path, error));
     } catch (error) {
-      this.#silent.onNotification(path, error);
+      this.#lose(path, error);
     }
+  }
+
+  /** A notification isn't carried out, or has failed. */
+  #lose(path: string, error: unknown): void {
+    tellRefusal(this.#host, error);
+    this.#silent.onNotification(path, error);
   }
 
   onLostNotification(error: ColloquyError): void {
@@ -206,6 +218,7 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller, S
   onLostResult(content: unknown, error: ColloquyError): Substitute | undefined {
     const substitute = this.#streams?.onLostAnswer(content, error);
     if (substitute === undefined) this.onUnsentResult(content);
+    tellRefusal(this.#host, error);
     return substitute;
   }
 
@@ -297,5 +310,10 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller, S
 
   stats(): object {
     return this.#host.stats();
+  }
+
+  get counts(): IncomingCounts {
+    const notifications = this.#dispatcher.quietCount;
+    return { streams: this.#streams?.size ?? 0, keptResults: this.#results?.size ?? 0, notifications };
   }
 }

@@ -14,7 +14,9 @@ export { isSlot } from "./call-meta.ts";
 export { connect } from "./client.ts";
 export type { ConnectOptions, ReconnectingConnectOptions } from "./client.ts";
 export { Connection } from "./connection.ts";
-export type { ConnectionStats, ConnectionTraffic, PeerOptions } from "./connection-setup.ts";
+export type { ConnectionTraffic, PeerOptions } from "./connection-setup.ts";
+export { totalsOf } from "./connection-stats.ts";
+export type { ConnectionStats, ConnectionTotals } from "./connection-stats.ts";
 export type { CallContext, CallerConnection } from "./context.ts";
 export type { HeldReference } from "./exports.ts";
 export { Service, ServiceTable, expose, service } from "./expose.ts";
@@ -28,6 +30,14 @@ export type {
   OutgoingCall,
   OutgoingChanges,
 } from "./interceptors.ts";
+export type {
+  CallMessage,
+  CloseMessage,
+  ConnectionMessage,
+  HelloMessage,
+  RefusalMessage,
+  StreamMessage,
+} from "./hooks.ts";
 export { notStarted, setGate } from "./gate.ts";
 export type { Gate, GatedCall } from "./gate.ts";
 export { isService } from "./members.ts";

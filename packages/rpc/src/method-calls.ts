@@ -5,7 +5,7 @@ import { chainOf, readMeta, tooManyHops } from "./call-meta.ts";
 import type { CallMeta } from "./call-meta.ts";
 import { CallScope } from "./call-scope.ts";
 import { callChecked } from "./checked-call.ts";
-import type { CallContext } from "./context.ts";
+import type { CallContext, CallerConnection } from "./context.ts";
 import type { Exports } from "./exports.ts";
 import type { AnyFunction } from "./expose.ts";
 import { GatedMember } from "./gate.ts";
@@ -24,7 +24,7 @@ import type { RunningScopes } from "./running-scopes.ts";
 import type { SilentFailures } from "./silent-failures.ts";
 
 /** The connection that calls come on. */
-export interface DispatchHost {
+export interface DispatchHost extends CallerConnection {
   contextOf(path: string, scope: CallScope): CallContext;
 }
 

@@ -2,15 +2,19 @@ import { ColloquyError, NO_KWARGS } from "@colloquy/core";
 import type { Endpoint } from "@colloquy/core";
 import { Answer } from "./answer.ts";
 import { Call, LimitedCall, isLimited } from "./call.ts";
-import type { CallEnd, LimitedCallHost } from "./call.ts";
+import type { CallEnd, CallWatcher, LimitedCallHost } from "./call.ts";
 import { currentChain, withoutChain } from "./call-chains.ts";
+import type { CallerConnection } from "./context.ts";
 import type { Greeting } from "./greeting.ts";
 import type { Incoming } from "./incoming.ts";
+import { ignore } from "./guard.ts";
+import { callHooks } from "./hooks.ts";
 import { callWithin, hasLimits } from "./limited-chain.ts";
 import type { SendOne } from "./limited-chain.ts";
 import { tagsOf } from "./metadata.ts";
 import { notificationOf } from "./outgoing-interceptors.ts";
 import { hasPending, settled, unlessNotKept } from "./pending-arguments.ts";
+import { isControlPath } from "./path.ts";
 import type { CallOptions, Caller, RemoteNode } from "./proxy.ts";
 import { optionsRefusal, targetRefusal } from "./refusals.ts";
 import type { SilentFailures } from "./silent-failures.ts";
@@ -27,7 +31,7 @@ function takeResolve(resolve: (value: unknown) => void): void {
 export class OutgoingCalls implements LimitedCallHost {
   /** The other side is closing: it takes no new calls. */
   goneAway = false;
-  readonly #connection: Caller;
+  readonly #connection: Caller & CallerConnection;
   readonly #endpoint: Endpoint;
   readonly #greeting: Greeting;
   readonly #incoming: Incoming;
@@ -36,7 +40,7 @@ export class OutgoingCalls implements LimitedCallHost {
 
   /** `owner` is what opens another connection after this one, if something does. */
   constructor(
-    connection: Caller,
+    connection: Caller & CallerConnection,
     endpoint: Endpoint,
     greeting: Greeting,
     incoming: Incoming,
@@ -146,11 +150,18 @@ export class OutgoingCalls implements LimitedCallHost {
   }
 
   #newCall(node: RemoteNode, resolve: (value: unknown) => void, options: CallOptions | undefined): Call {
-    const onLost = node.isReferencedFunction ? (): void => this.#silent.onFunctionCall(node.path) : undefined;
+    const watcher = this.#watcherOf(node);
     const chain = currentChain();
     if (chain !== undefined || (options !== undefined && isLimited(options)))
-      return new LimitedCall(node, this.#connection, resolve, onLost, options ?? {}, this, chain);
-    return new Call(node, this.#connection, resolve, onLost);
+      return new LimitedCall(node, this.#connection, resolve, watcher, options ?? {}, this, chain);
+    return new Call(node, this.#connection, resolve, watcher);
+  }
+
+  /** Most calls have none. */
+  #watcherOf(node: RemoteNode): CallWatcher | undefined {
+    const onLost = node.isReferencedFunction ? (): void => this.#silent.onFunctionCall(node.path) : undefined;
+    if (callHooks.areWanted && !isControlPath(node.path)) return callHooks.watch(this.#connection, node.path, onLost);
+    return onLost && { mayBeLost: true, onResult: ignore, onFailure: onLost };
   }
 
   /** Why a call isn't even sent. */

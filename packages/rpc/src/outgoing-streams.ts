@@ -1,6 +1,9 @@
 import { ColloquyError, SerializationError } from "@colloquy/core";
 import type { Substitute } from "@colloquy/core";
+import type { CallerConnection } from "./context.ts";
 import { ignore } from "./guard.ts";
+import { tellStream, tellStreamEnd } from "./hooks.ts";
+import type { StreamMessage } from "./hooks.ts";
 import { isStreamValue } from "./members.ts";
 import { OutgoingStream } from "./outgoing-stream.ts";
 import type { PulledItems } from "./outgoing-stream.ts";
@@ -45,8 +48,12 @@ export class OutgoingStreams {
   /** By the answers to pulls: one may turn out not to be encodable. */
   #sources: WeakMap<object, Source> | undefined;
   readonly #host: StreamHost;
+  readonly #connection: CallerConnection;
+  /** What the hooks were told of. */
+  #told: Map<OutgoingStream, StreamMessage> | undefined;
 
-  constructor(maxCount: number, host: StreamHost) {
+  constructor(maxCount: number, host: StreamHost, connection: CallerConnection) {
+    this.#connection = connection;
     this.#maxCount = maxCount;
     this.#host = host;
   }
@@ -70,11 +77,11 @@ export class OutgoingStreams {
     if (stream.isPulled) throw new ColloquyError("INVALID_ARGUMENT", "another pull of this stream waits for items");
     try {
       const pulled = await stream.pull(Math.min(maxCount, MOST_COUNT), Math.min(maxBytes, MOST_BYTES));
-      if (pulled[1]) this.#streams.delete(id);
+      if (pulled[1]) this.#remove(id, stream, undefined);
       (this.#sources ??= new WeakMap()).set(pulled, { id, target, stream });
       return pulled;
     } catch (error) {
-      if (stream.ended) this.#streams.delete(id);
+      if (stream.ended) this.#remove(id, stream, error);
       throw error instanceof PassedOn ? error.cause : this.#failed(target, error);
     }
   }
@@ -99,7 +106,7 @@ export class OutgoingStreams {
     const failure = itemLost(stream.answeredCount - items.length + count + 1, error);
     this.#breakOff(source, items.slice(count), failure);
     if (count > 0) return this.#answerWith(items.slice(0, count), source);
-    this.#streams.delete(id);
+    this.#remove(id, stream, failure);
     return { error: failure };
   }
 
@@ -116,7 +123,7 @@ export class OutgoingStreams {
     const stream = this.#streams.get(id);
     const isUnread = stream === undefined && this.#opened?.has(target) !== true && isStreamValue(target);
     if (stream === undefined && !isUnread) return;
-    this.#streams.delete(id);
+    if (stream !== undefined) this.#remove(id, stream, reason);
     this.#end(stream, target, reason);
   }
 
@@ -139,6 +146,15 @@ export class OutgoingStreams {
   /** This side closes, and waits for nothing: readers that wait for an item get `error`. */
   interrupt(error: ColloquyError): void {
     for (const stream of this.#streams.values()) stream.fail(new PassedOn("of this side", { cause: error }));
+  }
+
+  /** It is read no more. */
+  #remove(id: number, stream: OutgoingStream, error: unknown): void {
+    this.#streams.delete(id);
+    const told = this.#told?.get(stream);
+    if (told === undefined) return;
+    this.#told!.delete(stream);
+    tellStreamEnd(told, stream.answeredCount, error instanceof PassedOn ? error.cause : error);
   }
 
   #answerWith(items: readonly unknown[], source: Source): Substitute {
@@ -168,7 +184,7 @@ export class OutgoingStreams {
     if (!isStreamValue(target)) throw new ColloquyError("INVALID_ARGUMENT", `reference ${id} is no stream`);
     if (this.#streams.size >= this.#maxCount) {
       const reason = `${this.#maxCount} streams are open on this connection (maxStreamCount)`;
-      throw new ColloquyError("RESOURCE_EXHAUSTED", reason);
+      throw new ColloquyError("RESOURCE_EXHAUSTED", reason, { limit: "maxStreamCount" });
     }
     (this.#opened ??= new WeakSet()).add(target);
     let stream: OutgoingStream;
@@ -179,6 +195,8 @@ export class OutgoingStreams {
     }
     if (this.#streams === NONE) this.#streams = new Map();
     this.#streams.set(id, stream);
+    const told = tellStream(this.#connection, this.#pathOf(target));
+    if (told !== undefined) (this.#told ??= new Map()).set(stream, told);
     return stream;
   }
 }

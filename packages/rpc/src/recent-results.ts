@@ -82,6 +82,11 @@ export class RecentResults {
       : undefined;
   }
 
+  /** How many are kept. */
+  get size(): number {
+    return this.#ids?.reduce<number>((count, id) => (id === undefined ? count : count + 1), 0) ?? 0;
+  }
+
   clear(): void {
     this.#ids = undefined;
     this.#results = NOTHING;

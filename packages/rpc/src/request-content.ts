@@ -16,7 +16,8 @@ export function readRequest(content: unknown, limits: Limits): RequestContent {
   if (typeof path !== "string") throw invalid("the path of a request is no string");
   if (!Array.isArray(args)) throw invalid("the arguments of a request are no array");
   if (args.length > limits.maxArgumentCount) {
-    throw invalid(`${args.length} arguments; the limit is ${limits.maxArgumentCount} (maxArgumentCount)`);
+    const reason = `${args.length} arguments; the limit is ${limits.maxArgumentCount} (maxArgumentCount)`;
+    throw new ColloquyError("INVALID_ARGUMENT", reason, { limit: "maxArgumentCount" });
   }
   if (!isMap(kwargs)) throw invalid("the keyword arguments are no map");
   return content as unknown as RequestContent;

@@ -70,14 +70,16 @@ export class Router {
     const names = namesOf(path);
     const { maxPathPartCount } = this.#limits;
     if (names.length <= maxPathPartCount) return names;
-    throw new ColloquyError("INVALID_ARGUMENT", `path of more than ${maxPathPartCount} parts (maxPathPartCount)`);
+    const reason = `path of more than ${maxPathPartCount} parts (maxPathPartCount)`;
+    throw new ColloquyError("INVALID_ARGUMENT", reason, { limit: "maxPathPartCount" });
   }
 
   #checkPath(path: string): void {
     const { maxPathBytes } = this.#limits;
     // Three bytes at most for a UTF-16 unit.
     if (path.length > maxPathBytes || (path.length * 3 > maxPathBytes && Buffer.byteLength(path) > maxPathBytes)) {
-      throw new ColloquyError("INVALID_ARGUMENT", `path over the limit of ${maxPathBytes} bytes (maxPathBytes)`);
+      const reason = `path over the limit of ${maxPathBytes} bytes (maxPathBytes)`;
+      throw new ColloquyError("INVALID_ARGUMENT", reason, { limit: "maxPathBytes" });
     }
   }
 

@@ -22,6 +22,8 @@ import { checkFallback } from "./binding.ts";
 import { Connection } from "./connection.ts";
 import { PEER_OPTIONS } from "./connection-setup.ts";
 import type { PeerOptions } from "./connection-setup.ts";
+import { totalsOf } from "./connection-stats.ts";
+import type { ConnectionTotals } from "./connection-stats.ts";
 import { interceptorLists } from "./interceptors.ts";
 import { checkServable } from "./members.ts";
 import { guard } from "./guard.ts";
@@ -61,6 +63,8 @@ export interface Server extends AsyncDisposable {
   readonly address: string;
   /** The connections that are open. */
   readonly connections: ReadonlySet<Connection>;
+  /** Counters of the connections that are open, in sums. */
+  stats(): ConnectionTotals;
   /**
    * Accepts no more clients, closes the connections (see `Connection.close`) and resolves when all are closed. `graceMs` bounds the
    * time for calls under way.
@@ -126,7 +130,8 @@ export async function serve(
     await listener.close();
     await Promise.all([...connections].map((connection) => connection.close(closeOptions)));
   };
-  return { address: listener.address, connections, close, [Symbol.asyncDispose]: () => close() };
+  const stats = (): ConnectionTotals => totalsOf(connections);
+  return { address: listener.address, connections, stats, close, [Symbol.asyncDispose]: () => close() };
 }
 
 function checkRoot(root: unknown): void {

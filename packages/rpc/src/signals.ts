@@ -11,6 +11,12 @@ export interface SignalTeller {
   sendForgotten(id: number): void;
 }
 
+/** How many signals of each side may fire. */
+export interface SignalCounts {
+  readonly own: number;
+  readonly theirs: number;
+}
+
 /** A signal of this side, and what listens to it for the other one. */
 interface OwnSignal {
   readonly weak: Pick<WeakRef<AbortSignal>, "deref">;
@@ -51,6 +57,11 @@ export class Signals {
     this.#keepsAll = keepsAll;
     this.#teller = teller;
     this.#maxCount = maxCount;
+  }
+
+  /** Those that may fire. */
+  get counts(): SignalCounts {
+    return { own: this.#own.size, theirs: this.#theirs?.size ?? 0 };
   }
 
   /** The data that stands for a signal, `docs/protocol.md` section 3. */
@@ -124,7 +135,9 @@ export class Signals {
     this.#theirs ??= new Map();
     this.#theirIds ??= new WeakMap();
     if (this.#theirs.size >= this.#maxCount)
-      throw new SerializationError(`the peer has handed out more than ${this.#maxCount} signals (maxReferenceCount)`);
+      throw new SerializationError(`the peer has handed out more than ${this.#maxCount} signals (maxReferenceCount)`, {
+        limit: "maxReferenceCount",
+      });
     const controller = new AbortController();
     this.#theirIds.set(controller.signal, id);
     if (this.#fired.has(id)) controller.abort(this.#fired.get(id));

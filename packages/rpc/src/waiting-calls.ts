@@ -90,7 +90,7 @@ export class WaitingCalls {
     const { maxPendingCount, maxHopCount } = this.#limits;
     if (this.#waiting.size >= maxPendingCount) {
       const reason = `${maxPendingCount} calls wait for a connection to ${node.caller.remoteAddress} already (maxPendingCount)`;
-      return new ColloquyError("RESOURCE_EXHAUSTED", reason);
+      return new ColloquyError("RESOURCE_EXHAUSTED", reason, { limit: "maxPendingCount" });
     }
     return targetRefusal(node, false) ?? (options && refusalOf(options, maxHopCount));
   }
