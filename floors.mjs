@@ -199,6 +199,7 @@ export const packages = {
         "busy-work",
         "links",
         "wait-graph",
+        "container-stats",
       ],
       ["mosaik-meta"],
       ["mosaik-values"],

@@ -80,6 +80,13 @@ export class AgentTable extends ServiceTable {
     return agents;
   }
 
+  /** Ids that are taken. */
+  get seatCount(): number {
+    let count = 0;
+    for (const [word, { id }] of this.#seats) if (word === id) count++;
+    return count;
+  }
+
   /** @throws ColloquyError `NOT_FOUND`, and `UNAVAILABLE` for an agent that is being restarted. */
   override lookup(word: string): Agent {
     const agent = this.#numbered[numberOf(word)];

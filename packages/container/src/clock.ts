@@ -59,6 +59,11 @@ export abstract class Clock {
    */
   protected abstract schedule(due: number, fire: () => void): TimerHandle;
 
+  /** How much waits here: sleeps, ticks and callbacks. Undefined where the clock doesn't count. */
+  get timerCount(): number | undefined {
+    return undefined;
+  }
+
   /**
    * The time at which `dt` seconds, a finite number, will have passed. Here 0 and less mean "at the next chance", as in
    * aiomas' `AsyncioClock`; a clock that takes no such `dt` throws.

@@ -1,5 +1,5 @@
 import { CLOSE_OPTIONS, ColloquyError, checkOptions, forCallersOf, quoted } from "@colloquy/core";
-import { RemoteNode, serviceProxy } from "@colloquy/rpc";
+import { RemoteNode, serviceProxy, totalsOf } from "@colloquy/rpc";
 import type { Connection, Remote } from "@colloquy/rpc";
 import { parseAgentAddress } from "./address.ts";
 import type { Agent, AgentChild, AgentHome, MonitorListener, OpenOptions } from "./agent.ts";
@@ -11,7 +11,9 @@ import type { Clock } from "./clock.ts";
 import type { ContainerServer } from "./container-server.ts";
 import { setUp } from "./container-setup.ts";
 import type { ContainerOptions, ContainerSetup } from "./container-setup.ts";
+import type { ContainerStats } from "./container-stats.ts";
 import type { DrivenClock } from "./driven-clock.ts";
+import type { Mailboxes } from "./mailbox.ts";
 import { Monitors } from "./monitors.ts";
 import { OPTION_KINDS } from "./option-kinds.ts";
 import type { RemoteContainers } from "./remote-containers.ts";
@@ -37,6 +39,7 @@ export class Container implements AgentHome, AsyncDisposable {
   readonly #monitors: Monitors;
   readonly #watchers: Watchers;
   readonly #coordinated: DrivenClock | undefined;
+  readonly #mailboxes: Mailboxes;
   readonly #end: AbortController;
   readonly #graceMs: number;
   readonly #callers: AgentCallers;
@@ -54,6 +57,7 @@ export class Container implements AgentHome, AsyncDisposable {
     this.#monitors = new Monitors(this.address, setup.agents, setup.remotes);
     this.#lives = new AgentLives({ home: this, ...setup });
     this.#coordinated = setup.coordinated;
+    this.#mailboxes = setup.mailboxes;
   }
 
   /** @internal The clock as a coordinator of this process drives it, where it may. */
@@ -87,6 +91,20 @@ export class Container implements AgentHome, AsyncDisposable {
   /** All connections, those that others have opened and those to others. Of one to itself a container has both ends. */
   get connections(): readonly Connection[] {
     return [...this.#server.connections, ...this.#remotes.connections];
+  }
+
+  /** Counters of this container, as they are now. */
+  stats(): ContainerStats {
+    const agents = this.#agents.all().length;
+    return {
+      ...totalsOf(this.connections),
+      agents,
+      absentAgents: this.#agents.seatCount - agents,
+      monitors: this.#monitors.size,
+      watchers: this.#watchers.size,
+      waitingCalls: this.#mailboxes.waitingCount,
+      timers: this.#clock.timerCount,
+    };
   }
 
   /**

@@ -43,6 +43,10 @@ export class ExternalClock extends Clock {
     return this.#time;
   }
 
+  override get timerCount(): number {
+    return this.#heap.size;
+  }
+
   /** `utcStart` and `time()` seconds. */
   override utcnow(): ClockDate {
     return DateTime.fromMillis(this.#epochMsAt(this.#time), { zone: "utc" });

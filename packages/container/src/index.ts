@@ -21,6 +21,7 @@ export type { ChildHome, ChildSpec, SupervisedChild } from "./child-spec.ts";
 export { Clock } from "./clock.ts";
 export type { ClockDate, ClockMoment, TimerHandle, WaitOptions } from "./clock.ts";
 export { Container } from "./container.ts";
+export type { ContainerStats } from "./container-stats.ts";
 export type { ContainerOptions } from "./container-setup.ts";
 export type { BusyWork } from "./busy-work.ts";
 export { coordinate } from "./coordinator.ts";

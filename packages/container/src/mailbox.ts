@@ -41,6 +41,11 @@ export class Mailboxes {
     this.service = service({ waits: expose((...question) => this.#answer(question)) });
   }
 
+  /** Calls that wait for their turn. */
+  get waitingCount(): number {
+    return this.#graph.size;
+  }
+
   /**
    * The mailbox of an agent; undefined where calls interleave. `mode` is that of the class (`static mailbox`) where it isn't given.
    *

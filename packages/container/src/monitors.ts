@@ -31,6 +31,10 @@ export class Monitors {
     this.#remotes = remotes;
   }
 
+  get size(): number {
+    return this.#watches.size;
+  }
+
   monitor(target: unknown, listener: MonitorListener): () => void {
     const { base, id } = targetOf(target);
     if (typeof listener !== "function")

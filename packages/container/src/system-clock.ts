@@ -39,6 +39,10 @@ export class SystemClock extends Clock {
     return performance.now() / 1000;
   }
 
+  override get timerCount(): number {
+    return this.#heap.size;
+  }
+
   /** The date of the machine's calendar, in UTC. */
   override utcnow(): ClockDate {
     return DateTime.utc();

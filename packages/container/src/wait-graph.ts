@@ -37,13 +37,20 @@ interface Search {
 export class WaitGraph {
   readonly #root: string;
   readonly #waiting = new Map<string, Set<WaitingEntry>>();
+  #size = 0;
 
   /** `root` is the name under which this container is known to others. */
   constructor(root: string) {
     this.#root = root;
   }
 
+  /** Calls that wait. */
+  get size(): number {
+    return this.#size;
+  }
+
   add(entry: WaitingEntry): void {
+    this.#size++;
     for (const slot of entry.chain) {
       const entries = this.#waiting.get(slot);
       if (entries === undefined) this.#waiting.set(slot, new Set([entry]));
@@ -51,7 +58,9 @@ export class WaitGraph {
     }
   }
 
+  /** Each entry once. */
   remove(entry: WaitingEntry): void {
+    this.#size--;
     for (const slot of entry.chain) {
       const entries = this.#waiting.get(slot);
       if (entries?.delete(entry) === true && entries.size === 0) this.#waiting.delete(slot);
