@@ -77,7 +77,7 @@ const OPTIONS: Readonly<Record<keyof LaunchOptions, OptionKind>> = Object.freeze
   stopTimeout: OPTION.milliseconds,
   signal: OPTION.signal,
   execArgv: { takes: "an array of texts", accepts: Array.isArray },
-  env: OPTION.object,
+  env: { ...OPTION.object, isSecret: true },
 });
 const LOGS: ReadonlySet<unknown> = new Set(["prefix", "inherit", "ignore"]);
 

@@ -194,7 +194,11 @@ export class Launching implements LaunchedContainer {
       try {
         this.#runner.send({ colloquy: "start", args });
       } catch (error) {
-        fail(`args can't be passed on: ${toError(error).message}`, error);
+        // The engine shows the source of a function, and whatever stands in it.
+        const { name } = toError(error);
+        fail(
+          `args can't be passed on: ${name}, they hold a function or something else that structured cloning doesn't take`,
+        );
       }
     });
   }

@@ -50,7 +50,7 @@ describe("Options that are none are refused", () => {
     ["launch", undefined, "option entry of launch is undefined"],
     ["launch", { entry: "x.js", timeout: "5s" }, 'option timeout of launch is "5s"; it takes milliseconds'],
     ["launch", { entry: "x.js", execArgv: "--x" }, 'option execArgv of launch is "--x"; it takes an array of texts'],
-    ["launch", "x.js", 'launch takes a plain object of options, not "x.js"'],
+    ["launch", "x.js", "launch takes a plain object of options, not a string"],
     ["ExternalClock", { initTme: 5 }, 'unknown option "initTme" of ExternalClock; did you mean "initTime"?'],
   ])("%s(%o): %s", async (name, options, message) => {
     const error: unknown = await functions[name](options).then(

@@ -238,8 +238,14 @@ export function valueStep(key: unknown, number: number): EntryStep {
  */
 export function quoted(text: string, maxLength = 256): string {
   const cut = text.length > maxLength ? `${text.slice(0, maxLength)}...` : text;
-  return JSON.stringify(cut).replace(
-    /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g,
+  return escaped(JSON.stringify(cut));
+}
+
+/** Control and bidirectional characters escaped, but for the ends of lines and tabs. */
+export function escaped(text: string): string {
+  return text.replace(
+    // oxlint-disable-next-line no-control-regex -- these are what it is about
+    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
 }

@@ -105,11 +105,16 @@ export class JsonCodec extends Codec {
   }
 }
 
+/** What the engine says, up to where it quotes from the text: that may be anybody's password. */
+function reasonOf({ message }: SyntaxError): string {
+  const [reason] = message.split(/(?:, )?(?:\.\.\.)?(?<!')"/);
+  return reason === "" ? "" : `: ${quoted(reason!.trimEnd()).slice(1, -1)}`;
+}
+
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch (error) {
-    const reason = quoted((error as SyntaxError).message).slice(1, -1);
-    throw new SerializationError(`not JSON: ${reason}`, { cause: error });
+    throw new SerializationError(`not JSON${reasonOf(error as SyntaxError)}`);
   }
 }

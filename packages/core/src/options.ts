@@ -3,13 +3,15 @@ import { ColloquyError, describeType, quoted } from "./errors.ts";
 /** What an option takes, in words and as a test. */
 export interface OptionKind {
   readonly takes: string;
+  /** No message shows what was given. */
+  readonly isSecret?: boolean;
   accepts(value: unknown): boolean;
 }
 
 /** The options of one function. */
 export type OptionKinds = Readonly<Record<string, OptionKind>>;
 
-type UsualKind = "any" | "flag" | "text" | "function" | "object" | "signal" | "milliseconds";
+type UsualKind = "any" | "flag" | "text" | "secretText" | "function" | "object" | "signal" | "milliseconds";
 
 /** The kinds of most options. */
 export const OPTION: Readonly<Record<UsualKind, OptionKind>> = Object.freeze({
@@ -17,6 +19,7 @@ export const OPTION: Readonly<Record<UsualKind, OptionKind>> = Object.freeze({
   any: kind("anything", () => true),
   flag: kind("true or false", (value) => typeof value === "boolean"),
   text: kind("a text", (value) => typeof value === "string"),
+  secretText: Object.freeze({ ...kind("a text", (value) => typeof value === "string"), isSecret: true }),
   function: kind("a function", (value) => typeof value === "function"),
   object: kind("an object", (value) => typeof value === "object" && value !== null && !Array.isArray(value)),
   signal: kind("an AbortSignal", (value) => value instanceof AbortSignal),
@@ -45,12 +48,19 @@ export function oneOf(...texts: readonly string[]): OptionKind {
  */
 export function checkOptions(owner: string, given: unknown, kinds: OptionKinds): void {
   if (given === undefined) return;
-  if (!isPlain(given)) throw invalid(`${owner} takes a plain object of options, not ${shownValue(given)}`);
+  if (!isPlain(given)) {
+    // Who gives a text in place of options may have meant a key, or a token.
+    const shown = typeof given === "string" ? "a string" : shownValue(given);
+    throw invalid(`${owner} takes a plain object of options, not ${shown}`);
+  }
   for (const [name, value] of Object.entries(given)) {
     if (value === undefined) continue;
     if (!Object.hasOwn(kinds, name)) throw unknownOption(owner, name, Object.keys(kinds));
-    const { takes, accepts } = kinds[name]!;
-    if (!accepts(value)) throw wrongOption(owner, name, value, takes);
+    const { takes, accepts, isSecret = false } = kinds[name]!;
+    if (accepts(value)) continue;
+    throw isSecret
+      ? invalid(`option ${name} of ${owner} is ${describeType(value)}; it takes ${takes}`)
+      : wrongOption(owner, name, value, takes);
   }
 }
 

@@ -29,7 +29,7 @@ const OPTIONS: Readonly<Record<keyof TlsOptions, OptionKind>> = {
   ca: OPTION.any,
   cert: OPTION.any,
   key: OPTION.any,
-  passphrase: OPTION.text,
+  passphrase: OPTION.secretText,
   serverName: OPTION.text,
   dangerouslyAllowAnonymousClients: OPTION.flag,
   dangerouslyAllowUnverifiedServers: OPTION.flag,

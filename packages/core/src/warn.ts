@@ -1,12 +1,22 @@
-import { toError } from "./errors.ts";
+import { ColloquyError, escaped, quoted, toError } from "./errors.ts";
 
 /**
  * Tells of a failure for which nobody waits, as a warning of the process, with its stack: `what` says what has failed. Programs
  * listen with `process.on("warning", ...)`, where its name is `ColloquyWarning`.
  */
 export function warn(what: string, thrown: unknown): void {
-  const error = toError(thrown);
-  process.emitWarning(`${what}: ${error.stack ?? error.message}`, "ColloquyWarning");
+  process.emitWarning(`${what}: ${textOf(toError(thrown))}`, "ColloquyWarning");
+}
+
+/**
+ * Stack or message of an error. The message may be a peer's text, that of a `RemoteError` always: it forges no line of a log, and no
+ * command to a terminal.
+ */
+function textOf(error: Error): string {
+  const { message, stack } = error;
+  if (!(error instanceof ColloquyError) || !message.includes("\n")) return escaped(stack ?? message);
+  const oneLine = quoted(message, Infinity).slice(1, -1);
+  return escaped(stack?.replace(message, () => oneLine) ?? oneLine);
 }
 
 const SELDOM_MS = 60_000;

@@ -1,6 +1,7 @@
 import {
   ColloquyError,
   Deferred,
+  RemoteError,
   SerializationError,
   describeType,
   estimateBytes,
@@ -77,7 +78,8 @@ export class Authentication {
       if (identity === undefined || identity === null || identity === false) throw refused(credentials);
       return identity;
     } catch (error) {
-      if (!(error instanceof ColloquyError)) {
+      // What another service has answered isn't meant for a stranger.
+      if (!(error instanceof ColloquyError) || error instanceof RemoteError) {
         this.#silent.onMethod("$/auth", error);
         throw refused(credentials);
       }
