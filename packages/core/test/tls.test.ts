@@ -1,6 +1,8 @@
+import { createPrivateKey } from "node:crypto";
 import { once } from "node:events";
 import net from "node:net";
 import tls from "node:tls";
+import { inspect } from "node:util";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import type { Channel } from "../src/channel.ts";
 import { connectChannel } from "../src/connect-channel.ts";
@@ -278,6 +280,45 @@ describe("TLS", () => {
         code: "INVALID_ARGUMENT",
       });
     }
+  });
+
+  it("says nothing of the key and its passphrase where they don't fit, or aren't what they are to be", async () => {
+    const passphrase = "open-s3same";
+    const key = createPrivateKey(serverTls.key).export({
+      type: "pkcs8",
+      format: "pem",
+      cipher: "aes-256-cbc",
+      passphrase,
+    });
+    const encrypted = { ...serverTls, key: key as string };
+    const spy = vi.spyOn(process, "emitWarning").mockImplementation(() => {});
+    const secrets = new RegExp([passphrase, "wr0ng", "5318008", ...serverTls.key.split("\n").slice(1, 3)].join("|"));
+    for (const tlsOptions of [
+      { ...encrypted, passphrase: "wr0ng" },
+      { ...encrypted, passphrase: `${passphrase}wr0ng` },
+      { ...encrypted, passphrase: 5_318_008 as never },
+      encrypted,
+      { ...clientTls, key: serverTls.key, passphrase },
+      { ...serverTls, key: `wr0ng ${passphrase}` },
+      { ...serverTls, key: serverTls.key.replace("-----BEGIN", "-----BEGIN wr0ng") },
+      serverTls.key as never,
+    ]) {
+      for (const act of [
+        async () => serveChannels(TCP, echo, { tls: tlsOptions }),
+        async () => connectChannel("tcp://127.0.0.1:9", { tls: tlsOptions }),
+      ]) {
+        const error = await rejectionOf(act());
+        expect(error).toMatchObject({ code: "INVALID_ARGUMENT" });
+        expect(inspect(error, { depth: 10, showHidden: true })).not.toMatch(secrets);
+      }
+    }
+    await using server = await serveChannels(TCP, echo, { tls: { ...encrypted, passphrase } });
+    const foreign = await stranger.issue("client.test");
+    const error = await rejectionOf(
+      connectChannel(server.address, { tls: foreign }).then((channel) => channel.send(1)),
+    );
+    expect(inspect([error, server, spy.mock.calls], { depth: 10, showHidden: true })).not.toMatch(secrets);
+    vi.restoreAllMocks();
   });
 
   it("closes a server in the middle of a handshake", async () => {

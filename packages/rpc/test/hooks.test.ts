@@ -1,6 +1,6 @@
 import { subscribe, tracingChannel, unsubscribe } from "node:diagnostics_channel";
 import { afterEach, describe, expect, test } from "vitest";
-import { RemoteError, Service, connect, expose, notify, serve } from "../src/index.ts";
+import { ColloquyError, RemoteError, Service, connect, expose, notify, serve } from "../src/index.ts";
 import type { CallMessage, Connection } from "../src/index.ts";
 import { WirePeer, failureOf, newAddress, pair, turns, until } from "./support.ts";
 
@@ -59,6 +59,10 @@ class Desk extends Service {
 
   @expose long(length: number): string {
     return "x".repeat(length);
+  }
+
+  @expose meetLimit(): never {
+    throw new ColloquyError("RESOURCE_EXHAUSTED", "too many calls elsewhere", { limit: "maxPendingCount" });
   }
 
   @expose fail(text: string): never {
@@ -291,7 +295,8 @@ describe("refusals", () => {
     await waiting;
     await failureOf((remote.add as (...args: number[]) => unknown)(1, 2, 3));
     expect(limit()).toEqual([[link.peer, "maxArgumentCount"]]);
-    // A method that fails is none, nor is a name that isn't there.
+    // A method that fails is none, whatever it has met elsewhere, nor is a name that isn't there.
+    await failureOf(remote.meetLimit());
     await failureOf(remote.fail("(maxRunningCount)"));
     await failureOf((remote as unknown as Record<string, () => unknown>)["(maxRunningCount)"]!());
     expect(limit()).toEqual([]);
