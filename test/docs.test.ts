@@ -13,6 +13,7 @@ function page(name: string): string {
 const root = fileURLToPath(new URL("../", import.meta.url));
 const pages = [
   "README.md",
+  "SECURITY.md",
   ...readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(".md"))
     .map((name) => join("docs", name)),
@@ -48,6 +49,7 @@ const examples: Readonly<Record<string, readonly string[]>> = {
   "guide/types.md": ["main.ts"],
   "guide/processes.md": ["adder.ts", "main.ts"],
   "guide/resilience.md": ["main.ts"],
+  "guide/operations.md": ["main.ts"],
 };
 
 test("the examples of the guides are right for the type checker", async () => {
@@ -133,7 +135,7 @@ describe("the examples of the guides, pasted into files, run as they stand:", ()
     expect(await outputOf("guide/interceptors.md", ["main.ts"])).toBe(lines);
   }, 40_000);
 
-  test.each(["guide/authentication.md", "guide/validation.md", "guide/types.md"])(
+  test.each(["guide/authentication.md", "guide/validation.md", "guide/types.md", "guide/operations.md"])(
     "%s, which shows what it prints",
     async (name) => {
       const shown = /^It prints\n\n```\n([\s\S]*?)^```/m.exec(page(name))?.[1];
