@@ -100,7 +100,10 @@ describe("connections", () => {
     const names = (connection: unknown): unknown[] =>
       told
         .filter(([, message]) => message["connection"] === connection)
-        .map(([name, { connection: _, ...rest }]) => [name, rest]);
+        .map(([name, message]) => [
+          name,
+          Object.fromEntries(Object.entries(message).filter(([key]) => key !== "connection")),
+        ]);
     await link.client.close();
     await until(() => told.length === 6);
     const [open, hello, close] = CONNECTION;
@@ -261,7 +264,9 @@ describe("streams", () => {
         for await (const _ of items);
       })(),
     );
-    for await (const _ of link.remote.count(1e6)) break;
+    const left = link.remote.count(1e6);
+    await left.next();
+    await left.return();
     await until(() => told.length === 4);
     expect(told[1]![1]).toMatchObject({ path: "breaking", itemCount: 1, error: { message: "torn" } });
     expect(told[3]![1]).toMatchObject({ path: "count", error: { code: "CANCELLED" } });

@@ -61,7 +61,7 @@ describe("stats", () => {
     const drawer = await remote.drawer();
     expect(peer.stats().keptResults).toBeGreaterThan(0);
     release(drawer);
-    release((desk.held[0] as unknown[])[0] as object);
+    release((desk.held[0] as unknown[])[0]);
     await until(() => client.stats().exportedReferences + peer.stats().exportedReferences <= 1);
     const rest = { pending: 0, running: 0, waiting: 0, queuedBytes: 0, exportedStreams: 0, importedStreams: 0 };
     const signals = { exportedSignals: 0, importedSignals: 0, runningNotifications: 0 };
@@ -100,8 +100,14 @@ describe("stats", () => {
     expect(type).toBe(1);
     expect(Object.keys(content as object).toSorted()).toEqual(
       [
-        ...["sentMessages", "sentBytes", "receivedMessages", "receivedBytes", "pending", "running"],
-        ...["exportedReferences", "importedReferences"],
+        "sentMessages",
+        "sentBytes",
+        "receivedMessages",
+        "receivedBytes",
+        "pending",
+        "running",
+        "exportedReferences",
+        "importedReferences",
       ].toSorted(),
     );
   });

@@ -17,8 +17,13 @@ const HOOKS = [
   ...["call", "request"].flatMap((kind) =>
     ["start", "error", "asyncEnd"].map((at) => `tracing:colloquy:${kind}:${at}`),
   ),
-  ...["colloquy:stream:start", "colloquy:stream:end", "colloquy:refusal", "colloquy:protocol-error"],
-  ...["colloquy:failed-function-call", "colloquy:failed-notification", "colloquy:failed-method"],
+  "colloquy:stream:start",
+  "colloquy:stream:end",
+  "colloquy:refusal",
+  "colloquy:protocol-error",
+  "colloquy:failed-function-call",
+  "colloquy:failed-notification",
+  "colloquy:failed-method",
 ];
 let published = "";
 let warned = "";
@@ -105,7 +110,6 @@ describe("credentials", () => {
       const authenticate = async (): Promise<unknown> => {
         await turns(1);
         if (reason === undefined) return undefined;
-        // oxlint-disable-next-line typescript/only-throw-error -- whatever may be thrown
         throw reason;
       };
       const told: unknown[] = [];
@@ -155,7 +159,7 @@ describe("arguments and results", () => {
       `[0,1,["note",["${SECRET}"],x]]`,
       `[0,1,["note",["${SECRET}",tru]]]`,
       `[3,0,["note",["${SECRET}\n"],{}]]`,
-      `${SECRET}`,
+      SECRET,
       `["${SECRET}"`,
       `{"${SECRET}":1}`,
     ]) {
