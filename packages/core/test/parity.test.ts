@@ -136,7 +136,7 @@ describe("opening and serving channels", () => {
       else found(null, "127.0.0.1", 4);
     };
     const named = server.address.replace("127.0.0.1", "nowhere.invalid");
-    await using channel = await connectChannel(named, { socket: { lookup } });
+    await using channel = await connectChannel(named, { socket: { lookup }, dangerouslyAllowPlaintext: true });
     expect(await channel.send(1)).toBe(1);
     expect(asked).toStrictEqual(["nowhere.invalid"]);
     // Those of listening: it ends with this signal.
