@@ -231,8 +231,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
 
   onClose(error: Error | undefined): void {
     const reason = error && new ColloquyError("CONNECTION_LOST", error.message, { cause: error });
-    if (!this.#inbox.busy) return this.#finish(reason);
-    void this.#finishRead(reason);
+    void (this.#inbox.busy ? this.#finishRead(reason) : this.#finish(reason));
   }
 
   onCodec(codec: Codec): void {
