@@ -1,8 +1,8 @@
 import { ColloquyError } from "./errors.ts";
 import { timerMs } from "./limits.ts";
 
-/** Output that may have to wait for the peer. */
-export interface WatchedOutput {
+/** What may have to wait for the peer. */
+export interface Watched {
   readonly waits: boolean;
   /** Changes when something of it moves. */
   readonly moved: number;
@@ -14,22 +14,28 @@ export interface StallListener {
   onBroken(error: ColloquyError): void;
 }
 
-/** Gives up a connection whose output doesn't move. A peer that reads slowly, but reads, is waited for. */
+/** Turns in which the event loop reads and writes what it can, before a connection is given up. */
+const LAST_TURNS = 2;
+
+/** Gives up a connection on which something that waits for the peer doesn't move. A peer that is slow, but moves it, is waited for. */
 export class StallWatch {
-  readonly #outputs: WatchedOutput[] = [];
+  readonly #watched: Watched[] = [];
   readonly #stallMs: number;
   readonly #listener: StallListener;
+  /** What the peer has done, for the error: `"has read nothing for 1000 ms (writeStallMs)"`. */
+  readonly #what: string;
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
 
-  constructor(stallMs: number, listener: StallListener) {
+  constructor(stallMs: number, listener: StallListener, what: string) {
     this.#stallMs = stallMs;
     this.#listener = listener;
+    this.#what = what;
   }
 
-  /** `output` waits: looks until it doesn't any more. */
-  watch(output: WatchedOutput): void {
-    if (!this.#outputs.includes(output)) this.#outputs.push(output);
+  /** `watched` waits: looks until it doesn't any more. */
+  watch(watched: Watched): void {
+    if (!this.#watched.includes(watched)) this.#watched.push(watched);
     if (this.#timer === undefined && !this.#stopped) this.#look();
   }
 
@@ -39,14 +45,21 @@ export class StallWatch {
   }
 
   #look(): void {
-    const waiting = this.#outputs.filter(({ waits }) => waits).map((output) => ({ output, moved: output.moved }));
+    const waiting = this.#watched.filter(({ waits }) => waits).map((one) => ({ one, moved: one.moved }));
     if (waiting.length === 0) return;
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      const isStalled = waiting.some(({ output, moved }) => output.waits && output.moved === moved);
-      if (!isStalled) return this.#look();
-      const reason = `${this.#listener.remoteAddress} has read nothing for ${this.#stallMs} ms (writeStallMs)`;
-      this.#listener.onBroken(new ColloquyError("CONNECTION_LOST", reason));
-    }, timerMs(this.#stallMs));
+    const isStalled = (): boolean => waiting.some(({ one, moved }) => one.waits && one.moved === moved);
+    this.#timer = setTimeout(() => this.#lookAgain(isStalled, LAST_TURNS), timerMs(this.#stallMs));
+  }
+
+  /** An event loop that was busy runs late timers before it reads and writes what it could have in time. */
+  #lookAgain(isStalled: () => boolean, turns: number): void {
+    if (this.#stopped) return;
+    if (isStalled()) {
+      if (turns > 0) return void setImmediate(() => this.#lookAgain(isStalled, turns - 1));
+      const reason = `${this.#listener.remoteAddress} ${this.#what}`;
+      return this.#listener.onBroken(new ColloquyError("CONNECTION_LOST", reason));
+    }
+    this.#timer = undefined;
+    this.#look();
   }
 }

@@ -5,6 +5,7 @@ import tls from "node:tls";
 import { formatAddress } from "./address.ts";
 import type { Address } from "./address.ts";
 import type { AttemptLimit } from "./attempt-limit.ts";
+import { boundConnections } from "./connection-bound.ts";
 import { ColloquyError } from "./errors.ts";
 import { timerMs } from "./limits.ts";
 import { Queue } from "./queue.ts";
@@ -168,10 +169,15 @@ export async function connectSocket(
   });
 }
 
-export interface ListenSocketOptions {
-  readonly tls?: TlsOptions | undefined;
+export interface ServerLimits {
   /** Time for the TLS handshake. */
   readonly handshakeTimeoutMs: number;
+  /** Sockets at a time, those too whose handshake isn't over. Default: as many as the process can have. */
+  readonly maxConnectionCount?: number | undefined;
+}
+
+export interface ListenSocketOptions extends ServerLimits {
+  readonly tls?: TlsOptions | undefined;
   /** Host name to put into the address instead of the one that was listened on. */
   readonly advertise?: string | undefined;
   /** More options of `server.listen`. */
@@ -197,6 +203,7 @@ export async function listenSocket(
     options.tls === undefined
       ? net.createServer({ pauseOnConnect: true }, accept)
       : tlsServer(options.tls, accept, options);
+  boundConnections(server, options.maxConnectionCount);
   await listen(server, address, options);
   return {
     address: advertised(server, address, options.advertise),

@@ -63,6 +63,7 @@ export class Dispatcher {
     try {
       result = this.#start(id, request);
     } catch (error) {
+      this.#countRefusal(error);
       return this.#fail(id, error);
     }
     try {
@@ -111,19 +112,24 @@ export class Dispatcher {
       const reason = `${this.#maxRunningCount} notifications of this connection run already (maxRunningCount)`;
       return onError(new ColloquyError("RESOURCE_EXHAUSTED", reason));
     }
+    const refusal = this.#endpoint.running.admit(request);
+    if (refusal !== undefined) return onError(refusal);
     const id = --this.#lastQuietId;
     this.#quietCount++;
+    let release: (() => void) | undefined;
     let settled = false;
     const settle = (value?: unknown): void => {
       if (settled) return;
       settled = true;
       this.#quietCount--;
+      release?.();
       this.#scopes.end(id);
       this.#discardIn(value);
     };
     try {
       const result = this.#start(id, request);
       if (!isThenable(result)) return settle(result);
+      release = this.#endpoint.running.keepNotification();
       result.then(settle, (error: unknown) => {
         settle();
         if (!(error instanceof PassedOn)) this.#silent.onMethod(request[0], error);
@@ -131,8 +137,13 @@ export class Dispatcher {
       });
     } catch (error) {
       settle();
+      this.#countRefusal(error);
       onError(error);
     }
+  }
+
+  #countRefusal(error: unknown): void {
+    if (error instanceof ColloquyError && error.executed === "no") this.#endpoint.reading.countOverhead();
   }
 
   /** The caller gave request `id` up, because its time is over where that is known. */
