@@ -27,6 +27,7 @@ export class HeldBytes {
   #guessed = 0;
   #charge = 0;
   #isGuess = false;
+  #full: ColloquyError | undefined;
 
   constructor(limits: Limits, message: MessageSize) {
     this.#limits = limits;
@@ -49,7 +50,7 @@ export class HeldBytes {
     // One is taken whatever it holds.
     if (this.#held === 0 || this.#held + this.#charge <= maxHeldBytes) return undefined;
     const reason = `calls of this connection that run hold ${maxHeldBytes} bytes already (maxHeldBytes)`;
-    return new ColloquyError("RESOURCE_EXHAUSTED", reason);
+    return (this.#full ??= new ColloquyError("RESOURCE_EXHAUSTED", reason));
   }
 
   /** The handler of the message that was admitted last goes on. Returns what `release` takes when it has ended. */

@@ -11,6 +11,7 @@ export class RunningRequests {
   #ids: Map<number, number> = NONE;
   readonly #held: HeldBytes;
   readonly #maxCount: number;
+  #full: ColloquyError | undefined;
   /** The request whose handler runs right now; most are answered before it returns and never reach a table. */
   #current = -1;
 
@@ -23,7 +24,8 @@ export class RunningRequests {
   refusalOf(content: unknown, waitingCount: number): ColloquyError | undefined {
     if (this.size + waitingCount < this.#maxCount) return this.#held.admit(content);
     const reason = `${this.#maxCount} calls of this connection run already (maxRunningCount)`;
-    return new ColloquyError("RESOURCE_EXHAUSTED", reason);
+    // One for all: a peer can ask for many, and a stack takes longer than a call.
+    return (this.#full ??= new ColloquyError("RESOURCE_EXHAUSTED", reason));
   }
 
   /** Why a notification is refused. */
