@@ -210,6 +210,13 @@ describe("the examples of the guides, pasted into files, run as they stand:", ()
   }, 40_000);
 });
 
+test("T26: the example of credentials compares digests, in a time that tells nothing", () => {
+  const [, code] = /^```ts\n([\s\S]*?)^```/m.exec(page("guide/authentication.md"))!;
+  expect(code).toContain("createHash");
+  expect(code).toContain("timingSafeEqual");
+  expect(code).not.toMatch(/credentials [!=]==/);
+});
+
 describe("docs/errors.md", () => {
   const sections = page("errors.md")
     .split(/^#+ /m)

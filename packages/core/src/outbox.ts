@@ -83,7 +83,11 @@ export class Outbox implements FrameWriterListener, MessageWriterListener, Outgo
   #watchStall(output: Watched): void {
     if (this.#closed) return;
     const { writeStallMs } = this.#limits;
-    this.#stall ??= new StallWatch(writeStallMs, this.#listener, `has read nothing for ${writeStallMs} ms (writeStallMs)`);
+    this.#stall ??= new StallWatch(
+      writeStallMs,
+      this.#listener,
+      `has read nothing for ${writeStallMs} ms (writeStallMs)`,
+    );
     this.#stall.watch(output);
   }
 

@@ -23,7 +23,11 @@ export class Overhead {
   /** Counts one more. Returns for how many milliseconds nothing more should be read; 0: it may go on. */
   spend(): number {
     // The clock is asked only where it matters.
-    if (--this.#left >= 0) return 0;
+    return --this.#left >= 0 ? 0 : this.owedMs();
+  }
+
+  /** The same without one more. */
+  owedMs(): number {
     const now = this.#now();
     const earned = ((now - this.#filledMs) / 1000) * this.#perSecond;
     this.#filledMs = now;

@@ -63,10 +63,7 @@ export class Reading implements Watched {
     const milliseconds = (this.#overhead ??= new Overhead(this.#limits.maxOverheadPerSecond)).spend();
     if (milliseconds === 0 || this.#slowTimer !== undefined) return;
     this.#transport.pause();
-    this.#slowTimer = setTimeout(() => {
-      this.#slowTimer = undefined;
-      this.#goOn();
-    }, timerMs(milliseconds));
+    this.#slowDown(milliseconds);
   }
 
   /** A message has come in part. */
@@ -82,6 +79,16 @@ export class Reading implements Watched {
     this.#stopped = true;
     clearTimeout(this.#slowTimer);
     this.#stall?.stop();
+  }
+
+  /** What has been read already is handled meanwhile, and may make it longer. */
+  #slowDown(milliseconds: number): void {
+    this.#slowTimer = setTimeout(() => {
+      const owedMs = this.#overhead!.owedMs();
+      if (owedMs > 0) return this.#slowDown(owedMs);
+      this.#slowTimer = undefined;
+      this.#goOn();
+    }, timerMs(milliseconds));
   }
 
   get #isPaused(): boolean {

@@ -13,7 +13,11 @@ beforeEach(() => {
   vi.useFakeTimers();
   broken = [];
   const onBroken = ({ code, message }: ColloquyError): void => void broken.push(`${code} ${message}`);
-  watch = new StallWatch(1000, { remoteAddress: "tcp://peer:1", onBroken }, "has read nothing for 1000 ms (writeStallMs)");
+  watch = new StallWatch(
+    1000,
+    { remoteAddress: "tcp://peer:1", onBroken },
+    "has read nothing for 1000 ms (writeStallMs)",
+  );
 });
 afterEach(() => void vi.useRealTimers());
 

@@ -74,7 +74,12 @@ const edges: readonly (readonly [name: keyof Limits, limit: number, code: string
     "INVALID_ARGUMENT",
     onTheWire((size) => [Array.from({ length: size }, () => "a").join("/"), [], {}]),
   ],
-  ["maxArgumentCount", 6, "INVALID_ARGUMENT", onTheWire((size) => ["count", Array.from({ length: size }, () => 0), {}])],
+  [
+    "maxArgumentCount",
+    6,
+    "INVALID_ARGUMENT",
+    onTheWire((size) => ["count", Array.from({ length: size }, () => 0), {}]),
+  ],
   ["maxRunningCount", 4, "RESOURCE_EXHAUSTED", called(held)],
   ["maxPendingCount", 4, "RESOURCE_EXHAUSTED", called(held, "client")],
   [
@@ -194,4 +199,3 @@ describe("limits that are times end what they bound, not before, and later where
     expect(short).toBeLessThan(long);
   });
 });
-

@@ -77,7 +77,9 @@ export async function attackServer(attack: ServerAttack, tls: boolean, seconds: 
       ends: [...new Set(outcomes)].join(", "),
       wrong: [
         ...report.wrong,
-        ...unexpected.slice(0, 3).map((outcome) => `a round has ${outcome}, not ${attack.end}`),
+        ...unexpected
+          .slice(0, 3)
+          .map((outcome) => `a round has ${outcome}, not ${attack.end} (${report.ends.join(" | ")})`),
         ...[...before.failures, ...under.failures, ...after.failures].map((text) => `an honest call: ${text}`),
       ],
     };

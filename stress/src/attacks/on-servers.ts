@@ -185,7 +185,9 @@ export const serverAttacks: readonly ServerAttack[] = [
     // Some of it is a value.
     round: sends(
       ...[-4, -5, -6, -7, -8, -9, -10, -11, -12, -13, -14, -15, -16, -17, 5, 1e9].flatMap((type) =>
-        [{}, [[[]]], "x".repeat(9)].map((data, index) => request(index + 3 * (20 + (type % 1000)), "take", [extended(type, data)])),
+        [{}, [[[]]], "x".repeat(9)].map((data, index) =>
+          request(index + 3 * (20 + (type % 1000)), "take", [extended(type, data)]),
+        ),
       ),
     ),
   },

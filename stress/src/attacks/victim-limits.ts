@@ -20,7 +20,7 @@ export const VICTIM_LIMITS: Limits = {
   maxOverheadPerSecond: 1000,
   maxConnectionCount: 200,
   maxQueuedBytes: MEBIBYTE,
-  helloTimeoutMs: 1000,
+  helloTimeoutMs: 2000,
   messageTimeoutMs: 1000,
   writeStallMs: 1000,
   closeGraceMs: 1000,

@@ -33,6 +33,8 @@ export interface VictimReport {
   readonly grownBytes: number;
   /** Whatever must not be: rejections that nobody handles, changed prototypes, what ran and must not, warnings with odd characters. */
   readonly wrong: readonly string[];
+  /** Why connections have ended. */
+  readonly ends: readonly string[];
 }
 
 const LAST_LINE_BYTES = 4000;
@@ -78,6 +80,7 @@ class Root extends Service {
 }
 
 const root = new Root();
+const ends = new Set<string>();
 let server: Server | undefined;
 let connection: Connection<Root> | undefined;
 let marked = 0;
@@ -94,13 +97,15 @@ process.on("warning", ({ message }) => {
 async function listen(tls: Credentials | undefined, { codec = "auto", token }: VictimOptions): Promise<string> {
   const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
   const authenticate = (shown: unknown): string => {
-    if (token === undefined || typeof shown !== "string" || !timingSafeEqual(digest(shown), digest(token))) throw new Error("unknown");
+    if (token === undefined || typeof shown !== "string" || !timingSafeEqual(digest(shown), digest(token)))
+      throw new Error("unknown");
     return "honest";
   };
   server = await serve("tcp://127.0.0.1:0", root, {
     codec: codec === "auto" ? "auto" : compressed(JsonCodec, { algorithm: "brotli" }),
     limits: VICTIM_LIMITS,
     tls,
+    onConnection: ({ closed }) => void closed.then((reason) => ends.add(reason?.message ?? "in order")),
     ...(token !== undefined && { authenticate }),
   });
   return server.address;
@@ -153,7 +158,7 @@ function report(): VictimReport {
   const wrong = [...root.wrong];
   if (Object.keys(Object.prototype).length > 0) wrong.push("Object.prototype was changed");
   if (root.mostRunning > 2 * VICTIM_LIMITS.maxRunningCount) wrong.push(`${root.mostRunning} calls ran`);
-  return { grownBytes: statusBytes("VmHWM") - marked, wrong };
+  return { grownBytes: statusBytes("VmHWM") - marked, wrong, ends: [...ends].slice(-5) };
 }
 
 answerQuestions(async (question: VictimQuestion): Promise<string | number | VictimReport | Calls | object> => {
