@@ -38,7 +38,7 @@ const sources = ["packages/core/test", "packages/rpc/test", "packages/container/
     .filter((name) => name.endsWith(".test.ts"))
     .map((name) => readFileSync(join(root, folder, name), "utf8")),
 );
-const commands = ["on-servers.ts", "on-clients.ts"].map((name) =>
+const commands = ["on-messages.ts", "on-connections.ts", "on-clients.ts"].map((name) =>
   readFileSync(join(root, "stress/src/attacks", name), "utf8"),
 );
 

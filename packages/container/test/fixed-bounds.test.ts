@@ -9,7 +9,7 @@ describe("fixed bounds at their edges:", () => {
     const found = [];
     for (const length of [63, 64, 65]) {
       found.push(
-        await container.spawn(new Room(container), { id: "x".repeat(length) }).then(
+        await container.spawn(new Room(), { id: "x".repeat(length) }).then(
           () => true,
           () => false,
         ),

@@ -66,7 +66,7 @@ const edges: readonly (readonly [row: string, bound: number, attempt: Attempt])[
   [
     "a block of a received Blosc container",
     16_777_216,
-    (size) => readBloscHeader(bloscHeader(size), 0, bloscHeader(size).length, 64 << 20),
+    (size) => readBloscHeader(bloscHeader(size), 0, bloscHeader(size).length, 64 << 20, "maxMessageBytes"),
   ],
   [
     "path of an `ipc://` address",

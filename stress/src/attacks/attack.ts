@@ -106,3 +106,24 @@ export async function flood(peer: RawPeer, milliseconds: number, batch: (first: 
     await new Promise((resolve) => setImmediate(resolve));
   }
 }
+
+/** A function of the peer, as it crosses in JSON. */
+export function reference(number: number): object {
+  return { __type__: [-2, `$/ref/${number}`] };
+}
+
+/** Frames, one after the other, by their numbers. */
+export function numbered(count: number, make: (number: number) => Buffer): Buffer {
+  return Buffer.concat(Array.from({ length: count }, (_, number) => make(number)));
+}
+
+export async function wait(milliseconds: number): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
+/** A flood on a new connection, which has to be as good as before. */
+export async function floods(field: Field, batch: (first: number) => Buffer, milliseconds = 300): Promise<Outcome> {
+  const peer = await greeted(field);
+  await flood(peer, milliseconds, batch);
+  return outcomeOf(peer);
+}

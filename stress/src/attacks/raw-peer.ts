@@ -42,6 +42,7 @@ export class RawPeer {
   readonly payloads: Buffer[] = [];
   #bytes: Buffer = Buffer.alloc(0);
   #wake: () => void = () => {};
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(socket: net.Socket) {
     this.socket = socket.setNoDelay(true);
@@ -109,17 +110,19 @@ export class RawPeer {
     else this.socket.resetAndDestroy();
   }
 
-  /** Resolves when it holds, or the connection has ended. */
+  /** Resolves when it holds, or the connection has ended. Rejects where neither comes for long. */
   async #until(isThere: () => boolean, event?: string): Promise<void> {
-    let isLate = false;
-    const timer = setTimeout(() => {
-      isLate = true;
-      this.#wake();
-    }, PATIENCE_MS);
+    const late = new Promise<never>((_, reject) => {
+      this.#timer = setTimeout(() => reject(new Error(`nothing came for ${PATIENCE_MS} ms, and no end`)), PATIENCE_MS);
+    });
+    late.catch(() => {});
     if (event !== undefined) this.socket.once(event, () => this.#wake());
-    while (!isThere() && !this.ended && !isLate) await new Promise<void>((resolve) => (this.#wake = resolve));
-    clearTimeout(timer);
-    if (isLate) throw new Error(`nothing came for ${PATIENCE_MS} ms, and no end`);
+    try {
+      while (!isThere() && !this.ended)
+        await Promise.race([late, new Promise<void>((resolve) => (this.#wake = resolve))]);
+    } finally {
+      clearTimeout(this.#timer);
+    }
   }
 
   #read(chunk: Buffer): void {
