@@ -20,8 +20,10 @@ export interface MessageSize {
  * that all of them can take is within half the limit; beyond, each is measured before it starts.
  */
 export class HeldBytes {
-  readonly #limits: Limits;
   readonly #message: MessageSize;
+  readonly #most: number;
+  readonly #mostGuessed: number;
+  readonly #mostOfOne: number;
   #held = 0;
   /** The part of it that wasn't measured. */
   #guessed = 0;
@@ -30,8 +32,10 @@ export class HeldBytes {
   #full: ColloquyError | undefined;
 
   constructor(limits: Limits, message: MessageSize) {
-    this.#limits = limits;
     this.#message = message;
+    this.#most = limits.maxHeldBytes;
+    this.#mostGuessed = limits.maxHeldBytes / 2;
+    this.#mostOfOne = Math.min(limits.maxDecodedCost, Number.MAX_SAFE_INTEGER);
   }
 
   get held(): number {
@@ -40,16 +44,16 @@ export class HeldBytes {
 
   /** Why the message that was decoded last must not start. `keep` follows where it may, and its handler goes on. */
   admit(content: unknown): ColloquyError | undefined {
-    const { maxHeldBytes, maxDecodedCost } = this.#limits;
     const { payloadBytes, segmentBytes, mostCostOfByte } = this.#message;
-    const most = Math.min(payloadBytes * mostCostOfByte, maxDecodedCost, Number.MAX_SAFE_INTEGER);
-    this.#isGuess = this.#guessed + most <= maxHeldBytes / 2 && this.#held + most + segmentBytes <= maxHeldBytes;
+    const most = Math.min(payloadBytes * mostCostOfByte, this.#mostOfOne);
+    const held = this.#held;
+    this.#isGuess = this.#guessed + most <= this.#mostGuessed && held + most + segmentBytes <= this.#most;
     if (this.#isGuess) this.#charge = most + segmentBytes;
-    else if (this.#held === 0) this.#charge = payloadBytes * USUAL_FACTOR + segmentBytes;
-    else this.#charge = Math.max(decodedSize(content, maxDecodedCost), payloadBytes + segmentBytes);
+    else if (held === 0) this.#charge = payloadBytes * USUAL_FACTOR + segmentBytes;
+    else this.#charge = Math.max(decodedSize(content, this.#mostOfOne), payloadBytes + segmentBytes);
     // One is taken whatever it holds.
-    if (this.#held === 0 || this.#held + this.#charge <= maxHeldBytes) return undefined;
-    const reason = `calls of this connection that run hold ${maxHeldBytes} bytes already (maxHeldBytes)`;
+    if (held === 0 || held + this.#charge <= this.#most) return undefined;
+    const reason = `calls of this connection that run hold ${this.#most} bytes already (maxHeldBytes)`;
     return (this.#full ??= new ColloquyError("RESOURCE_EXHAUSTED", reason));
   }
 

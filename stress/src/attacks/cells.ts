@@ -1,10 +1,11 @@
 import { Subprocess } from "@colloquy/bench/subprocess";
 import type { ClientAttack, Field, Outcome, ServerAttack } from "./attack.ts";
+import type { HonestQuestion } from "./honest.ts";
 import type { Calls } from "./honest-calls.ts";
 import { RawPeer, rawServer } from "./raw-peer.ts";
 import type { Credentials } from "./raw-peer.ts";
 import { ENGINE_BYTES, VICTIM_FLAGS } from "./victim-limits.ts";
-import type { VictimReport } from "./victim.ts";
+import type { VictimQuestion, VictimReport } from "./victim.ts";
 
 /** What one attack has done. */
 export interface Cell {
@@ -32,6 +33,14 @@ function newVictim(): Subprocess {
   return new Subprocess(new URL("victim.js", import.meta.url), [process.execPath, ...VICTIM_FLAGS]);
 }
 
+function askHonest<T>(honest: Subprocess, question: HonestQuestion): Promise<T> {
+  return honest.ask<T>(question);
+}
+
+function askVictim<T>(victim: Subprocess, question: VictimQuestion): Promise<T> {
+  return victim.ask<T>(question);
+}
+
 function portOf(address: string): number {
   return Number(address.split(":").at(-1));
 }
@@ -42,7 +51,7 @@ async function together<A, B>(
   calls: Promise<B>,
 ): Promise<[A, B, VictimReport]> {
   const [attacked, called] = await Promise.all([attack, calls]);
-  return [attacked, called, await victim.ask<VictimReport>({ ask: "report" })];
+  return [attacked, called, await askVictim<VictimReport>(victim, { ask: "report" })];
 }
 
 /** Attacks a server for so long, while an honest client calls it. */
@@ -52,24 +61,24 @@ export async function attackServer(attack: ServerAttack, tls: boolean, seconds: 
   try {
     const own = tls ? keys.own : undefined;
     const options = attack.victim ?? {};
-    const address = await victim.ask<string>({ ask: "serve", tls: own, options });
+    const address = await askVictim<string>(victim, { ask: "serve", tls: own, options });
     const { codec = "auto", token } = options;
-    await honest.ask({ ask: "open", address, tls: own, codec, token });
-    const before = await honest.ask<Calls>({ ask: "call", seconds });
-    await victim.ask({ ask: "mark" });
+    await askHonest(honest, { ask: "open", address, tls: own, codec, token });
+    const before = await askHonest<Calls>(honest, { ask: "call", seconds });
+    await askVictim(victim, { ask: "mark" });
     const port = portOf(address);
     const field: Field = {
       dial: () => RawPeer.dial(port, own),
       dialPlain: () => RawPeer.dial(port),
       dialStranger: () => RawPeer.dial(port, { ...keys.stranger, ca: keys.own.ca }),
     };
-    const calls = honest.ask<Calls>({ ask: "call", seconds });
+    const calls = askHonest<Calls>(honest, { ask: "call", seconds });
     const [outcomes, under, report] = await together(
       victim,
       roundsFor(seconds, () => attack.round(field)),
       calls,
     );
-    const after = await honest.ask<Calls>({ ask: "call", seconds: 0.1 });
+    const after = await askHonest<Calls>(honest, { ask: "call", seconds: 0.1 });
     const unexpected = outcomes.filter((outcome) => outcome !== attack.end);
     return {
       ...common(attack, "server", tls, before, under, report),
@@ -101,14 +110,14 @@ export async function attackClient(attack: ClientAttack, tls: boolean, seconds: 
   );
   try {
     const own = tls ? keys.own : undefined;
-    const address = await honest.ask<string>({ ask: "serve", tls: own });
-    await victim.ask({ ask: "open", address, tls: own });
-    const before = await victim.ask<Calls>({ ask: "call", seconds });
-    await victim.ask({ ask: "mark" });
-    const visiting = { ask: "visit", address: `tcp://127.0.0.1:${server.port}`, tls: own, seconds } as const;
-    const { codes, calls: under } = await victim.ask<{ codes: Record<string, number>; calls: Calls }>(visiting);
-    const report = await victim.ask<VictimReport>({ ask: "report" });
-    const after = await victim.ask<Calls>({ ask: "call", seconds: 0.1 });
+    const address = await askHonest<string>(honest, { ask: "serve", tls: own });
+    await askVictim(victim, { ask: "open", address, tls: own });
+    const before = await askVictim<Calls>(victim, { ask: "call", seconds });
+    await askVictim(victim, { ask: "mark" });
+    const visiting: VictimQuestion = { ask: "visit", address: `tcp://127.0.0.1:${server.port}`, tls: own, seconds };
+    const { codes, calls: under } = await askVictim<{ codes: Record<string, number>; calls: Calls }>(victim, visiting);
+    const report = await askVictim<VictimReport>(victim, { ask: "report" });
+    const after = await askVictim<Calls>(victim, { ask: "call", seconds: 0.1 });
     const unexpected = Object.keys(codes).filter((code) => !attack.codes.includes(code));
     return {
       ...common(attack, "client", tls, before, under, report),

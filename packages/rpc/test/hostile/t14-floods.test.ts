@@ -60,18 +60,18 @@ describe("T14: what runs no handler", () => {
   test.each(kinds)(
     "is read more slowly where it is much, and all of it is handled: %s",
     async (_what, make, isAnswered) => {
-      await using field = await attacked({ maxOverheadPerSecond: 200 });
+      await using field = await attacked({ maxOverheadPerSecond: 100 });
       const { wire } = field;
       const start = performance.now();
-      // Each in a chunk of its own: 1,000 at once, and 60 that take 0.3 s.
-      for (let id = 1; id <= 1060; id++) wire.send(make(id));
+      // Each in a chunk of its own: 500 at once, and 60 that take 0.6 s.
+      for (let id = 1; id <= 560; id++) wire.send(make(id));
       wire.send([0, 9999, ["add", [1, 2], {}]]);
-      if (isAnswered) for (let id = 1; id <= 1060; id++) expect((await wire.next())[1]).toBe(id);
+      if (isAnswered) for (let id = 1; id <= 560; id++) expect((await wire.next())[1]).toBe(id);
       expect(await wire.next()).toEqual([1, 9999, 3]);
       // One chunk may have had all of them: the pause is behind it then.
       wire.send([0, 10_000, ["add", [1, 2], {}]]);
       expect(await wire.next()).toEqual([1, 10_000, 3]);
-      expect(performance.now() - start).toBeGreaterThan(250);
+      expect(performance.now() - start).toBeGreaterThan(500);
     },
   );
 
