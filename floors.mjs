@@ -25,7 +25,7 @@ export const packages = {
   core: {
     imports: [],
     external: [],
-    outside: ["tcp-transport", "socket-reader"],
+    outside: ["tcp-transport", "socket-reader", "connection-bound"],
     floors: [
       ["errors", "slabs", "attempt-limit", "float16"],
       [
@@ -73,8 +73,11 @@ export const packages = {
         "shape-code",
         "stall-watch",
         "endpoint-handler",
+        "overhead",
       ],
-      ["extended-frames", "utf8", "key-cache", "index-key-cost", "shape-functions"],
+      ["extended-frames", "utf8", "key-cache", "index-key-cost", "shape-functions", "reading"],
+      ["decoded-size"],
+      ["held-bytes"],
       ["running-requests", "segments", "frame-decoder", "incoming-segments", "frame-writer", "key-lists"],
       ["shipment"],
       ["announcements"],
@@ -107,7 +110,7 @@ export const packages = {
       ["endpoint"],
       ["channel-hello"],
       ["channel"],
-      ["socket-reader"],
+      ["socket-reader", "connection-bound"],
       ["tcp-transport", "local-transport"],
       ["transports"],
       ["connect-channel"],

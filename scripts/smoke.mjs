@@ -13,6 +13,7 @@ if (passed) {
     ...["arrays", "codec", "codecs", "growth", "references", "simulated-time", "soak", "streams", "charts"].map(
       (name) => [`bench ${name}`, `${main} ${name} --smoke`],
     ),
+    ["attacks", "node stress/dist/main.js attacks --smoke"],
     ["faults", "node stress/dist/main.js faults --smoke"],
     ["fuzz", "node stress/dist/main.js fuzz --minutes 1"],
   ]) {

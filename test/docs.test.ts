@@ -212,6 +212,13 @@ describe("the examples of the guides, pasted into files, run as they stand:", ()
   }, 40_000);
 });
 
+test("T26: the example of credentials compares digests, in a time that tells nothing", () => {
+  const [, code] = /^```ts\n([\s\S]*?)^```/m.exec(page("guide/authentication.md"))!;
+  expect(code).toContain("createHash");
+  expect(code).toContain("timingSafeEqual");
+  expect(code).not.toMatch(/credentials [!=]==/);
+});
+
 describe("docs/errors.md", () => {
   const sections = page("errors.md")
     .split(/^#+ /m)
@@ -233,15 +240,61 @@ describe("docs/errors.md", () => {
   });
 });
 
+/** Fixed bounds that are "about" so much, caches, times, or other limits: tests of what has them hold those. */
+const MEASURES: readonly string[] = [
+  "of an exception: fields of all its errors",
+  "of an exception: stacks of all its errors",
+  "of an exception: fields that can't be encoded",
+  "a piece of such a value",
+  "of such values sent and not confirmed by the peer",
+  "of a stream, asked for and not read yet",
+  "abort signals of the peer",
+  "members that a proxy remembers",
+  "services searched for the path of one that is sent",
+  "strings that the process remembers (MsgPack)",
+  "paths that the process remembers, cut into names",
+  "functions for shapes that the process compiles",
+  "maps of a shape before a function is compiled",
+  "memory that all connections share",
+  "packed or unpacked in one turn of the event loop",
+  "how far back zstd looks",
+  "a peer of another codec, from its answer to the end",
+  "an attempt to connect with `timeout: 0`",
+];
+
 describe("docs/limits.md", () => {
   const text = page("limits.md");
-  const rows = [...text.matchAll(/^\| `(\w+)` +\| ([\d,]+) +\| (\S[^|]*) \| (\S[^|]*) \|$/gm)];
+  const rows = [...text.matchAll(/^\| `(\w+)` +\| ([\d,]+|Infinity) +\| (\S[^|]*) \| (\S[^|]*) \|$/gm)];
   const notes = text.split(/^(?=- )/m).filter((note) => note.startsWith("- `"));
 
   test("has every limit once with its default, and no other", () => {
     expect(rows).toHaveLength(Object.keys(DEFAULT_LIMITS).length);
     const defaults = rows.map(([, name, value]) => [name, Number(value!.replaceAll(",", ""))]);
     expect(Object.fromEntries(defaults)).toEqual(DEFAULT_LIMITS);
+  });
+
+  test("has a test of each at its edge", () => {
+    const tests = ["core", "rpc"].map((name) =>
+      readFileSync(new URL(`../packages/${name}/test/limit-edges.test.ts`, import.meta.url), "utf8"),
+    );
+    const missing = Object.keys(DEFAULT_LIMITS).filter(
+      (name) => !tests.some((text) => new RegExp(String.raw`\[\s*"${name}",`).test(text)),
+    );
+    expect(missing).toEqual([]);
+  });
+
+  test("has a test of each fixed bound at its edge, but for those that are measures of this implementation", () => {
+    const [, table] = text
+      .split("## Fixed bounds\n")[1]!
+      .split("## Not bounded")[0]!
+      .split(/^\| -.*$/m);
+    const bounds = [...table!.matchAll(/^\| (\S[^|]*?) +\|/gm)].map(([, what]) => what!);
+    const tests = ["core", "rpc", "container"].map((name) => {
+      const url = new URL(`../packages/${name}/test/fixed-bounds.test.ts`, import.meta.url);
+      return existsSync(url) ? readFileSync(url, "utf8") : "";
+    });
+    const untested = bounds.filter((what) => !tests.some((source) => source.includes(`"${what}`)));
+    expect(untested).toEqual(MEASURES);
   });
 
   test("says of each what it bounds", () => {

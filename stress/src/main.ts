@@ -1,9 +1,10 @@
-// The program behind `pnpm faults`, `pnpm fuzz`, `pnpm simulate` and `pnpm soak`: the first argument names the command.
+// The program behind `pnpm attacks`, `pnpm faults`, `pnpm fuzz`, `pnpm simulate` and `pnpm soak`: the first argument names the command.
 
 /** A command resolves with the exit code. */
 type Command = (args: readonly string[]) => Promise<number>;
 
 const commands: Readonly<Record<string, () => Promise<{ readonly run: Command }>>> = {
+  attacks: () => import("./attacks/main.ts"),
   faults: () => import("./faults/main.ts"),
   fuzz: () => import("./fuzz/main.ts"),
 };

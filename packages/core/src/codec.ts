@@ -73,6 +73,11 @@ export abstract class Codec {
     return false;
   }
 
+  /** @internal What one byte of a message can take at most once it is decoded; Infinity: that isn't known. */
+  get mostCostOfByte(): number {
+    return Infinity;
+  }
+
   /** The kind of codec and its serializers: `JSON[Point, Point3]`, as aiomas writes it. */
   toString(): string {
     const kind = this.name === "json" ? "JSON" : this.constructor.name.replace(/Codec$/, "");

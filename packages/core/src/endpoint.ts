@@ -4,24 +4,22 @@ import type { EndpointHandler, EndpointStats } from "./endpoint-handler.ts";
 import { statsOf } from "./endpoint-stats.ts";
 import { ColloquyError, ProtocolError } from "./errors.ts";
 import type { ExceptionStyle } from "./write-exception.ts";
-import { readForeignStart } from "./foreign-codec.ts";
+import { REFUSAL_GRACE_MS, readForeignStart } from "./foreign-codec.ts";
 import type { PeerTraits } from "./hello.ts";
 import { Inbox } from "./inbox.ts";
 import type { InboxListener } from "./inbox.ts";
 import { AUTO_NAMES } from "./known-codecs.ts";
 import type { Limits } from "./limits.ts";
-import { lostConnection } from "./lost-connection.ts";
+import { closingSide, lostConnection } from "./lost-connection.ts";
 import { REQUEST, RESULT, isAnswer } from "./message.ts";
 import type { Message } from "./message.ts";
 import { Outbox } from "./outbox.ts";
 import type { OutboxListener } from "./outbox.ts";
 import { PendingCalls } from "./pending.ts";
 import type { PendingCall } from "./pending.ts";
+import type { Reading } from "./reading.ts";
 import { RunningRequests } from "./running-requests.ts";
 import type { Transport, TransportReceiver } from "./transport.ts";
-
-/** For a peer to read that it speaks another codec, and to end the connection itself. */
-const REFUSAL_GRACE_MS = 1000;
 
 /**
  * One end of a connection: requests with their answers, both ways, over frames of one codec. Symmetric; it knows nothing of
@@ -35,7 +33,9 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
   readonly #pending: PendingCalls;
   readonly #outbox: Outbox;
   readonly #inbox: Inbox;
-  readonly #running = new RunningRequests();
+  /** The requests of the other side without an answer. */
+  readonly running: RunningRequests;
+  readonly reading: Reading;
   #draining = false;
   #closeReason: ColloquyError | undefined;
   #ended = false;
@@ -49,6 +49,8 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
     this.#pending = new PendingCalls(limits.maxPendingCount);
     this.#outbox = new Outbox(transport, this.#pending, limits, this, handler);
     this.#inbox = new Inbox(transport, codec, limits, this.#outbox, this);
+    this.reading = this.#inbox.reading;
+    this.running = new RunningRequests(limits, this.#inbox);
     if (typeof codec === "function") this.#outbox.hold();
     else this.#outbox.codec = codec;
   }
@@ -68,7 +70,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
 
   /** Requests of the other side are being carried out. */
   get isServing(): boolean {
-    return !this.#running.isEmpty;
+    return !this.running.isEmpty;
   }
 
   /** `close` was called: no new calls but those that calls under way need. */
@@ -160,13 +162,13 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
 
   /** Answers a request. A value that can't be encoded becomes an exception. Urgent answers leave while others are held. */
   reply(id: number, value: unknown, urgent = false): void {
-    if (this.#running.settle(id) && !this.#ended) this.#outbox.result(id, value, urgent);
+    if (this.running.settle(id) && !this.#ended) this.#outbox.result(id, value, urgent);
     this.#conditions.check();
   }
 
   /** Answers a request with an exception. */
   fail(id: number, error: unknown, urgent = false): void {
-    if (this.#running.settle(id) && !this.#ended) this.#outbox.exception(id, error, urgent);
+    if (this.running.settle(id) && !this.#ended) this.#outbox.exception(id, error, urgent);
     this.#handler.onFailed?.(error);
     this.#conditions.check();
   }
@@ -200,7 +202,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
   }
 
   stats(): EndpointStats {
-    return statsOf(this.#outbox, this.#inbox, this.#pending, this.#running);
+    return statsOf(this.#outbox, this.#inbox, this.#pending, this.running);
   }
 
   /** Every message of this side has left, none of the other one is being decoded. True once the connection has ended. */
@@ -278,16 +280,14 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
   }
 
   #onRequest(id: number, content: unknown, error: ColloquyError | undefined): void {
-    if (this.#running.has(id)) throw new ProtocolError(`request ${id} came again while it was running`);
-    this.#running.begin(id);
+    if (this.running.has(id)) throw new ProtocolError(`request ${id} came again while it was running`);
+    this.running.begin(id);
     if (this.#handler.onControl?.(id, content) === true) return;
-    if (this.#draining && this.#pending.liveCount === 0)
-      this.fail(id, new ColloquyError("UNAVAILABLE", "this side of the connection is closing"));
-    else if (this.#running.size + this.#outbox.waitingAnswerCount >= this.limits.maxRunningCount) {
-      const reason = `${this.limits.maxRunningCount} calls of this connection run already (maxRunningCount)`;
-      this.fail(id, new ColloquyError("RESOURCE_EXHAUSTED", reason, { limit: "maxRunningCount" }));
-    } else this.#handler.onRequest(id, content, error);
-    this.#running.end(id, !this.#ended);
+    const isClosing = this.#draining && this.#pending.liveCount === 0;
+    const refusal = isClosing ? closingSide() : this.running.refusalOf(content, this.#outbox.waitingAnswerCount);
+    if (refusal === undefined) this.#handler.onRequest(id, content, error);
+    else this.fail(id, refusal);
+    this.running.end(id, !this.#ended);
   }
 
   /** What has arrived counts, even where its codec takes a while. */
@@ -307,7 +307,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
     const error = given ?? this.#closeReason;
     this.#ended = true;
     this.#inbox.stop();
-    this.#running.clear();
+    this.running.clear();
     this.codec?.shapes?.close();
     const { calls: unsent, results } = this.#outbox.close();
     const sent = this.#pending.drain();

@@ -8,6 +8,9 @@ import type { Limits } from "./limits.ts";
 import { REQUEST } from "./message.ts";
 import type { Message } from "./message.ts";
 
+/** For a peer to read that it speaks another codec, and to end the connection itself. */
+export const REFUSAL_GRACE_MS = 1000;
+
 /** The first message of a peer that speaks another codec than this side. */
 export interface ForeignStart {
   /** Says what each side speaks. */

@@ -1,7 +1,7 @@
 import { BatchOverflow, ByteWriter } from "./byte-writer.ts";
 import { EXTENDED_BIT, HEADER_BYTES } from "./extended-frames.ts";
 import { messageTooLarge } from "./limits.ts";
-import type { WatchedOutput } from "./stall-watch.ts";
+import type { Watched } from "./stall-watch.ts";
 import type { Transport } from "./transport.ts";
 
 const NO_BYTES: Uint8Array = new Uint8Array();
@@ -24,7 +24,7 @@ export interface FrameWriterListener {
 }
 
 /** Collects the frames of one turn of the event loop and gives them to the transport in one piece. */
-export class FrameWriter implements WatchedOutput {
+export class FrameWriter implements Watched {
   readonly writer: ByteWriter = new ByteWriter();
   /** Largest payload; the smaller of both sides' limits once the peer has told its own. */
   maxPayloadBytes: number;

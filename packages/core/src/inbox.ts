@@ -4,12 +4,16 @@ import { FrameDecoder } from "./frame-decoder.ts";
 import type { ExtendedFrameHost, FrameListener } from "./frame-decoder.ts";
 import { IncomingSegments } from "./incoming-segments.ts";
 import type { SegmentListener, SegmentReceipts, SegmentedMessage } from "./incoming-segments.ts";
+import type { MessageSize } from "./held-bytes.ts";
 import type { Limits } from "./limits.ts";
 import type { Message } from "./message.ts";
 import { Queue } from "./queue.ts";
+import { Reading } from "./reading.ts";
+import type { ReadSource } from "./reading.ts";
+import type { StallListener } from "./stall-watch.ts";
 import type { Transport } from "./transport.ts";
 
-export interface InboxListener {
+export interface InboxListener extends StallListener {
   /** A message; the object is used again for the next one. */
   onMessage(message: Message): void;
   /** The codec follows from the first payload: this is it. */
@@ -18,8 +22,6 @@ export interface InboxListener {
   onIdle(): void;
   /** The first payload isn't one of this side's codec; nothing more is read. */
   onUnreadableStart(payload: Buffer, error: ProtocolError): void;
-  /** Nothing more can be read. */
-  onBroken(error: ColloquyError): void;
 }
 
 /** What confirms segments that have come; made when it is asked for. */
@@ -37,8 +39,11 @@ interface UndecodedMessage {
 const NONE: never[] = [];
 
 /** What one endpoint receives: chunks become frames, frames become messages, in order. */
-export class Inbox implements FrameListener, ExtendedFrameHost, SegmentListener {
+export class Inbox implements FrameListener, ExtendedFrameHost, SegmentListener, MessageSize, ReadSource {
   readonly frames: FrameDecoder;
+  /** Of the message that was decoded last. */
+  payloadBytes = 0;
+  segmentBytes = 0;
   receivedMessages = 0;
   receivedBytes = 0;
   readonly #transport: Transport;
@@ -55,6 +60,7 @@ export class Inbox implements FrameListener, ExtendedFrameHost, SegmentListener 
   #unpackingCount = 0;
   #segments: IncomingSegments | undefined;
   #stopped = false;
+  readonly reading: Reading;
 
   constructor(
     transport: Transport,
@@ -68,6 +74,7 @@ export class Inbox implements FrameListener, ExtendedFrameHost, SegmentListener 
     this.#receipts = receipts;
     this.#listener = listener;
     this.frames = new FrameDecoder(limits.maxMessageBytes, this);
+    this.reading = new Reading(transport, limits, this, listener);
     if (typeof codec === "function") this.#choose = codec;
     else this.#codec = codec;
   }
@@ -75,6 +82,14 @@ export class Inbox implements FrameListener, ExtendedFrameHost, SegmentListener 
   /** True while a message is being decoded in a promise, and until those behind it are decoded, too. */
   get busy(): boolean {
     return !this.#stopped && (this.#mustWait || this.#unpackingCount > 0);
+  }
+
+  get mostCostOfByte(): number {
+    return this.#codec!.mostCostOfByte;
+  }
+
+  get isAmidMessage(): boolean {
+    return this.frames.pendingBytes > 0 || this.#segments?.isIncomplete === true;
   }
 
   /** Takes messages with segments from now on. */
@@ -96,6 +111,7 @@ export class Inbox implements FrameListener, ExtendedFrameHost, SegmentListener 
     this.receivedBytes += chunk.length;
     try {
       this.frames.push(chunk);
+      if (this.isAmidMessage) this.reading.watch();
     } catch (error) {
       this.#break(error);
     }
@@ -112,6 +128,7 @@ export class Inbox implements FrameListener, ExtendedFrameHost, SegmentListener 
     this.receivedBytes += count;
     try {
       this.frames.fill(count);
+      if (this.isAmidMessage) this.reading.watch();
     } catch (error) {
       this.#break(error);
     }
@@ -129,6 +146,7 @@ export class Inbox implements FrameListener, ExtendedFrameHost, SegmentListener 
   /** No more messages. */
   stop(): void {
     this.#stopped = true;
+    this.reading.stop();
     this.frames.stop();
     this.#segments?.clear();
   }
@@ -187,10 +205,13 @@ export class Inbox implements FrameListener, ExtendedFrameHost, SegmentListener 
   #decodeKept({ payload, segmented, segments }: UndecodedMessage): void {
     const codec = this.#codec!;
     codec.segments.open(segments);
+    this.segmentBytes = segments.reduce((sum, { length }) => sum + length, 0);
     if (segmented !== undefined) this.#segments!.release(segmented);
     if (this.#stopped) return codec.segments.close();
     this.#decode(payload, 0, payload.length);
-    if (!this.#decoding) codec.segments.close();
+    if (this.#decoding) return;
+    codec.segments.close();
+    this.segmentBytes = 0;
   }
 
   get #mustWait(): boolean {
@@ -199,6 +220,7 @@ export class Inbox implements FrameListener, ExtendedFrameHost, SegmentListener 
 
   #decode(bytes: Buffer, start: number, end: number): void {
     let decoded: void | Promise<void>;
+    this.payloadBytes = end - start;
     try {
       if (this.#choose !== undefined) this.#useChosen(this.#choose(end > start ? bytes[start]! : -1));
       decoded = this.#codec!.decodeMessage(bytes, start, end, this.#message);
@@ -206,6 +228,7 @@ export class Inbox implements FrameListener, ExtendedFrameHost, SegmentListener 
       if (this.receivedMessages === 1) return this.#failStart(bytes.subarray(start, end), error);
       throw error;
     }
+    if (decoded === undefined && this.#message.error !== undefined) this.reading.countOverhead();
     // A deserializer may have ended the connection.
     if (decoded === undefined) return this.#stopped ? undefined : this.#listener.onMessage(this.#message);
     if (this.receivedMessages > 1) return this.#waitFor(decoded);
@@ -230,19 +253,20 @@ export class Inbox implements FrameListener, ExtendedFrameHost, SegmentListener 
 
   #waitFor(decoded: Promise<void>): void {
     this.#decoding = true;
-    this.#transport.pause();
+    this.reading.pause();
     decoded
       .then(() => {
         this.#decoding = false;
         this.#codec!.segments.close();
         if (!this.#stopped) this.#listener.onMessage(this.#message);
+        this.segmentBytes = 0;
         while (!this.#decoding && !this.#stopped) {
           const message = this.#undecoded?.shift();
           if (message === undefined) break;
           this.#decodeKept(message);
         }
         if (this.#decoding || this.#stopped) return;
-        this.#transport.resume();
+        this.reading.resume();
         this.#listener.onIdle();
       })
       .catch((error: unknown) => this.#break(error));

@@ -27,7 +27,7 @@ const MEANING = /__|\\u|prototype/;
 /** One expression is faster on shorter texts, searches on longer ones. */
 const SHORT_TEXT_LENGTH = 128;
 /** What one byte can cost at most: a key that is an index, in a map of its own. */
-const MOST_COST_OF_BYTE = 1400;
+export const MOST_COST_OF_BYTE = 1400;
 
 /** True where JSON of so many bytes may cost more than `maxCost`. */
 export function mayBeCostly(byteCount: number, maxCost: number): boolean {

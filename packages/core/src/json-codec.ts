@@ -2,7 +2,7 @@ import { ByteWriter, writeByte } from "./byte-writer.ts";
 import { Codec, encodeAlone } from "./codec.ts";
 import { CostBudget } from "./decoded-cost.ts";
 import { ProtocolError, SerializationError, quoted } from "./errors.ts";
-import { checkJson, mayBeCostly, mayBeDeep, mayHaveMeaning } from "./json-check.ts";
+import { MOST_COST_OF_BYTE, checkJson, mayBeCostly, mayBeDeep, mayHaveMeaning } from "./json-check.ts";
 import { JsonEncoder, writeJsonNumber } from "./json-encoder.ts";
 import { checkDepth, explained, lift, located } from "./lower-lift.ts";
 import { readMessage, setHeader } from "./message.ts";
@@ -55,6 +55,10 @@ export class JsonCodec extends Codec {
     this.#encoder.writer = writer;
     this.#encoder.write(content, this.limits.maxDepth);
     writeByte(writer, 0x5d);
+  }
+
+  override get mostCostOfByte(): number {
+    return MOST_COST_OF_BYTE;
   }
 
   override decodeMessage(bytes: Buffer, start: number, end: number, message: Message): void {

@@ -23,6 +23,11 @@ export interface Limits {
   readonly maxArgumentCount: number;
   /** Handlers of one connection that run at the same time; a request beyond is answered with `RESOURCE_EXHAUSTED`. */
   readonly maxRunningCount: number;
+  /**
+   * Decoded bytes, by the estimate in `docs/limits.md`, that running handlers of one connection hold; a request that comes while they
+   * hold as much is answered with `RESOURCE_EXHAUSTED`.
+   */
+  readonly maxHeldBytes: number;
   /** Calls of this side that wait for an answer; one beyond rejects with `RESOURCE_EXHAUSTED`. */
   readonly maxPendingCount: number;
   /** Functions and services that this side has handed out on one connection. */
@@ -31,10 +36,16 @@ export interface Limits {
   readonly maxStreamCount: number;
   /** Calls that are made for one another, as far as they pass their context on; one beyond fails with `RESOURCE_EXHAUSTED`. */
   readonly maxHopCount: number;
+  /** What a peer may send in a second that runs no handler: pings, cancels of nothing, what is refused. Beyond, it is read more slowly. */
+  readonly maxOverheadPerSecond: number;
+  /** Sockets that one server accepts at a time; it takes no more than four fifths of the descriptors that its process may have. */
+  readonly maxConnectionCount: number;
   /** Output that waits in one connection; beyond, messages wait before they are encoded. */
   readonly maxQueuedBytes: number;
   /** Time from the accepted or opened connection to the end of hello; a server gives a TLS handshake half of it before. */
   readonly helloTimeoutMs: number;
+  /** Time without a byte for a message that has begun to come. */
+  readonly messageTimeoutMs: number;
   /** Time for which queued output may not move before the connection is given up. */
   readonly writeStallMs: number;
   /** Time for which `close()` lets running and pending calls finish. */
@@ -57,12 +68,16 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   maxPathPartCount: 16,
   maxArgumentCount: 255,
   maxRunningCount: 1024,
+  maxHeldBytes: 256 * MEBIBYTE,
   maxPendingCount: 65_536,
   maxReferenceCount: 10_000,
   maxStreamCount: 256,
   maxHopCount: 32,
+  maxOverheadPerSecond: 1000,
+  maxConnectionCount: Infinity,
   maxQueuedBytes: 16 * MEBIBYTE,
   helloTimeoutMs: 10_000,
+  messageTimeoutMs: 30_000,
   writeStallMs: 10_000,
   closeGraceMs: 10_000,
   pingIntervalMs: 30_000,
@@ -149,6 +164,9 @@ export function resolveLimits(changes: Partial<Limits> = {}): Limits {
   const limits: Record<string, number> = { ...DEFAULT_LIMITS, ...Object.fromEntries(entries) };
   if (changes.maxMessageBytes !== undefined && changes.maxDecodedCost === undefined) {
     limits["maxDecodedCost"] = 8 * changes.maxMessageBytes;
+  }
+  if (changes.maxHeldBytes === undefined) {
+    limits["maxHeldBytes"] = Math.max(DEFAULT_LIMITS.maxHeldBytes, 2 * limits["maxDecodedCost"]!);
   }
   if (limits["maxMessageBytes"]! > MAX_FRAME_BYTES)
     throw new ColloquyError("INVALID_ARGUMENT", `limit maxMessageBytes is over ${MAX_FRAME_BYTES}`);

@@ -11,3 +11,8 @@ export function lostConnection(
   const message = `the connection to ${remoteAddress} is lost${why}`;
   return new ColloquyError("CONNECTION_LOST", message, { ...(cause && { cause }), executed });
 }
+
+/** What requests are refused with that come while this side closes. */
+export function closingSide(): ColloquyError {
+  return new ColloquyError("UNAVAILABLE", "this side of the connection is closing");
+}

@@ -22,7 +22,7 @@ import { SHAPE_EXTENSION } from "./msgpack-writing.ts";
 const LONGEST_SHARED_LIST = 16;
 
 /** What one byte costs at most, but for keys that are indices: two of them are bytes of no length. */
-const MOST_COST_OF_BYTE = 128;
+export const MOST_COST_OF_BYTE = 128;
 /** No decoder gets deeper with the stack that engines have. */
 const DEEPEST = 10_000;
 /** In front of what a format has beyond MsgPack. */

@@ -8,6 +8,7 @@ import { MsgPackEncoder } from "./msgpack-encoder.ts";
 import { writeNumber } from "./msgpack-writing.ts";
 import { Shapes } from "./shapes.ts";
 import { asBuffer } from "./utf8.ts";
+import { MOST_COST_OF_BYTE } from "./msgpack-check.ts";
 
 const NOWHERE = new ByteWriter();
 /** None are ever agreed on. */
@@ -26,6 +27,10 @@ export class MsgPackCodec extends Codec {
 
   override get name(): string {
     return "msgpack";
+  }
+
+  override get mostCostOfByte(): number {
+    return MOST_COST_OF_BYTE;
   }
 
   override encode(value: unknown): Uint8Array {

@@ -18,7 +18,7 @@ import type { OutgoingSegmentsListener } from "./outgoing-segments.ts";
 import type { PendingCall, PendingCalls } from "./pending.ts";
 import type { OutgoingMessage } from "./shipment.ts";
 import { StallWatch } from "./stall-watch.ts";
-import type { WatchedOutput } from "./stall-watch.ts";
+import type { Watched } from "./stall-watch.ts";
 import type { Transport } from "./transport.ts";
 import { NO_MESSAGES } from "./waiting-messages.ts";
 import type { UnsentMessages, WaitingMessage } from "./waiting-messages.ts";
@@ -80,9 +80,9 @@ export class Outbox implements FrameWriterListener, MessageWriterListener, Outgo
     this.#segments?.pump();
   }
 
-  #watchStall(output: WatchedOutput): void {
+  #watchStall(output: Watched): void {
     if (this.#closed) return;
-    this.#stall ??= new StallWatch(this.#limits.writeStallMs, this.#listener);
+    this.#stall ??= new StallWatch("writeStallMs", this.#limits.writeStallMs, this.#listener);
     this.#stall.watch(output);
   }
 

@@ -10,7 +10,7 @@ import { memoryIsGone } from "./segments.ts";
 import type { SegmentPacker } from "./segments.ts";
 import { Shipment } from "./shipment.ts";
 import type { OutgoingMessage } from "./shipment.ts";
-import type { WatchedOutput } from "./stall-watch.ts";
+import type { Watched } from "./stall-watch.ts";
 
 /** Small messages leave between two pieces. */
 const PIECE_BYTES = 2_097_152;
@@ -40,7 +40,7 @@ export interface OutgoingSegmentsListener {
  * Sends messages with segments, piece by piece as the peer takes them, several messages by turns. Small messages leave between
  * the pieces. The pieces are the caller's own memory: `flushed` tells when it is the caller's again.
  */
-export class OutgoingSegments implements SegmentReceipts, WatchedOutput {
+export class OutgoingSegments implements SegmentReceipts, Watched {
   readonly #frames: FrameWriter;
   readonly #listener: OutgoingSegmentsListener;
   /** All whose memory is needed, in order. */

@@ -1,11 +1,43 @@
-const NONE: Set<number> = new Set();
+import { ColloquyError } from "./errors.ts";
+import { HeldBytes } from "./held-bytes.ts";
+import type { MessageSize } from "./held-bytes.ts";
+import type { Limits } from "./limits.ts";
 
-/** The requests of the other side that have no answer yet, by id. */
+const NONE: Map<number, number> = new Map();
+
+/** The requests of the other side that have no answer yet, by id, with what they hold. */
 export class RunningRequests {
   /** Few connections ever have one that takes more than its turn. */
-  #ids: Set<number> = NONE;
+  #ids: Map<number, number> = NONE;
+  readonly #held: HeldBytes;
+  readonly #maxCount: number;
+  #full: ColloquyError | undefined;
   /** The request whose handler runs right now; most are answered before it returns and never reach a table. */
   #current = -1;
+
+  constructor(limits: Limits, message: MessageSize) {
+    this.#held = new HeldBytes(limits, message);
+    this.#maxCount = limits.maxRunningCount;
+  }
+
+  /** Why a request is refused, beside which `waitingCount` answers have no room in the output yet. */
+  refusalOf(content: unknown, waitingCount: number): ColloquyError | undefined {
+    if (this.size + waitingCount < this.#maxCount) return this.#held.admit(content);
+    const reason = `${this.#maxCount} calls of this connection run already (maxRunningCount)`;
+    // One for all: a peer can ask for many, and a stack takes longer than a call.
+    return (this.#full ??= new ColloquyError("RESOURCE_EXHAUSTED", reason, { limit: "maxRunningCount" }));
+  }
+
+  /** Why a notification is refused. */
+  admit(content: unknown): ColloquyError | undefined {
+    return this.#held.admit(content);
+  }
+
+  /** The notification that is handled right now goes on. Returns what is to be called when its handler has ended. */
+  keepNotification(): () => void {
+    const kept = this.#held.keep();
+    return () => this.#held.release(kept);
+  }
 
   /** Those whose handlers have returned. */
   get size(): number {
@@ -28,20 +60,26 @@ export class RunningRequests {
   /** It has returned; a request without an answer is kept. */
   end(id: number, isKept: boolean): void {
     if (this.#current === id && isKept) {
-      if (this.#ids === NONE) this.#ids = new Set();
-      this.#ids.add(id);
+      if (this.#ids === NONE) this.#ids = new Map();
+      this.#ids.set(id, this.#held.keep());
     }
     this.#current = -1;
   }
 
   /** A request is answered. False: it has been already, or there is none. */
   settle(id: number): boolean {
-    if (this.#current !== id) return this.#ids.delete(id);
-    this.#current = -1;
-    return true;
+    if (this.#current === id) {
+      this.#current = -1;
+      return true;
+    }
+    const kept = this.#ids.get(id);
+    if (kept === undefined) return false;
+    this.#held.release(kept);
+    return this.#ids.delete(id);
   }
 
   clear(): void {
     this.#ids = NONE;
+    this.#held.clear();
   }
 }

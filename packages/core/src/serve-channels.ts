@@ -72,6 +72,7 @@ export async function serveChannels(
   const listener: Listener = await listenTransport(address, onTransport, {
     ...options,
     handshakeTimeoutMs: limits.helloTimeoutMs / 2,
+    maxConnectionCount: limits.maxConnectionCount,
   });
   const close = async (closeOptions: { readonly graceMs?: number } = {}): Promise<void> => {
     checkOptions("close", closeOptions, CLOSE_OPTIONS);

@@ -1,8 +1,8 @@
 import { ColloquyError } from "./errors.ts";
 import { timerMs } from "./limits.ts";
 
-/** Output that may have to wait for the peer. */
-export interface WatchedOutput {
+/** What may have to wait for the peer. */
+export interface Watched {
   readonly waits: boolean;
   /** Changes when something of it moves. */
   readonly moved: number;
@@ -14,22 +14,35 @@ export interface StallListener {
   onBroken(error: ColloquyError): void;
 }
 
-/** Gives up a connection whose output doesn't move. A peer that reads slowly, but reads, is waited for. */
+type StallLimit = "writeStallMs" | "messageTimeoutMs";
+
+/** What the peer has done. */
+const DEEDS: Readonly<Record<StallLimit, string>> = {
+  writeStallMs: "has read nothing",
+  messageTimeoutMs: "has sent nothing more of a message",
+};
+
+/** Turns in which the event loop reads and writes what it can, before a connection is given up. */
+const LAST_TURNS = 2;
+
+/** Gives up a connection on which something that waits for the peer doesn't move. A peer that is slow, but moves it, is waited for. */
 export class StallWatch {
-  readonly #outputs: WatchedOutput[] = [];
+  readonly #watched: Watched[] = [];
+  readonly #limit: StallLimit;
   readonly #stallMs: number;
   readonly #listener: StallListener;
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
 
-  constructor(stallMs: number, listener: StallListener) {
+  constructor(limit: StallLimit, stallMs: number, listener: StallListener) {
+    this.#limit = limit;
     this.#stallMs = stallMs;
     this.#listener = listener;
   }
 
-  /** `output` waits: looks until it doesn't any more. */
-  watch(output: WatchedOutput): void {
-    if (!this.#outputs.includes(output)) this.#outputs.push(output);
+  /** `watched` waits: looks until it doesn't any more. */
+  watch(watched: Watched): void {
+    if (!this.#watched.includes(watched)) this.#watched.push(watched);
     if (this.#timer === undefined && !this.#stopped) this.#look();
   }
 
@@ -39,14 +52,22 @@ export class StallWatch {
   }
 
   #look(): void {
-    const waiting = this.#outputs.filter(({ waits }) => waits).map((output) => ({ output, moved: output.moved }));
+    const waiting = this.#watched.filter(({ waits }) => waits).map((one) => ({ one, moved: one.moved }));
     if (waiting.length === 0) return;
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      const isStalled = waiting.some(({ output, moved }) => output.waits && output.moved === moved);
-      if (!isStalled) return this.#look();
-      const reason = `${this.#listener.remoteAddress} has read nothing for ${this.#stallMs} ms (writeStallMs)`;
-      this.#listener.onBroken(new ColloquyError("CONNECTION_LOST", reason, { limit: "writeStallMs" }));
-    }, timerMs(this.#stallMs));
+    const isStalled = (): boolean => waiting.some(({ one, moved }) => one.waits && one.moved === moved);
+    this.#timer = setTimeout(() => this.#lookAgain(isStalled, LAST_TURNS), timerMs(this.#stallMs));
+  }
+
+  /** An event loop that was busy runs late timers before it reads and writes what it could have in time. */
+  #lookAgain(isStalled: () => boolean, turns: number): void {
+    if (this.#stopped) return;
+    if (isStalled()) {
+      if (turns > 0) return void setImmediate(() => this.#lookAgain(isStalled, turns - 1));
+      const done = `${this.#listener.remoteAddress} ${DEEDS[this.#limit]}`;
+      const reason = `${done} for ${this.#stallMs} ms (${this.#limit})`;
+      return this.#listener.onBroken(new ColloquyError("CONNECTION_LOST", reason, { limit: this.#limit }));
+    }
+    this.#timer = undefined;
+    this.#look();
   }
 }

@@ -10,6 +10,7 @@ import type { Message } from "./message.ts";
 import { writeArrayHead, writeNumber } from "./msgpack-writing.ts";
 import { Segments } from "./segments.ts";
 import { asBuffer } from "./utf8.ts";
+import { MOST_COST_OF_BYTE } from "./msgpack-check.ts";
 
 const NOWHERE = new ByteWriter();
 
@@ -28,6 +29,10 @@ export class StructuredCloneCodec extends Codec {
 
   override get name(): string {
     return "structured-clone";
+  }
+
+  override get mostCostOfByte(): number {
+    return MOST_COST_OF_BYTE;
   }
 
   override encode(value: unknown): Uint8Array {

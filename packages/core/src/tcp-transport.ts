@@ -5,6 +5,7 @@ import tls from "node:tls";
 import { formatAddress } from "./address.ts";
 import type { Address } from "./address.ts";
 import type { AttemptLimit } from "./attempt-limit.ts";
+import { ConnectionBound } from "./connection-bound.ts";
 import { ColloquyError } from "./errors.ts";
 import { timerMs } from "./limits.ts";
 import { Queue } from "./queue.ts";
@@ -168,10 +169,15 @@ export async function connectSocket(
   });
 }
 
-export interface ListenSocketOptions {
-  readonly tls?: TlsOptions | undefined;
+export interface ServerLimits {
   /** Time for the TLS handshake. */
   readonly handshakeTimeoutMs: number;
+  /** Sockets at a time, those too whose handshake isn't over. Default: as many as the process can have. */
+  readonly maxConnectionCount?: number | undefined;
+}
+
+export interface ListenSocketOptions extends ServerLimits {
+  readonly tls?: TlsOptions | undefined;
   /** Host name to put into the address instead of the one that was listened on. */
   readonly advertise?: string | undefined;
   /** More options of `server.listen`. */
@@ -188,15 +194,20 @@ export async function listenSocket(
   onTransport: (transport: Transport) => void,
   options: ListenSocketOptions,
 ): Promise<Listener> {
+  const bound = new ConnectionBound(options.maxConnectionCount);
   const accept = (socket: net.Socket): void => {
     const remote = socket.remoteAddress === undefined ? formatAddress(address) : remoteOf(socket);
-    onTransport(new SocketTransport(options.tls === undefined ? adopt(socket) : byEvents(socket), remote));
+    if (options.tls !== undefined) return onTransport(new SocketTransport(byEvents(socket), remote));
+    if (!bound.takes(socket)) return;
+    const read = adopt(socket);
+    bound.count(read.socket);
+    onTransport(new SocketTransport(read, remote));
   };
   // Paused: a socket begins to read when its connection is opened.
   const server =
     options.tls === undefined
       ? net.createServer({ pauseOnConnect: true }, accept)
-      : tlsServer(options.tls, accept, options);
+      : tlsServer(options.tls, accept, options, bound);
   await listen(server, address, options);
   return {
     address: advertised(server, address, options.advertise),
@@ -212,12 +223,15 @@ function tlsServer(
   tlsOptions: TlsOptions,
   accept: (socket: net.Socket) => void,
   options: ListenSocketOptions,
+  bound: ConnectionBound,
 ): net.Server {
   const shaking = new Map<string, net.Socket>();
   const handshakeTimeout = timerMs(options.handshakeTimeoutMs);
   const server = usable(() => tls.createServer({ ...tlsServerOptions(tlsOptions), handshakeTimeout }));
   server.on("connection", (socket: net.Socket) => {
     const remote = remoteOf(socket);
+    if (!bound.takes(socket)) return;
+    bound.count(socket);
     shaking.set(remote, socket);
     socket.once("close", () => shaking.delete(remote));
   });

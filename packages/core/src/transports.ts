@@ -7,7 +7,7 @@ import { LocalNetwork } from "./local-transport.ts";
 import { OPTION, wrongOption } from "./options.ts";
 import type { OptionKind } from "./options.ts";
 import { connectSocket, listenSocket } from "./tcp-transport.ts";
-import type { SocketAddress } from "./tcp-transport.ts";
+import type { ServerLimits, SocketAddress } from "./tcp-transport.ts";
 import { checkTls, checkTlsAlone } from "./tls-options.ts";
 import type { TlsOptions } from "./tls-options.ts";
 import type { Listener, Transport } from "./transport.ts";
@@ -125,7 +125,7 @@ export async function connectTransport(text: string, options: ConnectOptions): P
 export async function listenTransport(
   text: string,
   onTransport: (transport: Transport) => void,
-  options: ListenOptions & { readonly handshakeTimeoutMs: number },
+  options: ListenOptions & ServerLimits,
 ): Promise<Listener> {
   const address = parseAddress(text);
   checkTransport(address, options);

@@ -46,7 +46,7 @@ describe("errors", () => {
     expect(formatPlace([1])).toBe("[1]");
   });
 
-  it("show a peer's text in quotes, cut and without characters that move the cursor", () => {
+  it("T28: show a peer's text in quotes, cut and without characters that move the cursor", () => {
     expect(quoted('a"b\n\u001b[31m\u202e\u0085\u200b')).toBe('"a\\"b\\n\\u001b[31m\\u202e\\u0085\\u200b"');
     expect(quoted("x".repeat(300))).toBe(`"${"x".repeat(256)}..."`);
     expect(quoted("x".repeat(256))).toBe(`"${"x".repeat(256)}"`);

@@ -116,7 +116,7 @@ describe("TLS", () => {
     expect(await outcomeOf({ host: "127.0.0.1", port: portOf(server.address) })).toBe("data");
   });
 
-  it("refuses a server of another authority, unless verification is switched off by name", async () => {
+  it("T25: refuses a server of another authority, unless verification is switched off by name", async () => {
     const foreign = await stranger.issue("127.0.0.1");
     await using server = await serveChannels(TCP, echo, { tls: { ...foreign, ca: authority.cert } });
     const error = await rejectionOf(connectChannel(server.address, { tls: clientTls }));

@@ -68,6 +68,7 @@ export class Dispatcher {
     try {
       result = this.#start(id, request);
     } catch (error) {
+      this.#countRefusal(error);
       return this.#fail(id, error);
     }
     try {
@@ -128,14 +129,18 @@ export class Dispatcher {
       const reason = `${this.#maxRunningCount} notifications of this connection run already (maxRunningCount)`;
       return onError(new ColloquyError("RESOURCE_EXHAUSTED", reason, { limit: "maxRunningCount" }));
     }
+    const refusal = this.#endpoint.running.admit(request);
+    if (refusal !== undefined) return onError(refusal);
     const id = --this.#lastQuietId;
     this.#quietCount++;
     if (requestHooks.areWanted) this.#tellStart(id, request[0], true);
+    let release: (() => void) | undefined;
     let settled = false;
     const settle = (value: unknown, failure?: { readonly error: unknown }): void => {
       if (settled) return;
       settled = true;
       this.#quietCount--;
+      release?.();
       this.#scopes.end(id);
       if (this.#told !== undefined) this.#tellEnd(this.#told, id, failure);
       this.#discardIn(value);
@@ -144,6 +149,7 @@ export class Dispatcher {
     try {
       const result = this.#start(id, request);
       if (!isThenable(result)) return settle(result);
+      release = this.#endpoint.running.keepNotification();
       result.then(
         (value) => settle(value),
         (error: unknown) => {
@@ -152,8 +158,13 @@ export class Dispatcher {
         },
       );
     } catch (error) {
+      this.#countRefusal(error);
       settle(undefined, { error });
     }
+  }
+
+  #countRefusal(error: unknown): void {
+    if (error instanceof ColloquyError && error.executed === "no") this.#endpoint.reading.countOverhead();
   }
 
   /** Notifications that run. */

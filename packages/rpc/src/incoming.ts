@@ -153,9 +153,13 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller, S
       if (undecoded !== undefined) throw undecoded;
       request = readRequest(content, this.#limits);
       if (this.#extended && isControlPath(request[0])) {
-        return answerControl(id, request, this);
+        answerControl(id, request, this);
+        // The items of streams are what was asked for.
+        if (request[0] !== "$/pull") this.#endpoint.reading.countOverhead();
+        return;
       }
     } catch (error) {
+      if (undecoded === undefined) this.#endpoint.reading.countOverhead();
       return this.#endpoint.fail(id, error);
     }
     this.#dispatcher.run(id, request);
@@ -178,11 +182,14 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller, S
       if (undecoded !== undefined) throw undecoded;
       const request = readRequest(content, this.#limits);
       [path] = request;
-      if (!this.#extended) this.#silent.notifications++;
+      if (!this.#extended) this.#refuseNotification();
       else if (isControlPath(path)) {
-        if (!noticeControl(request, this)) this.#silent.onRefused(path);
+        if (noticeControl(request, this)) return;
+        this.#endpoint.reading.countOverhead();
+        this.#silent.onRefused(path);
       } else this.#dispatcher.runQuietly(request, (error) => this.#lose(path, error));
     } catch (error) {
+      if (undecoded === undefined) this.#endpoint.reading.countOverhead();
       this.#lose(path, error);
     }
   }
@@ -191,6 +198,12 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller, S
   #lose(path: string, error: unknown): void {
     tellRefusal(this.#host, error);
     this.#silent.onNotification(path, error);
+  }
+
+  /** Those of a plain peer. */
+  #refuseNotification(): void {
+    this.#endpoint.reading.countOverhead();
+    this.#silent.notifications++;
   }
 
   onLostNotification(error: ColloquyError): void {
@@ -256,6 +269,7 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller, S
   }
 
   cancel(id: number, isLate: boolean): void {
+    if (!this.#endpoint.running.has(id)) this.#endpoint.reading.countOverhead();
     this.#dispatcher.cancel(id, isLate);
     this.#endpoint.withdrawAnswer(id);
   }
@@ -283,7 +297,10 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller, S
         if (this.#endpoint.ended) this.onUnsentResult(pulled);
         else this.#endpoint.reply(id, pulled);
       },
-      (error: unknown) => this.#endpoint.fail(id, error),
+      (error: unknown) => {
+        this.#endpoint.reading.countOverhead();
+        this.#endpoint.fail(id, error);
+      },
     );
     this.interruptStreams();
   }
@@ -304,6 +321,7 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller, S
   }
 
   goAway(): void {
+    if (this.#goneAway) return this.#endpoint.reading.countOverhead();
     this.#goneAway = true;
     this.#host.onGoAway();
   }

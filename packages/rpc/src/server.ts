@@ -124,6 +124,7 @@ export async function serve(
   const listener = await listenTransport(address, onTransport, {
     ...options,
     handshakeTimeoutMs: limits.helloTimeoutMs / 2,
+    maxConnectionCount: limits.maxConnectionCount,
   });
   const close = async (closeOptions: { readonly graceMs?: number } = {}): Promise<void> => {
     checkOptions("close", closeOptions, CLOSE_OPTIONS);

@@ -162,7 +162,7 @@ describe("A call that is given up", () => {
   });
 });
 
-describe("Calls within calls", () => {
+describe("T22: calls within calls", () => {
   test("are counted, and end at the limit where they go round", async () => {
     const relay = new Relay();
     await using link = await pair(relay, { limits: { maxHopCount: 5 }, serve: { limits: { maxHopCount: 5 } } });

@@ -20,7 +20,7 @@ describe("Exports", () => {
     expect(() => table.get(1)).toThrow("reference 1 was released, or never given");
   });
 
-  test("lets go when it was released as often as it was sent, not before", () => {
+  test("T17: lets go when it was released as often as it was sent, not before", () => {
     const table = new Exports(10);
     const a = {};
     sent(table, a, a, a);

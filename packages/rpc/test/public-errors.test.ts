@@ -218,7 +218,7 @@ describe("what is thrown and no error", () => {
 });
 
 describe("an error that isn't made for the caller", () => {
-  test("arrives with name and message and none of its fields", async () => {
+  test("T27: arrives with name and message and none of its fields", async () => {
     const error = await received(() => Object.assign(new DriverError("no route"), { code: "EHOST" }));
     expect(error).toMatchObject({ remoteName: "DriverError", message: "no route", fields: undefined });
     expect(JSON.stringify(error)).not.toMatch(/secret|EHOST/);

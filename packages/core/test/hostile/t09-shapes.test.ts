@@ -123,7 +123,7 @@ describe("T2: keys of a shape that reach a prototype", () => {
   );
 });
 
-describe("definitions that come again and again", () => {
+describe("T6: definitions that come again and again", () => {
   it("are refused: a connection keeps 256, and the first of each number", () => {
     const codec = codecWith(...Array.from({ length: 256 }, (_, number) => [`key${number}`]));
     for (let number = -1; number < 300; number++) expect(codec.shapes.receive(number, ["other"])).toBe(false);

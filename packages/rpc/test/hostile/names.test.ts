@@ -153,7 +153,7 @@ async function checkAll(ask: (path: string) => Promise<unknown>): Promise<void> 
   expect(({} as Record<string, unknown>)["polluted"]).toBeUndefined();
 }
 
-describe("hostile names", () => {
+describe("T1: hostile names", () => {
   test("D5 in requests after hello are NOT_FOUND or NOT_EXPOSED, and nothing else happens", async () => {
     await using server = await serve(newAddress(), newRoot());
     await using wire = await WirePeer.connect(server.address);
@@ -233,5 +233,23 @@ describe("hostile names", () => {
     }
     const [, content] = await wire.request("y".repeat(255));
     expect((content as { message: string }).message.length).toBeLessThan(600);
+  });
+
+  test("T4: lead to no attribute, class or module: there is one verb", async () => {
+    await using server = await serve(newAddress(), newRoot());
+    await using wire = await WirePeer.connect(server.address);
+    await wire.hello();
+    for (const [path, args] of [
+      ["$/get", ["hidden"]],
+      ["$/set", ["hidden", 1]],
+      ["$/eval", ["1"]],
+      ["$/import", ["node:fs"]],
+      ["$/describe", []],
+      ["Root", []],
+    ] as const) {
+      expect(await wire.request(path, args)).toMatchObject([2, { code: "NOT_FOUND", executed: "no" }]);
+    }
+    wire.send([4, 1, ["hidden", [], {}]]);
+    await wire.closed;
   });
 });

@@ -23,7 +23,7 @@ async function visit(root: object): Promise<WirePeer> {
   return wire;
 }
 
-describe("forged references", () => {
+describe("T16: forged references", () => {
   test("to numbers that were never given are refused", async () => {
     await using wire = await visit(new Desk());
     for (const path of ["$/ref/0", "$/ref/1", "$/ref/4294967295", "$/ref/1/hidden"]) {

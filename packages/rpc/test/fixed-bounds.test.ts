@@ -1,0 +1,113 @@
+import { describe, expect, test } from "vitest";
+import { Service, connect, expose, serve } from "../src/index.ts";
+import { metadataOf } from "../src/metadata.ts";
+import { WirePeer, newAddress, pair } from "./support.ts";
+
+class Root extends Service {
+  @expose number(value: number): number {
+    return value;
+  }
+  @expose service(): Service {
+    return new Root();
+  }
+  @expose async *numbers(): AsyncGenerator<number> {
+    for (let number = 0; ; number++) yield number;
+  }
+}
+
+/** Refused: it throws, rejects, or resolves with false. */
+type Attempt = (size: number) => unknown;
+
+function nested(levels: number): object {
+  let value: object = {};
+  for (let level = 1; level < levels; level++) value = { a: value };
+  return value;
+}
+
+async function credentialsOf(bytes: number): Promise<void> {
+  await using server = await serve(newAddress(), new Root(), { authenticate: () => "anybody" });
+  // A text takes 9 bytes and its length.
+  const client = await connect(server.address, { credentials: "x".repeat(bytes - 9) });
+  client.destroy();
+}
+
+/** Requests behind a hello whose credentials are being checked: whether all are kept. */
+async function early(count: number): Promise<boolean> {
+  let end!: () => void;
+  const authenticate = (): Promise<string> => new Promise((resolve) => (end = () => resolve("somebody")));
+  await using server = await serve(newAddress(), new Root(), { authenticate });
+  await using wire = await WirePeer.connect(server.address);
+  wire.send([0, 0, ["$/hello", [{ protocol: 1, auth: 1 }], {}]]);
+  for (let id = 1; id <= count; id++) wire.send([0, id, ["number", [id], {}]]);
+  await wire.rest();
+  end();
+  const types = [];
+  for (let answer = 0; answer <= count; answer++) types.push((await wire.next())[0]);
+  return !types.includes(2);
+}
+
+/** Calls on a result behind so many others: whether it was kept. */
+async function kept(count: number): Promise<boolean> {
+  await using server = await serve(newAddress(), new Root());
+  await using wire = await WirePeer.connect(server.address);
+  await wire.hello();
+  for (let made = 0; made < count; made++) expect((await wire.request("service"))[0]).toBe(1);
+  return (await wire.request("$/result/1/number", [7]))[0] === 1;
+}
+
+async function pulled(count: number): Promise<number> {
+  await using server = await serve(newAddress(), new Root());
+  await using wire = await WirePeer.connect(server.address);
+  await wire.hello();
+  await wire.request("numbers");
+  const [, [items]] = (await wire.request("$/pull", [1, count, 1e9])) as [number, [unknown[], boolean]];
+  return items.length;
+}
+
+const edges: readonly (readonly [row: string, bound: number, attempt: Attempt])[] = [
+  [
+    "metadata of a call",
+    64,
+    (size) => metadataOf(Object.fromEntries(Array.from({ length: size }, (_, key) => [`k${key}`, 1]))),
+  ],
+  ["metadata of a call", 8, (size) => metadataOf(nested(size))],
+  // The map and the text take 9 bytes each, and the key one.
+  ["metadata of a call", 16_384, (size) => metadataOf({ a: "x".repeat(size - 19) })],
+  ["credentials of a client", 32_768, credentialsOf],
+  ["requests that come before credentials are checked", 4, early],
+  ["results kept for calls on them", 64, kept],
+];
+
+async function passes(attempt: Attempt, size: number): Promise<boolean> {
+  try {
+    return (await attempt(size)) !== false;
+  } catch {
+    return false;
+  }
+}
+
+describe("fixed bounds at their edges:", () => {
+  test.each(edges)("%s (%i)", async (_row, bound, attempt) => {
+    const found = [];
+    for (const size of [bound - 1, bound, bound + 1]) found.push(await passes(attempt, size));
+    expect(found).toEqual([true, true, false]);
+  });
+
+  test("items of a stream in one answer", async () => {
+    const found = [];
+    for (const size of [4095, 4096, 4097]) found.push(await pulled(size));
+    expect(found).toEqual([4095, 4096, 4096]);
+  });
+
+  test("checks of credentials of one connection", async () => {
+    const ends: (() => void)[] = [];
+    let checks = 0;
+    const authenticate = (): Promise<number> | number =>
+      checks++ === 0 ? 0 : new Promise((resolve) => void ends.push(() => resolve(1)));
+    await using link = await pair(new Root(), { credentials: 1, serve: { authenticate } });
+    const first = link.client.reauthenticate(1);
+    await expect(link.client.reauthenticate(1)).rejects.toMatchObject({ code: "RESOURCE_EXHAUSTED" });
+    for (const end of ends) end();
+    await first;
+  });
+});

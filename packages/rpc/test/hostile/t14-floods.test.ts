@@ -1,0 +1,139 @@
+import { describe, expect, test } from "vitest";
+import { Service, expose, serve } from "../../src/index.ts";
+import type { Limits } from "../../src/index.ts";
+import { WirePeer, newAddress, until } from "../support.ts";
+
+class Desk extends Service {
+  readonly ends: (() => void)[] = [];
+  @expose add(a: number, b: number): number {
+    return a + b;
+  }
+  @expose hold(_value?: unknown): Promise<void> {
+    return new Promise((resolve) => void this.ends.push(resolve));
+  }
+  @expose take(_value: unknown): number {
+    return 1;
+  }
+}
+
+async function attacked(limits: Partial<Limits>) {
+  const desk = new Desk();
+  const server = await serve(newAddress(), desk, { limits });
+  const wire = await WirePeer.connect(server.address);
+  await wire.hello();
+  const [connection] = server.connections;
+  const dispose = async (): Promise<void> => {
+    await wire[Symbol.asyncDispose]();
+    await server.close({ graceMs: 0 });
+  };
+  return { desk, wire, connection: connection!, server, [Symbol.asyncDispose]: dispose };
+}
+
+describe("T14: calls that are cancelled", () => {
+  test("hold their slots until their handlers have settled", async () => {
+    await using field = await attacked({ maxRunningCount: 10 });
+    const { desk, wire, connection } = field;
+    for (let id = 1; id <= 100; id++) wire.send([0, id, ["hold", [], {}]], [3, 0, ["$/cancel", [id], {}]]);
+    const refused = [];
+    for (let id = 11; id <= 100; id++) refused.push(await wire.next());
+    expect(refused.every(([type, , content]) => type === 2 && content.code === "RESOURCE_EXHAUSTED")).toBe(true);
+    expect(desk.ends).toHaveLength(10);
+    expect(connection.stats().running).toBe(10);
+    for (const end of desk.ends) end();
+    for (let id = 1; id <= 10; id++) await wire.next();
+    wire.send([0, 101, ["add", [1, 2], {}]]);
+    expect(await wire.next()).toEqual([1, 101, 3]);
+  });
+});
+
+describe("T14: what runs no handler", () => {
+  const kinds: readonly (readonly [what: string, make: (id: number) => unknown, isAnswered: boolean])[] = [
+    ["pings", (id) => [0, id, ["$/ping", [], {}]], true],
+    ["names that aren't there", (id) => [0, id, ["nope", [], {}]], true],
+    ["malformed requests", (id) => [0, id, [1]], true],
+    ["requests that can't be decoded", (id) => [0, id, ["add", [{ __type__: [99, 0] }], {}]], true],
+    ["cancels of nothing", () => [3, 0, ["$/cancel", [7], {}]], false],
+    ["notifications for `$` that aren't there", () => [3, 0, ["$/nope", [], {}]], false],
+    ["notifications to names that aren't there", () => [3, 0, ["nope", [], {}]], false],
+  ];
+
+  test.each(kinds)(
+    "is read more slowly where it is much, and all of it is handled: %s",
+    async (_what, make, isAnswered) => {
+      await using field = await attacked({ maxOverheadPerSecond: 100 });
+      const { wire } = field;
+      const start = performance.now();
+      // Each in a chunk of its own: 500 at once, and 60 that take 0.6 s.
+      for (let id = 1; id <= 560; id++) wire.send(make(id));
+      wire.send([0, 9999, ["add", [1, 2], {}]]);
+      if (isAnswered) for (let id = 1; id <= 560; id++) expect((await wire.next())[1]).toBe(id);
+      expect(await wire.next()).toEqual([1, 9999, 3]);
+      // One chunk may have had all of them: the pause is behind it then.
+      wire.send([0, 10_000, ["add", [1, 2], {}]]);
+      expect(await wire.next()).toEqual([1, 10_000, 3]);
+      expect(performance.now() - start).toBeGreaterThan(500);
+    },
+  );
+
+  test("doesn't slow down calls, cancels of calls that run, releases and refusals of a full connection", async () => {
+    await using field = await attacked({ maxOverheadPerSecond: 1, maxRunningCount: 50 });
+    const { desk, wire, connection } = field;
+    for (let id = 1; id <= 50; id++) wire.send([0, id, ["hold", [], {}]]);
+    await until(() => desk.ends.length === 50);
+    const start = performance.now();
+    for (let id = 1; id <= 50; id++) wire.send([3, 0, ["$/cancel", [id], {}]], [3, 0, ["$/release", [[[id, 1]]], {}]]);
+    for (let id = 51; id <= 100; id++) wire.send([0, id, ["hold", [], {}]]);
+    for (let id = 51; id <= 100; id++) expect((await wire.next())[2].code).toBe("RESOURCE_EXHAUSTED");
+    for (const end of desk.ends) end();
+    for (let id = 1; id <= 50; id++) await wire.next();
+    for (let id = 101; id <= 200; id++) wire.send([0, id, ["add", [1, id], {}]]);
+    for (let id = 101; id <= 200; id++) expect(await wire.next()).toEqual([1, id, id + 1]);
+    // One of all these, or a hundred, would have taken minutes.
+    expect(performance.now() - start).toBeLessThan(20_000);
+    expect(connection.stats().running).toBe(0);
+  });
+
+  test("takes no time of others", async () => {
+    await using field = await attacked({ maxOverheadPerSecond: 100 });
+    const { wire, server } = field;
+    for (let id = 1; id <= 700; id++) wire.send([0, id, ["nope", [], {}]]);
+    await using other = await WirePeer.connect(server.address);
+    await other.hello();
+    expect(await other.request("add", [1, 2])).toEqual([1, 3]);
+    await wire.next();
+  });
+});
+
+describe("T9: what calls hold that run", () => {
+  test.each(["requests", "notifications"])(
+    "is bounded for %s, and one more starts when others have ended",
+    async (kind) => {
+      await using field = await attacked({ maxHeldBytes: 100_000 });
+      const { desk, wire, connection } = field;
+      const type = kind === "requests" ? 0 : 3;
+      const text = "x".repeat(30_000);
+      for (let id = 1; id <= 5; id++) wire.send([type, type === 0 ? id : 0, ["hold", [text], {}]]);
+      wire.send([0, 9, ["take", ["x"], {}]]);
+      // The first counts with eight times its bytes: nothing has to be measured while nothing is held.
+      expect(desk.ends.length).toBeLessThan(5);
+      if (type === 0) {
+        for (const id of [2, 3, 4, 5]) expect(await wire.next()).toMatchObject([2, id, { code: "RESOURCE_EXHAUSTED" }]);
+      }
+      expect((await wire.next())[1]).toBe(9);
+      if (type === 3) expect(connection.stats().failedNotifications).toBe(4);
+      expect(desk.ends).toHaveLength(1);
+      desk.ends[0]!();
+      if (type === 0) expect((await wire.next())[1]).toBe(1);
+      await until(() => connection.stats().running === 0);
+      for (let id = 11; id <= 14; id++) wire.send([0, id, ["hold", [text.slice(0, 1000)], {}]]);
+      await until(() => desk.ends.length === 5);
+    },
+  );
+
+  test("isn't what calls have held that have ended, however many", async () => {
+    await using field = await attacked({ maxHeldBytes: 100_000 });
+    const { wire } = field;
+    for (let id = 1; id <= 50; id++) wire.send([0, id, ["take", ["x".repeat(30_000)], {}]]);
+    for (let id = 1; id <= 50; id++) expect(await wire.next()).toEqual([1, id, 1]);
+  });
+});

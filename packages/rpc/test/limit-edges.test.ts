@@ -1,0 +1,201 @@
+import { describe, expect, test } from "vitest";
+import { Service, connect, expose, serve } from "../src/index.ts";
+import type { Connection, Limits } from "../src/index.ts";
+import { WirePeer, newAddress, pair, until, wireServer } from "./support.ts";
+
+class Root extends Service {
+  readonly ends: (() => void)[] = [];
+  @expose echo(value: unknown): unknown {
+    return value;
+  }
+  @expose count(...values: unknown[]): number {
+    return values.length;
+  }
+  @expose hold(_value?: unknown): Promise<void> {
+    return new Promise((resolve) => void this.ends.push(resolve));
+  }
+  @expose async *numbers(): AsyncGenerator<number> {
+    for (let number = 0; ; number++) yield number;
+  }
+}
+
+/** Resolves with a code where it is refused, and with undefined where it passes. */
+type Attempt = (size: number, limits: Partial<Limits>) => Promise<string | undefined>;
+
+async function codeOf(promise: Promise<unknown>): Promise<string | undefined> {
+  return promise.then(
+    () => undefined,
+    (error: { readonly code: string }) => error.code,
+  );
+}
+
+/** Of a request that a peer writes by hand. */
+function onTheWire(contentOf: (size: number) => unknown): Attempt {
+  return async (size, limits) => {
+    await using server = await serve(newAddress(), new Root(), { limits });
+    await using wire = await WirePeer.connect(server.address);
+    await wire.hello();
+    const [type, content] = await wire.ask(contentOf(size)).catch(() => [2, { code: "ENDED" }] as const);
+    return type === 2 && content.code !== "NOT_FOUND" ? (content.code as string) : undefined;
+  };
+}
+
+function called(act: (remote: any, size: number) => Promise<unknown>, side: "server" | "client" = "server"): Attempt {
+  return async (size, limits) => {
+    await using link = await pair(new Root(), side === "server" ? { serve: { limits } } : { limits });
+    return await codeOf(act(link.remote, size));
+  };
+}
+
+/** So many calls that run at the same time: what becomes of the last one. */
+async function held(remote: any, size: number, value?: unknown): Promise<void> {
+  for (let made = 1; made < size; made++) remote.hold(value).catch(() => {});
+  const last: Promise<void> = remote.hold(value);
+  last.catch(() => {});
+  // What isn't refused before the answer to this one runs.
+  await remote.echo(0).catch(() => {});
+  await Promise.race([last, remote.echo(0).catch(() => {})]);
+}
+
+const json = (value: unknown): number => JSON.stringify(value).length;
+
+const edges: readonly (readonly [name: keyof Limits, limit: number, code: string, attempt: Attempt])[] = [
+  [
+    "maxMessageBytes",
+    2000,
+    "ENDED",
+    onTheWire((size) => ["echo", ["x".repeat(size - json([0, 1, ["echo", [""], {}]]))], {}]),
+  ],
+  ["maxSegmentBytes", 50_000, "RESOURCE_EXHAUSTED", called((remote, size) => remote.echo(new Uint8Array(size)))],
+  ["maxPathBytes", 20, "INVALID_ARGUMENT", onTheWire((size) => ["ü".repeat(size >> 1) + "x".repeat(size & 1), [], {}])],
+  [
+    "maxPathPartCount",
+    5,
+    "INVALID_ARGUMENT",
+    onTheWire((size) => [Array.from({ length: size }, () => "a").join("/"), [], {}]),
+  ],
+  [
+    "maxArgumentCount",
+    6,
+    "INVALID_ARGUMENT",
+    onTheWire((size) => ["count", Array.from({ length: size }, () => 0), {}]),
+  ],
+  ["maxRunningCount", 4, "RESOURCE_EXHAUSTED", called(held)],
+  ["maxPendingCount", 4, "RESOURCE_EXHAUSTED", called(held, "client")],
+  [
+    "maxReferenceCount",
+    5,
+    "SERIALIZATION_ERROR",
+    called((remote, size) => remote.count(...Array.from({ length: size }, () => () => 0)), "client"),
+  ],
+  [
+    "maxStreamCount",
+    3,
+    "RESOURCE_EXHAUSTED",
+    called(async (remote, size) => {
+      for (let made = 0; made < size; made++) {
+        const stream: AsyncIterable<number> = await remote.numbers();
+        await stream[Symbol.asyncIterator]().next();
+      }
+    }),
+  ],
+  ["maxHopCount", 5, "RESOURCE_EXHAUSTED", onTheWire((size) => ["count", [], {}, { hops: size }])],
+];
+
+describe("limits at their edges, and doubled:", () => {
+  test.each(edges)("%s", async (name, limit, code, attempt) => {
+    const found = [];
+    for (const size of [limit - 1, limit, limit + 1]) found.push(await attempt(size, { [name]: limit }));
+    found.push(await attempt(limit + 1, { [name]: 2 * limit }));
+    expect(found).toEqual([undefined, undefined, code, undefined]);
+  });
+});
+
+/** Begins what ends after the time. */
+type Beginning = (limits: Partial<Limits>) => Promise<Connection | { readonly closed: Promise<unknown> }>;
+
+/** Serves with `limits`; the other side is a peer by hand that has connected. */
+async function served(limits: Partial<Limits>): Promise<{ connection: Connection; wire: WirePeer }> {
+  let found: Connection | undefined;
+  const root = (connection: Connection): Root => {
+    found = connection;
+    return new Root();
+  };
+  const server = await serve(newAddress(), root, { limits });
+  const wire = await WirePeer.connect(server.address);
+  await until(() => found !== undefined);
+  return { connection: found!, wire };
+}
+
+const QUIET: Partial<Limits> = { pingIntervalMs: Infinity };
+
+const times: readonly (readonly [name: keyof Limits, begin: Beginning])[] = [
+  ["helloTimeoutMs", async (limits) => (await served({ ...QUIET, ...limits })).connection],
+  [
+    "messageTimeoutMs",
+    async (limits) => {
+      const { connection, wire } = await served({ ...QUIET, ...limits });
+      await wire.hello();
+      wire.write(Buffer.from([0, 0, 0, 9, 0x5b]));
+      return connection;
+    },
+  ],
+  [
+    "closeGraceMs",
+    async (limits) => {
+      const { connection, wire } = await served({ ...QUIET, ...limits });
+      await wire.hello();
+      wire.send([0, 1, ["hold", [], {}]]);
+      await until(() => connection.stats().running === 1);
+      void connection.close();
+      return connection;
+    },
+  ],
+  [
+    "pingTimeoutMs",
+    async (limits) => {
+      const { connection, wire } = await served({ pingIntervalMs: 40, ...limits });
+      await wire.hello();
+      await wire.next();
+      return connection;
+    },
+  ],
+  [
+    "pingIntervalMs",
+    async (limits) => {
+      const { wire } = await served(limits);
+      await wire.hello();
+      return { closed: wire.next() };
+    },
+  ],
+  [
+    "writeStallMs",
+    async (limits) => {
+      const server = await wireServer();
+      const connecting = connect(server.address, { limits: { ...QUIET, maxMessageBytes: 64 << 20, ...limits } });
+      const wire = await server.accepted();
+      await wire.next();
+      wire.send([1, 0, { protocol: 1 }]);
+      const connection = await connecting;
+      wire.pause();
+      for (let sent = 0; sent < 4; sent++) (connection.remote as any).take("x".repeat(8 << 20)).catch(() => {});
+      return connection;
+    },
+  ],
+];
+
+describe("limits that are times end what they bound, not before, and later where they are longer:", () => {
+  test.each(times)("%s", async (name, begin) => {
+    const start = performance.now();
+    const endOf = async (milliseconds: number): Promise<number> => {
+      const { closed } = await begin({ [name]: milliseconds });
+      await closed;
+      return performance.now() - start;
+    };
+    const [short, long] = await Promise.all([endOf(120), endOf(600)]);
+    // A ping leaves after seven eighths of the interval at the earliest.
+    expect(short).toBeGreaterThan(120 * 0.8);
+    expect(long).toBeGreaterThan(600 * 0.8);
+    expect(short).toBeLessThan(long);
+  });
+});
