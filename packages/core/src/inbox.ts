@@ -14,7 +14,7 @@ export interface InboxListener {
   onMessage(message: Message): void;
   /** The codec follows from the first payload: this is it. */
   onCodec(codec: Codec): void;
-  /** What took a while to decode has been read, and what came meanwhile. */
+  /** What took a while to decode, or to come, may be there now, and what came meanwhile is read. */
   onIdle(): void;
   /** The first payload isn't one of this side's codec; nothing more is read. */
   onUnreadableStart(payload: Buffer, error: ProtocolError): void;
@@ -77,6 +77,11 @@ export class Inbox implements FrameListener, ExtendedFrameHost, SegmentListener 
     return !this.#stopped && (this.#mustWait || this.#unpackingCount > 0);
   }
 
+  /** A message with segments is on its way here: what has begun in time is answered, though smaller ones may have overtaken it. */
+  get isReceiving(): boolean {
+    return this.#segments?.isReceiving === true;
+  }
+
   /** Takes messages with segments from now on. */
   takeSegments(): void {
     this.frames.takeExtended(this);
@@ -96,6 +101,7 @@ export class Inbox implements FrameListener, ExtendedFrameHost, SegmentListener 
     this.receivedBytes += chunk.length;
     try {
       this.frames.push(chunk);
+      if (this.#segments !== undefined) this.#listener.onIdle();
     } catch (error) {
       this.#break(error);
     }
@@ -112,6 +118,7 @@ export class Inbox implements FrameListener, ExtendedFrameHost, SegmentListener 
     this.receivedBytes += count;
     try {
       this.frames.fill(count);
+      if (this.#segments !== undefined) this.#listener.onIdle();
     } catch (error) {
       this.#break(error);
     }

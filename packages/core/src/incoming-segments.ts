@@ -88,6 +88,12 @@ export class IncomingSegments implements ExtendedFrameListener {
     return this.#countedBytes;
   }
 
+  /** A message has been announced, and not all of it is here. */
+  get isReceiving(): boolean {
+    for (const { missingCount } of this.#messages.values()) if (missingCount > 0) return true;
+    return false;
+  }
+
   /** @throws ProtocolError for a frame that is malformed, or over the limits. */
   onExtended(kind: number, bytes: Buffer, start: number, end: number): void {
     const number = bytes.readUInt32BE(start);
