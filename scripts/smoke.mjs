@@ -16,6 +16,7 @@ if (passed) {
     ["attacks", "node stress/dist/main.js attacks --smoke"],
     ["faults", "node stress/dist/main.js faults --smoke"],
     ["fuzz", "node stress/dist/main.js fuzz --minutes 1"],
+    ["simulate", "node stress/dist/main.js simulate --smoke"],
   ]) {
     if (!(await step(name, command))) passed = false;
   }

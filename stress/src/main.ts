@@ -7,6 +7,7 @@ const commands: Readonly<Record<string, () => Promise<{ readonly run: Command }>
   attacks: () => import("./attacks/main.ts"),
   faults: () => import("./faults/main.ts"),
   fuzz: () => import("./fuzz/main.ts"),
+  simulate: () => import("./simulation/main.ts"),
 };
 
 async function main([first = "", ...rest]: readonly string[]): Promise<number> {

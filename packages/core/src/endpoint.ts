@@ -147,12 +147,12 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
   }
 
   /**
-   * Sends a notification. Returns why it isn't taken: there is no connection any more, or too much waits.
+   * Sends a notification. Returns why it isn't taken: there is no connection, or too much waits, and it isn't one of the protocol's own.
    *
    * @throws ColloquyError where it can't be encoded.
    */
-  notify(content: unknown): ColloquyError | undefined {
-    return this.#ended ? lostConnection(this.remoteAddress, undefined, "no") : this.#outbox.notify(content);
+  notify(content: unknown, isOwn = false): ColloquyError | undefined {
+    return this.#ended ? lostConnection(this.remoteAddress, undefined, "no") : this.#outbox.notify(content, isOwn);
   }
 
   /** Sends a notification that must not wait. False: it would have to, or it can't be encoded. */
@@ -205,7 +205,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
     return statsOf(this.#outbox, this.#inbox, this.#pending, this.running);
   }
 
-  /** Every message of this side has left, none of the other one is being decoded. True once the connection has ended. */
+  /** Every message of this side has left, none of the other one is being decoded; also once the connection has ended. */
   get isAtRest(): boolean {
     return this.#ended || (!this.#inbox.busy && this.#outbox.idle);
   }
@@ -297,7 +297,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
   }
 
   get #isQuiet(): boolean {
-    const isAwaited = this.#pending.liveCount > 0 || this.isServing;
+    const isAwaited = this.#pending.liveCount > 0 || this.isServing || this.#inbox.isReceiving;
     return this.#ended || (!isAwaited && this.isAtRest);
   }
 

@@ -18,7 +18,7 @@ export interface InboxListener extends StallListener {
   onMessage(message: Message): void;
   /** The codec follows from the first payload: this is it. */
   onCodec(codec: Codec): void;
-  /** What took a while to decode has been read, and what came meanwhile. */
+  /** What took a while to decode, or to come, may be there now, and what came meanwhile is read. */
   onIdle(): void;
   /** The first payload isn't one of this side's codec; nothing more is read. */
   onUnreadableStart(payload: Buffer, error: ProtocolError): void;
@@ -89,7 +89,12 @@ export class Inbox implements FrameListener, ExtendedFrameHost, SegmentListener,
   }
 
   get isAmidMessage(): boolean {
-    return this.frames.pendingBytes > 0 || this.#segments?.isIncomplete === true;
+    return this.frames.pendingBytes > 0 || this.#segments?.isReceiving === true;
+  }
+
+  /** A message with segments is on its way here: what has begun in time is answered, though smaller ones may have overtaken it. */
+  get isReceiving(): boolean {
+    return this.#segments?.isReceiving === true;
   }
 
   /** Takes messages with segments from now on. */
@@ -112,6 +117,7 @@ export class Inbox implements FrameListener, ExtendedFrameHost, SegmentListener,
     try {
       this.frames.push(chunk);
       if (this.isAmidMessage) this.reading.watch();
+      if (this.#segments !== undefined) this.#listener.onIdle();
     } catch (error) {
       this.#break(error);
     }
@@ -129,6 +135,7 @@ export class Inbox implements FrameListener, ExtendedFrameHost, SegmentListener,
     try {
       this.frames.fill(count);
       if (this.isAmidMessage) this.reading.watch();
+      if (this.#segments !== undefined) this.#listener.onIdle();
     } catch (error) {
       this.#break(error);
     }

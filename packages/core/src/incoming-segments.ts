@@ -88,8 +88,8 @@ export class IncomingSegments implements ExtendedFrameListener {
     return this.#countedBytes;
   }
 
-  /** A message is announced whose segments haven't all come. */
-  get isIncomplete(): boolean {
+  /** A message has been announced, and not all of it is here. */
+  get isReceiving(): boolean {
     for (const { missingCount } of this.#messages.values()) if (missingCount > 0) return true;
     return false;
   }

@@ -10,7 +10,7 @@ import { FrameWriter } from "./frame-writer.ts";
 import type { FrameWriterListener } from "./frame-writer.ts";
 import { tooMuchWaits } from "./limits.ts";
 import type { Limits } from "./limits.ts";
-import { EXCEPTION, NOTIFICATION, REQUEST, RESULT, isAnswer } from "./message.ts";
+import { EXCEPTION, NOTIFICATION, REQUEST, RESULT } from "./message.ts";
 import { MessageWriter } from "./message-writer.ts";
 import type { MessageWriterListener } from "./message-writer.ts";
 import { OutgoingSegments } from "./outgoing-segments.ts";
@@ -23,7 +23,6 @@ import type { Transport } from "./transport.ts";
 import { NO_MESSAGES } from "./waiting-messages.ts";
 import type { UnsentMessages, WaitingMessage } from "./waiting-messages.ts";
 
-const REFUSALS_PER_SLOT = 8;
 /** While pieces of large values wait for their turn, so much output at most goes before them. */
 const QUEUED_BYTES_BEFORE_PIECES = 262_144;
 
@@ -190,21 +189,23 @@ export class Outbox implements FrameWriterListener, MessageWriterListener, Outgo
   /** Sends a request, or keeps it until it can be sent. The outcome, a failure to encode too, reaches `call`. */
   request(call: PendingCall, content: unknown, urgent: boolean): void {
     if (this.#mustWait(urgent)) {
-      if (this.#waiting.length < this.#limits.maxPendingCount) this.#wait(REQUEST, 0, content, call);
+      if (this.#waiting.length < this.#limits.maxPendingCount || call.vital === true)
+        this.#wait(REQUEST, 0, content, call);
       else call.onFailure(tooMuchWaits(this.#limits.maxPendingCount));
-    } else if (this.#pending.full) call.onFailure(this.#pending.refusal());
+    } else if (this.#pending.full && call.vital !== true) call.onFailure(this.#pending.refusal());
     else this.#messages.write(REQUEST, this.#pending.peekId(), content, call);
   }
 
   /**
    * Sends a notification. Returns why it isn't taken where too much waits already. One that had to wait and can't be encoded then is dropped, and
-   * the listener is told.
+   * the listener is told. One of the protocol's own is taken all the same: without it the two sides would differ from then on.
    *
    * @throws ColloquyError where it can't be encoded.
    */
-  notify(content: unknown): ColloquyError | undefined {
+  notify(content: unknown, isOwn = false): ColloquyError | undefined {
     if (this.#mustWait()) {
-      if (this.#waiting.length >= this.#limits.maxPendingCount) return tooMuchWaits(this.#limits.maxPendingCount);
+      const most = this.#limits.maxPendingCount;
+      if (!isOwn && this.#waiting.length >= most) return tooMuchWaits(most);
       this.#wait(NOTIFICATION, 0, content, undefined);
       return undefined;
     }
@@ -303,12 +304,7 @@ export class Outbox implements FrameWriterListener, MessageWriterListener, Outgo
 
   #wait(type: number, id: number, content: unknown, call: PendingCall | undefined): void {
     this.#waiting = this.#waiting.push({ type, id, content, call });
-    if (!isAnswer(type)) return;
-    // What is refused is answered, too: a peer that never reads is cut off at some point.
-    const limit = this.#limits.maxRunningCount * REFUSALS_PER_SLOT;
-    if (this.#waiting.answerCount > limit) {
-      const reason = `the peer sends requests and doesn't read the answers: ${limit} wait (${REFUSALS_PER_SLOT} times maxRunningCount)`;
-      this.#listener.onBroken(new ColloquyError("CONNECTION_LOST", reason, { limit: "maxRunningCount" }));
-    }
+    const excess = this.#waiting.excess(this.#limits);
+    if (excess !== undefined) this.#listener.onBroken(excess);
   }
 }

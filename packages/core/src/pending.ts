@@ -8,6 +8,8 @@ const FIRST_SLOT_COUNT = 4;
 export interface PendingCall {
   /** Number of its request; -1 while it has not left. */
   id: number;
+  /** Is made where the limit is reached, too: it tells whether there will be an answer to the others. */
+  readonly vital?: boolean;
   onResult(value: unknown): void;
   /** The other side failed the call: `content` is that of an exception message, to be read by these rules. */
   onException(content: unknown, rules: ErrorRules | undefined): void;
@@ -83,10 +85,10 @@ export class PendingCalls {
   /**
    * Enters a call under `peekId()`.
    *
-   * @throws ColloquyError `RESOURCE_EXHAUSTED` over the limit.
+   * @throws ColloquyError `RESOURCE_EXHAUSTED` over the limit, but for a vital one.
    */
   add(call: PendingCall): void {
-    if (this.full) throw this.refusal();
+    if (this.full && call.vital !== true) throw this.refusal();
     const id = this.peekId();
     if (this.#count >= this.#slots.length) this.#grow();
     const slot = id & (this.#slots.length - 1);

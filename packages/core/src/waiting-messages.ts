@@ -1,6 +1,12 @@
+import { ColloquyError } from "./errors.ts";
+import type { Limits } from "./limits.ts";
 import { RESULT, isAnswer } from "./message.ts";
 import type { PendingCall } from "./pending.ts";
 import { Queue } from "./queue.ts";
+
+const REFUSALS_PER_SLOT = 8;
+/** Notifications of the protocol's own that wait beside those of the limit. */
+const MOST_OWN_COUNT = 16_384;
 
 /** A message that is not encoded yet. */
 export interface WaitingMessage {
@@ -42,6 +48,21 @@ export class WaitingMessages {
   /** How many have been taken in all, and not put back. */
   get takenCount(): number {
     return this.#takenCount;
+  }
+
+  /**
+   * What ends the connection where more waits than there may. What is refused is answered, too, and what the protocol has to tell waits in
+   * any case: a peer that never reads is cut off at some point.
+   */
+  excess({ maxRunningCount, maxPendingCount }: Limits): ColloquyError | undefined {
+    const limit = maxRunningCount * REFUSALS_PER_SLOT;
+    if (this.#answerCount > limit) {
+      const reason = `the peer sends requests and doesn't read the answers: ${limit} wait (${REFUSALS_PER_SLOT} times maxRunningCount)`;
+      return new ColloquyError("CONNECTION_LOST", reason, { limit: "maxRunningCount" });
+    }
+    if (this.length - this.#answerCount <= maxPendingCount + MOST_OWN_COUNT) return undefined;
+    const reason = `the peer doesn't read what it has to be told: ${MOST_OWN_COUNT} messages wait beyond maxPendingCount`;
+    return new ColloquyError("CONNECTION_LOST", reason, { limit: "maxPendingCount" });
   }
 
   push(message: WaitingMessage): WaitingMessages {

@@ -116,6 +116,29 @@ describe("Outbox", () => {
     expect(limited.outbox.notify(new Uint8Array(LARGE))).toBeUndefined();
   });
 
+  it("takes what the protocol has to tell where as many messages wait as may, until it is far too much", () => {
+    const limited = new Sending({ maxPendingCount: 2, maxQueuedBytes: 1 });
+    const { outbox, transport } = limited;
+    transport.keeps = true;
+    outbox.notify("a".repeat(5000));
+    for (const text of ["b", "c"]) expect(outbox.notify(text)).toBeUndefined();
+    expect(outbox.notify("d")).toMatchObject({ code: "RESOURCE_EXHAUSTED" });
+    expect(outbox.notify("e", true)).toBeUndefined();
+    expect(outbox.waitingCount).toBe(3);
+    expect(limited.sent()).toBe("a");
+    let sent = "";
+    for (let count = 0; count < 4; count++) {
+      transport.leave();
+      sent += limited.sent();
+    }
+    expect(sent).toBe("bce");
+    outbox.notify("a".repeat(5000));
+    for (let count = 0; count < 16_386; count++) outbox.notify("e", true);
+    expect(limited.told).toStrictEqual([]);
+    outbox.notify("e", true);
+    expect(limited.told).toStrictEqual(["broken CONNECTION_LOST"]);
+  });
+
   it("says when the memory of what waits to be encoded is the caller's again, too", async () => {
     const { transport, outbox } = sending;
     expect(await isSettled(outbox.flushed())).toBe(true);

@@ -169,7 +169,7 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
       this.#incoming.closeStreams();
       this.#calls.tell("$/goaway", []);
       // What the peer sends before it reads this comes before its answer, and is carried out.
-      this.#heartbeat?.ping().catch(ignore);
+      this.#heartbeat?.ping(true).catch(ignore);
     }
     await this.#endpoint.close(options.graceMs);
     await this.closed;

@@ -19,6 +19,8 @@ export class Heartbeat implements Beating {
   #receivedBytes = 0;
   /** Looks since then. */
   #quietLooks = 0;
+  /** A vital ping has no answer yet. */
+  #isProbing = false;
   /** Runs while an answer is due. */
   #timer: NodeJS.Timeout | undefined;
 
@@ -34,10 +36,10 @@ export class Heartbeat implements Beating {
     stopBeating(this, this.#endpoint.limits.pingIntervalMs);
   }
 
-  /** Resolves with the milliseconds of a round trip. Rejects as calls do. */
-  ping(): Promise<number> {
+  /** Resolves with the milliseconds of a round trip. Rejects as calls do; a vital one is sent where calls are refused, too. */
+  ping(vital = false): Promise<number> {
     const answer = new Deferred<number>();
-    this.#send(new Ping(this, answer));
+    this.#send(new Ping(this, vital, answer));
     return answer.promise;
   }
 
@@ -65,9 +67,15 @@ export class Heartbeat implements Beating {
       const stepCount = Math.max(MIN_STEP_COUNT, Math.ceil(pingTimeoutMs / LONGEST_STEP_MS));
       this.#await(this.#receivedBytes, pingTimeoutMs / stepCount, stepCount);
     }
-    // One that can't be sent, because too many calls wait for example, asks for no answer.
-    const call = new Ping(this, undefined, () => this.#heard());
-    this.#send(call);
+    // Where as many calls wait as may, nothing else would ever tell that there is no peer to answer them. One ping of that kind at a
+    // time: a peer that answers none must not have them gather here.
+    const vital = !this.#isProbing;
+    this.#isProbing = true;
+    const onAnswered = (): void => {
+      if (vital) this.#isProbing = false;
+      this.#heard();
+    };
+    this.#send(new Ping(this, vital, undefined, onAnswered));
   }
 
   #send(call: Ping): void {
@@ -112,32 +120,33 @@ export async function pingOf(heartbeat: Heartbeat | undefined, address: string):
 /** A ping that waits for its answer. */
 class Ping implements PendingCall {
   id = -1;
+  readonly vital: boolean;
   readonly #start: number = performance.now();
   readonly #heartbeat: Heartbeat;
   readonly #answer: Deferred<number> | undefined;
-  readonly #onSettled: (() => void) | undefined;
+  readonly #onAnswered: (() => void) | undefined;
 
-  constructor(heartbeat: Heartbeat, answer: Deferred<number> | undefined, onSettled?: () => void) {
+  constructor(heartbeat: Heartbeat, vital: boolean, answer: Deferred<number> | undefined, onAnswered?: () => void) {
+    this.vital = vital;
     this.#heartbeat = heartbeat;
     this.#answer = answer;
-    this.#onSettled = onSettled;
+    this.#onAnswered = onAnswered;
   }
 
   onResult(): void {
     const milliseconds = performance.now() - this.#start;
     this.#heartbeat.onAnswer(milliseconds);
-    this.#onSettled?.();
+    this.#onAnswered?.();
     this.#answer?.resolve(milliseconds);
   }
 
   /** A refusal is a sign of life, too. */
   onException(content: unknown): void {
-    this.#onSettled?.();
+    this.#onAnswered?.();
     this.#answer?.resolve(rejection(() => readException(content)));
   }
 
   onFailure(error: ColloquyError): void {
-    this.#onSettled?.();
     this.#answer?.resolve(rejection(() => error.restated()));
   }
 }

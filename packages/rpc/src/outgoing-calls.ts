@@ -137,7 +137,7 @@ export class OutgoingCalls implements LimitedCallHost {
   tryTell(path: string, args: unknown[]): unknown {
     if (!this.#incoming.extended || this.#endpoint.ended) return undefined;
     try {
-      return this.#endpoint.notify([path, args, NO_KWARGS]);
+      return this.#endpoint.notify([path, args, NO_KWARGS], true);
     } catch (error) {
       return error;
     }

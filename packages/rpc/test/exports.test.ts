@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { Exports } from "../src/exports.ts";
 import { Service, expose, release } from "../src/index.ts";
-import { failureOf, pair, until } from "./support.ts";
+import { failureOf, isOverTcp, pair, until } from "./support.ts";
 
 function sent(table: Exports, ...targets: object[]): number[] {
   const ids = targets.map((target) => table.add(target));
@@ -104,7 +104,22 @@ describe("held references", () => {
       void hear;
       return new Room();
     }
+    @expose name(text: string) {
+      return text.length;
+    }
   }
+
+  // A socket takes what is written here at once.
+  test.skipIf(isOverTcp)("end when they are released, also where as many messages wait as may", async () => {
+    await using link = await pair(new Lodge(), { limits: { maxPendingCount: 2, maxQueuedBytes: 1000 } });
+    const room = await link.remote.keep(() => {});
+    expect(link.peer.heldReferences()).toMatchObject([{ number: 1 }]);
+    const calls = Array.from({ length: 3 }, () => link.remote.name("x".repeat(5000)));
+    expect(link.client.stats().waiting).toBe(2);
+    release(room);
+    await Promise.allSettled(calls);
+    await until(() => link.peer.heldReferences().length === 0);
+  });
 
   test("are told with their class and how often they were sent, and where, if that is traced", async () => {
     await using link = await pair(new Lodge(), { traceReferences: true });

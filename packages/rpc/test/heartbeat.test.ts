@@ -74,6 +74,19 @@ describe("a peer that shows no sign of life", () => {
     expect((await call).message).toContain("no sign of life");
   });
 
+  test("is pinged and given up where as many calls wait as may, too", async () => {
+    const { connection, wire } = await silentPeer({ pingIntervalMs: 80, pingTimeoutMs: 120, maxPendingCount: 1 });
+    const call = failureOf(connection.remote.hang());
+    expect(await failureOf(connection.remote.hang())).toMatchObject({ code: "RESOURCE_EXHAUSTED" });
+    expect(await wire.next()).toMatchObject([0, 1, ["hang", [], {}]]);
+    expect(await wire.next()).toEqual([0, 2, ["$/ping", [], {}]]);
+    // A sign of life that is no answer: the next ping can't be sent, and is not the end of waiting for one.
+    wire.send([3, 0, ["$/release", [[]], {}]]);
+    await until(() => !connection.usable, "the end");
+    expect(await call).toMatchObject({ code: "CONNECTION_LOST", executed: "unknown" });
+    expect(await wire.rest()).toEqual([]);
+  });
+
   test.each([
     ["an answer", (id: number) => [1, id, null]],
     ["a refusal", (id: number) => [2, id, { name: "E", message: "no", code: "UNAVAILABLE", executed: "no" }]],

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { Codec, MsgPackCodec } from "@colloquy/core";
-import { announcement, piece, receipt, release } from "../../core/test/segment-support.ts";
+import { announcement, piece, receipt, release, withdrawal } from "../../core/test/segment-support.ts";
 import type { SentFrame } from "../../core/test/segment-support.ts";
 import { Service, connect, expose, notify, serve, withOptions } from "../src/index.ts";
 import type { CallContext } from "../src/index.ts";
@@ -289,6 +289,37 @@ describe("the end of a connection", () => {
     await connection.close();
     await until(() => store.kept !== undefined);
     expect(isSame(store.kept, array)).toBe(true);
+  });
+
+  test("in order answers a call whose array has begun to come, though a smaller message has overtaken it", async () => {
+    const server = await serve(TCP, new Store());
+    await using wire = await SegmentPeer.greeted(server.address);
+    const payload = JSON.stringify([0, 1, ["put", ["late", { __type__: [-10, ["Uint8Array", 0]] }], {}]]);
+    wire.send(announcement(7, [5], payload), piece(7, 0, Buffer.from("hel")));
+    await until(() => [...server.connections][0]!.stats().receivedBytes > 150);
+    const closing = server.close();
+    expect(await wire.message()).toMatchObject([3, 0, ["$/goaway", [], {}]]);
+    const [, id] = await wire.message();
+    wire.send([1, id, null]);
+    await turns(20);
+    expect(wire.isClosed).toBe(false);
+    wire.send(piece(7, 0, Buffer.from("lo")));
+    expect(await wire.message()).toMatchObject([2, 1, { code: "UNAVAILABLE", executed: "no" }]);
+    await closing;
+  });
+
+  test("in order waits for no array that is withdrawn", async () => {
+    const server = await serve(TCP, new Store());
+    await using wire = await SegmentPeer.greeted(server.address);
+    wire.send(announcement(7, [5], "[]"));
+    const closing = server.close();
+    await wire.message();
+    const [, id] = await wire.message();
+    wire.send([1, id, null]);
+    await turns(20);
+    wire.send(withdrawal(7));
+    await wire.closed();
+    await closing;
   });
 
   test("lets calls with arrays under way finish, in both directions", async () => {

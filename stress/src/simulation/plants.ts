@@ -1,0 +1,144 @@
+/** A fault that is put into the packages on purpose: one expression of one file is replaced as the file is loaded. */
+export interface Plant {
+  readonly name: string;
+  /** `core/pending`: the file, without what depends on whether it is compiled. */
+  readonly file: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+/** What a simulation has to find. Expressions are such as a compiler leaves as they are, but for where their lines break. */
+export const PLANTS: readonly Plant[] = [
+  {
+    name: "lost settle",
+    file: "core/pending",
+    from: "if (isResult) call.onResult(content)",
+    to: "if (isResult) void (id % 7 === 3 || call.onResult(content))",
+  },
+  {
+    name: "calls left behind at the end",
+    file: "core/endpoint",
+    from: "for (const call of sent) call",
+    to: "for (const call of sent.slice(1)) call",
+  },
+  {
+    name: "limit off by one",
+    file: "core/endpoint",
+    from: "this.#outbox.waitingAnswerCount >= this.limits.maxRunningCount",
+    to: "this.#outbox.waitingAnswerCount > this.limits.maxRunningCount",
+  },
+  {
+    name: "reply sent twice",
+    file: "core/endpoint",
+    from: "this.#outbox.result(id, value, urgent)",
+    to: "(this.#outbox.result(id, value, urgent), id % 5 === 4 && this.#outbox.result(id, value, urgent))",
+  },
+  {
+    name: "reply to another id",
+    file: "core/endpoint",
+    from: "this.#outbox.result(id, value, urgent)",
+    to: "this.#outbox.result(id > 4 ? id ^ 1 : id, value, urgent)",
+  },
+  {
+    name: "executed: no for calls that ran",
+    file: "core/endpoint",
+    from: 'lostConnection(this.remoteAddress, error, "unknown")',
+    to: 'lostConnection(this.remoteAddress, error, "no")',
+  },
+  {
+    name: "what is on its way forgotten at the end",
+    file: "core/endpoint",
+    from: "|| this.#inbox.isReceiving",
+    to: "",
+  },
+  {
+    name: "output without a bound",
+    file: "core/outbox",
+    from: "this.#waiting.length > 0 || this.#congested",
+    to: "this.#waiting.length > 0",
+  },
+  {
+    name: "call starts behind the next one",
+    file: "rpc/incoming",
+    from: "this.#dispatcher.run(id, request)",
+    to: "id % 3 === 1 ? setImmediate(() => this.#dispatcher.run(id, request)) : this.#dispatcher.run(id, request)",
+  },
+  {
+    name: "ping refused where calls are",
+    file: "core/outbox",
+    from: "this.#pending.full && call.vital !== true",
+    to: "this.#pending.full",
+  },
+  {
+    name: "slot freed on cancel",
+    file: "rpc/incoming",
+    from: "this.#dispatcher.cancel(id, isLate)",
+    to: 'this.#dispatcher.cancel(id, isLate), this.#endpoint.fail(id, new Error("given up"))',
+  },
+  {
+    name: "reference released too often",
+    file: "rpc/imports",
+    from: "this.#released.push([id, entry.count])",
+    to: "this.#released.push([id, entry.count + 1])",
+  },
+  {
+    name: "reference released twice",
+    file: "rpc/imports",
+    from: "if (this.released) return",
+    to: "if (false) return",
+  },
+  {
+    name: "release that ignores the count",
+    file: "rpc/exports",
+    from: "entry.count -= count",
+    to: "entry.count = 0",
+  },
+  {
+    name: "number of a reference used twice",
+    file: "rpc/exports",
+    from: "id: this.#nextId++",
+    to: "id: this.#byId.size + 1",
+  },
+  {
+    name: "release lost where much waits",
+    file: "rpc/outgoing-calls",
+    from: "this.#endpoint.notify([path, args, NO_KWARGS], true)",
+    to: "this.#endpoint.notify([path, args, NO_KWARGS], false)",
+  },
+  {
+    name: "goaway ignored",
+    file: "rpc/connection",
+    from: "this.#calls.goneAway = true",
+    to: "void 0",
+  },
+  {
+    name: "timer left after the end",
+    file: "rpc/connection",
+    from: "this.#heartbeat?.stop()",
+    to: "void 0",
+  },
+  {
+    name: "end told before calls have settled",
+    file: "rpc/connection",
+    from: "setImmediate(() => this.#listeners.tell(error))",
+    to: "this.#listeners.tell(error)",
+  },
+  {
+    name: "retry of what may have run",
+    file: "rpc/retries",
+    from: 'error.executed === "unknown" && this.#options.idempotent !== true',
+    to: "false",
+  },
+  {
+    name: "stream item dropped",
+    file: "rpc/outgoing-stream",
+    from: "pull.resolve([items, isAll",
+    to: "pull.resolve([items.length > 3 ? items.slice(1) : items, isAll",
+  },
+  {
+    name: "stream items taken in the wrong order",
+    file: "rpc/incoming-stream",
+    from: "else this.#nextItems = items",
+    to: "else [this.#items, this.#nextItems, this.#readCount] = [items, this.#items.slice(this.#readCount), 0]",
+  },
+];
