@@ -15,6 +15,7 @@ if (passed) {
     ),
     ["faults", "node stress/dist/main.js faults --smoke"],
     ["fuzz", "node stress/dist/main.js fuzz --minutes 1"],
+    ["soak", "node stress/dist/main.js soak --smoke"],
   ]) {
     if (!(await step(name, command))) passed = false;
   }

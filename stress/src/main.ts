@@ -6,6 +6,7 @@ type Command = (args: readonly string[]) => Promise<number>;
 const commands: Readonly<Record<string, () => Promise<{ readonly run: Command }>>> = {
   faults: () => import("./faults/main.ts"),
   fuzz: () => import("./fuzz/main.ts"),
+  soak: () => import("./soak/main.ts"),
 };
 
 async function main([first = "", ...rest]: readonly string[]): Promise<number> {
