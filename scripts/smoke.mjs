@@ -17,6 +17,7 @@ if (passed) {
     ["faults", "node stress/dist/main.js faults --smoke"],
     ["fuzz", "node stress/dist/main.js fuzz --minutes 1"],
     ["simulate", "node stress/dist/main.js simulate --smoke"],
+    ["soak", "node stress/dist/main.js soak --smoke"],
   ]) {
     if (!(await step(name, command))) passed = false;
   }

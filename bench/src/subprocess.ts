@@ -48,6 +48,11 @@ export class Subprocess {
     }
   }
 
+  /** Sends a signal to the program. */
+  kill(signal: NodeJS.Signals): void {
+    this.#process.kill(signal);
+  }
+
   /** Lets the program exit, by force when it doesn't in time, and resolves when it is gone. */
   async end(): Promise<void> {
     const timer = setTimeout(() => this.#process.kill("SIGKILL"), exitLimitMs);

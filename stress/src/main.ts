@@ -8,6 +8,7 @@ const commands: Readonly<Record<string, () => Promise<{ readonly run: Command }>
   faults: () => import("./faults/main.ts"),
   fuzz: () => import("./fuzz/main.ts"),
   simulate: () => import("./simulation/main.ts"),
+  soak: () => import("./soak/main.ts"),
 };
 
 async function main([first = "", ...rest]: readonly string[]): Promise<number> {

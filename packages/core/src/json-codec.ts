@@ -62,6 +62,7 @@ export class JsonCodec extends Codec {
   }
 
   override decodeMessage(bytes: Buffer, start: number, end: number, message: Message): void {
+    const before = this.table.arrivals;
     let parsed: unknown;
     try {
       parsed = this.#parse(bytes, start, end, 1);
@@ -69,6 +70,7 @@ export class JsonCodec extends Codec {
       const error = explained(thrown);
       if (!(error instanceof SerializationError)) throw error;
       this.#failContent(bytes, start, end, message, error);
+      this.table.rescueReferences(before, () => void this.#parse(bytes, start, end, 1));
       return;
     }
     readMessage(parsed, message);

@@ -64,6 +64,13 @@ export class MsgPackCodec extends Codec {
   }
 
   override decodeMessage(bytes: Buffer, start: number, end: number, message: Message): void {
+    const before = this.table.arrivals;
+    this.#decodeMessage(bytes, start, end, message);
+    if (message.error === undefined) return;
+    this.table.rescueReferences(before, () => this.#decodeMessage(bytes, start, end, { ...message }));
+  }
+
+  #decodeMessage(bytes: Buffer, start: number, end: number, message: Message): void {
     const decoder = this.#decoder;
     decoder.open(bytes, start, end, this.limits);
     decodeMessageWith(decoder, this.limits.maxDepth, message, "in MsgPack");

@@ -48,6 +48,10 @@ export interface BuiltinTypes {
   refusal(value: unknown): string | undefined;
   /** The value of an extended form. What it takes in memory beyond `data` is spent from the budget. */
   decode(typeId: number, data: unknown, budget: DecodingBudget): unknown;
+  /** References that have come so far, which the peer takes as held here. */
+  readonly arrivals?: number;
+  /** Whether this is such a reference, as a built-in type or as what the fallback reads. */
+  isReference?(typeId: number, data: unknown): boolean;
 }
 
 /** What the message that is being decoded may still cost. */
@@ -62,6 +66,8 @@ export class SerializerTable {
   #byPrototype: Map<object, Serializer> | undefined;
   #byId: readonly Serializer[] = [];
   #fallback: Serializer | undefined;
+  /** References that have counted already, while others are looked for in a message that has failed; -1 at all other times. */
+  #counted = -1;
 
   get names(): string[] {
     return this.#byId.map((serializer) => serializer.name);
@@ -131,6 +137,27 @@ export class SerializerTable {
     }
   }
 
+  /** References that have come so far. */
+  get arrivals(): number {
+    return this.builtins?.arrivals ?? 0;
+  }
+
+  /**
+   * A message can't be decoded, and its sender takes all references in it as held here. `readAgain` reads it from the start; only
+   * references are taken, but for those that have come since there were `before` of them. Nothing is found behind what can't be read at all.
+   */
+  rescueReferences(before: number, readAgain: () => void): void {
+    if (this.builtins?.isReference === undefined) return;
+    this.#counted = this.arrivals - before;
+    try {
+      readAgain();
+    } catch {
+      // Why the message fails is known.
+    } finally {
+      this.#counted = -1;
+    }
+  }
+
   /**
    * The value of an extended form.
    *
@@ -138,6 +165,7 @@ export class SerializerTable {
    */
   decode(typeId: unknown, data: unknown, budget: DecodingBudget): unknown {
     if (typeof typeId !== "number" || !Number.isInteger(typeId)) throw new SerializationError("type id is no integer");
+    if (this.#counted >= 0 && !this.#isRescued(typeId, data)) return null;
     if (typeId < 0) {
       if (this.builtins === undefined) throw new SerializationError(`built-in type ${typeId} outside of a connection`);
       return this.builtins.decode(typeId, data, budget);
@@ -153,6 +181,14 @@ export class SerializerTable {
     } catch (error) {
       throw wrapped(`the deserializer of ${serializer.name} failed`, error);
     }
+  }
+
+  #isRescued(typeId: number, data: unknown): boolean {
+    if (typeId >= 0 && typeId !== this.#fallback?.typeId) return false;
+    if (!this.builtins!.isReference!(typeId, data)) return false;
+    if (this.#counted === 0) return true;
+    this.#counted--;
+    return false;
   }
 }
 

@@ -150,6 +150,15 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
     return this.#standard.isBeside(bytes);
   }
 
+  get arrivals(): number {
+    return this.#imports.arrivals;
+  }
+
+  isReference(typeId: number, data: unknown): boolean {
+    if (typeId < 0 && !(this.#standard.expected && (typeId === FUNCTION_ID || typeId === STREAM_ID))) return false;
+    return typeof data === "string" && parseReferencePath(data)?.rest === "";
+  }
+
   refusal(value: unknown): string | undefined {
     if (!this.sendable && value instanceof AbortSignal)
       return "AbortSignal: the peer said no hello, so it takes no signals";

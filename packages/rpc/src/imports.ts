@@ -73,6 +73,8 @@ const NOTHING: [number, number][] = [];
  * released, it is asked to collect: when half of what the other side may hand out is held, and when no more come for a while.
  */
 export class Imports implements StreamTracker {
+  /** References that have arrived, each time that one has. */
+  arrivals = 0;
   /** Pulls of streams that wait for items. */
   pullCount = 0;
   readonly #connection: ImportingConnection;
@@ -87,7 +89,6 @@ export class Imports implements StreamTracker {
   #closed = false;
   #idleTimer: NodeJS.Timeout | undefined;
   #arrivedAtIdle = 0;
-  #arrived = 0;
   #collecting = false;
   /** Waits until the engine may be asked to collect. */
   #collectTimer: NodeJS.Timeout | undefined;
@@ -121,7 +122,10 @@ export class Imports implements StreamTracker {
   receive(id: number, kind: ReferenceKind): object {
     const entry = this.#entries.get(id);
     const known = entry?.weak.deref();
-    if (entry !== undefined) entry.count++;
+    if (entry !== undefined) {
+      entry.count++;
+      this.arrivals++;
+    }
     if (known?.proxy !== undefined) return known.proxy;
     if (entry === undefined && this.#entries.size >= this.#limit) {
       throw new SerializationError(
@@ -133,8 +137,10 @@ export class Imports implements StreamTracker {
     const proxy = this.#proxyOf(id, kind, reference);
     reference.proxy = proxy;
     const weak = this.keepsAll ? held(reference) : new WeakRef(reference);
-    if (entry === undefined) this.#enter(id, { count: 1, weak, isStream: kind === "stream" });
-    else entry.weak = weak;
+    if (entry === undefined) {
+      this.#enter(id, { count: 1, weak, isStream: kind === "stream" });
+      this.arrivals++;
+    } else entry.weak = weak;
     if (!this.keepsAll) {
       this.#collected!.register(reference, id);
       this.#watchSize();
@@ -191,7 +197,6 @@ export class Imports implements StreamTracker {
   }
 
   #watchSize(): void {
-    this.#arrived++;
     if (this.#entries.size >= this.#collectAt && !this.#collecting) {
       this.#collecting = true;
       const wantedAt = performance.now();
@@ -229,8 +234,8 @@ export class Imports implements StreamTracker {
   #whenIdle(wantedAt: number = performance.now()): void {
     this.#idleTimer = undefined;
     if (this.#closed) return;
-    if (this.#arrived !== this.#arrivedAtIdle) {
-      this.#arrivedAtIdle = this.#arrived;
+    if (this.arrivals !== this.#arrivedAtIdle) {
+      this.#arrivedAtIdle = this.arrivals;
       return this.#watchIdle(IDLE_MS);
     }
     const waitMs = collectGarbage(wantedAt);

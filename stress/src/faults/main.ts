@@ -1,70 +1,88 @@
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { formatQuantity } from "@colloquy/bench/markdown-table";
-import { integerOptions } from "@colloquy/bench/numeric-options";
-import { quantile } from "@colloquy/bench/statistics";
-import { killRound, type KillRound } from "./kills.ts";
-import { stallsOf, type Stalls } from "./stalls.ts";
+import { parseArgs } from "node:util";
+import { markdownTable } from "@colloquy/bench/markdown-table";
+import { chosenNames } from "@colloquy/bench/numeric-options";
+import type { Outcome, Row, Size } from "./row.ts";
+import { rows } from "./rows.ts";
 
 const usage = `Usage: pnpm faults [options]
 
-Kills a server at a random one of many calls, in each round a new one: every call has to settle once, none may run twice, and what
-says that it did not run must not have; the 99th percentile from the death to the end of the calls that fail is at most 1 s. Then
-stalls its own event loop, for up to a minute, while answers wait in the socket: no call may time out, no peer be taken for dead.
-Exit code 1 where any of that isn't so.
+Makes faults between real processes and sockets, one row of the table after the other, and holds what comes of each against its bar.
+Exit code 1 where one is broken. What this machine can't do is skipped, with the reason.
 
-  --rounds n          servers that are killed (1000)
-  --smoke             3 servers, and stalls of up to half a second
+  --rows F1,F8        rows to run (of ${rows.map(({ name }) => name).join(", ")})
+  --smoke             a little of each
   --help
 `;
 
-const mostP99Ms = 1000;
-const stallsMs = [100, 300, 1000, 3000, 10_000, 60_000];
-const smoke = { rounds: 3, stallsMs: [100, 500] };
 const shownCount = 5;
+const told = { ok: "ok", failed: "failed", skipped: "skipped" } as const;
 
-function readOptions(args: readonly string[]): typeof smoke | undefined {
-  const options = integerOptions(args, { rounds: 1000 });
-  if (options === undefined || options.smoke) return options && smoke;
-  return { rounds: options.numbers.rounds, stallsMs };
+interface Ended {
+  readonly row: Row;
+  readonly outcome: Outcome;
+  readonly seconds: number;
 }
 
-/** Whether all was as it has to be. */
-function reportKills(rounds: readonly KillRound[]): boolean {
-  const [calls, settled] = rounds.reduce(([a, b], one) => [a + one.calls, b + one.settled], [0, 0] as [number, number]);
-  const wrong = rounds.flatMap((round) => round.wrong);
-  const late = Float64Array.from(rounds.flatMap(({ lateMs }) => lateMs)).toSorted();
-  const p99 = quantile(late, 0.99);
-  process.stdout.write(
-    `${rounds.length} servers killed: ${formatQuantity(calls)} calls, ${formatQuantity(settled)} settled, ` +
-      `${formatQuantity(late.length)} failed, p99 ${formatQuantity(p99)} ms after the death (at most ${mostP99Ms}), ` +
-      `${wrong.length} wrong (0)\n`,
-  );
-  for (const text of wrong.slice(0, shownCount)) process.stdout.write(`  ${text}\n`);
-  return calls === settled && wrong.length === 0 && p99 <= mostP99Ms;
+async function ended(row: Row, size: Size): Promise<Ended> {
+  const start = performance.now();
+  const failure = (error: unknown): Outcome => ({
+    kind: "shown",
+    figure: "it did not end",
+    isGood: false,
+    wrong: [error instanceof Error ? (error.stack ?? error.message) : String(error)],
+  });
+  const outcome = await row.run(size).catch(failure);
+  return { row, outcome, seconds: (performance.now() - start) / 1000 };
 }
 
-function reportStalls({ calls, falseTimeouts, falseDeaths }: Stalls, milliseconds: readonly number[]): boolean {
-  const most = formatQuantity(Math.max(...milliseconds));
-  process.stdout.write(
-    `stalls of up to ${most} ms: ${calls} calls, ${falseTimeouts} false timeouts (0), ${falseDeaths} false deaths (0)\n`,
-  );
-  return falseTimeouts + falseDeaths === 0;
+function wordOf(outcome: Outcome): string {
+  if (outcome.kind === "skipped") return told.skipped;
+  return outcome.isGood ? told.ok : told.failed;
+}
+
+function table(all: readonly Ended[]): string {
+  const cells = all.map(({ row: { name, fault, bar }, outcome, seconds }) => {
+    const figure = outcome.kind === "skipped" ? outcome.reason : outcome.figure;
+    return [name, fault, figure, bar, wordOf(outcome), seconds.toFixed(1)];
+  });
+  return markdownTable(["row", "fault", "figure", "bar", "", "s"], cells);
+}
+
+/** Rejections that nobody handles, and what is thrown where nobody catches it, are faults of their own. */
+function watchProcess(): readonly string[] {
+  const strays: string[] = [];
+  const note = (error: unknown): void => void strays.push(error instanceof Error ? String(error.stack) : String(error));
+  process.on("unhandledRejection", note);
+  process.on("uncaughtException", note);
+  return strays;
 }
 
 /** Resolves with the exit code. */
 export async function run(args: readonly string[]): Promise<number> {
-  const options = readOptions(args);
-  if (options === undefined) {
+  const flag = { type: "boolean", default: false } as const;
+  const { values } = parseArgs({ args: [...args], options: { rows: { type: "string" }, smoke: flag, help: flag } });
+  if (values.help) {
     process.stdout.write(usage);
     return 0;
   }
-  const rounds: KillRound[] = [];
-  for (let round = 0; round < options.rounds; round++) {
-    rounds.push(await killRound(join(tmpdir(), `colloquy-kills-${process.pid}-${round}`), Math.random()));
-    if (round % 100 === 99) process.stderr.write(`${round + 1} of ${options.rounds}\n`);
+  const names = chosenNames(
+    "--rows",
+    values.rows,
+    rows.map(({ name }) => name),
+  );
+  const strays = watchProcess();
+  const all: Ended[] = [];
+  for (const row of rows) {
+    if (!names.includes(row.name)) continue;
+    const one = await ended(row, values.smoke ? "smoke" : "full");
+    process.stderr.write(`${row.name}: ${wordOf(one.outcome)} in ${one.seconds.toFixed(1)} s\n`);
+    all.push(one);
   }
-  const areKillsGood = reportKills(rounds);
-  const areStallsGood = reportStalls(await stallsOf(options.stallsMs), options.stallsMs);
-  return areKillsGood && areStallsGood ? 0 : 1;
+  process.stdout.write(`${table(all)}\n`);
+  for (const { row, outcome } of all)
+    for (const text of (outcome.kind === "shown" ? (outcome.wrong ?? []) : []).slice(0, shownCount))
+      process.stdout.write(`${row.name}: ${text}\n`);
+  for (const text of strays.slice(0, shownCount)) process.stdout.write(`nobody handled: ${text}\n`);
+  const isGood = all.every(({ outcome }) => outcome.kind === "skipped" || outcome.isGood);
+  return isGood && strays.length === 0 ? 0 : 1;
 }

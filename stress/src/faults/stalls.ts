@@ -1,16 +1,19 @@
 import { tmpdir } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { MsgPackCodec, connect, withOptions, type Connection } from "@colloquy/rpc";
+import { formatQuantity } from "@colloquy/bench/markdown-table";
 import { Subprocess } from "@colloquy/bench/subprocess";
 import type { FaultsQuestion, Victim } from "./cell.ts";
+import { shown, type Outcome, type Size } from "./row.ts";
 
 const program = new URL("cell.js", import.meta.url);
 const limits = { pingIntervalMs: 100, pingTimeoutMs: 300 };
 const callTimeoutMs = 80;
 const callCount = 50;
+const stalledMs = { full: [100, 300, 1000, 3000, 10_000, 60_000], smoke: [100, 500] };
 
 /** What stalls of this process have shown. */
-export interface Stalls {
+interface Stalls {
   readonly calls: number;
   /** Calls that were answered in time, and failed with `DEADLINE_EXCEEDED`. */
   readonly falseTimeouts: number;
@@ -19,7 +22,7 @@ export interface Stalls {
 }
 
 /** Stalls this process for each of these times while answers lie in the socket, and pings are due. */
-export async function stallsOf(milliseconds: readonly number[]): Promise<Stalls> {
+async function stallsOf(milliseconds: readonly number[]): Promise<Stalls> {
   const peer = new Subprocess(program);
   let [falseTimeouts, falseDeaths] = [0, 0];
   try {
@@ -54,4 +57,13 @@ async function timeoutsIn({ remote }: Connection<Victim>, milliseconds: number):
   const end = performance.now() + milliseconds;
   while (performance.now() < end);
   return (await Promise.all(calls)).filter((result) => result === "DEADLINE_EXCEEDED").length;
+}
+
+/** This process does something else for a while, as answers come and pings are due. */
+export async function stalls(size: Size): Promise<Outcome> {
+  const milliseconds = stalledMs[size];
+  const { calls, falseTimeouts, falseDeaths } = await stallsOf(milliseconds);
+  const most = formatQuantity(Math.max(...milliseconds));
+  const figure = `up to ${most} ms: ${calls} calls, ${falseTimeouts} false timeouts, ${falseDeaths} false deaths`;
+  return shown(figure, falseTimeouts + falseDeaths === 0);
 }

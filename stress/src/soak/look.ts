@@ -1,0 +1,62 @@
+import { readdirSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ConnectionStats } from "@colloquy/rpc";
+
+/** What a process holds when nothing is under way. */
+export interface Look {
+  readonly heapBytes: number;
+  /** Memory of buffers outside of the heap. */
+  readonly externalBytes: number;
+  readonly residentBytes: number;
+  readonly handles: number;
+  /** 0 where the system doesn't list them. */
+  readonly descriptors: number;
+  readonly connections: number;
+  /** Entries in the tables of all connections. */
+  readonly entries: number;
+}
+
+const tables = [
+  "pending",
+  "running",
+  "waiting",
+  "queuedBytes",
+  "exportedReferences",
+  "importedReferences",
+] as const satisfies readonly (keyof ConnectionStats)[];
+
+const collections = 4;
+const pauseMs = 20;
+const patienceMs = 3000;
+
+/** Collects garbage until the tables are empty, or for a while, and looks. */
+export async function look(allStats: () => readonly ConnectionStats[]): Promise<Look> {
+  const entries = (): number =>
+    allStats().reduce((sum, stats) => sum + tables.reduce((some, table) => some + stats[table], 0), 0);
+  const end = performance.now() + patienceMs;
+  do {
+    // Finalizers run between collections, and free more.
+    for (let time = 0; time < collections; time++) {
+      globalThis.gc?.();
+      await sleep(pauseMs);
+    }
+  } while (entries() > 0 && performance.now() < end);
+  const { heapUsed, external, rss } = process.memoryUsage();
+  return {
+    heapBytes: heapUsed,
+    externalBytes: external,
+    residentBytes: rss,
+    handles: process.getActiveResourcesInfo().length,
+    descriptors: descriptorCount(),
+    connections: allStats().length,
+    entries: entries(),
+  };
+}
+
+function descriptorCount(): number {
+  try {
+    return readdirSync("/proc/self/fd").length;
+  } catch {
+    return 0;
+  }
+}
