@@ -167,6 +167,7 @@ export const packages = {
       ["method-calls"],
       ["dispatcher"],
       ["control"],
+      ["control-service"],
       ["incoming"],
       ["outgoing-calls"],
       ["connection"],

@@ -3,7 +3,8 @@ import type { Endpoint, EndpointHandler, ErrorRules, Limits, ShapeTeller, Shapes
 import { isWithinChain, withoutChain } from "./call-chains.ts";
 import type { IncomingCounts } from "./connection-stats.ts";
 import { answerControl, noticeControl } from "./control.ts";
-import type { ControlActions } from "./control.ts";
+import { ControlService } from "./control-service.ts";
+import type { ControlHost } from "./control-service.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { Exports } from "./exports.ts";
 import type { Greeting } from "./greeting.ts";
@@ -26,24 +27,22 @@ import { streamsIn } from "./streams-in.ts";
 const NOTHING: readonly object[] = Object.freeze([]);
 
 /** The connection that requests come on. */
-export interface IncomingHost extends DispatchHost {
+export interface IncomingHost extends DispatchHost, ControlHost {
   /** Whether a node is the peer's own. */
   isHome(node: RemoteNode): boolean;
-  stats(): object;
-  onAbort(signal: number, fired: boolean, reason: unknown): void;
-  onGoAway(): void;
   onClosed(error: ColloquyError | undefined): void;
 }
 
 /** Takes what arrives on one connection: hello first, then requests for `$` and for what this side serves. */
-export class Incoming implements EndpointHandler, ControlActions, ShapeTeller, StreamHost {
+export class Incoming implements EndpointHandler, ShapeTeller, StreamHost {
   #extended = false;
-  #goneAway = false;
   #closing = false;
   #dispatcher!: Dispatcher;
   #endpoint!: Endpoint;
   #greeting!: Greeting;
   #shapes: Shapes | undefined;
+  /** Few connections are asked for anything of `$` after hello. */
+  #controlService: ControlService | undefined;
   readonly #host: IncomingHost;
   readonly #limits: Limits;
   readonly #router: Router;
@@ -101,6 +100,17 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller, S
     this.#streams.interrupt(new ColloquyError("UNAVAILABLE", reason, { executed: "yes" }));
   }
 
+  get #control(): ControlService {
+    return (this.#controlService ??= new ControlService(
+      this.#endpoint,
+      this.#greeting,
+      this.#dispatcher,
+      this.#exports,
+      this,
+      this.#host,
+    ));
+  }
+
   /** Undefined as long as none was worth keeping. */
   get recentResults(): RecentResults | undefined {
     return this.#results;
@@ -153,7 +163,7 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller, S
       if (undecoded !== undefined) throw undecoded;
       request = readRequest(content, this.#limits);
       if (this.#extended && isControlPath(request[0])) {
-        answerControl(id, request, this);
+        answerControl(id, request, this.#control);
         // The items of streams are what was asked for.
         if (request[0] !== "$/pull") this.#endpoint.reading.countOverhead();
         return;
@@ -184,7 +194,7 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller, S
       [path] = request;
       if (!this.#extended) this.#refuseNotification();
       else if (isControlPath(path)) {
-        if (noticeControl(request, this)) return;
+        if (noticeControl(request, this.#control)) return;
         this.#endpoint.reading.countOverhead();
         this.#silent.onRefused(path);
       } else this.#dispatcher.runQuietly(request, (error) => this.#lose(path, error));
@@ -264,70 +274,12 @@ export class Incoming implements EndpointHandler, ControlActions, ShapeTeller, S
     if (this.#shapes !== undefined) this.#shapes.maxSentCount = maxCount;
   }
 
-  tell(id: number, keys: readonly string[]): boolean {
-    return this.#endpoint.notifyNow(["$/shapes", [[[id, keys]]], NO_KWARGS]);
-  }
-
-  cancel(id: number, isLate: boolean): void {
-    if (!this.#endpoint.running.has(id)) this.#endpoint.reading.countOverhead();
-    this.#dispatcher.cancel(id, isLate);
-    this.#endpoint.withdrawAnswer(id);
-  }
-
-  release(id: number, count: number): void {
-    const target = this.#exports.release(id, count);
-    if (target === undefined) return;
-    this.#results?.forget(target);
-    this.streams.leave(id, target, new ColloquyError("CANCELLED", "the reader has left"));
-  }
-
-  reply(id: number, value: unknown): void {
-    this.#endpoint.reply(id, value);
-  }
-
-  /** A peer that is closing takes what was sent before the answer: large values, which others overtake, go first. */
-  pong(id: number): void {
-    if (!this.#goneAway) return this.#endpoint.reply(id, null);
-    void this.#endpoint.flushed().then(() => this.#endpoint.reply(id, null));
-  }
-
-  pull(id: number, stream: number, maxCount: number, maxBytes: number): void {
-    this.streams.pull(stream, this.#exports.get(stream), maxCount, maxBytes).then(
-      (pulled) => {
-        if (this.#endpoint.ended) this.onUnsentResult(pulled);
-        else this.#endpoint.reply(id, pulled);
-      },
-      (error: unknown) => {
-        this.#endpoint.reading.countOverhead();
-        this.#endpoint.fail(id, error);
-      },
-    );
-    this.interruptStreams();
-  }
-
-  authenticate(id: number, credentials: unknown): void {
-    this.#greeting.authenticate(credentials).then(
-      () => this.#endpoint.reply(id, null),
-      (error: unknown) => this.#endpoint.fail(id, error),
-    );
-  }
-
-  shape(id: unknown, keys: unknown): boolean {
+  receiveShape(id: unknown, keys: unknown): boolean {
     return this.#shapes?.receive(id, keys) === true;
   }
 
-  abort(signal: number, fired: boolean, reason: unknown): void {
-    this.#host.onAbort(signal, fired, reason);
-  }
-
-  goAway(): void {
-    if (this.#goneAway) return this.#endpoint.reading.countOverhead();
-    this.#goneAway = true;
-    this.#host.onGoAway();
-  }
-
-  stats(): object {
-    return this.#host.stats();
+  tell(id: number, keys: readonly string[]): boolean {
+    return this.#endpoint.notifyNow(["$/shapes", [[[id, keys]]], NO_KWARGS]);
   }
 
   get counts(): IncomingCounts {
