@@ -9,6 +9,12 @@ export interface LinkPlan {
   readonly down?: LanePlan;
 }
 
+/** A socket whose end is on its way can't be reset: the system refuses, and its handle would stay open for ever. */
+function reset(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
+}
+
 /** One connection through a proxy. */
 export class Link {
   readonly up: Lane;
@@ -22,7 +28,7 @@ export class Link {
     this.down = new Lane(server, client, down, onCut);
     for (const [socket, other] of [this.#sockets, this.#sockets.toReversed()] as [Socket, Socket][]) {
       socket.setNoDelay(true);
-      socket.on("error", () => other.resetAndDestroy());
+      socket.on("error", () => reset(other));
       socket.on("close", () => this.go());
     }
   }
@@ -31,7 +37,7 @@ export class Link {
   cut(by: CutKind): void {
     this.go();
     for (const socket of this.#sockets) {
-      if (by === "RST") socket.resetAndDestroy();
+      if (by === "RST") reset(socket);
       else socket.destroySoon();
     }
   }
