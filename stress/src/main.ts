@@ -17,7 +17,8 @@ async function main([first = "", ...rest]: readonly string[]): Promise<number> {
 }
 
 try {
-  process.exitCode = await main(process.argv.slice(2).filter((arg) => arg !== "--"));
+  // What a failed command has left behind doesn't keep the process.
+  process.exit(await main(process.argv.slice(2).filter((arg) => arg !== "--")));
 } catch (error) {
   process.stderr.write(`${(error as Error).message}\n`);
   process.exitCode = 2;

@@ -39,7 +39,12 @@ class Watcher {
 
 async function server(command: readonly string[] = [], host = "127.0.0.1"): Promise<[Subprocess, string]> {
   const process = new Subprocess(program, command);
-  return [process, await process.ask<string>({ kind: "serve", host, limits } satisfies PeerQuestion)];
+  try {
+    return [process, await process.ask<string>({ kind: "serve", host, limits } satisfies PeerQuestion)];
+  } catch (error) {
+    await process.end();
+    throw error;
+  }
 }
 
 function judged(losses: readonly Loss[], startMs: number): Outcome {

@@ -48,12 +48,14 @@ export class Peer extends Service {
   }
 }
 
+/** Addresses between namespaces aren't loopback ones. */
+const plain = { codec: MsgPackCodec, dangerouslyAllowPlaintext: true } as const;
 const openLimitMs = 3000;
 let lost: Promise<Loss> | undefined;
 let opened: Connection<Peer>[] = [];
 
 async function watch({ address, limits, calls }: Extract<PeerQuestion, { kind: "watch" }>): Promise<void> {
-  const connection = await connect<Peer>(address, { codec: MsgPackCodec, limits });
+  const connection = await connect<Peer>(address, { ...plain, limits });
   let failed = 0;
   for (let call = 0; call < calls; call++)
     connection.remote.hang().catch((error: { code?: string }) => (failed += Number(error.code === "CONNECTION_LOST")));
@@ -61,7 +63,7 @@ async function watch({ address, limits, calls }: Extract<PeerQuestion, { kind: "
 }
 
 async function flood({ address, count, bytes }: Extract<PeerQuestion, { kind: "flood" }>): Promise<number> {
-  const connection = await connect<Peer>(address, { codec: MsgPackCodec });
+  const connection = await connect<Peer>(address, plain);
   const { remote } = connection;
   const back = remote.flood(count, bytes, async (text) => text.length);
   const value = "y".repeat(bytes);
@@ -79,7 +81,7 @@ async function open(address: string, count: number): Promise<Opened> {
   const attempts = Array.from({ length: count }, async () => {
     try {
       const limits = { helloTimeoutMs: openLimitMs };
-      const connection = await connect<Peer>(address, { codec: MsgPackCodec, limits });
+      const connection = await connect<Peer>(address, { ...plain, limits });
       opened.push(connection);
       return (await connection.remote.echo(1)) === 1 ? undefined : "wrong";
     } catch (error) {
@@ -94,7 +96,7 @@ async function answer(question: PeerQuestion): Promise<unknown> {
   switch (question.kind) {
     case "serve": {
       const { host, limits } = question;
-      return (await serve(`tcp://${host}:0`, new Peer(), { codec: MsgPackCodec, limits })).address;
+      return (await serve(`tcp://${host}:0`, new Peer(), { ...plain, limits })).address;
     }
     case "watch":
       return watch(question);
