@@ -31,6 +31,7 @@ export const packages = {
       [
         "turns",
         "options",
+        "refusal",
         "match-copy",
         "byte-shuffle",
         "bit-unshuffle",

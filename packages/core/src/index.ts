@@ -33,6 +33,7 @@ export {
 export type { ColloquyErrorOptions, EntryStep, ErrorCode, Executed, PlaceStep, RemoteErrorOptions } from "./errors.ts";
 export { PublicError } from "./public-error.ts";
 export type { PublicErrorOptions } from "./public-error.ts";
+export { refusal } from "./refusal.ts";
 export { DEFAULT_ERROR_RULES, generalError, isHidden, resolveErrors } from "./error-rules.ts";
 export type { AllowedParts, ErrorClass, ErrorPolicy, ErrorRules } from "./error-rules.ts";
 export { readException } from "./read-exception.ts";

@@ -1,4 +1,4 @@
-import { ColloquyError, quoted } from "@colloquy/core";
+import { quoted, refusal } from "@colloquy/core";
 import type { Exposed } from "./members.ts";
 import { REST } from "./parameters.ts";
 
@@ -17,14 +17,14 @@ export function bindKeywords(exposed: Exposed, args: unknown[], kwargs: Record<s
     const given = args.length;
     for (const name of names) {
       const place = params.indexOf(name);
-      if (place < given) throw new ColloquyError("INVALID_ARGUMENT", `parameter ${quoted(name)} got two values`);
+      if (place < given) throw refusal("INVALID_ARGUMENT", `parameter ${quoted(name)} got two values`);
       // An argument that is left out stands as undefined, so that its default applies.
       while (args.length < place) args.push(undefined);
       args[place] = kwargs[name];
     }
   } else if (exposed.options.params !== undefined) {
     const known = exposed.options.params.join(", ");
-    throw new ColloquyError("INVALID_ARGUMENT", `no parameter ${quoted(unknown)}; the parameters are ${known}`);
+    throw refusal("INVALID_ARGUMENT", `no parameter ${quoted(unknown)}; the parameters are ${known}`);
   } else args.push(kwargs);
 }
 

@@ -1,4 +1,5 @@
-import { ColloquyError, isMap } from "@colloquy/core";
+import { isMap, refusal } from "@colloquy/core";
+import type { ColloquyError } from "@colloquy/core";
 
 /** What a request tells of its call beside path and arguments, `docs/protocol.md` section 2. */
 export interface CallMeta {
@@ -50,5 +51,5 @@ export function isSlot(value: unknown): value is string {
 /** What a call fails with that is the last of too many, one within another: they may go round in a ring. */
 export function tooManyHops(maxHopCount: number): ColloquyError {
   const reason = `a call within more than ${maxHopCount} others (maxHopCount)`;
-  return new ColloquyError("RESOURCE_EXHAUSTED", reason, { limit: "maxHopCount" });
+  return refusal("RESOURCE_EXHAUSTED", reason, { limit: "maxHopCount" });
 }

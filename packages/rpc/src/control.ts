@@ -1,4 +1,4 @@
-import { ColloquyError } from "@colloquy/core";
+import { refusal } from "@colloquy/core";
 import type { RequestContent } from "./request-content.ts";
 
 /** What the `$` service of a connection does. */
@@ -41,15 +41,15 @@ export function answerControl(id: number, [path, args]: RequestContent, actions:
     case "$/pull": {
       const [stream, maxCount, maxBytes] = args;
       if (!isCount(stream) || !isCount(maxCount) || !isCount(maxBytes) || maxCount === 0)
-        throw new ColloquyError("INVALID_ARGUMENT", "$/pull takes a reference and numbers of items and bytes");
+        throw refusal("INVALID_ARGUMENT", "$/pull takes a reference and numbers of items and bytes");
       return actions.pull(id, stream, maxCount, maxBytes);
     }
     case "$/auth":
       return actions.authenticate(id, args[0]);
     case "$/hello":
-      throw new ColloquyError("PROTOCOL_ERROR", "hello comes first on a connection, and once");
+      throw refusal("PROTOCOL_ERROR", "hello comes first on a connection, and once");
     default:
-      throw new ColloquyError("NOT_FOUND", "no such name in $");
+      throw refusal("NOT_FOUND", "no such name in $");
   }
 }
 

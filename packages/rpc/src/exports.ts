@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { ColloquyError, SerializationError, describeType } from "@colloquy/core";
+import { describeType, refusal, SerializationError } from "@colloquy/core";
 
 interface ExportEntry {
   readonly id: number;
@@ -116,8 +116,7 @@ export class Exports {
   /** @throws ColloquyError `REFERENCE_RELEASED` */
   get(id: number): object {
     const entry = this.#byId.get(id);
-    if (entry === undefined)
-      throw new ColloquyError("REFERENCE_RELEASED", `reference ${id} was released, or never given`);
+    if (entry === undefined) throw refusal("REFERENCE_RELEASED", `reference ${id} was released, or never given`);
     return entry.target;
   }
 

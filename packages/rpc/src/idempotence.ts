@@ -1,4 +1,4 @@
-import { ColloquyError, isMap, quoted } from "@colloquy/core";
+import { isMap, quoted, refusal } from "@colloquy/core";
 import type { Exposed } from "./members.ts";
 
 /**
@@ -10,7 +10,7 @@ import type { Exposed } from "./members.ts";
 export function checkIdempotence(exposed: Exposed, path: string, meta: unknown): void {
   if (exposed.options.idempotent === true || !isStatedIdempotent(meta)) return;
   const advice = "expose({ idempotent: true }) says that running it twice does no harm, or leave idempotent out";
-  throw new ColloquyError("INVALID_ARGUMENT", `${quoted(path)} isn't exposed as idempotent: ${advice}`);
+  throw refusal("INVALID_ARGUMENT", `${quoted(path)} isn't exposed as idempotent: ${advice}`);
 }
 
 /** The caller of a request says that the method may run twice. */

@@ -1,4 +1,4 @@
-import { ColloquyError, describeType, isClass, quoted } from "@colloquy/core";
+import { ColloquyError, describeType, isClass, quoted, refusal } from "@colloquy/core";
 import { EXPOSED, FIELDS, SERVICE_MAP, Service, ServiceTable, fieldsOf } from "./expose.ts";
 import type { AnyFunction, ExposeOptions, Marked } from "./expose.ts";
 import { REST, parameterNames } from "./parameters.ts";
@@ -267,14 +267,14 @@ function asMember(value: unknown, name: string, options: ExposeOptions | undefin
 }
 
 function notExposed(name: string): ColloquyError {
-  return new ColloquyError("NOT_EXPOSED", `${quoted(name)} is not exposed; @expose or expose() makes it callable`);
+  return refusal("NOT_EXPOSED", `${quoted(name)} is not exposed; @expose or expose() makes it callable`);
 }
 
 function missing(names: readonly string[], index: number): never {
   const name = names[index]!;
   const path = names.slice(0, index).join("/");
   const where = path === "" ? "the root service" : quoted(path);
-  throw new ColloquyError("NOT_FOUND", `name ${quoted(name)} not found in ${where}`);
+  throw refusal("NOT_FOUND", `name ${quoted(name)} not found in ${where}`);
 }
 
 /** Tells a name that is there and not exposed from one that isn't, by the names that the class itself defines. */

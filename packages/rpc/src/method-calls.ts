@@ -1,4 +1,4 @@
-import { ColloquyError } from "@colloquy/core";
+import { ColloquyError, refusal } from "@colloquy/core";
 import { bindKeywords, placeContext } from "./arguments.ts";
 import { runInChain } from "./call-chains.ts";
 import { chainOf, readMeta, tooManyHops } from "./call-meta.ts";
@@ -102,7 +102,7 @@ export class MethodCalls {
     const node = nodeOf(target);
     if (node !== undefined) return forward(node, rest, request, this.#scopes.of(id, request[3]));
     if (typeof target === "function") {
-      if (rest !== "") throw new ColloquyError("NOT_FOUND", "a function has no members");
+      if (rest !== "") throw refusal("NOT_FOUND", "a function has no members");
       return this.#invoke(id, exposedFunction(target as AnyFunction), undefined, request);
     }
     return this.#callFrom(target, rest, id, request, "all");
@@ -148,7 +148,7 @@ export class MethodCalls {
 
   /** @throws ColloquyError for a call that came too late, or that is one of too many within another. */
   #checkMeta({ deadline, hops }: CallMeta): void {
-    if (deadline === 0) throw new ColloquyError("DEADLINE_EXCEEDED", "the time for the call was over when it came");
+    if (deadline === 0) throw refusal("DEADLINE_EXCEEDED", "the time for the call was over when it came");
     if (hops !== undefined && hops > this.#maxHopCount) throw tooManyHops(this.#maxHopCount);
   }
 
@@ -213,6 +213,6 @@ function hasKeys(kwargs: Record<string, unknown>): boolean {
 
 function notCallable(path: string): ColloquyError {
   return path === ""
-    ? new ColloquyError("NOT_EXPOSED", "the root is a service, not a method: call one that it has")
-    : new ColloquyError("NOT_EXPOSED", `"${path}" is a service, not a method: call one that it has`);
+    ? refusal("NOT_EXPOSED", "the root is a service, not a method: call one that it has")
+    : refusal("NOT_EXPOSED", `"${path}" is a service, not a method: call one that it has`);
 }

@@ -1,4 +1,4 @@
-import { ColloquyError, SerializationError } from "@colloquy/core";
+import { ColloquyError, SerializationError, refusal } from "@colloquy/core";
 import type { Substitute } from "@colloquy/core";
 import type { CallerConnection } from "./context.ts";
 import { ignore } from "./guard.ts";
@@ -74,7 +74,7 @@ export class OutgoingStreams {
    */
   async pull(id: number, target: object, maxCount: number, maxBytes: number): Promise<PulledItems> {
     const stream = this.#streams.get(id) ?? this.#open(id, target);
-    if (stream.isPulled) throw new ColloquyError("INVALID_ARGUMENT", "another pull of this stream waits for items");
+    if (stream.isPulled) throw refusal("INVALID_ARGUMENT", "another pull of this stream waits for items");
     try {
       const pulled = await stream.pull(Math.min(maxCount, MOST_COUNT), Math.min(maxBytes, MOST_BYTES));
       if (pulled[1]) this.#remove(id, stream, undefined);
@@ -181,10 +181,10 @@ export class OutgoingStreams {
   }
 
   #open(id: number, target: object): OutgoingStream {
-    if (!isStreamValue(target)) throw new ColloquyError("INVALID_ARGUMENT", `reference ${id} is no stream`);
+    if (!isStreamValue(target)) throw refusal("INVALID_ARGUMENT", `reference ${id} is no stream`);
     if (this.#streams.size >= this.#maxCount) {
       const reason = `${this.#maxCount} streams are open on this connection (maxStreamCount)`;
-      throw new ColloquyError("RESOURCE_EXHAUSTED", reason, { limit: "maxStreamCount" });
+      throw refusal("RESOURCE_EXHAUSTED", reason, { limit: "maxStreamCount" });
     }
     (this.#opened ??= new WeakSet()).add(target);
     let stream: OutgoingStream;

@@ -1,4 +1,4 @@
-import { ColloquyError, SerializationError, estimateBytes } from "@colloquy/core";
+import { estimateBytes, refusal, SerializationError } from "@colloquy/core";
 import { isService, isStreamValue } from "./members.ts";
 import { nodeOf } from "./proxy.ts";
 
@@ -65,10 +65,7 @@ export class RecentResults {
     const slot = this.#slotOf(id);
     if (!this.#keepsAll) this.#keepAll();
     if (slot < 0)
-      throw new ColloquyError(
-        "RESULT_NOT_KEPT",
-        `the result of request ${id} isn't kept: await it, and use what has come`,
-      );
+      throw refusal("RESULT_NOT_KEPT", `the result of request ${id} isn't kept: await it, and use what has come`);
     return this.#results[this.#slotOf(id)];
   }
 

@@ -1,4 +1,5 @@
-import { ColloquyError, isMap } from "@colloquy/core";
+import { isMap, refusal } from "@colloquy/core";
+import type { ColloquyError } from "@colloquy/core";
 import type { Limits } from "@colloquy/core";
 
 /** A request's content once it is checked: the array that has come. */
@@ -17,12 +18,12 @@ export function readRequest(content: unknown, limits: Limits): RequestContent {
   if (!Array.isArray(args)) throw invalid("the arguments of a request are no array");
   if (args.length > limits.maxArgumentCount) {
     const reason = `${args.length} arguments; the limit is ${limits.maxArgumentCount} (maxArgumentCount)`;
-    throw new ColloquyError("INVALID_ARGUMENT", reason, { limit: "maxArgumentCount" });
+    throw refusal("INVALID_ARGUMENT", reason, { limit: "maxArgumentCount" });
   }
   if (!isMap(kwargs)) throw invalid("the keyword arguments are no map");
   return content as unknown as RequestContent;
 }
 
 function invalid(message: string): ColloquyError {
-  return new ColloquyError("INVALID_ARGUMENT", message);
+  return refusal("INVALID_ARGUMENT", message);
 }

@@ -1,4 +1,5 @@
-import { ColloquyError, quoted } from "@colloquy/core";
+import { quoted, refusal } from "@colloquy/core";
+import type { ColloquyError } from "@colloquy/core";
 import type { Limits } from "@colloquy/core";
 import { ServiceTable } from "./expose.ts";
 import { GatedMember, gateOf } from "./gate.ts";
@@ -41,8 +42,7 @@ export class Router {
    * @throws ColloquyError `NOT_FOUND`, `NOT_EXPOSED`, and `INVALID_ARGUMENT` for a path over the limits.
    */
   resolve(path: string, gates: Gates = "none"): Resolved {
-    if (this.#root === undefined)
-      throw new ColloquyError("NOT_FOUND", `${quoted(path)} not found: this side serves nothing`);
+    if (this.#root === undefined) throw refusal("NOT_FOUND", `${quoted(path)} not found: this side serves nothing`);
     return this.resolveBelow(this.#root, path, gates);
   }
 
@@ -71,7 +71,7 @@ export class Router {
     const { maxPathPartCount } = this.#limits;
     if (names.length <= maxPathPartCount) return names;
     const reason = `path of more than ${maxPathPartCount} parts (maxPathPartCount)`;
-    throw new ColloquyError("INVALID_ARGUMENT", reason, { limit: "maxPathPartCount" });
+    throw refusal("INVALID_ARGUMENT", reason, { limit: "maxPathPartCount" });
   }
 
   #checkPath(path: string): void {
@@ -79,7 +79,7 @@ export class Router {
     // Three bytes at most for a UTF-16 unit.
     if (path.length > maxPathBytes || (path.length * 3 > maxPathBytes && Buffer.byteLength(path) > maxPathBytes)) {
       const reason = `path over the limit of ${maxPathBytes} bytes (maxPathBytes)`;
-      throw new ColloquyError("INVALID_ARGUMENT", reason, { limit: "maxPathBytes" });
+      throw refusal("INVALID_ARGUMENT", reason, { limit: "maxPathBytes" });
     }
   }
 
@@ -110,5 +110,5 @@ export class Router {
 function nothingBelow(names: readonly string[], index: number): ColloquyError {
   const rest = names.slice(index).join("/");
   const found = names.slice(0, index).join("/");
-  return new ColloquyError("NOT_FOUND", `name ${quoted(rest)} not found in ${quoted(found)}`);
+  return refusal("NOT_FOUND", `name ${quoted(rest)} not found in ${quoted(found)}`);
 }
