@@ -1,6 +1,5 @@
 import { isMap, refusal } from "@colloquy/core";
-import type { ColloquyError } from "@colloquy/core";
-import type { Limits } from "@colloquy/core";
+import type { ColloquyError, Limits } from "@colloquy/core";
 
 /** A request's content once it is checked: the array that has come. */
 export type RequestContent = readonly [path: string, args: unknown[], kwargs: Record<string, unknown>, meta?: unknown];

@@ -1,6 +1,5 @@
 import { quoted, refusal } from "@colloquy/core";
-import type { ColloquyError } from "@colloquy/core";
-import type { Limits } from "@colloquy/core";
+import type { ColloquyError, Limits } from "@colloquy/core";
 import { ServiceTable } from "./expose.ts";
 import { GatedMember, gateOf } from "./gate.ts";
 import { checkServable, isExposed, isService, memberOf, subServices } from "./members.ts";
