@@ -1,8 +1,10 @@
 import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { connectTransport, seededRandom } from "@colloquy/core";
 import { checkTransport } from "@colloquy/core/testing";
+import { PLANTS, placeOf } from "../stress/src/simulation/plants.ts";
 import { simulate } from "../stress/src/simulation/run.ts";
 import { SimulatedNetwork } from "../stress/src/simulation/simulated-network.ts";
 import { VirtualTime } from "../stress/src/simulation/virtual-time.ts";
@@ -42,6 +44,12 @@ test("a seed gives one run, whatever was run before", async () => {
   for (const seed of seeds.toReversed())
     expect([seed, (await simulate(seed, true)).print]).toEqual([seed, prints.get(seed)]);
   expect(new Set(prints.values()).size).toBe(seeds.length);
+});
+
+test.each(PLANTS)("the code has one place for what is planted: $name", (plant) => {
+  const [name, file] = plant.file.split("/");
+  const source = readFileSync(new URL(`../packages/${name}/src/${file}.ts`, import.meta.url), "utf8");
+  expect(source.split(placeOf(plant))).toHaveLength(2);
 });
 
 test.each(["lost settle", "slot freed on cancel", "stream item dropped"])(

@@ -16,10 +16,14 @@ async function main([first = "", ...rest]: readonly string[]): Promise<number> {
   throw new Error(`no command ${first} (there are ${Object.keys(commands).join(", ")})`);
 }
 
-try {
-  // What a failed command has left behind doesn't keep the process.
-  process.exit(await main(process.argv.slice(2).filter((arg) => arg !== "--")));
-} catch (error) {
-  process.stderr.write(`${(error as Error).message}\n`);
-  process.exitCode = 2;
+async function exitCode(args: readonly string[]): Promise<number> {
+  try {
+    return await main(args);
+  } catch (error) {
+    process.stderr.write(`${(error as Error).message}\n`);
+    return 2;
+  }
 }
+
+// What a command has left behind doesn't keep the process.
+process.exit(await exitCode(process.argv.slice(2).filter((arg) => arg !== "--")));

@@ -1,5 +1,6 @@
 // Hooks of the module loader, in a thread of their own: they put a fault into the file of a plant as it is loaded.
 import type { LoadFnOutput } from "node:module";
+import { placeOf } from "./plants.ts";
 import type { Plant } from "./plants.ts";
 
 let plant: Plant | undefined;
@@ -19,14 +20,8 @@ export async function load(
   const loaded = await nextLoad(url, context);
   if (plant === undefined || ending?.test(url.split("?")[0]!) !== true) return loaded;
   const source = Buffer.from(loaded.source as Uint8Array).toString("utf8");
-  const place = placeOf(plant.from);
+  const place = placeOf(plant);
   if (source.split(place).length !== 2)
     throw new Error(`plant ${plant.name}: ${url} has "${plant.from}" not just once`);
   return { ...loaded, source: source.replace(place, () => plant!.to) };
-}
-
-/** Compilers break lines, and leave out blanks, in their own way. */
-function placeOf(text: string): RegExp {
-  const escaped = text.replaceAll(/[$()*+.?[\\\]^{|}]/g, String.raw`\$&`);
-  return new RegExp(escaped.replaceAll(" ", String.raw`\s*`));
 }

@@ -23,9 +23,9 @@ export const PLANTS: readonly Plant[] = [
   },
   {
     name: "limit off by one",
-    file: "core/endpoint",
-    from: "this.#outbox.waitingAnswerCount >= this.limits.maxRunningCount",
-    to: "this.#outbox.waitingAnswerCount > this.limits.maxRunningCount",
+    file: "core/running-requests",
+    from: "this.size + waitingCount < this.#maxCount",
+    to: "this.size + waitingCount <= this.#maxCount",
   },
   {
     name: "reply sent twice",
@@ -71,7 +71,7 @@ export const PLANTS: readonly Plant[] = [
   },
   {
     name: "slot freed on cancel",
-    file: "rpc/incoming",
+    file: "rpc/control-service",
     from: "this.#dispatcher.cancel(id, isLate)",
     to: 'this.#dispatcher.cancel(id, isLate), this.#endpoint.fail(id, new Error("given up"))',
   },
@@ -120,8 +120,8 @@ export const PLANTS: readonly Plant[] = [
   {
     name: "end told before calls have settled",
     file: "rpc/connection",
-    from: "setImmediate(() => this.#listeners.tell(error))",
-    to: "this.#listeners.tell(error)",
+    from: "setImmediate(() => {",
+    to: "((tell) => tell())(() => {",
   },
   {
     name: "retry of what may have run",
@@ -142,3 +142,9 @@ export const PLANTS: readonly Plant[] = [
     to: "else [this.#items, this.#nextItems, this.#readCount] = [items, this.#items.slice(this.#readCount), 0]",
   },
 ];
+
+/** Where it is put in. Compilers break lines, and leave out blanks, in their own way. */
+export function placeOf({ from }: Plant): RegExp {
+  const escaped = from.replaceAll(/[$()*+.?[\\\]^{|}]/g, String.raw`\$&`);
+  return new RegExp(escaped.replaceAll(" ", String.raw`\s*`));
+}
