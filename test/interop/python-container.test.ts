@@ -188,7 +188,7 @@ describe.skipIf(missing !== undefined).each([
       const { exception } = await python.call({ op: "call", path: "agents/0/fail", args: ["too much"] });
       expect(exception).toMatchObject({ form: "string", text: expect.stringContaining("RangeError: too much") });
       const unknown = await python.call({ op: "call", path: "agents/9/fail" });
-      expect(unknown.exception).toMatchObject({ form: "string", text: expect.stringContaining("agents") });
+      expect(unknown.exception).toMatchObject({ form: "string", text: expect.stringContaining('agent "9"') });
       const hidden = await python.call({ op: "call", path: "agents/0/stop" });
       expect(hidden.exception).toMatchObject({ form: "string", text: expect.stringContaining("stop") });
     });
