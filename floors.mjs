@@ -28,10 +28,11 @@ export const packages = {
     outside: ["tcp-transport", "socket-reader", "connection-bound"],
     floors: [
       ["errors", "slabs", "attempt-limit", "float16"],
+      ["refusal"],
       [
         "turns",
         "options",
-        "refusal",
+        "running-total",
         "match-copy",
         "byte-shuffle",
         "bit-unshuffle",

@@ -247,6 +247,7 @@ const MEASURES: readonly string[] = [
   "of an exception: fields that can't be encoded",
   "a piece of such a value",
   "of such values sent and not confirmed by the peer",
+  "messages of the protocol's own that wait to be sent, such as releases and cancellations",
   "of a stream, asked for and not read yet",
   "abort signals of the peer",
   "members that a proxy remembers",

@@ -28,6 +28,8 @@ export interface Limits {
    * hold as much is answered with `RESOURCE_EXHAUSTED`.
    */
   readonly maxHeldBytes: number;
+  /** Handlers that run on all connections of one server; they count until they have settled, also where their connection has ended. */
+  readonly maxTotalRunningCount: number;
   /** Calls of this side that wait for an answer; one beyond rejects with `RESOURCE_EXHAUSTED`. */
   readonly maxPendingCount: number;
   /** Functions and services that this side has handed out on one connection. */
@@ -69,6 +71,7 @@ export const DEFAULT_LIMITS: Limits = Object.freeze({
   maxArgumentCount: 255,
   maxRunningCount: 1024,
   maxHeldBytes: 256 * MEBIBYTE,
+  maxTotalRunningCount: 10_000,
   maxPendingCount: 65_536,
   maxReferenceCount: 10_000,
   maxStreamCount: 256,

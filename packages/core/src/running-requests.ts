@@ -1,7 +1,9 @@
-import { ColloquyError } from "./errors.ts";
+import type { ColloquyError } from "./errors.ts";
 import { HeldBytes } from "./held-bytes.ts";
 import type { MessageSize } from "./held-bytes.ts";
 import type { Limits } from "./limits.ts";
+import { refusal } from "./refusal.ts";
+import type { RunningTotal } from "./running-total.ts";
 
 const NONE: Map<number, number> = new Map();
 
@@ -9,6 +11,10 @@ const NONE: Map<number, number> = new Map();
 export class RunningRequests {
   /** Few connections ever have one that takes more than its turn. */
   #ids: Map<number, number> = NONE;
+  /** Those of a connection that has ended whose handlers go on, where they count. */
+  #orphans: Map<number, number> = NONE;
+  /** What runs on all connections of the server; whoever carries requests out asks it. */
+  total: RunningTotal | undefined;
   readonly #held: HeldBytes;
   readonly #maxCount: number;
   #full: ColloquyError | undefined;
@@ -22,10 +28,10 @@ export class RunningRequests {
 
   /** Why a request is refused, beside which `waitingCount` answers have no room in the output yet. */
   refusalOf(content: unknown, waitingCount: number): ColloquyError | undefined {
-    if (this.size + waitingCount < this.#maxCount) return this.#held.admit(content);
+    if (this.size + waitingCount < this.#maxCount) return this.admit(content);
     const reason = `${this.#maxCount} calls of this connection run already (maxRunningCount)`;
     // One for all: a peer can ask for many, and a stack takes longer than a call.
-    return (this.#full ??= new ColloquyError("RESOURCE_EXHAUSTED", reason, { limit: "maxRunningCount" }));
+    return (this.#full ??= refusal("RESOURCE_EXHAUSTED", reason, { limit: "maxRunningCount" }));
   }
 
   /** Why a notification is refused. */
@@ -36,7 +42,12 @@ export class RunningRequests {
   /** The notification that is handled right now goes on. Returns what is to be called when its handler has ended. */
   keepNotification(): () => void {
     const kept = this.#held.keep();
-    return () => this.#held.release(kept);
+    const { total } = this;
+    if (total !== undefined) total.count++;
+    return () => {
+      this.#held.release(kept);
+      if (total !== undefined) total.count--;
+    };
   }
 
   /** Those whose handlers have returned. */
@@ -62,6 +73,7 @@ export class RunningRequests {
     if (this.#current === id && isKept) {
       if (this.#ids === NONE) this.#ids = new Map();
       this.#ids.set(id, this.#held.keep());
+      if (this.total !== undefined) this.total.count++;
     }
     this.#current = -1;
   }
@@ -73,12 +85,17 @@ export class RunningRequests {
       return true;
     }
     const kept = this.#ids.get(id);
-    if (kept === undefined) return false;
+    if (kept === undefined) {
+      if (this.#orphans.delete(id)) this.total!.count--;
+      return false;
+    }
     this.#held.release(kept);
+    if (this.total !== undefined) this.total.count--;
     return this.#ids.delete(id);
   }
 
   clear(): void {
+    if (this.total !== undefined) this.#orphans = this.#ids;
     this.#ids = NONE;
     this.#held.clear();
   }

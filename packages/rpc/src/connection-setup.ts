@@ -8,6 +8,7 @@ import type {
   ErrorRules,
   Limits,
   OptionKind,
+  RunningTotal,
   SerializerFactory,
   Transport,
 } from "@colloquy/core";
@@ -54,6 +55,8 @@ export interface ConnectionSetup {
   readonly codec: Codec | CodecChooser;
   readonly limits: Limits;
   readonly dialect: Dialect;
+  /** What runs on all connections of the server. */
+  readonly runningTotal?: RunningTotal | undefined;
   /** Name of the root that this side serves on all its connections. */
   readonly rootName?: string | undefined;
   readonly onMethodFailure?: MethodFailureListener | undefined;

@@ -70,6 +70,7 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     this.#incoming = new Incoming(this, limits, this.#router, this.#exports, this.#imports, this.#silent);
     this.#binding = new ReferenceBinding(this, this.#router, this.#exports, this.#imports, limits, this.#incoming);
     this.#endpoint = new Endpoint(transport, this.#binding.bound(codec), this.#incoming, limits);
+    this.#endpoint.running.total = setup.runningTotal;
     this.#greeting = new Greeting(this.#endpoint, limits, rootName, this, entranceOf(setup, this, this.#silent));
     this.#calls = new OutgoingCalls(this, this.#endpoint, this.#greeting, this.#incoming, this.#silent, setup.owner);
     this.#incoming.wire(this.#endpoint, this.#greeting, interceptors?.incoming);

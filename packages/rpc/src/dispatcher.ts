@@ -64,6 +64,8 @@ export class Dispatcher {
   /** Carries out a request and answers it; a plain value is answered before this returns. */
   run(id: number, request: RequestContent): void {
     if (requestHooks.areWanted) this.#tellStart(id, request[0], false);
+    const refusal = this.#endpoint.running.total?.refusal;
+    if (refusal !== undefined) return this.#fail(id, refusal);
     let result: unknown;
     try {
       result = this.#start(id, request);
@@ -129,7 +131,8 @@ export class Dispatcher {
       const reason = `${this.#maxRunningCount} notifications of this connection run already (maxRunningCount)`;
       return onError(new ColloquyError("RESOURCE_EXHAUSTED", reason, { limit: "maxRunningCount" }));
     }
-    const refusal = this.#endpoint.running.admit(request);
+    const { running } = this.#endpoint;
+    const refusal = running.total?.refusal ?? running.admit(request);
     if (refusal !== undefined) return onError(refusal);
     const id = --this.#lastQuietId;
     this.#quietCount++;

@@ -5,6 +5,7 @@ import {
   JsonCodec,
   LISTEN_OPTIONS,
   OPTION,
+  RunningTotal,
   checkCodecOption,
   checkOptions,
   codecFor,
@@ -91,6 +92,7 @@ export async function serve(
   const { codec: codecOption = JsonCodec } = options;
   checkFallback(checkCodecOption(codecOption, serializers));
   const connections = new Set<Connection>();
+  const runningTotal = new RunningTotal(limits.maxTotalRunningCount);
   const interceptors = interceptorLists(options.interceptors);
   const { dialect = "auto", authenticate, rootName = typeof root === "function" ? undefined : randomUUID() } = options;
   checkDialect("authenticate", authenticate, dialect);
@@ -103,6 +105,7 @@ export async function serve(
         transport,
         codec,
         limits,
+        runningTotal,
         dialect,
         rootName,
         onMethodFailure: options.onMethodFailure,

@@ -57,6 +57,25 @@ async function held(remote: any, size: number, value?: unknown): Promise<void> {
   await Promise.race([last, remote.echo(0).catch(() => {})]);
 }
 
+/** As many calls that run at the same time, over connections of which each second one is lost: what becomes of the last one. */
+async function onSeveral(size: number, limits: Partial<Limits>): Promise<string | undefined> {
+  const root = new Root();
+  await using server = await serve(newAddress(), root, { limits });
+  for (let made = 1; made < size; made++) {
+    const connection = await connect<Root>(server.address);
+    connection.remote.hold().catch(() => {});
+    await until(() => root.ends.length === made);
+    if (made % 2 === 0) connection.destroy();
+  }
+  await using connection = await connect<Root>(server.address);
+  const last = await Promise.race([codeOf(connection.remote.hold()), until(() => root.ends.length === size)]);
+  for (const end of root.ends) end();
+  // All places are free again.
+  if (last === "RESOURCE_EXHAUSTED") await until(() => server.stats().running === 0);
+  expect(await codeOf(connection.remote.echo(1))).toBeUndefined();
+  return last as string | undefined;
+}
+
 const json = (value: unknown): number => JSON.stringify(value).length;
 
 const edges: readonly (readonly [name: keyof Limits, limit: number, code: string, attempt: Attempt])[] = [
@@ -81,6 +100,7 @@ const edges: readonly (readonly [name: keyof Limits, limit: number, code: string
     onTheWire((size) => ["count", Array.from({ length: size }, () => 0), {}]),
   ],
   ["maxRunningCount", 4, "RESOURCE_EXHAUSTED", called(held)],
+  ["maxTotalRunningCount", 6, "RESOURCE_EXHAUSTED", onSeveral],
   ["maxPendingCount", 4, "RESOURCE_EXHAUSTED", called(held, "client")],
   [
     "maxReferenceCount",

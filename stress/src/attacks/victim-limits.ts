@@ -12,6 +12,7 @@ export const VICTIM_LIMITS: Limits = {
   maxPathPartCount: 16,
   maxArgumentCount: 255,
   maxRunningCount: 256,
+  maxTotalRunningCount: 1000,
   maxHeldBytes: 16 * MEBIBYTE,
   maxPendingCount: 1000,
   maxReferenceCount: 1000,
