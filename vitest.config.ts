@@ -44,7 +44,7 @@ export default defineConfig({
         test: {
           name: "rpc over TCP",
           include: ["packages/rpc/test/**/*.test.ts"],
-          maxWorkers: 1,
+          maxWorkers,
           sequence: { groupOrder: 2 },
           exclude: [
             ...outside,
