@@ -54,6 +54,7 @@ export class ControlService implements ControlActions {
   }
 
   release(id: number, count: number): void {
+    if (!this.#exports.isOwed(id, count)) this.#endpoint.reading.countOverhead();
     const target = this.#exports.release(id, count);
     if (target === undefined) return;
     this.#tables.recentResults?.forget(target);

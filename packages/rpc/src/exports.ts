@@ -120,6 +120,12 @@ export class Exports {
     return entry.target;
   }
 
+  /** False for what no peer that counts right lets go of: a number that was never given, or more than was sent. */
+  isOwed(id: number, count: number): boolean {
+    const entry = this.#byId.get(id);
+    return entry === undefined ? id < this.#nextId : count <= entry.count;
+  }
+
   /**
    * The other side lets go of `count` sendings. Returns what it holds no more. What isn't there is ignored: the connection may have
    * ended it.

@@ -64,6 +64,18 @@ describe("Exports", () => {
     expect(table.size).toBe(0);
   });
 
+  test("knows what no peer that counts right lets go of", () => {
+    const table = new Exports(10);
+    const a = {};
+    sent(table, a);
+    sent(table, a);
+    expect([0, 1, 2, 3].map((count) => table.isOwed(1, count))).toEqual([true, true, true, false]);
+    expect([table.isOwed(2, 1), table.isOwed(1e9, 0)]).toEqual([false, false]);
+    table.release(1, 2);
+    // What has ended on this side may be released by the other one meanwhile.
+    expect([table.isOwed(1, 1), table.isOwed(2, 1)]).toEqual([true, false]);
+  });
+
   test("leaves a thing alone that was handed out anew, whatever was released before it had come", () => {
     const table = new Exports(10);
     const a = {};
