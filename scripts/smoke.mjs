@@ -3,13 +3,13 @@
 import { install, step } from "./workspace.mjs";
 
 const main = "node bench/dist/main.js";
-const ours = "batched-loop,hand-tuned,batched-early,batched-json,naive-loop,colloquy,colloquy-json,colloquy-agents";
+const some = "batched-loop,colloquy,colloquy-agents";
 
 let passed = (await install()) && (await step("bench and stress build", "tsc -b stress"));
 if (passed) {
   for (const [name, command] of [
-    ["bench of all peers", `${main} --smoke --only W2,W5`],
-    ["bench of all workloads", `${main} --smoke --peers ${ours}`],
+    ["bench of all peers", `${main} --smoke --only W2`],
+    ["bench of all workloads", `${main} --smoke --peers ${some}`],
     ...["arrays", "codec", "codecs", "growth", "references", "simulated-time", "soak", "streams", "charts"].map(
       (name) => [`bench ${name}`, `${main} ${name} --smoke`],
     ),
