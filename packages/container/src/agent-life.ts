@@ -1,6 +1,6 @@
 import { ColloquyError, warn } from "@colloquy/core";
 import type { Ending, EndReason, RestartType } from "./endings.ts";
-import { settledWithin } from "./settled-within.ts";
+import { endedWithin, settledWithin } from "./settled-within.ts";
 import type { Grace } from "./settled-within.ts";
 
 /** What lives: it has a text for messages. */
@@ -202,12 +202,11 @@ export class AgentLife<A extends Living> {
     }
   }
 
-  /** Nobody waits for ever for one that hangs: neither a restart nor the end of the container. */
+  /** Neither a restart nor the end of the container waits for one that hangs. */
   async #stop(reason: EndReason, grace: Grace): Promise<void> {
-    const stopping = this.#hooks.stop(this.#agent, reason);
-    if (!(stopping instanceof Promise) || (await settledWithin([stopping], grace.lastMs))) return stopping;
-    const message = `onStop of ${String(this.#agent)} hasn't ended in the ${grace.milliseconds} ms that an end has (closeGraceMs, graceMs)`;
-    throw new ColloquyError("DEADLINE_EXCEEDED", message, { executed: "yes" });
+    const message = (): string =>
+      `onStop of ${String(this.#agent)} hasn't ended in the ${grace.milliseconds} ms that an end has (closeGraceMs, graceMs)`;
+    await endedWithin(this.#hooks.stop(this.#agent, reason), grace.lastMs, message);
   }
 
   #tell(): void {

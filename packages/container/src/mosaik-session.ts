@@ -7,7 +7,7 @@ import { Simulator } from "./mosaik-simulator.ts";
 import type { Inputs, SimulatorMeta } from "./mosaik-types.ts";
 import { checkJson, checkTime, isPlain } from "./mosaik-values.ts";
 import { MosaikWorld } from "./mosaik-world.ts";
-import { settledWithin } from "./settled-within.ts";
+import { endedWithin } from "./settled-within.ts";
 
 /**
  * How the run of a simulator has ended: `"normal"`: mosaik has stopped it; `"shutdown"`: this side has; `"error"`: mosaik was lost,
@@ -88,10 +88,8 @@ export class SimulatorSession {
   }
 
   async #stop(): Promise<void> {
-    const stopping = this.#simulator.stop();
-    if (!(stopping instanceof Promise) || (await settledWithin([stopping], this.#graceMs))) return stopping;
-    const message = `${this.#name}.stop hasn't ended within ${this.#graceMs} ms (closeGraceMs)`;
-    throw new ColloquyError("DEADLINE_EXCEEDED", message, { executed: "yes" });
+    const message = (): string => `${this.#name}.stop hasn't ended within ${this.#graceMs} ms (closeGraceMs)`;
+    await endedWithin(this.#simulator.stop(), this.#graceMs, message);
   }
 
   async #init(args: unknown[]): Promise<unknown> {

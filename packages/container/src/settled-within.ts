@@ -1,4 +1,4 @@
-import { timerMs } from "@colloquy/core";
+import { ColloquyError, timerMs } from "@colloquy/core";
 
 /** Whoever comes last in an end has that of its time at the least, and so many milliseconds. */
 const LAST_SHARE = 0.2;
@@ -31,6 +31,16 @@ export async function settledWithin(promises: readonly Promise<unknown>[], milli
   const isSettled = await Promise.race([Promise.allSettled(promises).then(() => true), limit]);
   clearTimeout(timer);
   return isSettled;
+}
+
+/**
+ * Waits for what a hook has returned. Rejects as that does, and with `DEADLINE_EXCEEDED` where it hasn't ended after `milliseconds`:
+ * nobody waits for ever for one that hangs.
+ */
+export async function endedWithin(ending: unknown, milliseconds: number, message: () => string): Promise<void> {
+  if (ending instanceof Promise && !(await settledWithin([ending], milliseconds)))
+    throw new ColloquyError("DEADLINE_EXCEEDED", message(), { executed: "yes" });
+  await ending;
 }
 
 /** Throws what was rejected: the one reason, or several as an `AggregateError`. */

@@ -1,6 +1,7 @@
 import { decodedSize } from "./decoded-size.ts";
-import { ColloquyError } from "./errors.ts";
+import type { ColloquyError } from "./errors.ts";
 import type { Limits } from "./limits.ts";
+import { refusal } from "./refusal.ts";
 
 /** What decoded messages take, most often, of their bytes on the wire; `maxDecodedCost` and `maxMessageBytes` are as far apart. */
 const USUAL_FACTOR = 8;
@@ -54,7 +55,7 @@ export class HeldBytes {
     // One is taken whatever it holds.
     if (held === 0 || held + this.#charge <= this.#most) return undefined;
     const reason = `calls of this connection that run hold ${this.#most} bytes already (maxHeldBytes)`;
-    return (this.#full ??= new ColloquyError("RESOURCE_EXHAUSTED", reason, { limit: "maxHeldBytes" }));
+    return (this.#full ??= refusal("RESOURCE_EXHAUSTED", reason, { limit: "maxHeldBytes" }));
   }
 
   /** The handler of the message that was admitted last goes on. Returns what `release` takes when it has ended. */

@@ -89,12 +89,17 @@ export class Inbox implements FrameListener, ExtendedFrameHost, SegmentListener,
   }
 
   get isAmidMessage(): boolean {
-    return this.frames.pendingBytes > 0 || this.#segments?.isReceiving === true;
+    return this.frames.pendingBytes > 0 || this.isReceiving;
   }
 
   /** A message with segments is on its way here: what has begun in time is answered, though smaller ones may have overtaken it. */
   get isReceiving(): boolean {
     return this.#segments?.isReceiving === true;
+  }
+
+  #afterRead(): void {
+    if (this.isAmidMessage) this.reading.watch();
+    if (this.#segments !== undefined) this.#listener.onIdle();
   }
 
   /** Takes messages with segments from now on. */
@@ -116,8 +121,7 @@ export class Inbox implements FrameListener, ExtendedFrameHost, SegmentListener,
     this.receivedBytes += chunk.length;
     try {
       this.frames.push(chunk);
-      if (this.isAmidMessage) this.reading.watch();
-      if (this.#segments !== undefined) this.#listener.onIdle();
+      this.#afterRead();
     } catch (error) {
       this.#break(error);
     }
@@ -134,8 +138,7 @@ export class Inbox implements FrameListener, ExtendedFrameHost, SegmentListener,
     this.receivedBytes += count;
     try {
       this.frames.fill(count);
-      if (this.isAmidMessage) this.reading.watch();
-      if (this.#segments !== undefined) this.#listener.onIdle();
+      this.#afterRead();
     } catch (error) {
       this.#break(error);
     }

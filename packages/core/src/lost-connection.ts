@@ -1,5 +1,6 @@
 import { ColloquyError } from "./errors.ts";
 import type { Executed } from "./errors.ts";
+import { refusal } from "./refusal.ts";
 
 /** What calls fail with when their connection has ended, and because of what. */
 export function lostConnection(
@@ -14,5 +15,5 @@ export function lostConnection(
 
 /** What requests are refused with that come while this side closes. */
 export function closingSide(): ColloquyError {
-  return new ColloquyError("UNAVAILABLE", "this side of the connection is closing");
+  return refusal("UNAVAILABLE", "this side of the connection is closing");
 }

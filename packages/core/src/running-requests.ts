@@ -30,7 +30,7 @@ export class RunningRequests {
   refusalOf(content: unknown, waitingCount: number): ColloquyError | undefined {
     if (this.size + waitingCount < this.#maxCount) return this.admit(content);
     const reason = `${this.#maxCount} calls of this connection run already (maxRunningCount)`;
-    // One for all: a peer can ask for many, and a stack takes longer than a call.
+    // One for all: a peer can ask for many.
     return (this.#full ??= refusal("RESOURCE_EXHAUSTED", reason, { limit: "maxRunningCount" }));
   }
 

@@ -6,22 +6,11 @@ import { addChainCall } from "./call-chains.ts";
 import { tooManyHops } from "./call-meta.ts";
 import type { InheritedContext } from "./context.ts";
 import { ignore } from "./guard.ts";
+import type { CallWatcher } from "./hooks.ts";
 import { IncomingStream } from "./incoming-stream.ts";
 import { metaOf } from "./metadata.ts";
 import type { Metadata } from "./metadata.ts";
 import type { CallOptions, Caller, RemoteNode } from "./proxy.ts";
-
-/** Told of how a call has ended. */
-export interface CallWatcher {
-  /**
-   * Nobody has to await the call: it is on a received function, and a notification to a subscriber who has left is no unhandled
-   * rejection.
-   */
-  readonly mayBeLost: boolean;
-  onResult(): void;
-  /** `error` makes the error of the call. */
-  onFailure(error: () => Error): void;
-}
 
 /** A call that waits for its answer. Errors are made where the caller awaits, so that they carry its stack. */
 export class Call implements PendingCall {

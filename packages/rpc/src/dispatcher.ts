@@ -152,7 +152,7 @@ export class Dispatcher {
     try {
       const result = this.#start(id, request);
       if (!isThenable(result)) return settle(result);
-      release = this.#endpoint.running.keepNotification();
+      release = running.keepNotification();
       result.then(
         (value) => settle(value),
         (error: unknown) => {

@@ -90,10 +90,15 @@ function breachIn(error: ColloquyError | undefined): ProtocolError | undefined {
   return error?.cause instanceof ProtocolError ? error.cause : undefined;
 }
 
-/** Told of the end of a call, as calls do. */
-interface WatchedCall {
+/** Told of how a call has ended. */
+export interface CallWatcher {
+  /**
+   * Nobody has to await the call: it is on a received function, and a notification to a subscriber who has left is no unhandled
+   * rejection.
+   */
   readonly mayBeLost: boolean;
   onResult(): void;
+  /** `error` makes the error of the call. */
   onFailure(error: () => Error): void;
 }
 
@@ -121,7 +126,7 @@ export class CallHooks {
   }
 
   /** Tells of the start of a call of this side. Returns what tells of its end. */
-  watch(connection: CallerConnection, path: string, onLost: (() => void) | undefined): WatchedCall {
+  watch(connection: CallerConnection, path: string, onLost: (() => void) | undefined): CallWatcher {
     const message = this.start(connection, path);
     return {
       mayBeLost: onLost !== undefined,

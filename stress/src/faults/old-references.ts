@@ -4,19 +4,9 @@ import { MsgPackCodec, Service, connect, expose, pipeline, type Remote } from "@
 import { Ledger } from "../ledger.ts";
 import { shown, type Outcome, type Size } from "./row.ts";
 import { Stage, until } from "./stage.ts";
+import { Thing } from "../thing.ts";
 
 const things = 20;
-
-class Thing extends Service {
-  readonly #number: number;
-  constructor(number: number) {
-    super();
-    this.#number = number;
-  }
-  @expose number(): number {
-    return this.#number;
-  }
-}
 
 class Maker extends Service {
   #next = 0;

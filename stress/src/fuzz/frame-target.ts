@@ -3,6 +3,7 @@ import { storedInputs } from "./corpus.ts";
 import { FrameDecoder, IncomingSegments } from "./internals.ts";
 import { check, orRefused, type Target } from "./target.ts";
 import { plainWords } from "./words.ts";
+import { frameOf } from "./wire.ts";
 
 const limits = { ...DEFAULT_LIMITS, maxMessageBytes: 512, maxSegmentBytes: 4096 };
 const headBytes = 2;
@@ -124,20 +125,12 @@ function withHead(mode: number, stream: Buffer): Buffer {
   return Buffer.concat([Buffer.from([mode, 7]), stream]);
 }
 
-function frame(payload: Buffer): Buffer {
-  const header = Buffer.alloc(4);
-  header.writeUInt32BE(payload.length);
-  return Buffer.concat([header, payload]);
-}
-
 function extended(hex: string): Buffer {
-  const whole = frame(Buffer.from(hex.replaceAll(" ", ""), "hex"));
-  whole[0]! |= 0x80;
-  return whole;
+  return frameOf(Buffer.from(hex.replaceAll(" ", ""), "hex"), true);
 }
 
 function streams(): Buffer[] {
-  const ordinary = [frame(Buffer.from("[0,0,1]")), frame(Buffer.alloc(0)), frame(Buffer.from("b".repeat(300)))];
+  const ordinary = [frameOf(Buffer.from("[0,0,1]")), frameOf(Buffer.alloc(0)), frameOf(Buffer.from("b".repeat(300)))];
   const announced = extended("01 00000000 00000001 0000000000000006 0000000000000000 930001c0");
   const two = extended("01 00000007 00000002 0000000000000003 0000000000000000 0000000000000000 0000000000000000 c0");
   const pieces = [extended("02 00000000 00000000 616263"), extended("02 00000000 00000000 646566")];

@@ -1,21 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { PublicError, Service, expose, release, type CallContext, type Connection, type Remote } from "@colloquy/rpc";
+import { Thing } from "../thing.ts";
 
 /** What the client offers to the server. */
 export class Bumper extends Service {
   @expose bump(n: number): number {
     return n + 1;
-  }
-}
-
-class Thing extends Service {
-  readonly #number: number;
-  constructor(number: number) {
-    super();
-    this.#number = number;
-  }
-  @expose number(): number {
-    return this.#number;
   }
 }
 
