@@ -7,10 +7,13 @@ import { FrameBody } from "./frame-body.ts";
 const LENGTH_BITS = 0x7fff_ffff;
 /** Frames of most connections lie within their chunks: never opened. */
 const NO_BODY = new FrameBody();
+const EMPTY = Buffer.alloc(0);
 
 export interface FrameListener {
   /** Takes a payload, `bytes[start..end)`. The bytes are valid during the call only. */
   onFrame(bytes: Buffer, start: number, end: number): void;
+  /** So many bytes of a chunk are handled. True: what is behind them is kept until `goOn`. */
+  isTurnOver?(bytes: number): boolean;
 }
 
 export interface ExtendedFrameHost {
@@ -41,6 +44,8 @@ export class FrameDecoder {
   /** The last frame was an extended one. */
   #afterExtended = false;
   #stopped = false;
+  /** What has come of a chunk behind the frames that this turn has had time for; empty where nothing has. */
+  #rest: Buffer | undefined;
 
   constructor(maxPayloadBytes: number, listener: FrameListener) {
     this.maxPayloadBytes = maxPayloadBytes;
@@ -58,9 +63,20 @@ export class FrameDecoder {
     return this.#body.isOpen ? HEADER_BYTES + this.#body.filledBytes : this.#headerFilled;
   }
 
+  /** The listener has had its turn: what comes is kept. */
+  get isHeld(): boolean {
+    return this.#rest !== undefined;
+  }
+
+  /** Bytes that are kept. */
+  get heldBytes(): number {
+    return this.#rest === undefined ? 0 : this.#rest.length;
+  }
+
   /** No more frames, also not from the chunk that is being read. */
   stop(): void {
     this.#stopped = true;
+    this.#rest = undefined;
     this.#headerFilled = 0;
     this.#body.drop();
     this.#extended?.drop();
@@ -72,17 +88,42 @@ export class FrameDecoder {
    * @throws ProtocolError for a length over the limit, and for an extended frame where none are taken.
    */
   push(chunk: Buffer): void {
+    if (this.#rest !== undefined) {
+      this.#rest = Buffer.concat([this.#rest, chunk]);
+      return;
+    }
     const end = chunk.length;
-    let position =
-      this.#body.isOpen || this.#headerFilled > 0 || this.#extended?.isOpen === true ? this.#continue(chunk) : 0;
+    let position = 0;
+    if (this.#body.isOpen || this.#headerFilled > 0 || this.#extended?.isOpen === true) {
+      position = this.#continue(chunk);
+      if (this.#isTurnOver(position)) return this.#hold(chunk, position);
+    }
     while (!this.#stopped && end - position >= HEADER_BYTES) {
-      position = this.#frame(readHeader(chunk, position), chunk, position + HEADER_BYTES);
+      const next = this.#frame(readHeader(chunk, position), chunk, position + HEADER_BYTES);
+      if (this.#isTurnOver(next - position)) return this.#hold(chunk, next);
+      position = next;
     }
     if (!this.#stopped) this.#keepHeader(chunk, position, end);
   }
 
+  /** Reads what was kept. @throws ProtocolError as `push` */
+  goOn(): void {
+    const rest = this.#rest;
+    this.#rest = undefined;
+    if (rest !== undefined && rest.length > 0) this.push(rest);
+  }
+
+  #isTurnOver(bytes: number): boolean {
+    return this.#listener.isTurnOver?.(bytes) === true;
+  }
+
+  #hold(chunk: Buffer, position: number): void {
+    if (!this.#stopped) this.#rest = Buffer.from(chunk.subarray(position));
+  }
+
   /** Where a transport may read the next bytes to, if it isn't what all share; `fill` follows. */
   room(): Buffer | undefined {
+    if (this.#rest !== undefined) return undefined;
     if (this.#extended?.isOpen === true) return this.#extended.room();
     if (this.#body.isOpen) return this.#body.room();
     if (!this.#afterExtended || this.#extended?.expectsPiece !== true) return undefined;
@@ -97,7 +138,8 @@ export class FrameDecoder {
     else if (this.#body.isOpen) {
       this.#body.fill(count);
       if (this.#body.isComplete) this.#finish();
-    } else this.push(this.#probe!.subarray(this.#headerFilled, this.#headerFilled + count));
+    } else return this.push(this.#probe!.subarray(this.#headerFilled, this.#headerFilled + count));
+    if (this.#isTurnOver(count)) this.#hold(EMPTY, 0);
   }
 
   /** A frame whose header has been read and whose content starts at `start`; returns where the next one does. */

@@ -3,7 +3,7 @@ import { ColloquyError, ProtocolError, SerializationError, toError } from "./err
 import { FrameDecoder } from "./frame-decoder.ts";
 import type { ExtendedFrameHost, FrameListener } from "./frame-decoder.ts";
 import { IncomingSegments } from "./incoming-segments.ts";
-import type { SegmentListener, SegmentReceipts, SegmentedMessage } from "./incoming-segments.ts";
+import type { ReceiptSource, SegmentListener, SegmentedMessage } from "./incoming-segments.ts";
 import type { MessageSize } from "./held-bytes.ts";
 import type { Limits } from "./limits.ts";
 import type { Message } from "./message.ts";
@@ -24,11 +24,6 @@ export interface InboxListener extends StallListener {
   onUnreadableStart(payload: Buffer, error: ProtocolError): void;
 }
 
-/** What confirms segments that have come; made when it is asked for. */
-export interface ReceiptSource {
-  readonly segments: SegmentReceipts;
-}
-
 /** A payload that waits to be decoded. */
 interface UndecodedMessage {
   readonly payload: Buffer;
@@ -45,7 +40,7 @@ export class Inbox implements FrameListener, ExtendedFrameHost, SegmentListener,
   payloadBytes = 0;
   segmentBytes = 0;
   receivedMessages = 0;
-  receivedBytes = 0;
+  #pushedBytes = 0;
   readonly #transport: Transport;
   readonly #limits: Limits;
   readonly #receipts: ReceiptSource;
@@ -79,9 +74,14 @@ export class Inbox implements FrameListener, ExtendedFrameHost, SegmentListener,
     else this.#codec = codec;
   }
 
-  /** True while a message is being decoded in a promise, and until those behind it are decoded, too. */
+  /** True while a message is being decoded in a promise, and until those that came with it or with others are decoded, too. */
   get busy(): boolean {
-    return !this.#stopped && (this.#mustWait || this.#unpackingCount > 0);
+    return !this.#stopped && (this.#mustWait || this.#unpackingCount > 0 || this.frames.isHeld);
+  }
+
+  /** Without what waits for the next turn. */
+  get receivedBytes(): number {
+    return this.#pushedBytes - this.frames.heldBytes;
   }
 
   get mostCostOfByte(): number {
@@ -117,14 +117,7 @@ export class Inbox implements FrameListener, ExtendedFrameHost, SegmentListener,
   }
 
   push(chunk: Buffer): void {
-    if (this.#stopped) return;
-    this.receivedBytes += chunk.length;
-    try {
-      this.frames.push(chunk);
-      this.#afterRead();
-    } catch (error) {
-      this.#break(error);
-    }
+    this.#read(chunk.length, chunk);
   }
 
   /** Memory for the next bytes of a large message under way. */
@@ -134,17 +127,39 @@ export class Inbox implements FrameListener, ExtendedFrameHost, SegmentListener,
 
   /** Bytes have come into what `room` returned. */
   filled(count: number): void {
+    this.#read(count, undefined);
+  }
+
+  #read(count: number, chunk: Buffer | undefined): void {
     if (this.#stopped) return;
-    this.receivedBytes += count;
+    this.#pushedBytes += count;
+    this.reading.begin(count);
     try {
-      this.frames.fill(count);
+      if (chunk === undefined) this.frames.fill(count);
+      else this.frames.push(chunk);
       this.#afterRead();
     } catch (error) {
       this.#break(error);
     }
   }
 
-  /** Handles a message that was kept meanwhile: what that throws ends the connection. */
+  isTurnOver(bytes: number): boolean {
+    return this.reading.isTurnOver(bytes);
+  }
+
+  /** Another turn for what has come. */
+  goOn(): void {
+    if (this.#stopped) return;
+    this.reading.begin(Infinity);
+    this.guard(() => {
+      if (!this.#decoding && this.#undecoded !== undefined) this.#decodeUndecoded();
+      this.frames.goOn();
+      this.#afterRead();
+    });
+    if (!this.busy) this.#listener.onIdle();
+  }
+
+  /** Handles what was kept meanwhile: what that throws ends the connection. */
   guard(handle: () => void): void {
     try {
       handle();
@@ -238,12 +253,16 @@ export class Inbox implements FrameListener, ExtendedFrameHost, SegmentListener,
       if (this.receivedMessages === 1) return this.#failStart(bytes.subarray(start, end), error);
       throw error;
     }
-    if (decoded === undefined && this.#message.error !== undefined) this.reading.countOverhead();
-    // A deserializer may have ended the connection.
-    if (decoded === undefined) return this.#stopped ? undefined : this.#listener.onMessage(this.#message);
+    if (decoded === undefined) return this.#deliver();
     if (this.receivedMessages > 1) return this.#waitFor(decoded);
     const first = Buffer.from(bytes.subarray(start, end));
     this.#waitFor(decoded.catch((error: unknown) => this.#failStart(first, error)));
+  }
+
+  #deliver(): void {
+    if (this.#message.error !== undefined) this.reading.countOverhead(this.payloadBytes);
+    // A deserializer may have ended the connection.
+    if (!this.#stopped) this.#listener.onMessage(this.#message);
   }
 
   /** A peer that begins with what can't be read may speak another codec. */
@@ -268,18 +287,25 @@ export class Inbox implements FrameListener, ExtendedFrameHost, SegmentListener,
       .then(() => {
         this.#decoding = false;
         this.#codec!.segments.close();
-        if (!this.#stopped) this.#listener.onMessage(this.#message);
+        this.#deliver();
         this.segmentBytes = 0;
-        while (!this.#decoding && !this.#stopped) {
-          const message = this.#undecoded?.shift();
-          if (message === undefined) break;
-          this.#decodeKept(message);
-        }
-        if (this.#decoding || this.#stopped) return;
-        this.reading.resume();
-        this.#listener.onIdle();
+        this.#decodeUndecoded();
       })
       .catch((error: unknown) => this.#break(error));
+  }
+
+  /** What came while a message was being decoded, as far as this turn has time. */
+  #decodeUndecoded(): void {
+    if (this.#undecoded !== undefined) this.reading.begin(Infinity);
+    while (!this.#decoding && !this.#stopped) {
+      const message = this.#undecoded?.shift();
+      if (message === undefined) break;
+      this.#decodeKept(message);
+      if (this.reading.isTurnOver(message.payload.length)) return;
+    }
+    if (this.#decoding || this.#stopped) return;
+    this.reading.resume();
+    this.#listener.onIdle();
   }
 
   #break(error: unknown): void {

@@ -62,6 +62,11 @@ export interface SegmentReceipts {
   onRelease(handle: number): void;
 }
 
+/** What confirms segments that have come; made when it is asked for. */
+export interface ReceiptSource {
+  readonly segments: SegmentReceipts;
+}
+
 /**
  * The messages of one connection whose segments are on their way (`docs/protocol.md` section 8). What is announced in all is
  * bounded; memory for a segment is taken when its first bytes come, at once and in full, so that none is copied.

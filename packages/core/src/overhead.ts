@@ -20,10 +20,12 @@ export class Overhead {
     this.#filledMs = now();
   }
 
-  /** Counts one more. Returns for how many milliseconds nothing more should be read; 0: it may go on. */
-  spend(): number {
+  /** Counts so many more. Returns for how many milliseconds nothing more should be read; 0: it may go on. */
+  spend(count = 1): number {
+    // One large message holds nobody up for longer than many small ones.
+    this.#left = Math.max(this.#left - count, -BURST_SECONDS * this.#perSecond);
     // The clock is asked only where it matters.
-    return --this.#left >= 0 ? 0 : this.owedMs();
+    return this.#left >= 0 ? 0 : this.owedMs();
   }
 
   /** The same without one more. */

@@ -10,11 +10,24 @@ export interface ReadSource {
   readonly receivedBytes: number;
   /** A message has begun to come. */
   readonly isAmidMessage: boolean;
+  /** Handles what was kept at the end of a turn; it may keep some again. */
+  goOn(): void;
 }
 
+/** So long one connection is handled in a turn of the event loop. */
+const TURN_MS = 1;
+/** What comes in smaller parts is handled before the next part of it comes. */
+const TIMED_BYTES = 4096;
+/** The clock is asked after so many messages, or bytes of them. */
+const UNTIMED_COUNT = 16;
+const UNTIMED_BYTES = 2048;
+/** Of a message that couldn't be decoded: it has cost the more time the larger it is. */
+const OVERHEAD_BYTES = 1024;
+
 /**
- * When one connection is read: not while a message is decoded in a promise, and more slowly where the peer sends much that runs no
- * handler. Gives up a peer that leaves a message half sent.
+ * When one connection is read: not while a message is decoded in a promise, for a short time in each turn of the event loop, so that
+ * others have theirs, and more slowly where the peer sends much that runs no handler. Gives up a peer that leaves a message half
+ * sent.
  */
 export class Reading implements Watched {
   readonly #transport: Transport;
@@ -27,6 +40,13 @@ export class Reading implements Watched {
   #overhead: Overhead | undefined;
   #stall: StallWatch | undefined;
   #stopped = false;
+  /** Start of this turn, where much has come in it; 0: not much has. */
+  #turnStart = 0;
+  /** Handled since the clock was asked. */
+  #untimedCount = 0;
+  #untimedBytes = 0;
+  /** Its share of the turn is used up. */
+  #isYielding = false;
 
   constructor(transport: Transport, limits: Limits, source: ReadSource, listener: StallListener) {
     this.#transport = transport;
@@ -56,11 +76,42 @@ export class Reading implements Watched {
     this.#goOn();
   }
 
-  /** The peer has sent something that runs no handler. */
-  countOverhead(): void {
+  /** So many bytes have come. */
+  begin(bytes: number): void {
+    if (bytes < TIMED_BYTES || this.#turnStart > 0 || this.#transport.reproducible !== undefined) return;
+    this.#turnStart = performance.now();
+    setImmediate(() => this.#nextTurn());
+  }
+
+  /** A message, or a part of one, is handled. True: others have their turn first, nothing more is handled or read in this one. */
+  isTurnOver(bytes: number): boolean {
+    if (this.#turnStart === 0) return false;
+    this.#untimedBytes += bytes;
+    if (++this.#untimedCount < UNTIMED_COUNT && this.#untimedBytes < UNTIMED_BYTES) return false;
+    this.#untimedCount = 0;
+    this.#untimedBytes = 0;
+    if (performance.now() - this.#turnStart < TURN_MS) return false;
+    if (this.#stopped) return true;
+    this.#isYielding = true;
+    this.#transport.pause();
+    return true;
+  }
+
+  #nextTurn(): void {
+    this.#turnStart = 0;
+    if (!this.#isYielding || this.#stopped) return;
+    this.#isYielding = false;
+    this.#source.goOn();
+    this.#goOn();
+  }
+
+  /** The peer has sent something that runs no handler: a message, which counts as several where it is large. */
+  countOverhead(bytes = 0): void {
     // A run that can be made again doesn't depend on time.
     if (this.#stopped || this.#transport.reproducible !== undefined) return;
-    const milliseconds = (this.#overhead ??= new Overhead(this.#limits.maxOverheadPerSecond)).spend();
+    const milliseconds = (this.#overhead ??= new Overhead(this.#limits.maxOverheadPerSecond)).spend(
+      1 + Math.floor(bytes / OVERHEAD_BYTES),
+    );
     if (milliseconds === 0 || this.#slowTimer !== undefined) return;
     this.#transport.pause();
     this.#slowDown(milliseconds);
@@ -90,7 +141,7 @@ export class Reading implements Watched {
   }
 
   get #isPaused(): boolean {
-    return this.#isDecoding || this.#slowTimer !== undefined;
+    return this.#isDecoding || this.#isYielding || this.#slowTimer !== undefined;
   }
 
   #goOn(): void {

@@ -2,10 +2,6 @@ import net from "node:net";
 import type { TransportReceiver } from "./transport.ts";
 
 const READ_BYTES = 65_536;
-/** What follows on such a read may come in the same turn: the system has more, or TLS has. */
-const LARGE_READ_BYTES = 16_384;
-/** So long one socket is read in a turn of the event loop; Node itself goes on as long as there is more. */
-const TURN_MS = 2;
 /** What sockets read into: one piece of memory for all, since what has come is taken before the next read. */
 let shared: Buffer | undefined;
 
@@ -21,12 +17,6 @@ export class SocketReader {
   #paused = false;
   #closed = false;
   #asked = false;
-  /** Start of the first large read of this turn; 0: there was none. */
-  #busySince = 0;
-  /** Stopped until the next turn. */
-  #isYielding = false;
-  /** Has the socket read again. */
-  goOn: (() => void) | undefined;
   #room: Buffer | undefined;
 
   /** For the options of the socket. */
@@ -102,28 +92,9 @@ export class SocketReader {
       (this.#kept ??= []).push(Buffer.from(chunk));
       return false;
     }
-    const isLarge = count >= LARGE_READ_BYTES;
-    if (isLarge && this.#busySince === 0) this.#beginTurn();
     if (this.#room === undefined) receiver.onChunk(chunk);
     else receiver.onFilled!(count);
-    return !isLarge || this.#hasTime();
-  }
-
-  #beginTurn(): void {
-    this.#busySince = performance.now();
-    setImmediate(() => {
-      this.#busySince = 0;
-      if (!this.#isYielding) return;
-      this.#isYielding = false;
-      if (!this.#paused && !this.#closed) this.goOn?.();
-    });
-  }
-
-  /** Other sockets have their turn, however much the peer sends, and however long it takes to handle. */
-  #hasTime(): boolean {
-    if (performance.now() - this.#busySince < TURN_MS || this.goOn === undefined) return true;
-    this.#isYielding = true;
-    return false;
+    return true;
   }
 }
 

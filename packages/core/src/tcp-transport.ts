@@ -43,7 +43,6 @@ class SocketTransport implements Transport {
   constructor({ socket, reader }: ReadSocket, remoteAddress: string) {
     this.#socket = socket;
     this.#reader = reader;
-    reader.goOn = () => socket.resume();
     this.remoteAddress = remoteAddress;
     socket.setNoDelay(true);
     socket.on("error", ignore);

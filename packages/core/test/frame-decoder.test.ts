@@ -219,6 +219,66 @@ class Reader {
   }
 }
 
+describe("FrameDecoder whose listener has only so much time", () => {
+  it("keeps what is behind a frame for later, in order, whatever comes meanwhile", () => {
+    const sizes = fc.array(fc.oneof(fc.nat(5), fc.nat(300), fc.integer({ min: 500, max: 9000 })), { maxLength: 12 });
+    fc.assert(
+      fc.property(
+        sizes,
+        fc.array(fc.nat(), { maxLength: 20 }),
+        fc.infiniteStream(fc.boolean()),
+        (lengths, places, ends) => {
+          const data = Buffer.concat(lengths.map((length, index) => frame(Buffer.alloc(length, index + 1))));
+          const found: string[] = [];
+          let told = 0;
+          const decoder: FrameDecoder = new FrameDecoder(0x7fff_ffff, {
+            onFrame: (bytes, start, end) => {
+              expect(decoder.isHeld).toBe(false);
+              found.push(hex(bytes.subarray(start, end)));
+            },
+            isTurnOver: (count) => {
+              told += count;
+              return ends.next().value === true;
+            },
+          });
+          let pushed = 0;
+          for (const chunk of cut(data, places)) {
+            const copy = Buffer.from(chunk);
+            decoder.push(copy);
+            copy.fill(0xee);
+            pushed += chunk.length;
+            expect(decoder.heldBytes).toBeLessThanOrEqual(pushed);
+            if (ends.next().value === true) decoder.goOn();
+            if (decoder.isHeld) expect(decoder.room()).toBeUndefined();
+          }
+          for (let turn = 0; decoder.isHeld; turn++) {
+            expect(turn).toBeLessThan(10_000);
+            decoder.goOn();
+          }
+          expect(found).toStrictEqual(naive(data));
+          expect([decoder.pendingBytes, decoder.heldBytes]).toStrictEqual([0, 0]);
+          expect(told).toBeLessThanOrEqual(data.length);
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  it("drops what it has kept when it is stopped", () => {
+    const found: number[] = [];
+    const decoder = new FrameDecoder(100, {
+      onFrame: (_bytes, start, end) => void found.push(end - start),
+      isTurnOver: () => true,
+    });
+    decoder.push(Buffer.concat([frame("a"), frame("bc"), frame("def")]));
+    decoder.goOn();
+    expect([found, decoder.heldBytes]).toStrictEqual([[1, 2], 7]);
+    decoder.stop();
+    decoder.goOn();
+    expect([found, decoder.isHeld]).toStrictEqual([[1, 2], false]);
+  });
+});
+
 /** A frame whose bytes tell their place and their frame. */
 function striped(length: number, index: number): Buffer {
   return frame(Buffer.from(Uint8Array.from({ length }, (_, place) => (place * 7 + (place >> 8) + index) % 251)));

@@ -31,12 +31,24 @@ describe("Overhead", () => {
     for (let sent = 0; sent < 501; sent++) overhead.spend();
     expect(overhead.spend()).toBeGreaterThan(0);
   });
+
+  it("counts several at once, and nobody is held up for longer than five seconds", () => {
+    let now = 0;
+    const overhead = new Overhead(100, () => now);
+    expect(overhead.spend(500)).toBe(0);
+    expect(overhead.spend(30)).toBe(300);
+    expect(overhead.spend(1_000_000)).toBe(5000);
+    now = 4000;
+    expect(overhead.owedMs()).toBe(1000);
+    now = 5000;
+    expect(overhead.owedMs()).toBe(0);
+  });
 });
 
 describe("Reading", () => {
   let transport: Switch;
   let broken: string[];
-  const source = { receivedBytes: 0, isAmidMessage: false };
+  const source = { receivedBytes: 0, isAmidMessage: false, goOn: (): void => {} };
   let reading: Reading;
   beforeEach(() => {
     vi.useFakeTimers();
@@ -76,6 +88,13 @@ describe("Reading", () => {
     expect(transport.isPaused).toBe(true);
   });
 
+  it("counts a message that is large as several", () => {
+    for (let sent = 0; sent < 10; sent++) reading.countOverhead(4096);
+    expect(transport.isPaused).toBe(false);
+    reading.countOverhead(1023);
+    expect(transport.isPaused).toBe(true);
+  });
+
   it("gives up a peer that leaves a message half sent, not one that goes on, nor while this side doesn't read", () => {
     source.isAmidMessage = true;
     reading.watch();
@@ -89,5 +108,85 @@ describe("Reading", () => {
     reading.resume();
     vi.advanceTimersByTime(1010);
     expect(broken).toStrictEqual(["tcp://peer:1 has sent nothing more of a message for 1000 ms (messageTimeoutMs)"]);
+  });
+});
+
+describe("The share of a connection in a turn", () => {
+  let transport: Switch;
+  let reading: Reading;
+  let now: number;
+  let turns: number;
+  beforeEach(() => {
+    now = 1000;
+    turns = 0;
+    vi.spyOn(performance, "now").mockImplementation(() => now);
+    transport = new Switch();
+    const source = { receivedBytes: 0, isAmidMessage: false, goOn: () => void turns++ };
+    reading = new Reading(transport, DEFAULT_LIMITS, source, { remoteAddress: "tcp://peer:1", onBroken: () => {} });
+  });
+  afterEach(() => {
+    reading.stop();
+    vi.restoreAllMocks();
+  });
+  const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+  it("is a millisecond: then nothing is read until the next turn, which goes on with what was kept", async () => {
+    reading.begin(65_536);
+    now += 0.9;
+    expect(reading.isTurnOver(4096)).toBe(false);
+    now += 0.2;
+    expect(reading.isTurnOver(4096)).toBe(true);
+    expect([transport.isPaused, turns]).toStrictEqual([true, 0]);
+    await nextTurn();
+    expect([transport.isPaused, turns]).toStrictEqual([false, 1]);
+    reading.begin(65_536);
+    expect(reading.isTurnOver(4096)).toBe(false);
+    await nextTurn();
+    expect(turns).toBe(1);
+  });
+
+  it("is the same for all that comes in one turn", async () => {
+    reading.begin(16_384);
+    now += 0.6;
+    expect(reading.isTurnOver(16_384)).toBe(false);
+    reading.begin(16_384);
+    now += 0.6;
+    expect(reading.isTurnOver(16_384)).toBe(true);
+    await nextTurn();
+  });
+
+  it("is looked at behind some small messages, and not where little has come", async () => {
+    reading.begin(4095);
+    now += 10;
+    expect(reading.isTurnOver(4095)).toBe(false);
+    reading.begin(4096);
+    now += 10;
+    const asked = Array.from({ length: 20 }, () => reading.isTurnOver(20)).indexOf(true);
+    expect(asked).toBe(15);
+    await nextTurn();
+  });
+
+  it("has no end where a run can be made again", () => {
+    Object.assign(transport, { reproducible: { newId: () => "" } });
+    reading.begin(65_536);
+    now += 10;
+    expect(reading.isTurnOver(65_536)).toBe(false);
+  });
+
+  it("leaves a connection alone that has ended in the same turn, or is slowed down", async () => {
+    reading.begin(65_536);
+    now += 10;
+    expect(reading.isTurnOver(65_536)).toBe(true);
+    reading.pause();
+    await nextTurn();
+    expect([transport.isPaused, turns]).toStrictEqual([true, 1]);
+    reading.resume();
+    expect(transport.isPaused).toBe(false);
+    reading.begin(65_536);
+    now += 10;
+    expect(reading.isTurnOver(65_536)).toBe(true);
+    reading.stop();
+    await nextTurn();
+    expect([transport.isPaused, turns]).toStrictEqual([true, 1]);
   });
 });

@@ -74,31 +74,6 @@ function pattern(size: number, seed = 0): Buffer {
   return data;
 }
 
-describe("a socket whose chunks take long to handle", () => {
-  it("is read for some milliseconds in a turn, then others have theirs; nothing is lost", async () => {
-    const { transport, peer, listener } = await accepted();
-    const collector = new Collector();
-    let inTurn = 0;
-    let mostInTurn = 0;
-    collector.onEach = () => {
-      if (++inTurn === 1) setImmediate(() => (inTurn = 0));
-      mostInTurn = Math.max(mostInTurn, inTurn);
-      for (const start = performance.now(); performance.now() - start < 3;);
-    };
-    const sent = Buffer.alloc(4 * MEBIBYTE, "abcdefg");
-    peer.socket.write(sent);
-    // All that the system takes is there when reading begins.
-    await sleep(50);
-    transport.open(collector);
-    await until(() => collector.chunks.reduce((sum, { length }) => sum + length, 0) === sent.length);
-    expect(collector.received.equals(sent)).toBe(true);
-    expect(mostInTurn).toBe(1);
-    expect(collector.chunks.length).toBeGreaterThan(20);
-    peer.socket.destroy();
-    await listener.close();
-  });
-});
-
 describe("sockets that share the memory they are read into", () => {
   it("don't disturb each other where frames come in parts", async () => {
     await using server = await serveChannels("tcp://127.0.0.1:0", echo);

@@ -67,11 +67,22 @@ export class Ledger {
   #waiters: (() => void)[] = [];
   /** Handlers, streams and readers of the workload that haven't ended. */
   #busy = 0;
+  #restSinceMs: number;
 
   constructor(kind: Kind, time: VirtualTime, trace: (text: () => string) => void) {
     this.#kind = kind;
     this.#time = time;
     this.#trace = trace;
+    this.#restSinceMs = time.now;
+  }
+
+  /** For so long nothing of the workload has been under way. */
+  get restMs(): number {
+    return this.#isAtRest ? this.#time.now - this.#restSinceMs : 0;
+  }
+
+  get #isAtRest(): boolean {
+    return this.#unsettled === 0 && this.#busy === 0;
   }
 
   break(text: string): void {
@@ -149,11 +160,8 @@ export class Ledger {
   }
 
   /** Resolves when every call has settled and nothing is under way. */
-  atRest(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#waiters.push(resolve);
-      this.#check();
-    });
+  async atRest(): Promise<void> {
+    if (!this.#isAtRest) await new Promise<void>((resolve) => this.#waiters.push(resolve));
   }
 
   /** What hasn't ended, for a message. */
@@ -204,7 +212,8 @@ export class Ledger {
   }
 
   #check(): void {
-    if (this.#unsettled > 0 || this.#busy > 0) return;
+    if (!this.#isAtRest) return;
+    this.#restSinceMs = this.#time.now;
     const waiters = this.#waiters;
     this.#waiters = [];
     for (const resolve of waiters) resolve();

@@ -52,14 +52,19 @@ export class Remotes {
   }
 
   hold(call: Fn | (() => void), owner: string, index: number, connection: object): Held {
-    const held = { call: call as Fn, owner, index, connection, isReleased: false };
-    this.held.push(held);
-    return held;
+    return this.#add({ call: call as Fn, owner, index, connection });
   }
 
   /** Holds what a call has brought: of whichever process that was. */
   keep(call: () => void, index: number, connection: object | undefined): void {
-    this.held.push({ call: call as unknown as Fn, owner: undefined, index, connection, isReleased: false });
+    this.#add({ call: call as unknown as Fn, owner: undefined, index, connection });
+  }
+
+  /** It may have been released between its arrival and this moment, by another one who has got the same proxy. */
+  #add(got: Omit<Held, "isReleased">): Held {
+    const held = { ...got, isReleased: this.held.some(({ call, isReleased }) => isReleased && call === got.call) };
+    this.held.push(held);
+    return held;
   }
 
   /** Calls a function that was handed out, and says which one is meant. */

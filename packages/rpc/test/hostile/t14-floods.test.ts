@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { Service, expose, serve } from "../../src/index.ts";
+import { Service, connect, expose, serve } from "../../src/index.ts";
 import type { Limits } from "../../src/index.ts";
 import { WirePeer, newAddress, until } from "../support.ts";
 
@@ -43,6 +43,31 @@ describe("T14: calls that are cancelled", () => {
     for (let id = 1; id <= 10; id++) await wire.next();
     wire.send([0, 101, ["add", [1, 2], {}]]);
     expect(await wire.next()).toEqual([1, 101, 3]);
+  });
+});
+
+describe("T14: much work at once", () => {
+  test("leaves others their turns: between two of their calls there is a millisecond of it, or one message", async () => {
+    const spun: number[] = [];
+    class Busy extends Service {
+      #served = 0;
+      @expose spin(_text: string): void {
+        spun.push(this.#served);
+        for (const start = performance.now(); performance.now() - start < 1.1;);
+      }
+      @expose quick(): void {
+        this.#served++;
+      }
+    }
+    await using server = await serve(newAddress(), new Busy());
+    await using wire = await WirePeer.connect(server.address);
+    await wire.hello();
+    await using honest = await connect<Busy>(server.address);
+    await honest.remote.quick();
+    wire.send(...Array.from({ length: 100 }, (_, id) => [0, id, ["spin", ["x".repeat(3000)], {}]]));
+    while (spun.length < 100) await honest.remote.quick();
+    // Calls of the honest peer that were served between the first and the last one of the flood.
+    expect(spun.at(-1)! - spun[0]!).toBeGreaterThan(30);
   });
 });
 

@@ -1,0 +1,141 @@
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import { Codec } from "../src/codec.ts";
+import type { CodecClass } from "../src/codec.ts";
+import { Endpoint } from "../src/endpoint.ts";
+import type { EndpointHandler } from "../src/endpoint-handler.ts";
+import type { ColloquyError } from "../src/errors.ts";
+import { JsonCodec } from "../src/json-codec.ts";
+import { DEFAULT_LIMITS } from "../src/limits.ts";
+import { HandTransport } from "./sending-support.ts";
+import { frame, until } from "./support.ts";
+
+function spin(milliseconds: number): void {
+  for (const start = performance.now(); performance.now() - start < milliseconds;);
+}
+
+/** Decodes in a promise. */
+class Later extends Codec {
+  override encode(value: unknown): Uint8Array {
+    return Buffer.from(JSON.stringify(this.serialize(value)));
+  }
+  override decode(bytes: Uint8Array): unknown {
+    const text = Buffer.from(bytes).toString();
+    return sleep(text.includes('"first"') ? 5 : 0).then(() => this.deserialize(JSON.parse(text)));
+  }
+}
+
+/** Decodes the first in a promise, and the others at once. */
+class FirstLater extends Later {
+  override decode(bytes: Uint8Array): unknown {
+    const text = Buffer.from(bytes).toString();
+    return text.includes('"first"') ? super.decode(bytes) : this.deserialize(JSON.parse(text));
+  }
+}
+
+/** An endpoint whose handler takes a while for each notification. */
+class Busy implements EndpointHandler {
+  readonly transport = new HandTransport();
+  readonly endpoint: Endpoint;
+  readonly taken: unknown[] = [];
+  readonly ends: (ColloquyError | undefined)[] = [];
+  isPaused = false;
+  inTurn = 0;
+  mostInTurn = 0;
+  onEach: (content: unknown) => void = () => {};
+
+  constructor(codec: CodecClass = JsonCodec) {
+    this.transport.pause = () => void (this.isPaused = true);
+    this.transport.resume = () => void (this.isPaused = false);
+    this.endpoint = new Endpoint(this.transport, new codec(), this, DEFAULT_LIMITS);
+  }
+
+  onRequest(): void {}
+  onNotification(content: unknown, error: ColloquyError | undefined): void {
+    if (error !== undefined) throw error;
+    if (++this.inTurn === 1) setImmediate(() => (this.inTurn = 0));
+    this.mostInTurn = Math.max(this.mostInTurn, this.inTurn);
+    this.taken.push((content as { readonly number: unknown }).number);
+    spin(1.2);
+    this.onEach(content);
+  }
+  onClosed(error: ColloquyError | undefined): void {
+    this.ends.push(error);
+  }
+}
+
+const COUNT = 20;
+const numbers = Array.from({ length: COUNT }, (_, number) => number);
+/** Each is as much as may be handled before the clock is looked at. */
+const chunk = Buffer.concat(numbers.map((number) => frame(JSON.stringify([3, 0, { number, text: "x".repeat(2100) }]))));
+
+describe("A connection that brings much work at once", () => {
+  it("has its share of each turn, in order, and is read again behind it", async () => {
+    const busy = new Busy();
+    busy.endpoint.onChunk(chunk);
+    expect([busy.taken, busy.isPaused]).toStrictEqual([[0], true]);
+    await nextTurn();
+    expect(busy.taken).toStrictEqual([0, 1]);
+    // The transport may deliver what it had read before it was paused.
+    busy.endpoint.onChunk(Buffer.concat([frame(JSON.stringify([3, 0, { number: "last" }]))]));
+    await until(() => busy.taken.length === COUNT + 1);
+    expect(busy.taken).toStrictEqual([...numbers, "last"]);
+    expect(busy.mostInTurn).toBeLessThanOrEqual(2);
+    await nextTurn();
+    expect(busy.isPaused).toBe(false);
+    expect(busy.endpoint.stats().receivedMessages).toBe(COUNT + 1);
+  });
+
+  it("counts as received what was handled", async () => {
+    const busy = new Busy();
+    busy.endpoint.onChunk(chunk);
+    expect(busy.endpoint.stats().receivedBytes).toBe(
+      frame(JSON.stringify([3, 0, { number: 0, text: "x".repeat(2100) }])).length,
+    );
+    await until(() => busy.taken.length === COUNT);
+    expect(busy.endpoint.stats().receivedBytes).toBe(chunk.length);
+  });
+
+  it("has all of it handled where the peer has gone meanwhile", async () => {
+    const busy = new Busy();
+    busy.endpoint.onChunk(chunk);
+    busy.endpoint.onClose(undefined);
+    expect(busy.ends).toStrictEqual([]);
+    await until(() => busy.ends.length === 1);
+    expect(busy.taken).toStrictEqual(numbers);
+  });
+
+  it("has nothing handled any more once this side has ended it", async () => {
+    const busy = new Busy();
+    busy.onEach = (content) => (content as { number: number }).number === 3 && busy.endpoint.destroy();
+    busy.endpoint.onChunk(chunk);
+    await sleep(50);
+    expect(busy.taken).toStrictEqual([0, 1, 2, 3]);
+    expect(busy.ends).toHaveLength(1);
+  });
+
+  it("ends with what a handler throws, in a later turn too", async () => {
+    const busy = new Busy();
+    busy.onEach = (content) => {
+      if ((content as { number: number }).number === 2) throw new Error("no");
+    };
+    busy.endpoint.onChunk(chunk);
+    await until(() => busy.ends.length === 1);
+    expect(busy.taken).toStrictEqual([0, 1, 2]);
+    expect(busy.ends[0]).toMatchObject({ code: "INTERNAL", message: "unexpected failure while reading: no" });
+  });
+
+  it.each([Later, FirstLater])(
+    "has its share behind a message too that is decoded in a promise (%o)",
+    async (codec) => {
+      const busy = new Busy(codec);
+      busy.endpoint.onChunk(Buffer.concat([frame(JSON.stringify([3, 0, { number: "first" }])), chunk]));
+      expect([busy.taken, busy.isPaused]).toStrictEqual([[], true]);
+      await until(() => busy.taken.length === COUNT + 1);
+      expect(busy.taken).toStrictEqual(["first", ...numbers]);
+      if (codec === FirstLater) expect(busy.mostInTurn).toBeLessThanOrEqual(3);
+      await until(() => !busy.isPaused);
+      expect(busy.endpoint.isAtRest).toBe(true);
+    },
+  );
+});
