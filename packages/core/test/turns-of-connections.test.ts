@@ -51,6 +51,7 @@ class Busy implements EndpointHandler {
   }
 
   onRequest(): void {}
+  onLostNotification(): void {}
   onNotification(content: unknown, error: ColloquyError | undefined): void {
     if (error !== undefined) throw error;
     if (++this.inTurn === 1) setImmediate(() => (this.inTurn = 0));

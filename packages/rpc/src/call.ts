@@ -77,6 +77,7 @@ function atArgument(error: SerializationError, path: string): SerializationError
 
 /** How a call ends before its answer. */
 export interface CallEnd {
+  /** What the callee is told. */
   readonly code: "CANCELLED" | "DEADLINE_EXCEEDED";
   /** Makes the error of the call. */
   error(executed: "no" | "unknown"): ColloquyError;
@@ -225,20 +226,24 @@ export class LimitedCall extends Call {
       const received = this.#host.receivedBytes;
       if (received !== receivedBytes && performance.now() < until) return this.#expire(until, received);
       const message = `no answer from ${String(this.node)} within ${Math.round(this.#timeout)} ms`;
-      this.#leave("DEADLINE_EXCEEDED", message, {});
+      this.#leave("DEADLINE_EXCEEDED", (executed) => new ColloquyError("DEADLINE_EXCEEDED", message, { executed }));
     });
   }
 
   #cancel(cause: unknown): void {
     if (this.#settled) return;
     const message = `the call to ${String(this.node)} was cancelled`;
-    this.#leave("CANCELLED", message, { cause });
+    // Where the time of the call is over that it is made for, the callee learns of that.
+    const isLate = cause instanceof ColloquyError && cause.code === "DEADLINE_EXCEEDED";
+    this.#leave(
+      isLate ? "DEADLINE_EXCEEDED" : "CANCELLED",
+      (executed) => new ColloquyError("CANCELLED", message, { cause, executed }),
+    );
   }
 
   /** Stops waiting for the answer. */
-  #leave(code: CallEnd["code"], message: string, why: { readonly cause?: unknown }): void {
+  #leave(code: CallEnd["code"], error: CallEnd["error"]): void {
     this.settle();
-    const error: CallEnd["error"] = (executed) => new ColloquyError(code, message, { ...why, executed });
     super.onFailure(error(this.#host.giveUp(this, { code, error }) ? "unknown" : "no"));
   }
 

@@ -1,7 +1,7 @@
 import { getEventListeners, once } from "node:events";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { describe, expect, test } from "vitest";
-import { Service, connect, expose, release, serve, withOptions } from "../src/index.ts";
+import { ColloquyError, Service, connect, expose, release, serve, withOptions } from "../src/index.ts";
 import type { CallContext, Remote } from "../src/index.ts";
 import {
   Child,
@@ -131,6 +131,20 @@ describe("a call with a signal", () => {
     const [, nextId] = await wire.next();
     wire.send([1, nextId, "again"]);
     expect(await next).toBe("again");
+    connection.destroy();
+  });
+
+  test("tells the callee that the time of the call is over that it is made for", async () => {
+    await using server = await wireServer();
+    const { connection, wire } = await greeted<Kitchen>(server);
+    const stop = new AbortController();
+    const context = { signal: stop.signal, hops: 0, deadline: undefined };
+    const call = failureOf(withOptions(connection.remote.now, { context })("tea"));
+    const [, id] = await wire.next();
+    const reason = new ColloquyError("DEADLINE_EXCEEDED", "over");
+    stop.abort(reason);
+    expect(await call).toMatchObject({ code: "CANCELLED", cause: reason });
+    expect(await wire.next()).toEqual([3, 0, ["$/cancel", [id, "DEADLINE_EXCEEDED"], {}]]);
     connection.destroy();
   });
 
