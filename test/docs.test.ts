@@ -257,6 +257,7 @@ const MEASURES: readonly string[] = [
   "functions for shapes that the process compiles",
   "maps of a shape before a function is compiled",
   "memory that all connections share",
+  "work of one connection in a turn of the event loop",
   "packed or unpacked in one turn of the event loop",
   "how far back zstd looks",
   "a peer of another codec, from its answer to the end",

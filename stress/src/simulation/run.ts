@@ -35,6 +35,7 @@ const LONGEST_PAUSE_MS = 10;
 const LONGEST_MS = 600_000;
 /** In it, what is on its way arrives. */
 const REST_MS = 300;
+const REST_STEP_MS = 50;
 /** More than what is under way takes. */
 const AMPLE_GRACE_MS = 10_000;
 
@@ -115,8 +116,7 @@ async function* phases(place: Place): AsyncGenerator<string> {
   for (const link of network.links) link.heal();
   yield "what was begun";
   // A stream that nobody awaits may be read between two moments of rest, and its release be under way at the second.
-  for (await ledger.atRest(); ledger.restMs < REST_MS; await ledger.atRest())
-    await sleepFor(time, REST_MS - ledger.restMs);
+  for (await ledger.atRest(); ledger.restMs < REST_MS; await ledger.atRest()) await sleepFor(time, REST_STEP_MS);
   watch.checkRest();
   yield "closing";
   await Promise.all([...clients.map((client) => client.end()), server.end()]);
