@@ -292,7 +292,11 @@ describe("TLS", () => {
     });
     const encrypted = { ...serverTls, key: key as string };
     const spy = vi.spyOn(process, "emitWarning").mockImplementation(() => {});
-    const secrets = new RegExp([passphrase, "wr0ng", "5318008", ...serverTls.key.split("\n").slice(1, 3)].join("|"));
+    const secrets = [passphrase, "wr0ng", "5318008", ...serverTls.key.split("\n").slice(1, 3)];
+    const foundIn = (told: unknown): string[] => {
+      const text = inspect(told, { depth: 10, showHidden: true });
+      return secrets.filter((secret) => text.includes(secret));
+    };
     for (const tlsOptions of [
       { ...encrypted, passphrase: "wr0ng" },
       { ...encrypted, passphrase: `${passphrase}wr0ng` },
@@ -309,7 +313,7 @@ describe("TLS", () => {
       ]) {
         const error = await rejectionOf(act());
         expect(error).toMatchObject({ code: "INVALID_ARGUMENT" });
-        expect(inspect(error, { depth: 10, showHidden: true })).not.toMatch(secrets);
+        expect(foundIn(error)).toEqual([]);
       }
     }
     await using server = await serveChannels(TCP, echo, { tls: { ...encrypted, passphrase } });
@@ -317,7 +321,7 @@ describe("TLS", () => {
     const error = await rejectionOf(
       connectChannel(server.address, { tls: foreign }).then((channel) => channel.send(1)),
     );
-    expect(inspect([error, server, spy.mock.calls], { depth: 10, showHidden: true })).not.toMatch(secrets);
+    expect(foundIn([error, server, spy.mock.calls])).toEqual([]);
     vi.restoreAllMocks();
   });
 
