@@ -8,12 +8,15 @@ const LENGTH_BITS = 0x7fff_ffff;
 /** Frames of most connections lie within their chunks: never opened. */
 const NO_BODY = new FrameBody();
 const EMPTY = Buffer.alloc(0);
+/** So many frames, or bytes of them, are handed out before the listener is asked for its time: to look at the clock takes a while. */
+const MOST_UNASKED_COUNT = 16;
+const MOST_UNASKED_BYTES = 2048;
 
 export interface FrameListener {
   /** Takes a payload, `bytes[start..end)`. The bytes are valid during the call only. */
   onFrame(bytes: Buffer, start: number, end: number): void;
-  /** So many bytes of a chunk are handled. True: what is behind them is kept until `goOn`. */
-  isTurnOver?(bytes: number): boolean;
+  /** Asked behind some frames. True: what comes next is kept until `goOn`. */
+  isTurnOver?(): boolean;
 }
 
 export interface ExtendedFrameHost {
@@ -96,12 +99,16 @@ export class FrameDecoder {
     let position = 0;
     if (this.#body.isOpen || this.#headerFilled > 0 || this.#extended?.isOpen === true) {
       position = this.#continue(chunk);
-      if (this.#isTurnOver(position)) return this.#hold(chunk, position);
+      if (this.#isTurnOver()) return this.#hold(chunk, position);
     }
+    let count = 0;
+    let asked = position;
     while (!this.#stopped && end - position >= HEADER_BYTES) {
-      const next = this.#frame(readHeader(chunk, position), chunk, position + HEADER_BYTES);
-      if (this.#isTurnOver(next - position)) return this.#hold(chunk, next);
-      position = next;
+      position = this.#frame(readHeader(chunk, position), chunk, position + HEADER_BYTES);
+      if (++count < MOST_UNASKED_COUNT && position - asked < MOST_UNASKED_BYTES) continue;
+      if (this.#isTurnOver()) return this.#hold(chunk, position);
+      count = 0;
+      asked = position;
     }
     if (!this.#stopped) this.#keepHeader(chunk, position, end);
   }
@@ -113,8 +120,8 @@ export class FrameDecoder {
     if (rest !== undefined && rest.length > 0) this.push(rest);
   }
 
-  #isTurnOver(bytes: number): boolean {
-    return this.#listener.isTurnOver?.(bytes) === true;
+  #isTurnOver(): boolean {
+    return this.#listener.isTurnOver?.() === true;
   }
 
   #hold(chunk: Buffer, position: number): void {
@@ -139,7 +146,7 @@ export class FrameDecoder {
       this.#body.fill(count);
       if (this.#body.isComplete) this.#finish();
     } else return this.push(this.#probe!.subarray(this.#headerFilled, this.#headerFilled + count));
-    if (this.#isTurnOver(count)) this.#hold(EMPTY, 0);
+    if (this.#isTurnOver()) this.#hold(EMPTY, 0);
   }
 
   /** A frame whose header has been read and whose content starts at `start`; returns where the next one does. */

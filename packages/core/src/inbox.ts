@@ -143,8 +143,8 @@ export class Inbox implements FrameListener, ExtendedFrameHost, SegmentListener,
     }
   }
 
-  isTurnOver(bytes: number): boolean {
-    return this.reading.isTurnOver(bytes);
+  isTurnOver(): boolean {
+    return this.reading.isTurnOver();
   }
 
   /** Another turn for what has come. */
@@ -301,7 +301,7 @@ export class Inbox implements FrameListener, ExtendedFrameHost, SegmentListener,
       const message = this.#undecoded?.shift();
       if (message === undefined) break;
       this.#decodeKept(message);
-      if (this.reading.isTurnOver(message.payload.length)) return;
+      if (this.reading.isTurnOver()) return;
     }
     if (this.#decoding || this.#stopped) return;
     this.reading.resume();

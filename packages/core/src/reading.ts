@@ -18,9 +18,6 @@ export interface ReadSource {
 const TURN_MS = 1;
 /** What comes in smaller parts is handled before the next part of it comes. */
 const TIMED_BYTES = 4096;
-/** The clock is asked after so many messages, or bytes of them. */
-const UNTIMED_COUNT = 16;
-const UNTIMED_BYTES = 2048;
 /** Of a message that couldn't be decoded: it has cost the more time the larger it is. */
 const OVERHEAD_BYTES = 1024;
 
@@ -42,9 +39,6 @@ export class Reading implements Watched {
   #stopped = false;
   /** Start of this turn, where much has come in it; 0: not much has. */
   #turnStart = 0;
-  /** Handled since the clock was asked. */
-  #untimedCount = 0;
-  #untimedBytes = 0;
   /** Its share of the turn is used up. */
   #isYielding = false;
 
@@ -83,14 +77,9 @@ export class Reading implements Watched {
     setImmediate(() => this.#nextTurn());
   }
 
-  /** A message, or a part of one, is handled. True: others have their turn first, nothing more is handled or read in this one. */
-  isTurnOver(bytes: number): boolean {
-    if (this.#turnStart === 0) return false;
-    this.#untimedBytes += bytes;
-    if (++this.#untimedCount < UNTIMED_COUNT && this.#untimedBytes < UNTIMED_BYTES) return false;
-    this.#untimedCount = 0;
-    this.#untimedBytes = 0;
-    if (performance.now() - this.#turnStart < TURN_MS) return false;
+  /** Something of that is handled. True: others have their turn first, nothing more is handled or read in this one. */
+  isTurnOver(): boolean {
+    if (this.#turnStart === 0 || performance.now() - this.#turnStart < TURN_MS) return false;
     if (this.#stopped) return true;
     this.#isYielding = true;
     this.#transport.pause();
