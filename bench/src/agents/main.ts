@@ -1,16 +1,17 @@
 import { spawnSync } from "node:child_process";
 import { cpus } from "node:os";
 import { integerOptions } from "../numeric-options.ts";
-import { quantile } from "../statistics.ts";
+import { median } from "../statistics.ts";
 import { Subprocess } from "../subprocess.ts";
+import { shareByHand } from "./by-hand.ts";
 import type { AgentsQuestion, Spawned } from "./cell.ts";
 
 const usage = `Usage: pnpm bench agents [options]
 
 Many agents in one container: the heap that each takes, the time to spawn them and to end them, and calls to random ones beside
 calls to one, in calls for each second of CPU that both processes use. Fails where random ones, one call at a
-time, get less than 80 % of it. Where taskset is there, both processes share
-one CPU: on two, the size of the batches depends on who is faster at the moment.
+time, get less than 80 % of it. Beside it the same by hand, without a library, 64 at a time: what the memory of the machine leaves.
+Where taskset is there, both processes share one CPU: on two, the size of the batches depends on who is faster at the moment.
 
   --count n           agents (100000)
   --rounds n          of both, side by side (5)
@@ -56,10 +57,6 @@ async function measured(
   return rates;
 }
 
-function median(values: readonly number[]): number {
-  return quantile(Float64Array.from(values).sort(), 0.5);
-}
-
 /** Resolves with the exit code. */
 export async function run(args: readonly string[]): Promise<number> {
   const options = integerOptions(args, { count: 100_000, rounds: 5, calls: 20_000 });
@@ -86,6 +83,7 @@ export async function run(args: readonly string[]): Promise<number> {
         `calls for each second of CPU, ${inFlight} in flight: ${one.toFixed(0)} to one, ${random.toFixed(0)} to random ones, ${((random / one) * 100).toFixed(0)} %\n`,
       );
     }
+    process.stdout.write(`by hand, ${count} objects in a Map: ${(shareByHand(count) * 100).toFixed(0)} %\n`);
     const endedMs = await home.ask<number>({ kind: "end" } satisfies AgentsQuestion);
     process.stdout.write(`ended in ${(endedMs / 1000).toFixed(2)} s\n`);
     return shares[0]! >= leastShare || options.smoke ? 0 : 1;
