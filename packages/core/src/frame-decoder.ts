@@ -7,16 +7,14 @@ import { FrameBody } from "./frame-body.ts";
 const LENGTH_BITS = 0x7fff_ffff;
 /** Frames of most connections lie within their chunks: never opened. */
 const NO_BODY = new FrameBody();
-const EMPTY = Buffer.alloc(0);
-/** So many frames, or bytes of them, are handed out before the listener is asked for its time: to look at the clock takes a while. */
-const MOST_UNASKED_COUNT = 16;
+/** A listener is asked behind so many bytes, however few frames they are. */
 const MOST_UNASKED_BYTES = 2048;
 
 export interface FrameListener {
   /** Takes a payload, `bytes[start..end)`. The bytes are valid during the call only. */
   onFrame(bytes: Buffer, start: number, end: number): void;
-  /** Asked behind some frames. True: what comes next is kept until `goOn`. */
-  isTurnOver?(): boolean;
+  /** How many frames it takes before it is asked again. 0: others have their turn, what comes next is kept until `goOn`. */
+  mayTake?(): number;
 }
 
 export interface ExtendedFrameHost {
@@ -47,7 +45,10 @@ export class FrameDecoder {
   /** The last frame was an extended one. */
   #afterExtended = false;
   #stopped = false;
-  /** What has come of a chunk behind the frames that this turn has had time for; empty where nothing has. */
+  /** Frames that the listener takes before it is asked. */
+  #count = 1;
+  #isHeld = false;
+  /** What is kept. */
   #rest: Buffer | undefined;
 
   constructor(maxPayloadBytes: number, listener: FrameListener) {
@@ -68,7 +69,7 @@ export class FrameDecoder {
 
   /** The listener has had its turn: what comes is kept. */
   get isHeld(): boolean {
-    return this.#rest !== undefined;
+    return this.#isHeld;
   }
 
   /** Bytes that are kept. */
@@ -79,6 +80,7 @@ export class FrameDecoder {
   /** No more frames, also not from the chunk that is being read. */
   stop(): void {
     this.#stopped = true;
+    this.#isHeld = false;
     this.#rest = undefined;
     this.#headerFilled = 0;
     this.#body.drop();
@@ -91,46 +93,55 @@ export class FrameDecoder {
    * @throws ProtocolError for a length over the limit, and for an extended frame where none are taken.
    */
   push(chunk: Buffer): void {
-    if (this.#rest !== undefined) {
-      this.#rest = Buffer.concat([this.#rest, chunk]);
-      return;
-    }
-    const end = chunk.length;
-    let position = 0;
-    if (this.#body.isOpen || this.#headerFilled > 0 || this.#extended?.isOpen === true) {
-      position = this.#continue(chunk);
-      if (this.#isTurnOver()) return this.#hold(chunk, position);
-    }
-    let count = 0;
-    let asked = position;
-    while (!this.#stopped && end - position >= HEADER_BYTES) {
-      position = this.#frame(readHeader(chunk, position), chunk, position + HEADER_BYTES);
-      if (++count < MOST_UNASKED_COUNT && position - asked < MOST_UNASKED_BYTES) continue;
-      if (this.#isTurnOver()) return this.#hold(chunk, position);
-      count = 0;
-      asked = position;
-    }
-    if (!this.#stopped) this.#keepHeader(chunk, position, end);
+    if (!this.#isHeld) this.#read(chunk, false);
+    else this.#rest = this.#rest === undefined ? Buffer.from(chunk) : Buffer.concat([this.#rest, chunk]);
   }
 
   /** Reads what was kept. @throws ProtocolError as `push` */
   goOn(): void {
     const rest = this.#rest;
+    this.#isHeld = false;
     this.#rest = undefined;
-    if (rest !== undefined && rest.length > 0) this.push(rest);
+    if (rest !== undefined) this.#read(rest, true);
+  }
+
+  /** `isOwn`: the memory of the chunk is nobody else's. */
+  #read(chunk: Buffer, isOwn: boolean): void {
+    const end = chunk.length;
+    let position = 0;
+    if (this.#body.isOpen || this.#headerFilled > 0 || this.#extended?.isOpen === true) {
+      position = this.#continue(chunk);
+      if (this.#isTurnOver()) return this.#hold(chunk, position, isOwn);
+    }
+    let left = this.#count;
+    let asked = position;
+    while (!this.#stopped && end - position >= HEADER_BYTES) {
+      position = this.#frame(readHeader(chunk, position), chunk, position + HEADER_BYTES);
+      if (--left > 0 && position - asked < MOST_UNASKED_BYTES) continue;
+      if (this.#isTurnOver()) return this.#hold(chunk, position, isOwn);
+      left = this.#count;
+      asked = position;
+    }
+    if (!this.#stopped) this.#keepHeader(chunk, position, end);
   }
 
   #isTurnOver(): boolean {
-    return this.#listener.isTurnOver?.() === true;
+    const count = this.#listener.mayTake === undefined ? Infinity : this.#listener.mayTake();
+    if (count === 0) return true;
+    this.#count = count;
+    return false;
   }
 
-  #hold(chunk: Buffer, position: number): void {
-    if (!this.#stopped) this.#rest = Buffer.from(chunk.subarray(position));
+  #hold(chunk: Buffer, position: number, isOwn: boolean): void {
+    if (this.#stopped) return;
+    this.#isHeld = true;
+    const rest = chunk.subarray(position);
+    if (rest.length > 0) this.#rest = isOwn ? rest : Buffer.from(rest);
   }
 
   /** Where a transport may read the next bytes to, if it isn't what all share; `fill` follows. */
   room(): Buffer | undefined {
-    if (this.#rest !== undefined) return undefined;
+    if (this.#isHeld) return undefined;
     if (this.#extended?.isOpen === true) return this.#extended.room();
     if (this.#body.isOpen) return this.#body.room();
     if (!this.#afterExtended || this.#extended?.expectsPiece !== true) return undefined;
@@ -146,7 +157,7 @@ export class FrameDecoder {
       this.#body.fill(count);
       if (this.#body.isComplete) this.#finish();
     } else return this.push(this.#probe!.subarray(this.#headerFilled, this.#headerFilled + count));
-    if (this.#isTurnOver()) this.#hold(EMPTY, 0);
+    if (this.#isTurnOver()) this.#isHeld = !this.#stopped;
   }
 
   /** A frame whose header has been read and whose content starts at `start`; returns where the next one does. */

@@ -6,6 +6,7 @@ import { IncomingSegments } from "./incoming-segments.ts";
 import type { ReceiptSource, SegmentListener, SegmentedMessage } from "./incoming-segments.ts";
 import type { MessageSize } from "./held-bytes.ts";
 import type { Limits } from "./limits.ts";
+import { isAnswer } from "./message.ts";
 import type { Message } from "./message.ts";
 import { Queue } from "./queue.ts";
 import { Reading } from "./reading.ts";
@@ -40,13 +41,14 @@ export class Inbox implements FrameListener, ExtendedFrameHost, SegmentListener,
   payloadBytes = 0;
   segmentBytes = 0;
   receivedMessages = 0;
-  #pushedBytes = 0;
+  receivedBytes = 0;
   readonly #transport: Transport;
   readonly #limits: Limits;
   readonly #receipts: ReceiptSource;
   readonly #listener: InboxListener;
   /** Payloads that came while a codec was decoding one in a promise. */
   #undecoded: Queue<UndecodedMessage> | undefined;
+  #undecodedBytes = 0;
   readonly #message: Message = { type: 0, id: 0, content: undefined, error: undefined };
   #codec: Codec | undefined;
   #choose: CodecChooser | undefined;
@@ -79,9 +81,8 @@ export class Inbox implements FrameListener, ExtendedFrameHost, SegmentListener,
     return !this.#stopped && (this.#mustWait || this.#unpackingCount > 0 || this.frames.isHeld);
   }
 
-  /** Without what waits for the next turn. */
-  get receivedBytes(): number {
-    return this.#pushedBytes - this.frames.heldBytes;
+  get unhandledBytes(): number {
+    return this.frames.heldBytes + this.#undecodedBytes;
   }
 
   get mostCostOfByte(): number {
@@ -132,7 +133,7 @@ export class Inbox implements FrameListener, ExtendedFrameHost, SegmentListener,
 
   #read(count: number, chunk: Buffer | undefined): void {
     if (this.#stopped) return;
-    this.#pushedBytes += count;
+    this.receivedBytes += count;
     this.reading.begin(count);
     try {
       if (chunk === undefined) this.frames.fill(count);
@@ -143,17 +144,16 @@ export class Inbox implements FrameListener, ExtendedFrameHost, SegmentListener,
     }
   }
 
-  isTurnOver(): boolean {
-    return this.reading.isTurnOver();
+  mayTake(): number {
+    return this.reading.mayTake();
   }
 
   /** Another turn for what has come. */
   goOn(): void {
     if (this.#stopped) return;
-    this.reading.begin(Infinity);
     this.guard(() => {
-      if (!this.#decoding && this.#undecoded !== undefined) this.#decodeUndecoded();
-      this.frames.goOn();
+      if (this.#mustWait && !this.#decoding) this.#decodeUndecoded();
+      if (!this.reading.isYielding) this.frames.goOn();
       this.#afterRead();
     });
     if (!this.busy) this.#listener.onIdle();
@@ -193,6 +193,7 @@ export class Inbox implements FrameListener, ExtendedFrameHost, SegmentListener,
 
   #keep(message: UndecodedMessage): void {
     (this.#undecoded ??= new Queue()).push(message);
+    this.#undecodedBytes += message.payload.length;
   }
 
   /** Others may pass meanwhile, as they may while segments come. */
@@ -260,7 +261,9 @@ export class Inbox implements FrameListener, ExtendedFrameHost, SegmentListener,
   }
 
   #deliver(): void {
-    if (this.#message.error !== undefined) this.reading.countOverhead(this.payloadBytes);
+    // What this side has asked for is its own affair.
+    if (this.#message.error !== undefined)
+      this.reading.countOverhead(isAnswer(this.#message.type) ? 0 : this.payloadBytes);
     // A deserializer may have ended the connection.
     if (!this.#stopped) this.#listener.onMessage(this.#message);
   }
@@ -270,7 +273,7 @@ export class Inbox implements FrameListener, ExtendedFrameHost, SegmentListener,
     if (this.#stopped || !(error instanceof ProtocolError)) throw error;
     this.stop();
     // Its end is still to be seen.
-    if (this.#decoding) this.#transport.resume();
+    this.#transport.resume();
     this.#listener.onUnreadableStart(payload, error);
   }
 
@@ -296,12 +299,11 @@ export class Inbox implements FrameListener, ExtendedFrameHost, SegmentListener,
 
   /** What came while a message was being decoded, as far as this turn has time. */
   #decodeUndecoded(): void {
-    if (this.#undecoded !== undefined) this.reading.begin(Infinity);
-    while (!this.#decoding && !this.#stopped) {
-      const message = this.#undecoded?.shift();
-      if (message === undefined) break;
+    while (this.#mustWait && !this.#decoding && !this.#stopped) {
+      if (this.reading.mayTake() === 0) return;
+      const message = this.#undecoded!.shift()!;
+      this.#undecodedBytes -= message.payload.length;
       this.#decodeKept(message);
-      if (this.reading.isTurnOver()) return;
     }
     if (this.#decoding || this.#stopped) return;
     this.reading.resume();

@@ -213,8 +213,15 @@ class LocalTransport implements Transport {
     this.#ended = true;
     const other = this.#other;
     this.#other = undefined;
-    if (other !== undefined) this.#network.deliver(() => other.destroy(), other);
+    if (other !== undefined) this.#network.deliver(() => other.lose(), other);
     this.#network.deliver(() => this.#close(), this);
+  }
+
+  /** The other end is gone. What has come is delivered, after a pause too, as from a socket. */
+  lose(): void {
+    for (const { bytes } of this.#incoming.splice(0)) if (this.#other !== undefined) this.#receiver?.onChunk(bytes);
+    this.#incomingBytes = 0;
+    this.destroy();
   }
 
   /** The other end has taken all that was written. */

@@ -8,16 +8,23 @@ import type { Transport } from "./transport.ts";
 /** What is read. */
 export interface ReadSource {
   readonly receivedBytes: number;
+  /** Those of them that wait until there is time for them. */
+  readonly unhandledBytes: number;
   /** A message has begun to come. */
   readonly isAmidMessage: boolean;
-  /** Handles what was kept at the end of a turn; it may keep some again. */
+  /** Handles what was kept at the end of a turn, as far as there is time again. */
   goOn(): void;
 }
 
 /** So long one connection is handled in a turn of the event loop. */
 const TURN_MS = 1;
-/** What comes in smaller parts is handled before the next part of it comes. */
+/** Less than that of small calls is handled in a tenth of it. */
 const TIMED_BYTES = 4096;
+/** Messages between two looks at the clock, as long as each takes no more than that. */
+const QUICK_COUNT = 16;
+const QUICK_MS = 0.0125;
+/** Between two turns of a connection that has much to handle: others have theirs, and its next bytes are on their way. */
+const LONGEST_GAP_MS = 50;
 /** Of a message that couldn't be decoded: it has cost the more time the larger it is. */
 const OVERHEAD_BYTES = 1024;
 
@@ -37,10 +44,17 @@ export class Reading implements Watched {
   #overhead: Overhead | undefined;
   #stall: StallWatch | undefined;
   #stopped = false;
-  /** Start of this turn, where much has come in it; 0: not much has. */
+  /** Since when it is handled in this turn; 0: nothing has come that is worth a look at the clock. */
   #turnStart = 0;
+  #askedAt = 0;
+  #countAtOnce = QUICK_COUNT;
+  /** The end of the turn is awaited. */
+  #isScheduled = false;
   /** Its share of the turn is used up. */
   #isYielding = false;
+  /** When its share of a turn was used up first and last, of times with no longer pause between them. */
+  #behindSince = -Infinity;
+  #behindAt = -Infinity;
 
   constructor(transport: Transport, limits: Limits, source: ReadSource, listener: StallListener) {
     this.#transport = transport;
@@ -70,27 +84,73 @@ export class Reading implements Watched {
     this.#goOn();
   }
 
-  /** So many bytes have come. */
+  get receivedBytes(): number {
+    return this.#source.receivedBytes;
+  }
+
+  get unhandledBytes(): number {
+    return this.#source.unhandledBytes;
+  }
+
+  /** Its share of the turn is used up. */
+  get isYielding(): boolean {
+    return this.#isYielding;
+  }
+
+  /** For so long there has been more to handle than there was time for. */
+  get behindMs(): number {
+    const now = performance.now();
+    return now - this.#behindAt > LONGEST_GAP_MS ? 0 : now - this.#behindSince;
+  }
+
+  /** Nothing is read so that the peer gets slower: what it has sent may have come long ago. */
+  get isSlowed(): boolean {
+    return this.#slowTimer !== undefined;
+  }
+
+  /** So many bytes are going to be handled. */
   begin(bytes: number): void {
-    if (bytes < TIMED_BYTES || this.#turnStart > 0 || this.#transport.reproducible !== undefined) return;
-    this.#turnStart = performance.now();
-    setImmediate(() => this.#nextTurn());
+    if (this.#turnStart === 0 && (bytes >= TIMED_BYTES || this.#countAtOnce < QUICK_COUNT)) this.#beginTurn();
   }
 
-  /** Something of that is handled. True: others have their turn first, nothing more is handled or read in this one. */
-  isTurnOver(): boolean {
-    if (this.#turnStart === 0 || performance.now() - this.#turnStart < TURN_MS) return false;
-    if (this.#stopped) return true;
+  /** How many messages are handled before this is asked again. 0: others have their turn first, and nothing more is read in this one. */
+  mayTake(): number {
+    if (this.#isYielding || this.#stopped) return 0;
+    // Many small ones: from here on they are timed.
+    if (this.#turnStart === 0) {
+      this.#beginTurn();
+      return this.#countAtOnce;
+    }
+    const now = performance.now();
+    this.#countAtOnce = now - this.#askedAt > this.#countAtOnce * QUICK_MS ? 1 : QUICK_COUNT;
+    this.#askedAt = now;
+    if (now - this.#turnStart < TURN_MS) return this.#countAtOnce;
     this.#isYielding = true;
+    if (now - this.#behindAt > LONGEST_GAP_MS) this.#behindSince = this.#turnStart;
+    this.#behindAt = now;
     this.#transport.pause();
-    return true;
+    return 0;
   }
 
-  #nextTurn(): void {
+  #beginTurn(): void {
+    // A run that can be made again doesn't depend on time.
+    if (this.#transport.reproducible !== undefined) return;
+    this.#turnStart = performance.now();
+    this.#askedAt = this.#turnStart;
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(() => this.#endTurn());
+  }
+
+  #endTurn(): void {
+    this.#isScheduled = false;
     this.#turnStart = 0;
     if (!this.#isYielding || this.#stopped) return;
     this.#isYielding = false;
+    this.#beginTurn();
     this.#source.goOn();
+    // What others take from here on isn't its own time.
+    if (!this.#isYielding) this.#turnStart = 0;
     this.#goOn();
   }
 

@@ -235,7 +235,7 @@ describe("FrameDecoder whose listener has only so much time", () => {
               expect(decoder.isHeld).toBe(false);
               found.push(hex(bytes.subarray(start, end)));
             },
-            isTurnOver: () => ends.next().value === true,
+            mayTake: () => (ends.next().value === true ? 0 : 1),
           });
           let pushed = 0;
           for (const chunk of cut(data, places)) {
@@ -259,18 +259,18 @@ describe("FrameDecoder whose listener has only so much time", () => {
     );
   });
 
-  it("asks behind 16 frames, or 2,048 bytes of them, and behind one that came in parts", () => {
+  it("asks behind as many frames as it was told, or 2,048 bytes of them, and behind one that came in parts", () => {
     const sizes: number[] = [];
     const asked: number[] = [];
     const decoder = new FrameDecoder(5000, {
       onFrame: (_bytes, start, end) => void sizes.push(end - start),
-      isTurnOver: () => {
+      mayTake: () => {
         asked.push(sizes.length);
-        return false;
+        return 16;
       },
     });
     decoder.push(Buffer.concat(Array.from({ length: 40 }, () => frame("a"))));
-    expect(asked.splice(0)).toStrictEqual([16, 32]);
+    expect(asked.splice(0)).toStrictEqual([1, 17, 33]);
     sizes.length = 0;
     decoder.push(Buffer.concat([frame(Buffer.alloc(2043)), frame("a"), frame(Buffer.alloc(2044)), frame("b")]));
     expect(asked.splice(0)).toStrictEqual([2, 3]);
@@ -284,7 +284,7 @@ describe("FrameDecoder whose listener has only so much time", () => {
     const found: number[] = [];
     const decoder = new FrameDecoder(3000, {
       onFrame: (_bytes, start, end) => void found.push(end - start),
-      isTurnOver: () => true,
+      mayTake: () => 0,
     });
     decoder.push(Buffer.concat([2050, 2051, 2052].map((length) => frame(Buffer.alloc(length)))));
     decoder.goOn();

@@ -48,7 +48,7 @@ describe("Overhead", () => {
 describe("Reading", () => {
   let transport: Switch;
   let broken: string[];
-  const source = { receivedBytes: 0, isAmidMessage: false, goOn: (): void => {} };
+  const source = { receivedBytes: 0, unhandledBytes: 0, isAmidMessage: false, goOn: (): void => {} };
   let reading: Reading;
   beforeEach(() => {
     vi.useFakeTimers();
@@ -121,7 +121,7 @@ describe("The share of a connection in a turn", () => {
     turns = 0;
     vi.spyOn(performance, "now").mockImplementation(() => now);
     transport = new Switch();
-    const source = { receivedBytes: 0, isAmidMessage: false, goOn: () => void turns++ };
+    const source = { receivedBytes: 0, unhandledBytes: 0, isAmidMessage: false, goOn: () => void turns++ };
     reading = new Reading(transport, DEFAULT_LIMITS, source, { remoteAddress: "tcp://peer:1", onBroken: () => {} });
   });
   afterEach(() => {
@@ -133,14 +133,14 @@ describe("The share of a connection in a turn", () => {
   it("is a millisecond: then nothing is read until the next turn, which goes on with what was kept", async () => {
     reading.begin(65_536);
     now += 0.9;
-    expect(reading.isTurnOver()).toBe(false);
+    expect(reading.mayTake()).toBeGreaterThan(0);
     now += 0.2;
-    expect(reading.isTurnOver()).toBe(true);
+    expect(reading.mayTake()).toBe(0);
     expect([transport.isPaused, turns]).toStrictEqual([true, 0]);
     await nextTurn();
     expect([transport.isPaused, turns]).toStrictEqual([false, 1]);
     reading.begin(65_536);
-    expect(reading.isTurnOver()).toBe(false);
+    expect(reading.mayTake()).toBeGreaterThan(0);
     await nextTurn();
     expect(turns).toBe(1);
   });
@@ -148,30 +148,61 @@ describe("The share of a connection in a turn", () => {
   it("is the same for all that comes in one turn", async () => {
     reading.begin(16_384);
     now += 0.6;
-    expect(reading.isTurnOver()).toBe(false);
+    expect(reading.mayTake()).toBeGreaterThan(0);
     reading.begin(16_384);
     now += 0.6;
-    expect(reading.isTurnOver()).toBe(true);
+    expect(reading.mayTake()).toBe(0);
     await nextTurn();
   });
 
-  it("isn't looked at where little has come", () => {
-    reading.begin(4095);
+  it("is timed behind 16 messages where little has come, and from the first on where they are slow", async () => {
+    reading.begin(100);
     now += 10;
-    expect(reading.isTurnOver()).toBe(false);
+    expect(reading.mayTake()).toBe(16);
+    now += 0.3;
+    expect(reading.mayTake()).toBe(1);
+    now += 0.3;
+    expect(reading.mayTake()).toBe(1);
+    now += 0.5;
+    expect(reading.mayTake()).toBe(0);
+    expect(reading.mayTake()).toBe(0);
+    await nextTurn();
+    reading.begin(100);
+    now += 1.1;
+    expect(reading.mayTake()).toBe(0);
+    await nextTurn();
+    reading.begin(100);
+    now += 0.01;
+    expect(reading.mayTake()).toBe(16);
+    await nextTurn();
+    reading.begin(100);
+    now += 10;
+    expect(reading.mayTake()).toBe(16);
+  });
+
+  it("begins again behind what was kept: what others take until it is read isn't its own time", async () => {
+    reading.begin(65_536);
+    now += 1.1;
+    expect(reading.mayTake()).toBe(0);
+    await nextTurn();
+    now += 10;
+    reading.begin(65_536);
+    now += 0.5;
+    expect(reading.mayTake()).toBeGreaterThan(0);
+    await nextTurn();
   });
 
   it("has no end where a run can be made again", () => {
     Object.assign(transport, { reproducible: { newId: () => "" } });
     reading.begin(65_536);
     now += 10;
-    expect(reading.isTurnOver()).toBe(false);
+    expect(reading.mayTake()).toBeGreaterThan(0);
   });
 
   it("leaves a connection alone that has ended in the same turn, or is slowed down", async () => {
     reading.begin(65_536);
     now += 10;
-    expect(reading.isTurnOver()).toBe(true);
+    expect(reading.mayTake()).toBe(0);
     reading.pause();
     await nextTurn();
     expect([transport.isPaused, turns]).toStrictEqual([true, 1]);
@@ -179,7 +210,7 @@ describe("The share of a connection in a turn", () => {
     expect(transport.isPaused).toBe(false);
     reading.begin(65_536);
     now += 10;
-    expect(reading.isTurnOver()).toBe(true);
+    expect(reading.mayTake()).toBe(0);
     reading.stop();
     await nextTurn();
     expect([transport.isPaused, turns]).toStrictEqual([true, 1]);

@@ -12,6 +12,9 @@ import { metaOf } from "./metadata.ts";
 import type { Metadata } from "./metadata.ts";
 import type { CallOptions, Caller, RemoteNode } from "./proxy.ts";
 
+/** A connection that is busy for longer, without a pause, lets calls with a shorter time wait for no longer. */
+const LONGEST_GRACE_MS = 1000;
+
 /** A call that waits for its answer. Errors are made where the caller awaits, so that they carry its stack. */
 export class Call implements PendingCall {
   id = -1;
@@ -83,12 +86,18 @@ export interface CallEnd {
   error(executed: "no" | "unknown"): ColloquyError;
 }
 
+/** What has come so far on a connection. */
+export interface Arrived {
+  readonly receivedBytes: number;
+  /** For so long there has been more to handle than there was time for. */
+  readonly behindMs: number;
+}
+
 /** What a call with limits needs of its connection. */
 export interface LimitedCallHost {
   /** Gives a call up, at the other side too, where it has left. False: it never will. `end` is what it fails with. */
   giveUp(call: Call, end?: CallEnd): boolean;
-  /** Bytes that have come so far. */
-  readonly receivedBytes: number;
+  readonly arrived: Arrived;
 }
 
 /** What a request tells of a call beside path and arguments. */
@@ -198,7 +207,14 @@ export class LimitedCall extends Call {
   #whenDue(): void {
     const left = this.leftMs;
     if (left >= 1) this.#arm(left);
-    else this.#expire(performance.now() - left, this.#host.receivedBytes);
+    else this.#beginToExpire(-left);
+  }
+
+  /** As long again as it was late it looks for its answer, or as long as its connection has been busy with what came before that. */
+  #beginToExpire(lateMs: number): void {
+    const { receivedBytes, behindMs } = this.#host.arrived;
+    const graceMs = Math.max(lateMs, Math.min(behindMs, Math.max(this.#timeout, LONGEST_GRACE_MS)));
+    this.#expire(performance.now() + graceMs, receivedBytes);
   }
 
   override onResult(value: unknown): void {
@@ -220,11 +236,12 @@ export class LimitedCall extends Call {
    * A busy event loop runs late timers before it reads what has arrived in time: it gets a turn to do so, and more as long as each
    * brings something, until as much time has gone by as the timer was late.
    */
-  #expire(until: number, receivedBytes: number): void {
+  #expire(until: number, before: number): void {
     setImmediate(() => {
       if (this.#settled) return;
-      const received = this.#host.receivedBytes;
-      if (received !== receivedBytes && performance.now() < until) return this.#expire(until, received);
+      const { receivedBytes, behindMs } = this.#host.arrived;
+      const goesOn = receivedBytes !== before || behindMs > 0;
+      if (goesOn && performance.now() < until) return this.#expire(until, receivedBytes);
       const message = `no answer from ${String(this.node)} within ${Math.round(this.#timeout)} ms`;
       this.#leave("DEADLINE_EXCEEDED", (executed) => new ColloquyError("DEADLINE_EXCEEDED", message, { executed }));
     });

@@ -6,7 +6,7 @@ import type { BoundConnection } from "./binding.ts";
 import { CloseListeners, withoutGoodbye } from "./close-listeners.ts";
 import type { CloseListener } from "./close-listeners.ts";
 import type { CallScope } from "./call-scope.ts";
-import type { Call, CallEnd } from "./call.ts";
+import type { Arrived, Call, CallEnd } from "./call.ts";
 import { trafficOf } from "./connection-setup.ts";
 import type { ConnectionOwner, ConnectionSetup, ConnectionTraffic } from "./connection-setup.ts";
 import { statsOf } from "./connection-stats.ts";
@@ -243,8 +243,8 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
   }
 
   /** @internal */
-  get receivedBytes(): number {
-    return this.#calls.receivedBytes;
+  get arrived(): Arrived {
+    return this.#calls.arrived;
   }
 
   /** @internal */

@@ -2,7 +2,7 @@ import { ColloquyError, rejection } from "@colloquy/core";
 import { Answer } from "./answer.ts";
 import { signalsOf } from "./call-limits.ts";
 import { LimitedCall, refusalOf } from "./call.ts";
-import type { Call, CallEnd, LimitedCallHost } from "./call.ts";
+import type { Arrived, Call, CallEnd, LimitedCallHost } from "./call.ts";
 import { IncomingStream } from "./incoming-stream.ts";
 import type { CallOptions, Caller, RemoteNode } from "./proxy.ts";
 
@@ -71,8 +71,8 @@ class LimitedChain implements LimitedCallHost {
     this.#whole = new LimitedCall(node, caller, resolve, undefined, limits, this);
   }
 
-  get receivedBytes(): number {
-    return this.#host.receivedBytes;
+  get arrived(): Arrived {
+    return this.#host.arrived;
   }
 
   send(node: RemoteNode, args: unknown[], options: CallOptions | undefined): Promise<unknown> {

@@ -2,7 +2,7 @@ import { ColloquyError, NO_KWARGS } from "@colloquy/core";
 import type { Endpoint } from "@colloquy/core";
 import { Answer } from "./answer.ts";
 import { Call, LimitedCall, isLimited } from "./call.ts";
-import type { CallEnd, LimitedCallHost } from "./call.ts";
+import type { Arrived, CallEnd, LimitedCallHost } from "./call.ts";
 import { currentChain, withoutChain } from "./call-chains.ts";
 import type { CallerConnection } from "./context.ts";
 import type { Greeting } from "./greeting.ts";
@@ -56,8 +56,8 @@ export class OutgoingCalls implements LimitedCallHost {
     this.#owner = owner;
   }
 
-  get receivedBytes(): number {
-    return this.#endpoint.stats().receivedBytes;
+  get arrived(): Arrived {
+    return this.#endpoint.reading;
   }
 
   send(node: RemoteNode, args: unknown[], options: CallOptions | undefined): Promise<unknown> {

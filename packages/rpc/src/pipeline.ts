@@ -1,6 +1,6 @@
 import { ColloquyError, describeType } from "@colloquy/core";
 import { Answer } from "./answer.ts";
-import type { Call } from "./call.ts";
+import type { Arrived, Call } from "./call.ts";
 import { optionsAfter } from "./call-limits.ts";
 import { callWithin, hasLimits } from "./limited-chain.ts";
 import type { SendingHost } from "./limited-chain.ts";
@@ -10,6 +10,8 @@ import { hasPending, unlessNotKept } from "./pending-arguments.ts";
 import { RemoteNode, childAt, nodeOf } from "./proxy.ts";
 import type { CallOptions, Caller, PendingResult } from "./proxy.ts";
 import { SilentFailures } from "./silent-failures.ts";
+
+const NOTHING_ARRIVED: Arrived = { receivedBytes: 0, behindMs: 0 };
 
 /**
  * What a call will result in, to be used before it is there: `pipeline(chat.open("ada")).total()` takes one round trip. Its methods are
@@ -123,8 +125,8 @@ class PipelinedCaller implements Caller, PendingResult {
     if (options === undefined || !hasLimits(options)) return this.#value();
     const connection = this.#call?.connection as Partial<SendingHost> | undefined;
     const host: SendingHost = {
-      get receivedBytes() {
-        return connection?.receivedBytes ?? 0;
+      get arrived() {
+        return connection?.arrived ?? NOTHING_ARRIVED;
       },
       // Nothing is sent for it meanwhile.
       giveUp: () => false,

@@ -55,9 +55,12 @@ const close: Fault = ({ place, server, clients }) =>
 
 const beBusy: Fault = ({ place: { random, time } }) => time.stall(between(random, 10, LONGEST_BUSY_MS));
 
+/** Where connections come from that no client of the library has made. */
+export const STRAY = "stray";
+
 /** A connection that reaches the server and brings nothing, as of a client that tries twice. */
 const stray: Fault = ({ place: { random, time, network } }) => {
-  const transport = network.connect("s", "stray");
+  const transport = network.connect("s", STRAY);
   if (transport === undefined) return;
   transport.open({ onChunk: () => {}, onDrain: () => {}, onClose: () => {} });
   const endsAtMs = time.now + between(random, 0, 100);

@@ -1,6 +1,6 @@
 import { seededRandom } from "@colloquy/core";
 import { ClientProcess, ServerProcess, type Place } from "./clients.ts";
-import { closeSome, fail } from "./faults.ts";
+import { STRAY, closeSome, fail } from "./faults.ts";
 import { Ledger } from "./ledger.ts";
 import { operate } from "./operations.ts";
 import { sleepFor } from "./party.ts";
@@ -122,7 +122,10 @@ async function* phases(place: Place): AsyncGenerator<string> {
   await Promise.all([...clients.map((client) => client.end()), server.end()]);
   if (time.timerCount > 0) ledger.break(`all is closed, and ${time.timerCount} timers are left`);
   watch.checkEnd();
-  for (const link of network.links) if (!link.isOver) ledger.break(`all is closed, and ${String(link)} is open`);
+  for (const link of network.links) {
+    const isOver = link.from === STRAY ? link.far.isOver : link.isOver;
+    if (!isOver) ledger.break(`all is closed, and ${String(link)} is open`);
+  }
 }
 
 async function work(place: Place, server: ServerProcess, clients: readonly ClientProcess[]): Promise<void> {
