@@ -53,8 +53,8 @@ export class Reading implements Watched {
   /** Its share of the turn is used up. */
   #isYielding = false;
   /** When its share of a turn was used up first and last, of times with no longer pause between them. */
-  #behindSince = -Infinity;
-  #behindAt = -Infinity;
+  #behindSince = 0;
+  #behindAt = 0;
 
   constructor(transport: Transport, limits: Limits, source: ReadSource, listener: StallListener) {
     this.#transport = transport;
