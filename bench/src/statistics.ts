@@ -22,8 +22,3 @@ export function quantile(sorted: ArrayLike<number>, q: number): number {
   const high = sorted[Math.min(below + 1, sorted.length - 1)] ?? Number.NaN;
   return low + (high - low) * (place - below);
 }
-
-/** Of values in any order. */
-export function median(values: readonly number[]): number {
-  return quantile(Float64Array.from(values).sort(), 0.5);
-}

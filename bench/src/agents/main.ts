@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { cpus } from "node:os";
 import { integerOptions } from "../numeric-options.ts";
-import { median } from "../statistics.ts";
+import { spreadOf } from "../statistics.ts";
 import { Subprocess } from "../subprocess.ts";
 import { shareByHand } from "./by-hand.ts";
 import type { AgentsQuestion, Spawned } from "./cell.ts";
@@ -77,7 +77,7 @@ export async function run(args: readonly string[]): Promise<number> {
     const shares: number[] = [];
     for (const inFlight of inFlightCounts) {
       const rates = await measured([home, caller], rounds, calls, inFlight);
-      const [one, random] = [median(rates.one), median(rates.random)];
+      const [one, random] = [spreadOf(rates.one)!.median, spreadOf(rates.random)!.median];
       shares.push(random / one);
       process.stdout.write(
         `calls for each second of CPU, ${inFlight} in flight: ${one.toFixed(0)} to one, ${random.toFixed(0)} to random ones, ${((random / one) * 100).toFixed(0)} %\n`,

@@ -126,7 +126,7 @@ export class FrameDecoder {
   }
 
   #isTurnOver(): boolean {
-    const count = this.#listener.mayTake === undefined ? Infinity : this.#listener.mayTake();
+    const count = this.#listener.mayTake?.() ?? Infinity;
     if (count === 0) return true;
     this.#count = count;
     return false;

@@ -76,7 +76,7 @@ export class Inbox implements FrameListener, ExtendedFrameHost, SegmentListener,
     else this.#codec = codec;
   }
 
-  /** True while a message is being decoded in a promise, and until those that came with it or with others are decoded, too. */
+  /** True while a message is being decoded in a promise, and until what has come is handled. */
   get busy(): boolean {
     return !this.#stopped && (this.#mustWait || this.#unpackingCount > 0 || this.frames.isHeld);
   }

@@ -36,6 +36,27 @@ describe("a local network", () => {
     expect(await orderOf()).toBe(order);
   });
 
+  test("delivers what has come before it tells that the other end is gone, after a pause too", async () => {
+    const network = new LocalNetwork();
+    const seen: string[] = [];
+    network.listen("gone", (transport) => {
+      transport.open({
+        onChunk: (chunk) => {
+          seen.push(chunk.toString());
+          transport.pause();
+        },
+        onDrain: () => {},
+        onClose: () => void seen.push("closed"),
+      });
+    });
+    const near = network.connect("gone")!;
+    near.open({ onChunk: () => {}, onDrain: () => {}, onClose: () => {} });
+    for (const text of ["a", "b", "c"]) near.write(Buffer.from(text));
+    near.destroy();
+    for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+    expect(seen).toEqual(["a", "b", "c", "closed"]);
+  });
+
   test("L1 refuses a name on which nobody listens, and one that is taken", async () => {
     const network = new LocalNetwork();
     await expect(connectChannel("local://nobody", { network })).rejects.toMatchObject({ code: "UNAVAILABLE" });

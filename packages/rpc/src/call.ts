@@ -233,8 +233,8 @@ export class LimitedCall extends Call {
   }
 
   /**
-   * A busy event loop runs late timers before it reads what has arrived in time: it gets a turn to do so, and more as long as each
-   * brings something, until as much time has gone by as the timer was late.
+   * A busy event loop runs late timers before it reads what has arrived in time: it gets a turn to do so, and more until that time, as
+   * long as each brings something or more is to be handled.
    */
   #expire(until: number, before: number): void {
     setImmediate(() => {

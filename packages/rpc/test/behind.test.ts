@@ -3,7 +3,7 @@ import { JsonCodec, compressed } from "@colloquy/core";
 import { describe, expect, test } from "vitest";
 import { connect, expose, notify, serve, service, withOptions } from "../src/index.ts";
 import type { Connection, ConnectOptions } from "../src/index.ts";
-import { WirePeer, newAddress, until, wireServer } from "./support.ts";
+import { WirePeer, greeted, newAddress, until, wireServer } from "./support.ts";
 
 const noise = Array.from({ length: 60_000 }, (_, index) => String.fromCharCode(33 + ((index * index * 31) % 90))).join(
   "",
@@ -84,11 +84,7 @@ describe("A peer that is read more slowly", () => {
 
   test("isn't slower for large answers that this side can't read", async () => {
     await using server = await wireServer();
-    const connecting = connect<{ odd(): unknown }>(server.address, { limits: { maxOverheadPerSecond: 10 } });
-    const wire = await server.accepted();
-    await wire.next();
-    wire.send([1, 0, { protocol: 1 }]);
-    const connection = await connecting;
+    const { connection, wire } = await greeted<{ odd(): unknown }>(server, { limits: { maxOverheadPerSecond: 10 } });
     const start = performance.now();
     for (let made = 0; made < 4; made++) {
       const call = connection.remote.odd();

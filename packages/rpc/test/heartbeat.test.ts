@@ -3,8 +3,7 @@ import { Service, connect, expose } from "../src/index.ts";
 import type { Limits } from "../src/index.ts";
 import { LOOKS_PER_INTERVAL, startBeating, stopBeating } from "../src/pulse.ts";
 import type { Beating } from "../src/pulse.ts";
-import { Child, failureOf, pair, until, wireServer } from "./support.ts";
-import type { WirePeer } from "./support.ts";
+import { Child, failureOf, greeted, pair, until, wireServer } from "./support.ts";
 
 class Root extends Service {
   @expose echo(value: unknown): unknown {
@@ -27,12 +26,7 @@ function stall(milliseconds: number): void {
 
 /** A connection with a peer made by hand, which has said hello. */
 async function silentPeer(limits: Partial<Limits>) {
-  const server = await wireServer();
-  const connecting = connect<Root>(server.address, { limits });
-  const wire: WirePeer = await server.accepted();
-  await wire.next();
-  wire.send([1, 0, { protocol: 1 }]);
-  return { connection: await connecting, wire };
+  return greeted<Root>(await wireServer(), { limits });
 }
 
 describe("a ping", () => {

@@ -465,11 +465,7 @@ describe("what was broken in aiomas", () => {
 
   test("D12 a connection whose other side has gone silent is given up, and its calls fail", async () => {
     await using server = await wireServer();
-    const connecting = connect<Desk>(server.address, { limits: { pingIntervalMs: 40, pingTimeoutMs: 60 } });
-    const wire = await server.accepted();
-    await wire.next();
-    wire.send([1, 0, { protocol: 1 }]);
-    const connection = await connecting;
+    const { connection } = await greeted<Desk>(server, { limits: { pingIntervalMs: 40, pingTimeoutMs: 60 } });
     expect(await failureOf(connection.remote.double(1))).toMatchObject({
       code: "CONNECTION_LOST",
       executed: "unknown",

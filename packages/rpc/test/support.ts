@@ -267,8 +267,9 @@ export async function wireServer(address: string = newAddress()): Promise<WireSe
 /** A connection to a server made by hand, which has said hello. */
 export async function greeted<S extends object>(
   server: WireServer,
+  options: ConnectOptions = {},
 ): Promise<{ readonly connection: Connection<S>; readonly wire: WirePeer }> {
-  const connecting = connect<S>(server.address);
+  const connecting = connect<S>(server.address, options);
   const wire = await server.accepted();
   await wire.next();
   wire.send([1, 0, { protocol: 1 }]);
