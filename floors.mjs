@@ -148,7 +148,7 @@ export const packages = {
       ["proxy", "call-scope", "interceptors", "hooks"],
       ["call-chains"],
       ["members", "incoming-stream", "incoming-interceptors", "running-scopes"],
-      ["streams-in"],
+      ["objects-in"],
       [
         "arguments",
         "router",

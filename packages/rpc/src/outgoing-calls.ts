@@ -14,7 +14,7 @@ import { callWithin, hasLimits } from "./limited-chain.ts";
 import type { SendOne } from "./limited-chain.ts";
 import { tagsOf } from "./metadata.ts";
 import { notificationOf } from "./outgoing-interceptors.ts";
-import { hasPending, settled, unlessNotKept } from "./pending-arguments.ts";
+import { hasPending, settled, takePromises, unlessNotKept } from "./pending-arguments.ts";
 import { isControlPath } from "./path.ts";
 import type { CallOptions, Caller, RemoteNode } from "./proxy.ts";
 import { optionsRefusal, targetRefusal } from "./refusals.ts";
@@ -72,8 +72,13 @@ export class OutgoingCalls implements LimitedCallHost {
       this.#incoming.isCalling = true;
       this.#endpoint.request(call, this.#contentOf(node, args, options, call));
       this.#incoming.isCalling = false;
+      // It waits, or has failed.
+      if (call.id < 0) takePromises(args);
       if (this.#incoming.sentResults || hasPending(args)) return this.#untilKept(promise, node, args, options);
-    } else call.onFailure(refusal);
+    } else {
+      takePromises(args);
+      call.onFailure(refusal);
+    }
     return promise;
   }
 
@@ -106,7 +111,9 @@ export class OutgoingCalls implements LimitedCallHost {
     }
     const content = notificationOf(node.path, args, tags);
     const refusal = this.#refusalOf(node, undefined) ?? this.#notify(content);
-    if (refusal !== undefined) this.#silent.onNotification(node.path, refusal);
+    if (refusal === undefined) return;
+    takePromises(args);
+    this.#silent.onNotification(node.path, refusal);
   }
 
   #notify(content: unknown[]): ColloquyError | undefined {

@@ -1,5 +1,7 @@
 import { ColloquyError } from "@colloquy/core";
 import { Answer } from "./answer.ts";
+import { ignore } from "./guard.ts";
+import { objectsIn } from "./objects-in.ts";
 import { dependencyFailed } from "./passed-on.ts";
 import { childAt, nodeOf } from "./proxy.ts";
 
@@ -15,6 +17,15 @@ export function hasPending(args: readonly unknown[]): boolean {
 
 function isPending(value: unknown): boolean {
   return value instanceof Answer || nodeOf(value)?.caller.result !== undefined;
+}
+
+/** The promises of calls in arguments that aren't encoded, or not now: what they are arguments of is what tells of a failure. */
+export function takePromises(args: readonly unknown[]): void {
+  for (const answer of objectsIn(args, isAnswer)) answer.catch(ignore);
+}
+
+function isAnswer(value: object): value is Answer<unknown> {
+  return value instanceof Answer;
 }
 
 /** The other side has not kept a result that is among the arguments of a call, or could not be told of it: the call has not run. */

@@ -8,6 +8,7 @@ import type { ConnectionStats } from "./connection-stats.ts";
 import type { CallerConnection } from "./context.ts";
 import { Listeners } from "./listeners.ts";
 import { RemoteNode, serviceProxy } from "./proxy.ts";
+import { takePromises } from "./pending-arguments.ts";
 import type { CallOptions, WhileAway } from "./proxy.ts";
 import type { ReconnectPolicy } from "./reconnect-options.ts";
 import { SilentFailures } from "./silent-failures.ts";
@@ -192,7 +193,7 @@ export class ReconnectingConnection<T extends object = object>
   call(node: RemoteNode, args: unknown[], options: CallOptions | undefined): Promise<unknown> {
     const connection = this.#ready;
     if (connection !== undefined) return connection.call(node, args, options);
-    return this.#waits(options) ? this.#waiting.call(node, args, options) : failed(this.#unavailable());
+    return this.#waits(options) ? this.#waiting.call(node, args, options) : failed(this.#unavailable(), args);
   }
 
   /** @internal */
@@ -200,8 +201,9 @@ export class ReconnectingConnection<T extends object = object>
     const connection = this.#ready;
     if (connection !== undefined) return connection.notify(node, args);
     const onFailure = (error: unknown): void => this.#silent.onNotification(node.path, error);
-    if (this.#waits(node.options)) this.#waiting.notify(node, args, onFailure);
-    else onFailure(this.#unavailable());
+    if (this.#waits(node.options)) return this.#waiting.notify(node, args, onFailure);
+    takePromises(args);
+    onFailure(this.#unavailable());
   }
 
   /** @internal */

@@ -6,6 +6,7 @@ import { keepChain } from "./call-chains.ts";
 import { optionsAfter, signalsOf } from "./call-limits.ts";
 import { leftOf, refusalOf } from "./call.ts";
 import type { CallOptions, Caller, RemoteNode } from "./proxy.ts";
+import { takePromises } from "./pending-arguments.ts";
 import { targetRefusal } from "./refusals.ts";
 
 /** What takes calls once it is there. */
@@ -39,7 +40,8 @@ export class WaitingCalls {
   /** Settles as a call does. Without a connection in its time: `DEADLINE_EXCEEDED`, `CANCELLED`; with too many that wait `RESOURCE_EXHAUSTED`. */
   call(node: RemoteNode, args: unknown[], options: CallOptions | undefined): Promise<unknown> {
     const refusal = this.#refusalOf(node, options);
-    if (refusal !== undefined) return failed(refusal);
+    if (refusal !== undefined) return failed(refusal, args);
+    takePromises(args);
     return new Answer((resolve) => {
       const leave = (left: Waiting): void => void this.#waiting.delete(left);
       const call = new WaitingCall({ node, args, options, resolve, leave, failure: this.#failure });
@@ -49,6 +51,7 @@ export class WaitingCalls {
 
   /** `onFailure` is told where it can't be sent. */
   notify(node: RemoteNode, args: unknown[], onFailure: (error: unknown) => void): void {
+    takePromises(args);
     const refusal = this.#refusalOf(node, undefined);
     if (refusal !== undefined) return onFailure(refusal);
     const send = (caller: Caller): void => {
@@ -97,7 +100,8 @@ export class WaitingCalls {
 }
 
 /** What a call returns that fails at once. */
-export function failed(error: ColloquyError): Promise<unknown> {
+export function failed(error: ColloquyError, args: readonly unknown[]): Promise<unknown> {
+  takePromises(args);
   return new Answer((resolve) => resolve(rejection(() => error)));
 }
 

@@ -579,3 +579,58 @@ describe("A peer that addresses results", () => {
     expect(await server.remote.value()).toBe(5);
   });
 });
+
+describe("The promise of a call in the arguments of one that fails at once", () => {
+  class Slow extends Service {
+    @expose async slow() {
+      await new Promise(() => {});
+      return 1;
+    }
+
+    @expose sum(..._numbers: unknown[]) {
+      return 0;
+    }
+  }
+
+  type Sum = Remote<Slow>["sum"];
+  const gone = AbortSignal.abort();
+
+  test.each<[string, string, (sum: Sum) => Sum]>([
+    ["because too many are under way", "RESOURCE_EXHAUSTED", (sum) => sum],
+    ["because it was cancelled before", "CANCELLED", (sum) => withOptions(sum, { signal: gone })],
+  ])("is no unhandled rejection, %s", async (_why, code, as) => {
+    const unhandled = await unhandledDuring(async () => {
+      const link = await pair(new Slow(), { limits: { maxPendingCount: 2 } });
+      const { remote } = link;
+      const failing = as(remote.sum)(remote.slow(), { deep: [remote.slow()] });
+      expect(await failureOf(failing)).toMatchObject({ code });
+      await link[Symbol.asyncDispose]();
+    });
+    expect(unhandled).toStrictEqual([]);
+  });
+
+  test("is none either on a connection that has ended, nor in a notification", async () => {
+    const unhandled = await unhandledDuring(async () => {
+      const link = await pair(new Slow(), { limits: { maxPendingCount: 2 } });
+      const { remote } = link;
+      await link[Symbol.asyncDispose]();
+      expect(await failureOf(remote.sum(remote.slow()))).toMatchObject({ code: "CONNECTION_LOST" });
+      notify(remote.sum)(remote.slow(), [remote.slow()]);
+    });
+    expect(unhandled).toStrictEqual([]);
+  });
+
+  test.each([["wait"], ["fail"]] as const)("is none where there is no connection and calls %s", async (whileAway) => {
+    const unhandled = await unhandledDuring(async () => {
+      const link = await pair(new Slow());
+      const client = await connect<Slow>(link.server.address, { reconnect: { whileAway } });
+      await link[Symbol.asyncDispose]();
+      const { sum, slow } = client.remote;
+      const failing = failureOf(withOptions(sum, { timeout: 30 })(slow(), [slow()]));
+      notify(sum)(slow());
+      await failing;
+      await client.close({ graceMs: 0 });
+    });
+    expect(unhandled).toStrictEqual([]);
+  });
+});

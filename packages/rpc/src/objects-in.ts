@@ -1,20 +1,25 @@
 import { isStreamValue } from "./members.ts";
 
-/** The streams in a value, at any depth of arrays, plain objects, Maps and Sets. What can't be looked at is left out. */
+/** The streams in a value, at any depth of arrays, plain objects, Maps and Sets. */
 export function streamsIn(value: unknown): Set<AsyncIterable<unknown>> {
-  const streams = new Set<AsyncIterable<unknown>>();
-  if (!isObject(value)) return streams;
+  return objectsIn(value, isStreamValue);
+}
+
+/** The objects of one kind in a value, in the same way; in them it doesn't look. What can't be looked at is left out. */
+export function objectsIn<T extends object>(value: unknown, isWanted: (value: object) => value is T): Set<T> {
+  const wanted = new Set<T>();
+  if (!isObject(value)) return wanted;
   const seen = new Set([value]);
   // A set tells what is added while it is walked.
   for (const found of seen) {
     try {
-      if (isStreamValue(found)) streams.add(found);
+      if (isWanted(found)) wanted.add(found);
       else for (const inner of partsOf(found)) if (isObject(inner)) seen.add(inner);
     } catch {
       // A getter that throws.
     }
   }
-  return streams;
+  return wanted;
 }
 
 function isObject(value: unknown): value is object {
