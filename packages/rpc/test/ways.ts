@@ -22,6 +22,7 @@ export const RUNS_ONCE = {
     "takes no living peer for dead, in this process or in another",
     "isn't missed by a process that was busy while the answers came",
     "because its process was killed rejects 1,000 calls in flight within a second",
+    "a process with a client that reconnects keeps nothing of lost connections, and ends once it is closed",
   ],
   /** Tests that count what waits in this process. */
   inProcess: [
