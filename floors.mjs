@@ -42,6 +42,7 @@ export const packages = {
         "estimate-bytes",
         "random",
         "lost-connection",
+        "spare-memory",
       ],
       [
         "decoded-cost",

@@ -1,3 +1,5 @@
+import { keepSpare, takeSpare } from "./spare-memory.ts";
+
 const NO_BYTES: Buffer = Buffer.alloc(0);
 /** The memory for a payload under way grows this many times at once: it stays in proportion to what has arrived. */
 const GROWTH = 4;
@@ -43,7 +45,8 @@ export class FrameBody {
     const missing = this.#wanted - this.#filled;
     if (missing < SMALLEST_ROOM_BYTES || this.#filled < SMALLEST_ROOM_BYTES) return undefined;
     if (this.#bytes.length - this.#filled < SMALLEST_ROOM_BYTES) this.#grow(this.#filled + SMALLEST_ROOM_BYTES);
-    return this.#bytes.subarray(this.#filled);
+    // Memory that was another payload's may be longer.
+    return this.#bytes.subarray(this.#filled, this.#wanted);
   }
 
   /** Bytes have been read into what `room` returned. */
@@ -59,6 +62,15 @@ export class FrameBody {
     return bytes.length === length ? bytes : bytes.subarray(0, length);
   }
 
+  /** Hands the whole payload out during the call: its memory is used again then. */
+  lend(use: (bytes: Buffer, length: number) => void): void {
+    const bytes = this.#bytes;
+    const length = this.#wanted;
+    this.drop();
+    use(bytes, length);
+    keepSpare(bytes);
+  }
+
   drop(): void {
     this.#bytes = NO_BYTES;
     this.#filled = 0;
@@ -68,7 +80,10 @@ export class FrameBody {
   #grow(needed: number): void {
     const before = this.#bytes;
     // Not from the pool: a small frame that never ends would hold a whole slab of it.
-    this.#bytes = Buffer.allocUnsafeSlow(Math.min(this.#wanted, Math.max(needed * GROWTH, SMALLEST_BODY_BYTES)));
+    this.#bytes =
+      takeSpare(needed, this.#wanted) ??
+      Buffer.allocUnsafeSlow(Math.min(this.#wanted, Math.max(needed * GROWTH, SMALLEST_BODY_BYTES)));
     before.copy(this.#bytes, 0, 0, this.#filled);
+    keepSpare(before);
   }
 }

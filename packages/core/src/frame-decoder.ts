@@ -207,8 +207,7 @@ export class FrameDecoder {
   }
 
   #finish(): void {
-    const payload = this.#body.take();
-    this.#listener.onFrame(payload, 0, payload.length);
+    this.#body.lend((bytes, length) => this.#listener.onFrame(bytes, 0, length));
   }
 }
 

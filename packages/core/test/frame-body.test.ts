@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
-import { describe, expect, it, vi } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { FrameBody } from "../src/frame-body.ts";
+import { keepSpare, takeSpare } from "../src/spare-memory.ts";
 import { striped } from "./segment-support.ts";
 
 const LEAST_ROOM = 32_768;
@@ -10,6 +11,15 @@ function begun(length: number): FrameBody {
   body.begin(length);
   return body;
 }
+
+/** Leaves no memory to be used again. */
+function takeAllSpare(): Buffer[] {
+  const taken: Buffer[] = [];
+  for (let one = takeSpare(LEAST_ROOM, 1); one !== undefined; one = takeSpare(LEAST_ROOM, 1)) taken.push(one);
+  return taken;
+}
+
+beforeEach(() => void takeAllSpare());
 
 describe("FrameBody", () => {
   it("is put together from chunks, takes no more than it misses, and tells where the rest starts", () => {
@@ -111,5 +121,89 @@ describe("FrameBody", () => {
       { numRuns: 200 },
     );
     expect(rooms).toBeGreaterThan(100);
+  });
+});
+
+describe("The memory of a payload", () => {
+  /** The memory in which a payload of these bytes was lent. */
+  function lent(content: Buffer): ArrayBufferLike {
+    const body = begun(content.length);
+    body.append(content, 0);
+    let memory: ArrayBufferLike | undefined;
+    body.lend((bytes, length) => {
+      expect(bytes.subarray(0, length).equals(content)).toBe(true);
+      memory = bytes.buffer;
+    });
+    return memory!;
+  }
+
+  it("is that of one before, once it was handed out, where that is large enough", () => {
+    const first = lent(striped(100_000));
+    expect(lent(striped(50_000))).toBe(first);
+    expect(lent(striped(100_000))).toBe(first);
+    expect(lent(striped(100_001))).not.toBe(first);
+    expect(lent(striped(100_000))).toBe(first);
+  });
+
+  it("is nobody else's while it is used, nor after it was taken for good, or dropped", () => {
+    const body = begun(100_000);
+    body.append(striped(100_000), 0);
+    const own = new Set<ArrayBufferLike>();
+    body.lend((bytes) => {
+      own.add(bytes.buffer);
+      expect(own.has(lent(striped(90_000)))).toBe(false);
+    });
+    takeAllSpare();
+    const taken = begun(100_000);
+    taken.append(striped(100_000), 0);
+    own.add(taken.take().buffer);
+    const dropped = begun(100_000);
+    dropped.append(striped(50_000), 0);
+    const room = dropped.room()!;
+    dropped.drop();
+    own.add(room.buffer);
+    expect(own.has(lent(striped(100_000)))).toBe(false);
+  });
+
+  it("goes to the engine where handling it has failed: somebody may still use it", () => {
+    const body = begun(100_000);
+    body.append(striped(100_000), 0);
+    const failing = (): never => {
+      throw new Error("no");
+    };
+    expect(() => body.lend(failing)).toThrow("no");
+    expect(takeAllSpare()).toStrictEqual([]);
+  });
+
+  it("is kept from 32 KiB to 4 MiB each, and 4 MiB in all: the latest", () => {
+    const sizes = [LEAST_ROOM - 1, LEAST_ROOM, 4_194_305, 4_194_304].map((size) => Buffer.alloc(size));
+    for (const one of sizes.slice(0, 3)) keepSpare(one);
+    expect(takeAllSpare()).toStrictEqual([sizes[1]]);
+    for (const one of sizes) keepSpare(one);
+    expect(takeAllSpare()).toStrictEqual([sizes[3]]);
+    const halves = [1, 2, 3].map(() => Buffer.alloc(2_097_152));
+    for (const one of halves) keepSpare(one);
+    const kept = takeAllSpare();
+    expect(new Set(kept)).toStrictEqual(new Set(halves.slice(1)));
+  });
+
+  it("is the smallest that has room for all, else the largest that has room for what has come", () => {
+    const [small, middle, large] = [40_000, 60_000, 80_000].map((size) => Buffer.alloc(size)) as [
+      Buffer,
+      Buffer,
+      Buffer,
+    ];
+    const all = [middle, large, small];
+    const taken = (least: number, wanted: number): Buffer | undefined => {
+      takeAllSpare();
+      for (const one of all) keepSpare(one);
+      return takeSpare(least, wanted);
+    };
+    expect(taken(35_000, 35_000)).toBe(small);
+    expect(taken(35_000, 50_000)).toBe(middle);
+    expect(taken(35_000, 60_001)).toBe(large);
+    expect(taken(35_000, 1_000_000)).toBe(large);
+    expect(taken(80_001, 1_000_000)).toBe(undefined);
+    expect(taken(LEAST_ROOM - 1, 50_000)).toBe(undefined);
   });
 });

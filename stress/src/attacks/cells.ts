@@ -1,9 +1,9 @@
 import { Subprocess } from "@colloquy/bench/subprocess";
-import type { ClientAttack, Field, Outcome, ServerAttack } from "./attack.ts";
+import type { ClientAttack, ServerAttack } from "./attack.ts";
+import type { AttackerQuestion, Keys } from "./attacker.ts";
+import { onClients, onServers } from "./attacks.ts";
 import type { HonestQuestion } from "./honest.ts";
 import type { Calls } from "./honest-calls.ts";
-import { RawPeer, rawServer } from "./raw-peer.ts";
-import type { Credentials } from "./raw-peer.ts";
 import { ENGINE_BYTES, VICTIM_FLAGS } from "./victim-limits.ts";
 import type { VictimQuestion, VictimReport } from "./victim.ts";
 
@@ -23,14 +23,12 @@ export interface Cell {
   readonly wrong: readonly string[];
 }
 
-/** Keys of the authority that all trust, and of another one. */
-export interface Keys {
-  readonly own: Credentials;
-  readonly stranger: Credentials;
-}
-
 function newVictim(): Subprocess {
   return new Subprocess(new URL("victim.js", import.meta.url), [process.execPath, ...VICTIM_FLAGS]);
+}
+
+function newProgram(name: "honest" | "attacker"): Subprocess {
+  return new Subprocess(new URL(`${name}.js`, import.meta.url));
 }
 
 function askHonest<T>(honest: Subprocess, question: HonestQuestion): Promise<T> {
@@ -41,23 +39,19 @@ function askVictim<T>(victim: Subprocess, question: VictimQuestion): Promise<T> 
   return victim.ask<T>(question);
 }
 
-function portOf(address: string): number {
-  return Number(address.split(":").at(-1));
+function askAttacker<T>(attacker: Subprocess, question: AttackerQuestion): Promise<T> {
+  return attacker.ask<T>(question);
 }
 
-async function together<A, B>(
-  victim: Subprocess,
-  attack: Promise<A>,
-  calls: Promise<B>,
-): Promise<[A, B, VictimReport]> {
-  const [attacked, called] = await Promise.all([attack, calls]);
-  return [attacked, called, await askVictim<VictimReport>(victim, { ask: "report" })];
+function portOf(address: string): number {
+  return Number(address.split(":").at(-1));
 }
 
 /** Attacks a server for so long, while an honest client calls it. */
 export async function attackServer(attack: ServerAttack, tls: boolean, seconds: number, keys: Keys): Promise<Cell> {
   const victim = newVictim();
-  const honest = new Subprocess(new URL("honest.js", import.meta.url));
+  const honest = newProgram("honest");
+  const attacker = newProgram("attacker");
   try {
     const own = tls ? keys.own : undefined;
     const options = attack.victim ?? {};
@@ -66,18 +60,18 @@ export async function attackServer(attack: ServerAttack, tls: boolean, seconds: 
     await askHonest(honest, { ask: "open", address, tls: own, codec, token });
     const before = await askHonest<Calls>(honest, { ask: "call", seconds });
     await askVictim(victim, { ask: "mark" });
-    const port = portOf(address);
-    const field: Field = {
-      dial: () => RawPeer.dial(port, own),
-      dialPlain: () => RawPeer.dial(port),
-      dialStranger: () => RawPeer.dial(port, { ...keys.stranger, ca: keys.own.ca }),
-    };
-    const calls = askHonest<Calls>(honest, { ask: "call", seconds });
-    const [outcomes, under, report] = await together(
-      victim,
-      roundsFor(seconds, () => attack.round(field)),
-      calls,
-    );
+    const [outcomes, under] = await Promise.all([
+      askAttacker<string[]>(attacker, {
+        ask: "attack",
+        number: onServers.indexOf(attack),
+        port: portOf(address),
+        tls,
+        seconds,
+        keys,
+      }),
+      askHonest<Calls>(honest, { ask: "call", seconds }),
+    ]);
+    const report = await askVictim<VictimReport>(victim, { ask: "report" });
     const after = await askHonest<Calls>(honest, { ask: "call", seconds: 0.1 });
     const unexpected = outcomes.filter((outcome) => outcome !== attack.end);
     return {
@@ -93,31 +87,31 @@ export async function attackServer(attack: ServerAttack, tls: boolean, seconds: 
       ],
     };
   } finally {
-    await Promise.all([victim.end(), honest.end()]);
+    await Promise.all([victim.end(), honest.end(), attacker.end()]);
   }
 }
 
 /** Has a client call a server that attacks it, for so long, while it calls an honest one, too. */
 export async function attackClient(attack: ClientAttack, tls: boolean, seconds: number, keys: Keys): Promise<Cell> {
   const victim = newVictim();
-  const honest = new Subprocess(new URL("honest.js", import.meta.url));
-  const failed: string[] = [];
-  const isPlain = !tls || attack.row === "T25";
-  const server = await rawServer(
-    attack.serve,
-    (error) => void failed.push(String(error)),
-    isPlain ? undefined : keys.own,
-  );
+  const honest = newProgram("honest");
+  const attacker = newProgram("attacker");
   try {
     const own = tls ? keys.own : undefined;
+    const port = await askAttacker<number>(attacker, {
+      ask: "serve",
+      number: onClients.indexOf(attack),
+      tls: attack.row === "T25" ? undefined : own,
+    });
     const address = await askHonest<string>(honest, { ask: "serve", tls: own });
     await askVictim(victim, { ask: "open", address, tls: own });
     const before = await askVictim<Calls>(victim, { ask: "call", seconds });
     await askVictim(victim, { ask: "mark" });
-    const visiting: VictimQuestion = { ask: "visit", address: `tcp://127.0.0.1:${server.port}`, tls: own, seconds };
+    const visiting: VictimQuestion = { ask: "visit", address: `tcp://127.0.0.1:${port}`, tls: own, seconds };
     const { codes, calls: under } = await askVictim<{ codes: Record<string, number>; calls: Calls }>(victim, visiting);
     const report = await askVictim<VictimReport>(victim, { ask: "report" });
     const after = await askVictim<Calls>(victim, { ask: "call", seconds: 0.1 });
+    const failed = await askAttacker<string[]>(attacker, { ask: "failures" });
     const unexpected = Object.keys(codes).filter((code) => !attack.codes.includes(code));
     return {
       ...common(attack, "client", tls, before, under, report),
@@ -131,21 +125,8 @@ export async function attackClient(attack: ClientAttack, tls: boolean, seconds: 
       ],
     };
   } finally {
-    await Promise.all([victim.end(), honest.end(), server.close()]);
+    await Promise.all([victim.end(), honest.end(), attacker.end()]);
   }
-}
-
-async function roundsFor(seconds: number, round: () => Promise<Outcome>): Promise<string[]> {
-  const outcomes: string[] = [];
-  const end = performance.now() + 1000 * seconds;
-  while (performance.now() < end) {
-    try {
-      outcomes.push(await round());
-    } catch (error) {
-      outcomes.push(`failed: ${(error as Error).message}`);
-    }
-  }
-  return outcomes;
 }
 
 function common(
