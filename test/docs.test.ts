@@ -257,6 +257,7 @@ const MEASURES: readonly string[] = [
   "functions for shapes that the process compiles",
   "maps of a shape before a function is compiled",
   "memory that all connections share",
+  "memory of large messages that is kept for the next ones",
   "work of one connection in a turn of the event loop",
   "packed or unpacked in one turn of the event loop",
   "how far back zstd looks",

@@ -196,7 +196,7 @@ export class Inbox implements FrameListener, ExtendedFrameHost, SegmentListener,
     this.#undecodedBytes += message.payload.length;
   }
 
-  /** Others may pass meanwhile, as they may while segments come. */
+  /** Others may pass meanwhile, as they may while segments come; many may be there in one turn. */
   async #unpack(segmented: SegmentedMessage): Promise<void> {
     const { payload, segments } = segmented;
     this.#unpackingCount++;
@@ -224,7 +224,7 @@ export class Inbox implements FrameListener, ExtendedFrameHost, SegmentListener,
 
   #decodeSegmented(message: UndecodedMessage): void {
     if (this.#stopped) return;
-    if (this.#mustWait) this.#keep(message);
+    if (this.#mustWait || this.reading.mayTake() === 0) this.#keep(message);
     else this.#decodeKept(message);
   }
 

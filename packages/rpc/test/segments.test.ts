@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "vitest";
-import { Codec, MsgPackCodec } from "@colloquy/core";
+import { Codec, MsgPackBloscCodec, MsgPackCodec, compressed } from "@colloquy/core";
 import { announcement, piece, receipt, release, withdrawal } from "../../core/test/segment-support.ts";
 import type { SentFrame } from "../../core/test/segment-support.ts";
 import { Service, connect, expose, notify, serve, withOptions } from "../src/index.ts";
@@ -428,3 +428,26 @@ describe("a peer", () => {
     expect(connection.stats().pending).toBe(0);
   });
 });
+
+test.each([compressed(MsgPackCodec, { algorithm: "deflate" }), MsgPackBloscCodec])(
+  "many messages with packed segments are no more in a turn than others (%o)",
+  async (codec) => {
+    let inTurn = 0;
+    let mostInTurn = 0;
+    class Busy extends Service {
+      @expose take(array: Float64Array): number {
+        if (++inTurn === 1) setImmediate(() => (inTurn = 0));
+        mostInTurn = Math.max(mostInTurn, inTurn);
+        for (const start = performance.now(); performance.now() - start < 1.2;);
+        return array.length;
+      }
+    }
+    const server = await serve(TCP, new Busy(), { codec });
+    closers.push(() => server.close());
+    const client = await connect<Busy>(server.address, { codec });
+    closers.push(() => client.close());
+    const lengths = await Promise.all(Array.from({ length: 60 }, () => client.remote.take(new Float64Array(20_000))));
+    expect(lengths).toStrictEqual(Array.from({ length: 60 }, () => 20_000));
+    expect(mostInTurn).toBeLessThanOrEqual(4);
+  },
+);

@@ -98,6 +98,9 @@ const SHAPES: Readonly<Record<string, Unit>> = {
 };
 
 const PAYLOAD_BYTES = DEFAULT_LIMITS.maxMessageBytes;
+const MOST_UNIT_BYTES = 1000;
+/** Written at once. */
+const BATCH_COUNT = 1000;
 const [task = "", format = "", ...shapes] = process.argv.slice(2);
 
 /** An array of so many units, of at most 16 MiB; 0: as many as there is room for. */
@@ -108,22 +111,26 @@ function payloadOf(unit: Unit, count: number): { payload: Buffer; count: number 
   let position = format === "json" ? bytes.write("[") : start + 5;
   let made = 0;
   const most = count === 0 ? Infinity : count;
-  const write = (index: number): number =>
-    format === "json"
-      ? bytes.write(`${index === 0 ? "" : ","}${json(index)}`, position)
-      : bytes.write(msgpack(index), position, "hex");
-  for (; made < most && position + 1000 < bytes.length; made++) {
+  const encoding = format === "json" ? "utf8" : "hex";
+  const text = (index: number): string =>
+    format === "json" ? `${index === 0 ? "" : ","}${json(index)}` : msgpack(index);
+  while (made < most && position + MOST_UNIT_BYTES < bytes.length) {
     // All alike but for the first one, which has no comma.
     if (made === 2 && msgpack(0) === msgpack(1)) {
-      const unit = bytes.subarray(position - write(1), position);
-      const fitting = Math.floor((bytes.length - 1000 - position) / unit.length);
+      const unit = bytes.subarray(position - bytes.write(text(1), position, encoding), position);
+      const fitting = Math.floor((bytes.length - MOST_UNIT_BYTES - position) / unit.length);
       const alike = Math.min(fitting, most - made);
       bytes.fill(unit, position, position + alike * unit.length);
       position += alike * unit.length;
       made += alike;
       break;
     }
-    position += write(made);
+    const hasRoom = made >= 2 && position + BATCH_COUNT * MOST_UNIT_BYTES < bytes.length;
+    const first = made;
+    made += hasRoom ? Math.min(BATCH_COUNT, most - made) : 1;
+    let batch = "";
+    for (let index = first; index < made; index++) batch += text(index);
+    position += bytes.write(batch, position, encoding);
   }
   if (format === "json") position += bytes.write("]", position);
   else {
