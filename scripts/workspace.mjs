@@ -43,6 +43,15 @@ export async function step(name, command, options) {
   return code === 0;
 }
 
+/** Runs steps, each a name and a command, one after the other, whatever becomes of them. Says whether all passed. */
+export async function passes(steps) {
+  let passed = true;
+  for (const [name, command] of steps) {
+    if (!(await step(name, command))) passed = false;
+  }
+  return passed;
+}
+
 /** Installs the dependencies when they are missing or older than the lockfile. Says whether they are there. */
 export async function install() {
   if (isInstalled()) return true;
