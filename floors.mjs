@@ -149,7 +149,7 @@ export const packages = {
       ["proxy", "call-scope", "interceptors", "hooks"],
       ["call-chains"],
       ["members", "incoming-stream", "incoming-interceptors", "running-scopes"],
-      ["objects-in"],
+      ["streams-in"],
       [
         "arguments",
         "router",

@@ -1,5 +1,5 @@
 import { ColloquyError } from "@colloquy/core";
-import { Answer, SilentFailures, optionsAfter } from "@colloquy/rpc";
+import { Answer, SilentFailures, optionsAfter, takePromises } from "@colloquy/rpc";
 import type { CallOptions, Caller, Connection, RemoteNode } from "@colloquy/rpc";
 import type { OpenOptions } from "./agent.ts";
 import type { RemoteContainers } from "./remote-containers.ts";
@@ -30,6 +30,7 @@ export class AgentCaller implements Caller {
   call(node: RemoteNode, args: unknown[], options: CallOptions | undefined): Promise<unknown> {
     const connection = this.#ready;
     if (connection !== undefined) return connection.call(node, args, options);
+    takePromises(args, options);
     // A stream can be read without being awaited then, too.
     return new Answer((resolve) => resolve(this.#callLater(node, args, options)));
   }
@@ -38,6 +39,7 @@ export class AgentCaller implements Caller {
     const connection = this.#ready;
     if (connection !== undefined) connection.notify(node, args);
     else {
+      takePromises(args, undefined);
       const sent = this.#whenOpen(undefined, (opened) => opened.notify(node, args));
       void sent.catch((error: unknown) => this.#failures.onNotification(node.path, error));
     }

@@ -3,7 +3,18 @@ import type { Request } from "@colloquy/core";
 import { expose, notify, sameRemote, withOptions } from "@colloquy/rpc";
 import { describe, expect, it } from "vitest";
 import { Agent, Container } from "../src/index.ts";
-import { Child, Echo, Gate, Slow, failureOf, newAddress, newContainer, turns, until } from "./support.ts";
+import {
+  Child,
+  Echo,
+  Gate,
+  Slow,
+  failureOf,
+  newAddress,
+  newContainer,
+  turns,
+  unhandledDuring,
+  until,
+} from "./support.ts";
 
 async function microtask(): Promise<void> {}
 
@@ -411,6 +422,19 @@ describe("a lost connection", () => {
     await second.spawn(new Slow());
     expect(await proxy.quick()).toBe("quick");
     expect(here.connections).toHaveLength(1);
+  });
+
+  it("is no unhandled rejection of a promise among the arguments, where the caller takes its own call's", async () => {
+    const unhandled = await unhandledDuring(async () => {
+      await using here = await newContainer();
+      const home = await newContainer();
+      const proxy = await here.connect<Echo>((await home.spawn(new Echo())).address);
+      await proxy.echo(1);
+      await home.shutdown();
+      expect(await failureOf(proxy.echo(proxy.echo(1)))).toMatchObject({ code: "UNAVAILABLE" });
+      notify(proxy.echo)(proxy.echo(1));
+    });
+    expect(unhandled).toEqual([]);
   });
 
   it("is bridged by retries: a call finds the container that is started again", async () => {

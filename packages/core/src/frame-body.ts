@@ -79,10 +79,11 @@ export class FrameBody {
 
   #grow(needed: number): void {
     const before = this.#bytes;
-    // Not from the pool: a small frame that never ends would hold a whole slab of it.
+    const most = needed * GROWTH;
+    // Not from Node's pool: a small frame that never ends would hold a whole slab of it.
     this.#bytes =
-      takeSpare(needed, this.#wanted) ??
-      Buffer.allocUnsafeSlow(Math.min(this.#wanted, Math.max(needed * GROWTH, SMALLEST_BODY_BYTES)));
+      takeSpare(needed, most, this.#wanted) ??
+      Buffer.allocUnsafeSlow(Math.min(this.#wanted, Math.max(most, SMALLEST_BODY_BYTES)));
     before.copy(this.#bytes, 0, 0, this.#filled);
     keepSpare(before);
   }

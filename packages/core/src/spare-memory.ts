@@ -10,14 +10,17 @@ const MOST_BYTES = 4_194_304;
 const spare: Buffer[] = [];
 let spareBytes = 0;
 
-/** Memory for at least so many bytes, and if it can be had for `wanted`; undefined where there is none. Its content is anything. */
-export function takeSpare(least: number, wanted: number): Buffer | undefined {
+/**
+ * Memory of `least` to `most` bytes, and if it can be had for `wanted`; undefined where there is none. Its content is anything. It is the
+ * smallest that has room for all that is wanted, else the largest.
+ */
+export function takeSpare(least: number, most: number, wanted: number): Buffer | undefined {
   if (least < LEAST_BYTES) return undefined;
   let best = -1;
   let bestLength = 0;
   for (let index = 0; index < spare.length; index++) {
     const { length } = spare[index]!;
-    if (length < least) continue;
+    if (length < least || length > most) continue;
     const isBetter = bestLength < wanted ? length > bestLength : length >= wanted && length < bestLength;
     if (!isBetter) continue;
     best = index;

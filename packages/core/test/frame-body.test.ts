@@ -15,7 +15,8 @@ function begun(length: number): FrameBody {
 /** Leaves no memory to be used again. */
 function takeAllSpare(): Buffer[] {
   const taken: Buffer[] = [];
-  for (let one = takeSpare(LEAST_ROOM, 1); one !== undefined; one = takeSpare(LEAST_ROOM, 1)) taken.push(one);
+  for (let one = takeSpare(LEAST_ROOM, Infinity, 1); one !== undefined; one = takeSpare(LEAST_ROOM, Infinity, 1))
+    taken.push(one);
   return taken;
 }
 
@@ -195,16 +196,27 @@ describe("The memory of a payload", () => {
       Buffer,
     ];
     const all = [middle, large, small];
-    const taken = (least: number, wanted: number): Buffer | undefined => {
+    const taken = (least: number, most: number, wanted: number): Buffer | undefined => {
       takeAllSpare();
       for (const one of all) keepSpare(one);
-      return takeSpare(least, wanted);
+      return takeSpare(least, most, wanted);
     };
-    expect(taken(35_000, 35_000)).toBe(small);
-    expect(taken(35_000, 50_000)).toBe(middle);
-    expect(taken(35_000, 60_001)).toBe(large);
-    expect(taken(35_000, 1_000_000)).toBe(large);
-    expect(taken(80_001, 1_000_000)).toBe(undefined);
-    expect(taken(LEAST_ROOM - 1, 50_000)).toBe(undefined);
+    expect(taken(35_000, Infinity, 35_000)).toBe(small);
+    expect(taken(35_000, Infinity, 50_000)).toBe(middle);
+    expect(taken(35_000, Infinity, 60_001)).toBe(large);
+    expect(taken(35_000, Infinity, 1_000_000)).toBe(large);
+    expect(taken(35_000, 79_999, 1_000_000)).toBe(middle);
+    expect(taken(80_001, Infinity, 1_000_000)).toBe(undefined);
+    expect(taken(LEAST_ROOM - 1, Infinity, 50_000)).toBe(undefined);
+  });
+
+  it("stays in proportion to what has come", () => {
+    keepSpare(Buffer.allocUnsafe(4_194_304));
+    const body = begun(1_000_000);
+    body.append(Buffer.alloc(33_000), 0);
+    expect(body.room()!.buffer.byteLength).toBe(132_000);
+    for (const size of [532_001, 500_000, 300_000]) keepSpare(Buffer.allocUnsafe(size));
+    body.append(Buffer.alloc(100_000), 0);
+    expect(body.room()!.buffer.byteLength).toBe(500_000);
   });
 });

@@ -9,7 +9,6 @@ import type { IncomingCall, Interceptor } from "./interceptors.ts";
 import { isStreamValue } from "./members.ts";
 import { MethodCalls } from "./method-calls.ts";
 import type { DispatchHost } from "./method-calls.ts";
-import { streamsIn } from "./objects-in.ts";
 import type { OutgoingStreams } from "./outgoing-streams.ts";
 import { PassedOn, withExecuted } from "./passed-on.ts";
 import { mayBeCalled } from "./recent-results.ts";
@@ -18,6 +17,7 @@ import type { RequestContent } from "./request-content.ts";
 import type { Router } from "./router.ts";
 import { RunningScopes } from "./running-scopes.ts";
 import type { SilentFailures } from "./silent-failures.ts";
+import { streamsIn } from "./streams-in.ts";
 
 /** Tables that few connections need: the first two are made when they are asked for. */
 export interface OnDemandTables {

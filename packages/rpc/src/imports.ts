@@ -5,7 +5,7 @@ import type { StreamTracker } from "./incoming-stream.ts";
 import { RemoteNode, functionProxy, nodeOf, serviceProxy } from "./proxy.ts";
 import type { Caller, Reference } from "./proxy.ts";
 import { referencePath } from "./path.ts";
-import { streamsIn } from "./objects-in.ts";
+import { streamsIn } from "./streams-in.ts";
 
 /** A function or service that the other side has handed out. Whatever can call it holds this. */
 class ImportedReference implements Reference {

@@ -12,7 +12,6 @@ import { tellRefusal } from "./hooks.ts";
 import type { Imports } from "./imports.ts";
 import type { InterceptorLists } from "./interceptors.ts";
 import type { DispatchHost } from "./method-calls.ts";
-import { streamsIn } from "./objects-in.ts";
 import { OutgoingStreams } from "./outgoing-streams.ts";
 import type { StreamHost } from "./outgoing-streams.ts";
 import { isControlPath } from "./path.ts";
@@ -23,6 +22,7 @@ import type { RequestContent } from "./request-content.ts";
 import { RecentResults } from "./recent-results.ts";
 import type { Router } from "./router.ts";
 import type { SilentFailures } from "./silent-failures.ts";
+import { streamsIn } from "./streams-in.ts";
 
 const NOTHING: readonly object[] = Object.freeze([]);
 

@@ -59,6 +59,7 @@ export type {
   StandardSchemaResult,
   StandardSchemaV1,
 } from "./standard-schema.ts";
+export { takePromises } from "./pending-arguments.ts";
 export { SilentFailures } from "./silent-failures.ts";
 export type { MethodFailureListener } from "./silent-failures.ts";
 export type { Server, ServeOptions, ServiceFactory } from "./server.ts";

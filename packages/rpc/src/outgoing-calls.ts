@@ -73,10 +73,10 @@ export class OutgoingCalls implements LimitedCallHost {
       this.#endpoint.request(call, this.#contentOf(node, args, options, call));
       this.#incoming.isCalling = false;
       // It waits, or has failed.
-      if (call.id < 0) takePromises(args);
+      if (call.id < 0) takePromises(args, options);
       if (this.#incoming.sentResults || hasPending(args)) return this.#untilKept(promise, node, args, options);
     } else {
-      takePromises(args);
+      takePromises(args, options);
       call.onFailure(refusal);
     }
     return promise;
@@ -110,9 +110,11 @@ export class OutgoingCalls implements LimitedCallHost {
       return;
     }
     const content = notificationOf(node.path, args, tags);
+    // It may wait, and be encoded later.
+    if (hasPending(args) || tags?.kwargs !== undefined) takePromises(content, undefined);
     const refusal = this.#refusalOf(node, undefined) ?? this.#notify(content);
     if (refusal === undefined) return;
-    takePromises(args);
+    takePromises(content, undefined);
     this.#silent.onNotification(node.path, refusal);
   }
 
@@ -120,6 +122,9 @@ export class OutgoingCalls implements LimitedCallHost {
     this.#incoming.isCalling = true;
     try {
       return this.#endpoint.notify(content);
+    } catch (error) {
+      takePromises(content, undefined);
+      throw error;
     } finally {
       this.#incoming.isCalling = false;
       // Nobody makes a notification again.

@@ -9,6 +9,7 @@ import type { SendOne, SendingHost } from "./limited-chain.ts";
 import { NO_METADATA, metaOf } from "./metadata.ts";
 import type { NotificationTags } from "./metadata.ts";
 import { isControlPath } from "./path.ts";
+import { hasPending, takePromises } from "./pending-arguments.ts";
 import type { CallOptions, Caller, RemoteNode } from "./proxy.ts";
 
 /** The connection that calls leave on. */
@@ -29,6 +30,7 @@ export function callThrough(
 ): Promise<unknown> {
   // Control of the protocol, pulls of streams for example, is no call of the user's.
   if (isControlPath(node.path)) return host.send(node, args, options);
+  if (hasPending(args) || options?.kwargs !== undefined) takePromises(args, options);
   let sent: Promise<unknown> | undefined;
   const make = (send: SendOne): Promise<unknown> => {
     const call = outgoingCall(host, node, args, options, false);
@@ -65,6 +67,7 @@ export function notifyThrough(
   args: unknown[],
   onLost: (error: unknown) => void,
 ): void {
+  takePromises(args, node.options);
   const call = outgoingCall(host, node, args, node.options, true);
   const last = async (changed: OutgoingCall): Promise<void> =>
     host.sendNotification(node, [...changed.args], changedOptions(node.options, changed));

@@ -5,10 +5,10 @@ import { ignore } from "./guard.ts";
 import { tellStream, tellStreamEnd } from "./hooks.ts";
 import type { StreamMessage } from "./hooks.ts";
 import { isStreamValue } from "./members.ts";
-import { streamsIn } from "./objects-in.ts";
 import { OutgoingStream } from "./outgoing-stream.ts";
 import type { PulledItems } from "./outgoing-stream.ts";
 import { PassedOn, withExecuted } from "./passed-on.ts";
+import { streamsIn } from "./streams-in.ts";
 
 /** Where a stream comes from: the call whose result it is. */
 interface Origin {

@@ -1,9 +1,9 @@
 import { ColloquyError } from "@colloquy/core";
 import { Answer } from "./answer.ts";
 import { ignore } from "./guard.ts";
-import { objectsIn } from "./objects-in.ts";
 import { dependencyFailed } from "./passed-on.ts";
 import { childAt, nodeOf } from "./proxy.ts";
+import type { CallOptions } from "./proxy.ts";
 
 /** True where a result that isn't here yet is among the arguments themselves; those in them show when they are encoded. */
 export function hasPending(args: readonly unknown[]): boolean {
@@ -19,13 +19,40 @@ function isPending(value: unknown): boolean {
   return value instanceof Answer || nodeOf(value)?.caller.result !== undefined;
 }
 
-/** The promises of calls in arguments that aren't encoded, or not now: what they are arguments of is what tells of a failure. */
-export function takePromises(args: readonly unknown[]): void {
-  for (const answer of objectsIn(args, isAnswer)) answer.catch(ignore);
+/** So many values are looked at for promises: arguments may be large. */
+const MOST_LOOKED_AT = 1000;
+
+/**
+ * Takes the promises of calls among the arguments of a call that isn't encoded, or not now: it tells of their failure, and where it fails
+ * itself nobody else waits for them.
+ */
+export function takePromises(args: readonly unknown[], options: CallOptions | undefined): void {
+  const found: unknown[] = [args, options?.kwargs];
+  let left = MOST_LOOKED_AT;
+  for (const value of found) {
+    if (value instanceof Answer) value.catch(ignore);
+    else {
+      for (const part of partsOf(value)) {
+        if (left-- === 0) return;
+        if (typeof part === "object" && part !== null) found.push(part);
+      }
+    }
+  }
 }
 
-function isAnswer(value: object): value is Answer<unknown> {
-  return value instanceof Answer;
+/** What stands in a value, without what its getters would make. */
+function* partsOf(value: unknown): Generator<unknown, void, undefined> {
+  try {
+    if (Array.isArray(value) || value instanceof Set) yield* value as Iterable<unknown>;
+    else if (value instanceof Map) for (const entry of value) yield* entry as Iterable<unknown>;
+    else if (isPlain(value)) for (const name in value) yield Object.getOwnPropertyDescriptor(value, name)?.value;
+  } catch {
+    // A proxy of the caller's that throws.
+  }
+}
+
+function isPlain(value: unknown): value is object {
+  return typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
 }
 
 /** The other side has not kept a result that is among the arguments of a call, or could not be told of it: the call has not run. */
@@ -64,7 +91,7 @@ export async function settled(value: unknown): Promise<unknown> {
   }
   if (value instanceof Set)
     return new Set(await Promise.all([...(value as ReadonlySet<unknown>)].map((item) => settled(item))));
-  if (typeof value !== "object" || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value;
+  if (!isPlain(value)) return value;
   const entries = Object.entries(value);
   return Object.fromEntries(await Promise.all(entries.map(async ([key, item]) => [key, await settled(item)] as const)));
 }

@@ -6,7 +6,7 @@ import { callWithin, hasLimits } from "./limited-chain.ts";
 import type { SendingHost } from "./limited-chain.ts";
 import { joinPath, parseResultPath, resultPath } from "./path.ts";
 import { dependencyFailed } from "./passed-on.ts";
-import { hasPending, unlessNotKept } from "./pending-arguments.ts";
+import { hasPending, takePromises, unlessNotKept } from "./pending-arguments.ts";
 import { RemoteNode, childAt, nodeOf } from "./proxy.ts";
 import type { CallOptions, Caller, PendingResult } from "./proxy.ts";
 import { SilentFailures } from "./silent-failures.ts";
@@ -98,6 +98,7 @@ class PipelinedCaller implements Caller, PendingResult {
   }
 
   async #notifyLater(node: RemoteNode, args: unknown[]): Promise<void> {
+    takePromises(args, undefined);
     const { caller, path, reference, isFunction } = targetOf(await this.#value(), node.path);
     caller.notify(new RemoteNode(caller, path, reference, isFunction, node.options), args);
   }
@@ -116,6 +117,7 @@ class PipelinedCaller implements Caller, PendingResult {
 
   async #callWhenThere(node: RemoteNode, args: unknown[], options: CallOptions | undefined): Promise<unknown> {
     const start = performance.now();
+    takePromises(args, options);
     const target = targetOf(await this.#valueWithin(node, options), node.path);
     return target.caller.call(target, args, optionsAfter(performance.now() - start, options));
   }

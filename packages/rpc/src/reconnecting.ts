@@ -193,7 +193,7 @@ export class ReconnectingConnection<T extends object = object>
   call(node: RemoteNode, args: unknown[], options: CallOptions | undefined): Promise<unknown> {
     const connection = this.#ready;
     if (connection !== undefined) return connection.call(node, args, options);
-    return this.#waits(options) ? this.#waiting.call(node, args, options) : failed(this.#unavailable(), args);
+    return this.#waits(options) ? this.#waiting.call(node, args, options) : failed(this.#unavailable(), args, options);
   }
 
   /** @internal */
@@ -202,7 +202,7 @@ export class ReconnectingConnection<T extends object = object>
     if (connection !== undefined) return connection.notify(node, args);
     const onFailure = (error: unknown): void => this.#silent.onNotification(node.path, error);
     if (this.#waits(node.options)) return this.#waiting.notify(node, args, onFailure);
-    takePromises(args);
+    takePromises(args, undefined);
     onFailure(this.#unavailable());
   }
 

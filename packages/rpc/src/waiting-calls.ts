@@ -40,8 +40,8 @@ export class WaitingCalls {
   /** Settles as a call does. Without a connection in its time: `DEADLINE_EXCEEDED`, `CANCELLED`; with too many that wait `RESOURCE_EXHAUSTED`. */
   call(node: RemoteNode, args: unknown[], options: CallOptions | undefined): Promise<unknown> {
     const refusal = this.#refusalOf(node, options);
-    if (refusal !== undefined) return failed(refusal, args);
-    takePromises(args);
+    if (refusal !== undefined) return failed(refusal, args, options);
+    takePromises(args, options);
     return new Answer((resolve) => {
       const leave = (left: Waiting): void => void this.#waiting.delete(left);
       const call = new WaitingCall({ node, args, options, resolve, leave, failure: this.#failure });
@@ -51,7 +51,7 @@ export class WaitingCalls {
 
   /** `onFailure` is told where it can't be sent. */
   notify(node: RemoteNode, args: unknown[], onFailure: (error: unknown) => void): void {
-    takePromises(args);
+    takePromises(args, undefined);
     const refusal = this.#refusalOf(node, undefined);
     if (refusal !== undefined) return onFailure(refusal);
     const send = (caller: Caller): void => {
@@ -100,8 +100,12 @@ export class WaitingCalls {
 }
 
 /** What a call returns that fails at once. */
-export function failed(error: ColloquyError, args: readonly unknown[]): Promise<unknown> {
-  takePromises(args);
+export function failed(
+  error: ColloquyError,
+  args: readonly unknown[],
+  options: CallOptions | undefined,
+): Promise<unknown> {
+  takePromises(args, options);
   return new Answer((resolve) => resolve(rejection(() => error)));
 }
 

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { ColloquyError, MsgPackCodec, StructuredCloneCodec } from "@colloquy/core";
 import { Service, connect, expose, notify, pipeline, withOptions } from "../src/index.ts";
-import type { CallContext, Remote } from "../src/index.ts";
+import type { CallContext, ConnectOptions, Remote } from "../src/index.ts";
 import { Stranger, failureOf, greeted, pair, turns, unhandledDuring, until, WirePeer, wireServer } from "./support.ts";
 
 class Step extends Service {
@@ -590,6 +590,10 @@ describe("The promise of a call in the arguments of one that fails at once", () 
     @expose sum(..._numbers: unknown[]) {
       return 0;
     }
+
+    @expose fails(): Record<string, (value: unknown) => number> {
+      throw new Error("boom");
+    }
   }
 
   type Sum = Remote<Slow>["sum"];
@@ -607,6 +611,95 @@ describe("The promise of a call in the arguments of one that fails at once", () 
       await link[Symbol.asyncDispose]();
     });
     expect(unhandled).toStrictEqual([]);
+  });
+
+  test.each<[string, (remote: Remote<Slow>) => unknown, Pick<ConnectOptions, "interceptors">?]>([
+    ["by keyword", ({ sum, slow }) => withOptions(sum, { signal: gone, kwargs: { a: slow(), b: [slow()] } })()],
+    ["beside what can't be encoded", ({ sum, slow }) => sum(Symbol("x"), new Map([["k", slow()]]))],
+    [
+      "by keyword beside what can't be encoded",
+      ({ sum, slow }) => withOptions(sum, { kwargs: { x: Symbol("x"), a: slow() } })(),
+    ],
+    ["in a notification that can't be encoded", async ({ sum, slow }) => notify(sum)(Symbol("x"), [slow()])],
+    ["in a notification on a result that fails", ({ fails, slow }) => notify(pipeline(fails()).x!)(slow())],
+    ["in a call on a result that fails", ({ fails }) => pipeline(fails()).x!(fails())],
+    [
+      "where an interceptor throws",
+      ({ sum, slow }) => sum(slow()),
+      {
+        interceptors: { outgoing: [(call, next) => (call.path === "sum" ? Promise.reject(new Error("no")) : next())] },
+      },
+    ],
+    [
+      "of a notification where an interceptor throws",
+      ({ sum, slow }) => notify(sum)(slow()),
+      {
+        interceptors: { outgoing: [(call, next) => (call.path === "sum" ? Promise.reject(new Error("no")) : next())] },
+      },
+    ],
+    [
+      "behind an interceptor",
+      ({ sum, slow }) => withOptions(sum, { signal: gone })(slow()),
+      { interceptors: { outgoing: [(_call, next) => next()] } },
+    ],
+    [
+      "behind an interceptor that takes its time, and fails meanwhile",
+      ({ sum, fails }) => sum(fails()),
+      {
+        interceptors: {
+          outgoing: [async (call, next) => (call.path === "sum" ? sleep(20).then(() => next()) : next())],
+        },
+      },
+    ],
+  ])("is none %s", async (_what, act, options = {}) => {
+    const unhandled = await unhandledDuring(async () => {
+      const link = await pair(new Slow(), options);
+      const acted = act(link.remote) as Promise<unknown> | undefined;
+      await Promise.allSettled([acted]);
+      await turns(3);
+      await link[Symbol.asyncDispose]();
+    });
+    expect(unhandled).toStrictEqual([]);
+  });
+
+  test("is none in a notification that waits", async () => {
+    const unhandled = await unhandledDuring(async () => {
+      const link = await pair(new Slow(), { limits: { maxQueuedBytes: 1000 } });
+      const { sum, slow } = link.remote;
+      const waiting = slow();
+      for (let count = 0; count < 20; count++) notify(sum)("x".repeat(40_000));
+      notify(sum)(waiting);
+      link.client.destroy();
+      await link[Symbol.asyncDispose]();
+    });
+    expect(unhandled).toStrictEqual([]);
+  });
+
+  test("is looked for without an end of its own, and without what getters would make", async () => {
+    await using link = await pair(new Slow());
+    let made = 0;
+    const endless = (): object => ({
+      get next() {
+        made++;
+        return endless();
+      },
+    });
+    const sum = withOptions(link.remote.sum, { signal: gone });
+    expect(await failureOf(sum(endless()))).toMatchObject({ code: "CANCELLED" });
+    const all: object = new Proxy(
+      {},
+      {
+        ownKeys: () => ["a", "b"],
+        getOwnPropertyDescriptor: () => ({ value: all, configurable: true, enumerable: true, writable: true }),
+      },
+    );
+    expect(await failureOf(sum(all, [all]))).toMatchObject({ code: "CANCELLED" });
+    const start = performance.now();
+    const sparse: unknown[] = [];
+    sparse.length = 2 ** 31;
+    expect(await failureOf(sum(sparse))).toMatchObject({ code: "CANCELLED" });
+    expect(performance.now() - start).toBeLessThan(1000);
+    expect(made).toBe(0);
   });
 
   test("is none either on a connection that has ended, nor in a notification", async () => {

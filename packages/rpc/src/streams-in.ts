@@ -1,25 +1,20 @@
 import { isStreamValue } from "./members.ts";
 
-/** The streams in a value, at any depth of arrays, plain objects, Maps and Sets. */
+/** The streams in a value, at any depth of arrays, plain objects, Maps and Sets. What can't be looked at is left out. */
 export function streamsIn(value: unknown): Set<AsyncIterable<unknown>> {
-  return objectsIn(value, isStreamValue);
-}
-
-/** The objects of one kind in a value, in the same way; in them it doesn't look. What can't be looked at is left out. */
-export function objectsIn<T extends object>(value: unknown, isWanted: (value: object) => value is T): Set<T> {
-  const wanted = new Set<T>();
-  if (!isObject(value)) return wanted;
+  const streams = new Set<AsyncIterable<unknown>>();
+  if (!isObject(value)) return streams;
   const seen = new Set([value]);
   // A set tells what is added while it is walked.
   for (const found of seen) {
     try {
-      if (isWanted(found)) wanted.add(found);
+      if (isStreamValue(found)) streams.add(found);
       else for (const inner of partsOf(found)) if (isObject(inner)) seen.add(inner);
     } catch {
       // A getter that throws.
     }
   }
-  return wanted;
+  return streams;
 }
 
 function isObject(value: unknown): value is object {
