@@ -647,7 +647,12 @@ describe("The promise of a call in the arguments of one that fails at once", () 
       ({ sum, fails }) => sum(fails()),
       {
         interceptors: {
-          outgoing: [async (call, next) => (call.path === "sum" ? sleep(20).then(() => next()) : next())],
+          outgoing: [
+            async (call, next) => {
+              if (call.path === "sum") await sleep(20);
+              return next();
+            },
+          ],
         },
       },
     ],
