@@ -14,6 +14,8 @@ export interface Look {
   readonly connections: number;
   /** Entries in the tables of all connections. */
   readonly entries: number;
+  /** The same by connection and table: what there is. */
+  readonly found: string;
 }
 
 const tables = [
@@ -50,7 +52,12 @@ export async function look(allStats: () => readonly ConnectionStats[]): Promise<
     descriptors: descriptorCount(),
     connections: allStats().length,
     entries: entries(),
+    found: allStats().map(foundIn).join("; "),
   };
+}
+
+function foundIn(stats: ConnectionStats): string {
+  return tables.flatMap((table) => (stats[table] > 0 ? [`${table} ${stats[table]}`] : [])).join(", ") || "nothing";
 }
 
 function descriptorCount(): number {

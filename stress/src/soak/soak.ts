@@ -12,7 +12,7 @@ export interface SoakOptions {
   readonly sampleMs: number;
 }
 
-type Measure = Exclude<keyof Look, "connections">;
+type Measure = Exclude<keyof Look, "connections" | "found">;
 
 /** What each may grow by between the middle and the end of a run, however short, because that is noise. */
 const noise: Readonly<Record<Measure, { readonly growth: number; readonly unit: number; readonly name: string }>> = {
@@ -118,5 +118,5 @@ function leftovers(sample: Sample | undefined): readonly string[] {
   if (sample === undefined) return ["no sample was taken"];
   return Object.entries(sample.sides)
     .filter(([, { entries }]) => entries > 0)
-    .map(([side, { entries }]) => `the tables of the ${side} have ${entries} entries at rest`);
+    .map(([side, { entries, found }]) => `the tables of the ${side} have ${entries} entries at rest (${found})`);
 }
