@@ -43,8 +43,13 @@ export async function step(name, command, options) {
   return code === 0;
 }
 
-/** Runs steps, each a name and a command, one after the other, whatever becomes of them. Says whether all passed. */
-export async function passes(steps) {
+/** Runs lanes of steps side by side, whatever becomes of them. Says whether all passed. */
+export async function lanesPass(lanes) {
+  return !(await Promise.all(lanes.map(lanePasses))).includes(false);
+}
+
+/** Runs steps, each a name and a command, one after the other. */
+async function lanePasses(steps) {
   let passed = true;
   for (const [name, command] of steps) {
     if (!(await step(name, command))) passed = false;

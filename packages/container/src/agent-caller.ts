@@ -39,7 +39,7 @@ export class AgentCaller implements Caller {
     const connection = this.#ready;
     if (connection !== undefined) connection.notify(node, args);
     else {
-      takePromises(args, undefined);
+      takePromises(args, node.options);
       const sent = this.#whenOpen(undefined, (opened) => opened.notify(node, args));
       void sent.catch((error: unknown) => this.#failures.onNotification(node.path, error));
     }

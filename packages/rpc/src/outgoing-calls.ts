@@ -72,13 +72,11 @@ export class OutgoingCalls implements LimitedCallHost {
       this.#incoming.isCalling = true;
       this.#endpoint.request(call, this.#contentOf(node, args, options, call));
       this.#incoming.isCalling = false;
-      // It waits, or has failed.
-      if (call.id < 0) takePromises(args, options);
-      if (this.#incoming.sentResults || hasPending(args)) return this.#untilKept(promise, node, args, options);
-    } else {
-      takePromises(args, options);
-      call.onFailure(refusal);
-    }
+    } else call.onFailure(refusal);
+    // It waits, or has failed.
+    if (call.id < 0) takePromises(args, options);
+    if (refusal === undefined && (this.#incoming.sentResults || hasPending(args)))
+      return this.#untilKept(promise, node, args, options);
     return promise;
   }
 

@@ -98,7 +98,7 @@ class PipelinedCaller implements Caller, PendingResult {
   }
 
   async #notifyLater(node: RemoteNode, args: unknown[]): Promise<void> {
-    takePromises(args, undefined);
+    takePromises(args, node.options);
     const { caller, path, reference, isFunction } = targetOf(await this.#value(), node.path);
     caller.notify(new RemoteNode(caller, path, reference, isFunction, node.options), args);
   }

@@ -202,7 +202,7 @@ export class ReconnectingConnection<T extends object = object>
     if (connection !== undefined) return connection.notify(node, args);
     const onFailure = (error: unknown): void => this.#silent.onNotification(node.path, error);
     if (this.#waits(node.options)) return this.#waiting.notify(node, args, onFailure);
-    takePromises(args, undefined);
+    takePromises(args, node.options);
     onFailure(this.#unavailable());
   }
 

@@ -51,7 +51,7 @@ export class WaitingCalls {
 
   /** `onFailure` is told where it can't be sent. */
   notify(node: RemoteNode, args: unknown[], onFailure: (error: unknown) => void): void {
-    takePromises(args, undefined);
+    takePromises(args, node.options);
     const refusal = this.#refusalOf(node, undefined);
     if (refusal !== undefined) return onFailure(refusal);
     const send = (caller: Caller): void => {

@@ -37,7 +37,7 @@ answerQuestions(async (question: AttackerQuestion): Promise<string[] | number> =
   if (question.ask === "failures") return failures;
   if (question.ask === "serve") {
     const { serve } = onClients[question.number]!;
-    return (await rawServer(serve, (error) => void failures.push(String(error)), question.tls)).port;
+    return rawServer(serve, (error) => void failures.push(String(error)), question.tls);
   }
   const { number, port, tls, seconds, keys } = question;
   const { round } = onServers[number]!;

@@ -2,12 +2,10 @@
 import { greeted, outcomeOf } from "./attack.ts";
 import type { Field, Outcome, ServerAttack } from "./attack.ts";
 import { request } from "./raw-peer.ts";
-import { MEBIBYTE, MESSAGE_BYTES, VICTIM_LIMITS } from "./victim-limits.ts";
+import { MEBIBYTE, MESSAGE_BYTES, MOST_TEXT } from "./victim-limits.ts";
 
 const ROUND_MS = 300;
 const IN_FLIGHT = 64;
-/** As long as a message may be, with room for its head. */
-const MOST_TEXT = VICTIM_LIMITS.maxMessageBytes - 100;
 
 async function computes(field: Field): Promise<Outcome> {
   const end = performance.now() + ROUND_MS;
@@ -20,13 +18,10 @@ async function calls(field: Field, path: string, args: unknown[], atOnce: number
   const peer = await greeted(field);
   const end = performance.now() + ROUND_MS;
   let id = 1;
-  const calling = async (): Promise<void> => {
-    while (performance.now() < end) {
-      await peer.send(...Array.from({ length: atOnce }, () => request(id++, path, args)));
-      for (const [type] of await peer.messages(atOnce)) if (type !== 1) throw new Error("a call has failed");
-    }
-  };
-  await calling();
+  while (performance.now() < end) {
+    await peer.send(...Array.from({ length: atOnce }, () => request(id++, path, args)));
+    for (const [type] of await peer.messages(atOnce)) if (type !== 1) throw new Error("a call has failed");
+  }
   return outcomeOf(peer);
 }
 

@@ -2,10 +2,9 @@ import { randomBytes } from "node:crypto";
 import type { ClientAttack } from "./attack.ts";
 import { frame, message, notification, request } from "./raw-peer.ts";
 import type { RawPeer } from "./raw-peer.ts";
-import { MEBIBYTE, MESSAGE_BYTES, VICTIM_LIMITS } from "./victim-limits.ts";
+import { MEBIBYTE, MESSAGE_BYTES, MOST_TEXT } from "./victim-limits.ts";
 
 const SMALL = MEBIBYTE;
-const MOST_TEXT = VICTIM_LIMITS.maxMessageBytes - 100;
 const REMOTE = "REMOTE_ERROR";
 const LOST = "CONNECTION_LOST";
 

@@ -3,11 +3,9 @@ import { brotliCompressSync } from "node:zlib";
 import { floods, greeted, isRefused, numbered, outcomeOf, reference, sends, sendsFirst, wait } from "./attack.ts";
 import type { Field, Outcome, ServerAttack } from "./attack.ts";
 import { frame, message, notification, request } from "./raw-peer.ts";
-import { MEBIBYTE, MESSAGE_BYTES, VICTIM_LIMITS } from "./victim-limits.ts";
+import { MEBIBYTE, MESSAGE_BYTES, MOST_TEXT, VICTIM_LIMITS } from "./victim-limits.ts";
 
 const SMALL = MEBIBYTE;
-/** As long as a message may be, with room for its head. */
-const MOST_TEXT = VICTIM_LIMITS.maxMessageBytes - 100;
 const NAMES = [
   "__proto__",
   "constructor",

@@ -141,24 +141,13 @@ export class RawPeer {
   }
 }
 
-/** A server made by hand. */
-export interface RawServer {
-  readonly port: number;
-  close(): Promise<void>;
-}
-
-/** Listens, and hands each client to `attack`; what that throws is told to `onError`. */
+/** Listens, and hands each client to `attack`; what that throws is told to `onError`. Resolves with the port. */
 export async function rawServer(
   attack: (peer: RawPeer) => Promise<void>,
   onError: (error: unknown) => void,
   credentials?: Credentials,
-): Promise<RawServer> {
-  const sockets = new Set<net.Socket>();
-  const accept = (socket: net.Socket): void => {
-    sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
-    attack(new RawPeer(socket)).catch(onError);
-  };
+): Promise<number> {
+  const accept = (socket: net.Socket): void => void attack(new RawPeer(socket)).catch(onError);
   const server =
     credentials === undefined
       ? net.createServer(accept)
@@ -166,12 +155,5 @@ export async function rawServer(
   server.on("tlsClientError", () => {});
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
-  return {
-    port: (server.address() as net.AddressInfo).port,
-    close: async () => {
-      for (const socket of sockets) socket.destroy();
-      server.close();
-      await once(server, "close");
-    },
-  };
+  return (server.address() as net.AddressInfo).port;
 }

@@ -29,6 +29,8 @@ export const VICTIM_LIMITS: Limits = {
   pingTimeoutMs: 20_000,
 };
 
+/** As long as a text may be in one message, with room for its head. */
+export const MOST_TEXT: number = VICTIM_LIMITS.maxMessageBytes - 100;
 /** One message while it is read and decoded. */
 export const MESSAGE_BYTES: number = VICTIM_LIMITS.maxMessageBytes + VICTIM_LIMITS.maxDecodedCost;
 /** Of the engine: twelve of its young generation, with the flag below, and what it takes to read, to write, and for its code. */
