@@ -30,6 +30,10 @@ class Kitchen extends Service {
   @expose now(dish: string): string {
     return dish;
   }
+  @expose burn(dish: string): Promise<string> {
+    this.cooked.push(dish);
+    return new Promise(() => {});
+  }
   @expose subscribe(fn: (text: string) => Promise<unknown>): void {
     this.subscribers.push(fn);
   }
@@ -92,7 +96,7 @@ describe("a call with a timeout", () => {
   test("of 0 still sends the call", async () => {
     const kitchen = new Kitchen();
     await using link = await pair(kitchen);
-    expect((await failureOf(withOptions(link.remote.cook, { timeout: 0 })("soup"))).code).toBe("DEADLINE_EXCEEDED");
+    expect((await failureOf(withOptions(link.remote.burn, { timeout: 0 })("soup"))).code).toBe("DEADLINE_EXCEEDED");
     await until(() => kitchen.cooked.length === 1);
   });
 

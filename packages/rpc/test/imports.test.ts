@@ -8,16 +8,24 @@ import { Child, pair, turn } from "./support.ts";
 const PATIENCE_MS = 60_000;
 
 describe.concurrent("garbage collection", () => {
-  test("releases what nothing can call any more, and never what is in use", async () => {
-    await using child = new Child("collected.ts", [], ["--expose-gc"]);
-    const inFlight = { result: "done", before: 1, during: 1, released: true };
-    expect(await child.line(), "a call of a function in flight").toEqual(inFlight);
-    expect(await child.line(), "a call of a service's method in flight").toEqual(inFlight);
-    expect(await child.line(), "a method taken off a service").toEqual({ kept: true, result: "done", released: true });
-    expect(await child.line(), "one of many").toEqual({ one: true, answer: 250, released: true });
-    expect(await child.line(), "sent again").toEqual({ again: true, released: true });
-    expect(await child.exited).toBe(0);
-  }, 20_000);
+  test(
+    "releases what nothing can call any more, and never what is in use",
+    async () => {
+      await using child = new Child("collected.ts", [], ["--expose-gc"]);
+      const inFlight = { result: "done", before: 1, during: 1, released: true };
+      expect(await child.line(), "a call of a function in flight").toEqual(inFlight);
+      expect(await child.line(), "a call of a service's method in flight").toEqual(inFlight);
+      expect(await child.line(), "a method taken off a service").toEqual({
+        kept: true,
+        result: "done",
+        released: true,
+      });
+      expect(await child.line(), "one of many").toEqual({ one: true, answer: 250, released: true });
+      expect(await child.line(), "sent again").toEqual({ again: true, released: true });
+      expect(await child.exited).toBe(0);
+    },
+    PATIENCE_MS,
+  );
 
   test.each([
     ["asked for by the test", ["--expose-gc"]],
