@@ -251,7 +251,6 @@ const MEASURES: readonly string[] = [
   "of a stream, asked for and not read yet",
   "abort signals of the peer",
   "members that a proxy remembers",
-  "services searched for the path of one that is sent",
   "strings that the process remembers (MsgPack)",
   "paths that the process remembers, cut into names",
   "functions for shapes that the process compiles",

@@ -7,24 +7,33 @@ import type { warn } from "./warn.ts";
 /** Of the descriptors that the process may have: the rest is for its files and its own connections. */
 const DESCRIPTOR_SHARE = 0.8;
 
+/** Open sockets of all servers of the process: they share its descriptors. */
+let openCount = 0;
+
 /**
  * Bounds the sockets of a server by a number, and by what the process can have: without descriptors it can't even accept one to close
  * it, nor open a file. The server's own `maxConnections` counts no sockets that were adopted.
  */
 export class ConnectionBound {
-  readonly #most: number;
+  readonly #maxCount: number;
+  /** Of all servers together. */
+  readonly #maxOpenCount: number;
   readonly #warnSeldom: typeof warn = seldomWarn();
   #count = 0;
 
   constructor(maxCount: number = Infinity) {
-    this.#most = Math.min(maxCount, Math.max(1, Math.floor(DESCRIPTOR_SHARE * maxDescriptorCount())));
+    this.#maxCount = maxCount;
+    this.#maxOpenCount = Math.max(1, Math.floor(DESCRIPTOR_SHARE * maxDescriptorCount()));
   }
 
   /** False: there are too many, and the socket is closed. */
   takes(socket: Socket): boolean {
-    if (this.#count < this.#most) return true;
+    const isFull = this.#count >= this.#maxCount;
+    if (!isFull && openCount < this.#maxOpenCount) return true;
     socket.destroy();
-    const reason = `${this.#most} clients are connected (maxConnectionCount)`;
+    const reason = isFull
+      ? `${this.#maxCount} clients are connected (maxConnectionCount)`
+      : `${this.#maxOpenCount} clients of all servers are connected: four fifths of the descriptors of this process (ulimit -n)`;
     const error = new ColloquyError("RESOURCE_EXHAUSTED", reason, { limit: "maxConnectionCount" });
     this.#warnSeldom("a client was turned away", error);
     return false;
@@ -33,7 +42,11 @@ export class ConnectionBound {
   /** Counts a socket as long as it is open. */
   count(socket: Socket): void {
     this.#count++;
-    socket.once("close", () => this.#count--);
+    openCount++;
+    socket.once("close", () => {
+      this.#count--;
+      openCount--;
+    });
   }
 }
 

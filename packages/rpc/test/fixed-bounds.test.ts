@@ -1,11 +1,17 @@
 import { describe, expect, test } from "vitest";
-import { Service, connect, expose, serve } from "../src/index.ts";
+import { Service, connect, expose, serve, service } from "../src/index.ts";
+import { resolveLimits } from "@colloquy/core";
 import { metadataOf } from "../src/metadata.ts";
+import { Router } from "../src/router.ts";
 import { WirePeer, newAddress, pair } from "./support.ts";
 
 class Root extends Service {
   @expose number(value: number): number {
     return value;
+  }
+  readonly #kept: unknown[] = [];
+  @expose keep(value: unknown): void {
+    this.#kept.push(value);
   }
   @expose service(): Service {
     return new Root();
@@ -64,6 +70,24 @@ async function pulled(count: number): Promise<number> {
   return items.length;
 }
 
+/** Whether a path is found below the last of so many services, the root among them. */
+function searched(count: number): boolean {
+  const target = new Root();
+  const others = Array.from({ length: count - 2 }, () => new Root());
+  const router = new Router(resolveLimits());
+  router.serve(service({ ...others, last: service({ target }) }));
+  return router.pathOf(target) !== undefined;
+}
+
+/** Whether a side takes so many functions of a peer that may itself hand out half as many. */
+async function taken(count: number): Promise<boolean> {
+  await using server = await serve(newAddress(), new Root(), { limits: { maxReferenceCount: 5 } });
+  await using wire = await WirePeer.connect(server.address);
+  await wire.hello();
+  const functions = Array.from({ length: count }, (_, index) => ({ __type__: [-2, `$/ref/${index + 1}`] }));
+  return (await wire.request("keep", [functions]))[0] === 1;
+}
+
 const edges: readonly (readonly [row: string, bound: number, attempt: Attempt])[] = [
   [
     "metadata of a call",
@@ -76,6 +100,8 @@ const edges: readonly (readonly [row: string, bound: number, attempt: Attempt])[
   ["credentials of a client", 32_768, credentialsOf],
   ["requests that come before credentials are checked", 4, early],
   ["results kept for calls on them", 64, kept],
+  ["services searched for the path of one that is sent", 1000, searched],
+  ["references of a peer, with a maxReferenceCount of 5", 10, taken],
 ];
 
 async function passes(attempt: Attempt, size: number): Promise<boolean> {

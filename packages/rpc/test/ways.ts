@@ -14,7 +14,7 @@ export const RUNS_ONCE = {
     "types-budget.test.ts",
   ],
   /** Files whose tests all need a socket or a process of their own. */
-  ownSockets: ["faults.test.ts", "imports.test.ts", "segments.test.ts"],
+  ownSockets: ["faults.test.ts", "hostile/t24-slow-handshake.test.ts", "imports.test.ts", "segments.test.ts"],
   /** Single tests that do so, by the beginning of their names. */
   ownSocket: [
     "that was answered in time doesn't fail because this process was busy",
