@@ -1,5 +1,6 @@
 import { RemoteError, describeType } from "./errors.ts";
 import type { ErrorRules } from "./error-rules.ts";
+import { readField } from "./error-fields.ts";
 
 const MAX_NAME_LENGTH = 256;
 const MAX_MESSAGE_LENGTH = 4096;
@@ -47,6 +48,24 @@ export function messageOf(thrown: unknown): string {
   else if (typeof thrown === "function") text = "thrown: function";
   else text = String(thrown);
   return messageText(text);
+}
+
+/**
+ * What was thrown, in words, for who didn't make it. Errors of the system name files of this machine: those paths are left out. Callers
+ * that have asked for one know it.
+ */
+export function messageWithoutPaths(thrown: unknown): string {
+  const message = messageOf(thrown);
+  if (!(thrown instanceof Error) || typeof readField(thrown, "syscall") !== "string") return message;
+  return ["path", "dest", "address"].reduce((text, field) => {
+    const path = readField(thrown, field);
+    return typeof path === "string" && path !== "" ? withoutPath(text, path) : text;
+  }, message);
+}
+
+/** Short names may be parts of words. */
+function withoutPath(text: string, path: string): string {
+  return /[/\\]/.test(path) ? text.replaceAll(path, "...") : text.replaceAll(`'${path}'`, "'...'");
 }
 
 /** The message of an error, cut. */

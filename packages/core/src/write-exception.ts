@@ -1,7 +1,15 @@
 import { DEFAULT_ERROR_RULES, generalError, isPublic } from "./error-rules.ts";
 import type { ErrorRules } from "./error-rules.ts";
 import { FieldBudget, fieldsOf, readField } from "./error-fields.ts";
-import { MAX_CAUSE_DEPTH, MAX_ERROR_COUNT, MAX_TEXT_LENGTH, messageOf, nameOf, wellFormed } from "./error-texts.ts";
+import {
+  MAX_CAUSE_DEPTH,
+  MAX_ERROR_COUNT,
+  MAX_TEXT_LENGTH,
+  messageOf,
+  messageWithoutPaths,
+  nameOf,
+  wellFormed,
+} from "./error-texts.ts";
 import { ColloquyError, RemoteError } from "./errors.ts";
 import { isPlainMap } from "./lower-lift.ts";
 import { RemoteStack } from "./public-error.ts";
@@ -64,8 +72,8 @@ function replacementOf(thrown: unknown, { allow, replace }: ErrorRules): unknown
 }
 
 function allowedMessage(thrown: unknown, rules: ErrorRules): string {
+  if (!isPublic(thrown, rules)) return rules.allow === "message" ? messageWithoutPaths(thrown) : "";
   if (rules.allow === "message") return messageOf(thrown);
-  if (!isPublic(thrown, rules)) return "";
   // Its message has the words of what a serializer or a codec has thrown.
   const quotes =
     thrown instanceof ColloquyError &&

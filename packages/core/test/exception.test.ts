@@ -1,3 +1,9 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readFile, readdir, rename, rm } from "node:fs/promises";
+import net from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { DEFAULT_ERROR_RULES, resolveErrors } from "../src/error-rules.ts";
 import { ColloquyError, RemoteError, SerializationError } from "../src/errors.ts";
@@ -115,6 +121,31 @@ describe("writeException", () => {
       executed: "no",
       message: "nothing there",
     });
+  });
+
+  it("leaves out the paths that the system puts into its errors, in causes too, and nothing of others", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "secret-"));
+    const socket = join(folder, "none.sock");
+    const failures = [
+      readFile(join(folder, "keys.txt")),
+      rename(join(folder, "a"), join(folder, "b")),
+      once(spawn(join(folder, "tool")), "spawn"),
+      once(net.connect(socket), "connect"),
+      readdir("secret-here"),
+    ].map(async (promise) => promise.catch((error: unknown) => error));
+    for (const error of await Promise.all(failures)) {
+      expect((error as Error).message).toContain("secret-");
+      for (const style of STYLES) {
+        const written = JSON.stringify(writeException(new Error("outer", { cause: error }), style));
+        expect(written + JSON.stringify(writeException(error, style))).not.toContain("secret-");
+      }
+      expect(readException(writeException(error, "map")).message).toMatch(/ENOENT/);
+    }
+    const own = Object.assign(new Error("no route /a/b"), { path: "/a/b" });
+    expect(readException(writeException(own, "map")).message).toBe("no route /a/b");
+    const told = Object.assign(new PublicError("no file /a/b"), { syscall: "open", path: "/a/b" });
+    expect(readException(writeException(told, "map")).message).toBe("no file /a/b");
+    await rm(folder, { recursive: true });
   });
 
   it("sends neither stacks nor fields, and causes to a depth", () => {

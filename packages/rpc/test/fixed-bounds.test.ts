@@ -75,7 +75,7 @@ function searched(count: number): boolean {
   const target = new Root();
   const others = Array.from({ length: count - 2 }, () => new Root());
   const router = new Router(resolveLimits());
-  router.serve(service({ ...others, last: service({ target }) }));
+  router.serve(service({ ...Object.fromEntries(others.entries()), last: service({ target }) }));
   return router.pathOf(target) !== undefined;
 }
 

@@ -44,15 +44,16 @@ beforeEach(() => {
     );
     return timer;
   }) as typeof setTimeout);
-  vi.spyOn(globalThis, "setInterval").mockImplementation(((...args: Parameters<typeof setInterval>) =>
-    kept(setAgain(...args))) as typeof setInterval);
+  vi.spyOn(globalThis, "setInterval").mockImplementation((...args: Parameters<typeof setInterval>) =>
+    kept(setAgain(...args)),
+  );
   for (const [name, clear] of [
     ["clearTimeout", clearOnce],
     ["clearInterval", clearAgain],
   ] as const) {
     vi.spyOn(globalThis, name).mockImplementation((timer) => {
       timers.delete(timer);
-      clear(timer as NodeJS.Timeout);
+      clear(timer);
     });
   }
 });
@@ -69,7 +70,9 @@ async function occupy({ remote }: Connection<Root>): Promise<Promise<unknown>[]>
     pipeline(remote.callback())(),
     remote.echo(() => 1),
   ];
-  for await (const _number of await remote.numbers()) break;
+  const left = (await remote.numbers())[Symbol.asyncIterator]();
+  await left.next();
+  await left.return?.();
   const reader = (await remote.numbers())[Symbol.asyncIterator]();
   await reader.next();
   calls.push(reader.next());
