@@ -15,9 +15,18 @@ const lanes = [
   [
     ["bench of all peers", `${bench} --smoke --only W2`],
     ["bench of all workloads", `${bench} --smoke --peers ${some}`],
-    ...["arrays", "codec", "codecs", "growth", "references", "simulated-time", "soak", "streams", "charts"].map(
-      (name) => [`bench ${name}`, `${bench} ${name} --smoke`],
-    ),
+    ...[
+      "arrays",
+      "codec",
+      "codecs",
+      "growth",
+      "hooks",
+      "references",
+      "simulated-time",
+      "soak",
+      "streams",
+      "charts",
+    ].map((name) => [`bench ${name}`, `${bench} ${name} --smoke`]),
     ["attacks", `${stress} attacks --smoke`],
     ["faults", `${stress} faults --smoke`],
     ["soak", `${stress} soak --smoke`],

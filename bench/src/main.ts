@@ -15,6 +15,7 @@ const commands: Readonly<Record<string, () => Promise<{ readonly run: Command }>
   streams: () => import("./streams/main.ts"),
   charts: () => import("./charts/main.ts"),
   guard: () => import("./guard/main.ts"),
+  hooks: () => import("./hooks/main.ts"),
 };
 
 async function main(args: readonly string[]): Promise<number> {
