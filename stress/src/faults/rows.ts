@@ -32,7 +32,7 @@ export const rows: readonly Row[] = [
   { name: "F7", fault: "own event loop stalled", bar: "false timeouts, false deaths: 0", run: stalls },
   { name: "F8", fault: "peer that reads nothing, then slowly", bar: queueBar, run: slowReaders },
   { name: "F9", fault: "slow reader of a stream beside small calls", bar: "p99: 2 x idle", run: slowConsumers },
-  { name: "F11", fault: "old references after a reconnect", bar: "wrong: 0", run: oldReferences },
+  { name: "F11", fault: "old references after a reconnect", bar: "wrong: 0, each refused", run: oldReferences },
   { name: "F12", fault: "both sides flood each other, sockets of 4 KiB", bar: "all calls right", run: floods },
   { name: "F14", fault: "numbers of calls wrap around", bar: "wrong pairings: 0", run: wrappedIds },
   {
