@@ -4,6 +4,7 @@ import { callChains } from "./chains.ts";
 import { cutsEverywhere, resets } from "./cuts.ts";
 import { corruptedBytes, editedFrames } from "./frames.ts";
 import { floods } from "./floods.ts";
+import { littleMemory, memoryBar } from "./little-memory.ts";
 import { blackHoles, cutCables, detectionBar, frozenPeers } from "./lost-peers.ts";
 import { soaked } from "./soaked.ts";
 import { stalls } from "./stalls.ts";
@@ -50,5 +51,6 @@ export const rows: readonly Row[] = [
   },
   { name: "F22", fault: "server that closes under load", bar: "settled: called, executed right", run: shutdowns },
   { name: "F25", fault: "no descriptors left (ulimit -n)", bar: "no crash, recovers", run: starvedProcesses },
+  { name: "F25-memory", fault: "server with little memory (ulimit -d)", bar: memoryBar, run: littleMemory },
   { name: "F28", fault: "soak with random faults", bar: "wrong: 0, nothing grows", run: soaked },
 ];
