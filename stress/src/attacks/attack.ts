@@ -1,6 +1,7 @@
+import { brotliCompressSync, constants } from "node:zlib";
 import type { RawPeer } from "./raw-peer.ts";
-import { request } from "./raw-peer.ts";
-import type { VictimOptions } from "./victim.ts";
+import { frame, request } from "./raw-peer.ts";
+import type { VictimOptions, VisitOptions } from "./victim.ts";
 
 /** Whether the attacked connection still serves at the end of a round, or the victim has ended it. */
 export type Outcome = "served" | "ended";
@@ -37,6 +38,9 @@ export interface ClientAttack {
   readonly name: string;
   readonly bytes: number;
   readonly tls?: boolean;
+  /** How the server differs from one that is to be trusted: it has no TLS, or a certificate of another authority. */
+  readonly identity?: "plain" | "stranger";
+  readonly victim?: VisitOptions;
   /** Codes that calls of the victim may end with; `fulfilled` where they may return. */
   readonly codes: readonly string[];
   readonly serve: (peer: RawPeer) => Promise<void>;
@@ -113,6 +117,19 @@ export async function flood(
     await new Promise((resolve) => setImmediate(resolve));
   }
   return "taken";
+}
+
+const BROTLI = 0x13;
+const bombs = new Map<number, Buffer>();
+
+/** A frame in brotli whose head claims so many bytes, and which has `bytes` once it is unpacked. */
+export function brotliBomb(bytes: number, claimed: number): Buffer {
+  const params = { [constants.BROTLI_PARAM_QUALITY]: 1 };
+  const packed = bombs.get(bytes) ?? brotliCompressSync(Buffer.alloc(bytes, "["), { params });
+  bombs.set(bytes, packed);
+  const head = Buffer.from([BROTLI, 0, 0, 0, 0]);
+  head.writeUInt32BE(claimed, 1);
+  return frame(Buffer.concat([head, packed]));
 }
 
 /** A function of the peer, as it crosses in JSON. */

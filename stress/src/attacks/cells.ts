@@ -101,13 +101,19 @@ export async function attackClient(attack: ClientAttack, tls: boolean, seconds: 
     const port = await askAttacker<number>(attacker, {
       ask: "serve",
       number: onClients.indexOf(attack),
-      tls: attack.row === "T25" ? undefined : own,
+      tls: { plain: undefined, stranger: keys.stranger, own }[attack.identity ?? "own"],
     });
     const address = await askHonest<string>(honest, { ask: "serve", tls: own });
     await askVictim(victim, { ask: "open", address, tls: own });
     const before = await askVictim<Calls>(victim, { ask: "call", seconds });
     await askVictim(victim, { ask: "mark" });
-    const visiting: VictimQuestion = { ask: "visit", address: `tcp://127.0.0.1:${port}`, tls: own, seconds };
+    const visiting: VictimQuestion = {
+      ask: "visit",
+      address: `tcp://127.0.0.1:${port}`,
+      tls: own,
+      seconds,
+      options: attack.victim ?? {},
+    };
     const { codes, calls: under } = await askVictim<{ codes: Record<string, number>; calls: Calls }>(victim, visiting);
     const report = await askVictim<VictimReport>(victim, { ask: "report" });
     const after = await askVictim<Calls>(victim, { ask: "call", seconds: 0.1 });
@@ -120,6 +126,7 @@ export async function attackClient(attack: ClientAttack, tls: boolean, seconds: 
       wrong: [
         ...report.wrong,
         ...failed.slice(0, 3),
+        ...(Object.keys(codes).length === 0 ? ["no call was made"] : []),
         ...unexpected.map((code) => `calls have ended with ${code}`),
         ...[...before.failures, ...under.failures, ...after.failures].map((text) => `an honest call: ${text}`),
       ],

@@ -1,55 +1,46 @@
-import { randomBytes } from "node:crypto";
+// What one message of a server can do to a client that calls it.
+import { ExtData } from "@msgpack/msgpack";
+import { brotliBomb, numbered } from "./attack.ts";
 import type { ClientAttack } from "./attack.ts";
+import { BROTLI_WIRE, MSGPACK_WIRE, answers, refuses, reference, result } from "./hostile-server.ts";
 import { frame, message, notification, request } from "./raw-peer.ts";
-import type { RawPeer } from "./raw-peer.ts";
-import { MEBIBYTE, MESSAGE_BYTES, MOST_TEXT } from "./victim-limits.ts";
+import { BOMB_BYTES, MEBIBYTE, MESSAGE_BYTES, MOST_TEXT, OUTSIDE_BYTES } from "./victim-limits.ts";
 
 const SMALL = MEBIBYTE;
 const REMOTE = "REMOTE_ERROR";
 const LOST = "CONNECTION_LOST";
-
-/** Says hello back, and answers each request with what is made of its id. */
-function answers(make: (id: number) => Buffer): ClientAttack["serve"] {
-  return async (peer) => {
-    await greet(peer);
-    for (;;) {
-      const asked = await peer.message();
-      if (asked === undefined) return;
-      if (asked[0] === 0) await peer.send(make(asked[1]));
-    }
-  };
-}
-
-async function greet(peer: RawPeer, fields: object = {}): Promise<void> {
-  await peer.message();
-  await peer.send(message(1, 0, { protocol: 1, segments: true, ...fields }));
-}
-
-/** A result in JSON, as text. */
-function result(text: string): (id: number) => Buffer {
-  return (id) => frame(`[1,${id},${text}]`);
-}
-
-function reference(number: number): string {
-  return `{"__type__":[-2,"$/ref/${number}"]}`;
-}
-
 const SERIALIZATION = "SERIALIZATION_ERROR";
+const SHAPE_EXTENSION = 1;
 
-export const clientAttacks: readonly ClientAttack[] = [
+let seen = 0;
+
+/** Names, keys and shapes that no client has seen before, and the result behind them. */
+function ever(id: number): Buffer {
+  const first = (seen += 1000);
+  const maps = Array.from({ length: 1000 }, (_, one) => ({ [`key${first + one}`]: 1, [`other${first + one}`]: 2 }));
+  const names = numbered(200, (one) =>
+    Buffer.concat([request(one + 1, `a/${first + one}`), notification(`b/${first + one}`)]),
+  );
+  return Buffer.concat([names, message(1, id, maps)]);
+}
+
+/** New shapes, each of which comes often enough to be compiled. */
+function everShaped(id: number): Buffer {
+  const first = (seen += 1000);
+  const shapes = Array.from({ length: 100 }, (_, one) => [(id % 2) * 100 + one, [`key${first + one}`, "x"]] as const);
+  const maps = shapes.flatMap(([number]) =>
+    Array.from({ length: 300 }, () => [new ExtData(SHAPE_EXTENSION, Uint8Array.of(number)), 1, 2]),
+  );
+  return Buffer.concat([MSGPACK_WIRE.write(3, 0, ["$/shapes", [shapes], {}]), MSGPACK_WIRE.write(1, id, maps)]);
+}
+
+export const messageAttacksOnClients: readonly ClientAttack[] = [
   {
     row: "T1",
     name: "calls to names of prototypes",
     bytes: SMALL,
     codes: ["fulfilled"],
-    serve: answers((id) =>
-      Buffer.concat([
-        ...["__proto__", "constructor", "hidden", "toString/call", "$/ref/constructor"].map((path, index) =>
-          request(id * 10 + index, path),
-        ),
-        message(1, id, 1),
-      ]),
-    ),
+    serve: refuses([["__proto__"], ["constructor"], ["hidden"], ["toString/call"], ["$/ref/constructor"]]),
   },
   {
     row: "T2",
@@ -66,11 +57,48 @@ export const clientAttacks: readonly ClientAttack[] = [
     serve: answers(result(`{"then":${reference(1)}}`)),
   },
   {
+    row: "T4",
+    name: "verbs that aren't there",
+    bytes: SMALL,
+    codes: ["fulfilled"],
+    serve: refuses([
+      ["$/get", ["wrong"]],
+      ["$/set", ["wrong", 1]],
+      ["$/eval", ["1"]],
+      ["$/describe"],
+      ["$/import", ["node:fs"]],
+      ["wrong"],
+      ["Root"],
+    ]),
+  },
+  {
+    row: "T4",
+    name: "types of messages that aren't there",
+    bytes: SMALL,
+    codes: [LOST],
+    serve: answers((id) => Buffer.concat([message(4, 1, ["add", [1, 2], {}]), message(1, id, 1)])),
+  },
+  {
     row: "T5",
     name: "built-in types of any shape",
     bytes: SMALL,
     codes: [SERIALIZATION],
     serve: answers(result('[{"__type__":[-10,["Float64Array","AAA="]]},{"__type__":[99,0]}]')),
+  },
+  {
+    row: "T6",
+    name: "ever new names and keys",
+    bytes: MESSAGE_BYTES,
+    codes: ["fulfilled"],
+    serve: answers(ever),
+  },
+  {
+    row: "T6",
+    name: "ever new shapes",
+    bytes: MESSAGE_BYTES,
+    victim: { codec: "msgpack" },
+    codes: ["fulfilled"],
+    serve: answers(everShaped, MSGPACK_WIRE),
   },
   {
     row: "T7",
@@ -101,57 +129,21 @@ export const clientAttacks: readonly ClientAttack[] = [
     serve: answers(() => Buffer.from([0, 0, 9, 9, 0x5b])),
   },
   {
-    row: "T16",
-    name: "results with thousands of references",
-    bytes: 4 * MEBIBYTE,
-    codes: [SERIALIZATION],
-    serve: answers(result(`[${Array.from({ length: 3000 }, (_, one) => reference(one + 1)).join()}]`)),
-  },
-  {
-    row: "T18",
-    name: "answers to nothing",
-    bytes: SMALL,
+    row: "T11",
+    name: "a bomb of brotli",
+    bytes: MESSAGE_BYTES + OUTSIDE_BYTES,
+    victim: { codec: "brotli" },
     codes: [LOST],
-    serve: answers((id) => message(1, id + 77, 0)),
+    serve: answers(() => brotliBomb(BOMB_BYTES, MEBIBYTE - 1), BROTLI_WIRE),
   },
   {
-    row: "T18",
-    name: "answers twice",
+    row: "T11",
+    name: "a bomb of brotli that says so",
     bytes: SMALL,
-    codes: ["fulfilled", LOST],
-    serve: answers((id) => Buffer.concat([message(1, id, 0), message(1, id, 0)])),
+    victim: { codec: "brotli" },
+    codes: [LOST],
+    serve: answers(() => brotliBomb(BOMB_BYTES, BOMB_BYTES), BROTLI_WIRE),
   },
-  { row: "T19", name: "nonsense", bytes: SMALL, codes: [LOST], serve: answers(() => frame(randomBytes(500))) },
-  {
-    row: "T19",
-    name: "a reset",
-    bytes: SMALL,
-    codes: [LOST, "UNAVAILABLE"],
-    serve: async (peer) => {
-      await greet(peer);
-      await peer.message();
-      peer.drop();
-    },
-  },
-  {
-    row: "T22",
-    name: "calls within calls",
-    bytes: SMALL,
-    codes: ["fulfilled"],
-    serve: answers((id) => Buffer.concat([request(id, "add", [1, 2], {}, { hops: 1e9 }), message(1, id, 1)])),
-  },
-  {
-    row: "T23",
-    name: "an answer to hello that is too large",
-    bytes: SMALL,
-    codes: ["PROTOCOL_ERROR", LOST, "UNAVAILABLE"],
-    serve: async (peer) => {
-      await peer.message();
-      await peer.send(frame(`[1,0,{"protocol":1,"software":"${"x".repeat(70_000)}"}]`));
-    },
-  },
-  { row: "T24", name: "no answer to hello", bytes: SMALL, codes: ["UNAVAILABLE", LOST], serve: async () => {} },
-  { row: "T25", name: "no TLS", bytes: SMALL, tls: true, codes: ["UNAVAILABLE", LOST], serve: async () => {} },
   {
     row: "T27",
     name: "exceptions that pretend to be more",

@@ -1,9 +1,19 @@
 // What one message, or many, can do to a server.
-import { brotliCompressSync } from "node:zlib";
-import { floods, greeted, isRefused, numbered, outcomeOf, reference, sends, sendsFirst, wait } from "./attack.ts";
+import {
+  brotliBomb,
+  floods,
+  greeted,
+  isRefused,
+  numbered,
+  outcomeOf,
+  reference,
+  sends,
+  sendsFirst,
+  wait,
+} from "./attack.ts";
 import type { Field, Outcome, ServerAttack } from "./attack.ts";
 import { frame, message, notification, request } from "./raw-peer.ts";
-import { MEBIBYTE, MESSAGE_BYTES, MOST_TEXT, VICTIM_LIMITS } from "./victim-limits.ts";
+import { BOMB_BYTES, MEBIBYTE, MESSAGE_BYTES, MOST_TEXT, OUTSIDE_BYTES, VICTIM_LIMITS } from "./victim-limits.ts";
 
 const SMALL = MEBIBYTE;
 const NAMES = [
@@ -203,19 +213,17 @@ export const messageAttacks: readonly ServerAttack[] = [
     row: "T11",
     name: "a bomb of brotli",
     end: "ended",
-    bytes: MESSAGE_BYTES,
+    bytes: MESSAGE_BYTES + OUTSIDE_BYTES,
     victim: { codec: "brotli" },
     round: async (field) => {
       const peer = await field.dial();
-      const bomb = brotliCompressSync(Buffer.alloc(64 * MEBIBYTE, "["));
-      const head = Buffer.from([13, 0, 0x0f, 0xff, 0xff]);
       await peer.send(
         frame(
           Buffer.concat([Buffer.from([0]), Buffer.from('[0,0,["$/hello",[{"protocol":1,"codec":"json+brotli"}],{}]]')]),
         ),
       );
       await peer.next();
-      await peer.send(frame(Buffer.concat([head, bomb])));
+      await peer.send(brotliBomb(BOMB_BYTES, MEBIBYTE - 1));
       await peer.end();
       return "ended";
     },

@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { answerQuestions } from "@colloquy/bench/subprocess";
 import { JsonCodec, MsgPackCodec, compressed } from "@colloquy/core";
 import { Service, connect, expose, serve } from "@colloquy/rpc";
-import type { ConnectOptions, Connection, Server } from "@colloquy/rpc";
+import type { ConnectOptions, Connection, Remote, Server } from "@colloquy/rpc";
 import { callsFor, type Calls } from "./honest-calls.ts";
 import type { Credentials } from "./raw-peer.ts";
 import { VICTIM_LIMITS } from "./victim-limits.ts";
@@ -20,12 +20,22 @@ export type VictimQuestion =
       readonly address: string;
       readonly tls: Credentials | undefined;
       readonly seconds: number;
+      readonly options: VisitOptions;
     };
+
+type Visit = VictimQuestion & { readonly ask: "visit" };
 
 export interface VictimOptions {
   readonly codec?: "auto" | "brotli";
   /** Clients have to show this. */
   readonly token?: string;
+}
+
+/** What a client does at a server that attacks it. */
+export interface VisitOptions {
+  readonly codec?: "json" | "msgpack" | "brotli";
+  /** Default: two calls with short texts. `functions`: two that hand one out. `large`: more than a socket takes. */
+  readonly calls?: "functions" | "large";
 }
 
 export interface VictimReport {
@@ -38,6 +48,10 @@ export interface VictimReport {
 }
 
 const LAST_LINE_BYTES = 4000;
+const LARGE_TEXT = "x".repeat(50_000);
+const LARGE_COUNT = 400;
+const BROTLI = compressed(JsonCodec, { algorithm: "brotli" });
+const CODECS = { json: JsonCodec, msgpack: MsgPackCodec, brotli: BROTLI } as const;
 
 class Root extends Service {
   running = 0;
@@ -102,7 +116,7 @@ async function listen(tls: Credentials | undefined, { codec = "auto", token }: V
     return "honest";
   };
   server = await serve("tcp://127.0.0.1:0", root, {
-    codec: codec === "auto" ? "auto" : compressed(JsonCodec, { algorithm: "brotli" }),
+    codec: codec === "auto" ? "auto" : BROTLI,
     limits: VICTIM_LIMITS,
     tls,
     onConnection: ({ closed }) => void closed.then((reason) => ends.add(reason?.message ?? "in order")),
@@ -112,10 +126,11 @@ async function listen(tls: Credentials | undefined, { codec = "auto", token }: V
 }
 
 /** Calls a server that attacks, over new connections; each call has to settle. Returns what has become of them, by code. */
-async function visit(address: string, tls: Credentials | undefined, seconds: number): Promise<Record<string, number>> {
+async function visit({ address, tls, seconds, options: { codec, calls: kind } }: Visit): Promise<object> {
   const found: Record<string, number> = {};
   const note = (code: string): void => void (found[code] = (found[code] ?? 0) + 1);
   const options: ConnectOptions = {
+    codec: CODECS[codec ?? "json"],
     limits: VICTIM_LIMITS,
     service: root,
     tls: tls && { ...tls, serverName: "localhost" },
@@ -124,7 +139,7 @@ async function visit(address: string, tls: Credentials | undefined, seconds: num
   while (performance.now() < end) {
     try {
       const attacker = await connect<Root>(address, options);
-      const calls = ["x", "y"].map((text) => attacker.remote.take(text).then(() => note("fulfilled"), codeOf(note)));
+      const calls = callsAt(attacker.remote, kind).map((call) => call.then(() => note("fulfilled"), codeOf(note)));
       const late = new Promise((resolve) => setTimeout(resolve, 5000, "late").unref());
       if ((await Promise.race([Promise.all(calls), late])) === "late") root.wrong.push("a call never settled");
       attacker.destroy();
@@ -136,10 +151,16 @@ async function visit(address: string, tls: Credentials | undefined, seconds: num
   return found;
 }
 
-async function visitAndCall({ address, tls, seconds }: VictimQuestion & { readonly ask: "visit" }): Promise<object> {
+function callsAt(remote: Remote<Root>, kind: VisitOptions["calls"]): Promise<unknown>[] {
+  if (kind === "large") return Array.from({ length: LARGE_COUNT }, () => remote.echo(LARGE_TEXT));
+  if (kind === "functions") return [1, 2].map((number) => remote.callBack(async () => number));
+  return ["x", "y"].map((text) => remote.take(text));
+}
+
+async function visitAndCall(question: Visit): Promise<object> {
   const [codes, calls] = await Promise.all([
-    visit(address, tls, seconds),
-    callsFor(seconds, (a, b) => connection!.remote.add(a, b)),
+    visit(question),
+    callsFor(question.seconds, (a, b) => connection!.remote.add(a, b)),
   ]);
   return { codes, calls };
 }

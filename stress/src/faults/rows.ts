@@ -4,6 +4,7 @@ import { callChains } from "./chains.ts";
 import { cutsEverywhere, resets } from "./cuts.ts";
 import { corruptedBytes, editedFrames } from "./frames.ts";
 import { floods } from "./floods.ts";
+import { littleMemory, memoryBar } from "./little-memory.ts";
 import { blackHoles, cutCables, detectionBar, frozenPeers } from "./lost-peers.ts";
 import { soaked } from "./soaked.ts";
 import { stalls } from "./stalls.ts";
@@ -32,7 +33,7 @@ export const rows: readonly Row[] = [
   { name: "F7", fault: "own event loop stalled", bar: "false timeouts, false deaths: 0", run: stalls },
   { name: "F8", fault: "peer that reads nothing, then slowly", bar: queueBar, run: slowReaders },
   { name: "F9", fault: "slow reader of a stream beside small calls", bar: "p99: 2 x idle", run: slowConsumers },
-  { name: "F11", fault: "old references after a reconnect", bar: "wrong: 0", run: oldReferences },
+  { name: "F11", fault: "old references after a reconnect", bar: "wrong: 0, each refused", run: oldReferences },
   { name: "F12", fault: "both sides flood each other, sockets of 4 KiB", bar: "all calls right", run: floods },
   { name: "F14", fault: "numbers of calls wrap around", bar: "wrong pairings: 0", run: wrappedIds },
   {
@@ -50,5 +51,6 @@ export const rows: readonly Row[] = [
   },
   { name: "F22", fault: "server that closes under load", bar: "settled: called, executed right", run: shutdowns },
   { name: "F25", fault: "no descriptors left (ulimit -n)", bar: "no crash, recovers", run: starvedProcesses },
+  { name: "F25-memory", fault: "server with little memory (ulimit -d)", bar: memoryBar, run: littleMemory },
   { name: "F28", fault: "soak with random faults", bar: "wrong: 0, nothing grows", run: soaked },
 ];

@@ -12,7 +12,9 @@ export async function soaked(size: Size): Promise<Outcome> {
   if (size === "smoke") return skipped("`pnpm soak --smoke` has it");
   const { growths, books, faults } = await soak({ minutes, seed, sampleMs });
   const calls = books.reduce((sum, book) => sum + book.calls, 0);
-  const growing = growths.filter(({ isGood }) => !isGood).map(({ name }) => `${name} grows (seed ${seed})`);
-  const figure = `${minutes} min, ${formatQuantity(calls)} operations, ${faults.length} wrong, ${growing.length} of ${growths.length} figures grow`;
+  const growing = growths
+    .filter(({ verdict }) => verdict !== "ok")
+    .map(({ name, verdict }) => `${name}: ${verdict} (seed ${seed})`);
+  const figure = `${minutes} min, ${formatQuantity(calls)} operations, ${faults.length} wrong, ${growing.length} of ${growths.length} figures not ok`;
   return shown(figure, true, [...faults, ...growing]);
 }

@@ -7,7 +7,8 @@ const usage = `Usage: pnpm soak [options]
 
 Calls of all kinds between processes, over connections that are cut, stalled and swallowed, while peers are killed, frozen and replaced.
 A client and a server live all the time: heap, memory, handles, descriptors and tables of both are looked at while nothing is under
-way, and must not grow in the second half by more than noise. All calls have to settle, none with a wrong result. Else the exit code is 1.
+way, and must not grow in the second half by more than noise: a run with fewer than nine looks can't tell, and says so. All calls have
+to settle, none with a wrong result. Else the exit code is 1.
 
   --minutes n         how long (60)
   --sample s          seconds between two looks (10)
@@ -42,13 +43,13 @@ function readOptions(args: readonly string[]): (SoakOptions & { readonly isVerbo
 }
 
 function growthTable(growths: readonly Growth[]): string {
-  const rows = growths.map(({ name, last, slope, mostPerHour, isGood }) => [
+  const rows = growths.map(({ name, last, slope, mostPerHour, verdict }) => [
     name,
     formatQuantity(last),
-    signed(slope.perHour),
-    formatQuantity(slope.margin),
-    formatQuantity(mostPerHour),
-    isGood ? "ok" : "grows",
+    ...(slope === undefined
+      ? ["-", "-", "-"]
+      : [signed(slope.perHour), formatQuantity(slope.margin), formatQuantity(mostPerHour)]),
+    verdict,
   ]);
   return markdownTable(["", "at the end", "per hour", "±", "noise", ""], rows);
 }
@@ -84,5 +85,5 @@ export async function run(args: readonly string[]): Promise<number> {
   const result = await soak(options, onSample);
   process.stdout.write(`${summary(result)}\n\n${growthTable(result.growths)}\n`);
   for (const fault of result.faults.slice(0, shownCount)) process.stdout.write(`${fault}\n`);
-  return result.faults.length === 0 && result.growths.every(({ isGood }) => isGood) ? 0 : 1;
+  return result.faults.length === 0 && result.growths.every(({ verdict }) => verdict !== "grows") ? 0 : 1;
 }

@@ -9,11 +9,14 @@ export interface Slope {
 const students = [12.71, 4.3, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.2, 2.18, 2.16, 2.14, 2.13];
 const normal = 2.05;
 
-/** Least squares through (hours, value), at least three of them. */
-export function slopeOf(points: readonly (readonly [hours: number, value: number])[]): Slope {
+/** With fewer, half of the confidence interval is so wide that hardly anything rises surely. */
+const leastPoints = 5;
+
+/** Least squares through (hours, value). Undefined: they are too few to say anything. */
+export function slopeOf(points: readonly (readonly [hours: number, value: number])[]): Slope | undefined {
   const count = points.length;
   const freedom = count - 2;
-  if (freedom < 1) return { perHour: Number.NaN, margin: Infinity };
+  if (count < leastPoints) return undefined;
   const mean = (place: 0 | 1): number => points.reduce((sum, point) => sum + point[place], 0) / count;
   const [meanHours, meanValue] = [mean(0), mean(1)];
   let [run, rise] = [0, 0];

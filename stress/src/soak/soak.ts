@@ -29,9 +29,10 @@ const noise: Readonly<Record<Measure, { readonly growth: number; readonly unit: 
 export interface Growth {
   readonly name: string;
   readonly last: number;
-  readonly slope: Slope;
+  /** Undefined: there were too few looks for one. */
+  readonly slope: Slope | undefined;
   readonly mostPerHour: number;
-  readonly isGood: boolean;
+  readonly verdict: "ok" | "grows" | "too few looks";
 }
 
 export interface SoakResult {
@@ -102,10 +103,13 @@ function growthsOf(side: "client" | "server", samples: readonly Sample[]): Growt
     const slope = slopeOf(half.map(({ hours, sides }) => [hours, sides[side][measure] / unit]));
     const mostPerHour = growth / unit / windowHours;
     const last = (half.at(-1)?.sides[side][measure] ?? 0) / unit;
-    // Where there are too few samples for a line nothing can be said.
-    const isGood = !(slope.perHour - slope.margin > mostPerHour);
-    return { name: `${side}: ${name}`, last, slope, mostPerHour, isGood };
+    return { name: `${side}: ${name}`, last, slope, mostPerHour, verdict: verdictOf(slope, mostPerHour) };
   });
+}
+
+function verdictOf(slope: Slope | undefined, mostPerHour: number): Growth["verdict"] {
+  if (slope === undefined) return "too few looks";
+  return slope.perHour - slope.margin > mostPerHour ? "grows" : "ok";
 }
 
 function faultsOf({ calls, settled, wrong, wrongCount }: Book): readonly string[] {
