@@ -16,7 +16,7 @@ import { ignore } from "./guard.ts";
 import { localFunction } from "./local-function.ts";
 import { LookupFailure, isExposed, isService, isStreamValue } from "./members.ts";
 import type { Imports } from "./imports.ts";
-import { parseReferencePath, referencePath } from "./path.ts";
+import { isReservedPath, parseReferencePath, referencePath } from "./path.ts";
 import { RemoteNode, childAt, nodeOf, serviceProxy } from "./proxy.ts";
 import type { Caller, PendingResult } from "./proxy.ts";
 import { ResultReference } from "./recent-results.ts";
@@ -259,6 +259,7 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
     if (typeof path !== "string") throw new SerializationError("a service is no path");
     const reference = parseReferencePath(path);
     if (reference !== undefined && reference.rest === "") return this.#imports.receive(reference.id, "service");
+    if (isReservedPath(path)) throw new SerializationError("a service is a path below the root, or $/ref/<number>");
     return serviceProxy(new RemoteNode(this.#connection.rootCaller, path, undefined, false));
   }
 

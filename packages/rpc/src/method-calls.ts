@@ -14,8 +14,9 @@ import { LookupFailure, exposedFunction, isExposed } from "./members.ts";
 import type { Exposed } from "./members.ts";
 import { NO_METADATA } from "./metadata.ts";
 import { PassedOn, withExecuted } from "./passed-on.ts";
-import { joinPath, parseReferencePath, parseResultPath } from "./path.ts";
-import { RemoteNode, nodeOf } from "./proxy.ts";
+import { parseReferencePath, parseResultPath } from "./path.ts";
+import { nodeBelow, nodeOf } from "./proxy.ts";
+import type { RemoteNode } from "./proxy.ts";
 import type { RecentResults } from "./recent-results.ts";
 import type { RequestContent } from "./request-content.ts";
 import { ResultCalls } from "./result-calls.ts";
@@ -100,7 +101,10 @@ export class MethodCalls {
   /** A call on something that was handed out, or will be. */
   #callOn(id: number, target: object, rest: string, request: RequestContent): unknown {
     const node = nodeOf(target);
-    if (node !== undefined) return forward(node, rest, request, this.#scopes.of(id, request[3]));
+    if (node !== undefined) {
+      const below = rest === "" ? node : nodeBelow(node, rest);
+      return forward(below, request, this.#scopes.of(id, request[3]));
+    }
     if (typeof target === "function") {
       if (rest !== "") throw refusal("NOT_FOUND", "a function has no members");
       return this.#invoke(id, exposedFunction(target as AnyFunction), undefined, request);
@@ -186,16 +190,14 @@ export class MethodCalls {
 
 /** A call on something that another peer has lent us. */
 async function forward(
-  node: RemoteNode,
-  rest: string,
+  target: RemoteNode,
   [, args, kwargs, meta]: RequestContent,
   context: CallScope,
 ): Promise<unknown> {
   const idempotent = isStatedIdempotent(meta);
-  const target = rest === "" ? node : new RemoteNode(node.caller, joinPath(node.path, rest), node.reference, false);
   try {
     const { metadata } = context;
-    return await node.caller.call(target, args, {
+    return await target.caller.call(target, args, {
       context,
       ...(metadata !== NO_METADATA && { metadata }),
       ...(hasKeys(kwargs) && { kwargs }),
