@@ -140,6 +140,7 @@ export const packages = {
         "backoff",
         "standard-schema",
         "passed-on",
+        "slot-digests",
       ],
       ["listeners", "silent-failures", "outgoing-stream", "signals", "heartbeat", "metadata", "validation", "gate"],
       ["close-listeners"],

@@ -63,11 +63,11 @@ export class Mailboxes {
     return new Mailbox(count, this.#graph, this.#newSlot, () => String(agent));
   }
 
-  #answer([slot, wanted, depth]: readonly unknown[]): boolean | Promise<boolean> {
-    if (!isSlot(slot) || !Array.isArray(wanted) || wanted.length > MAX_WANTED_COUNT || !wanted.every(isSlot))
+  #answer([digest, wanted, depth]: readonly unknown[]): boolean | Promise<boolean> {
+    if (!isSlot(digest) || !Array.isArray(wanted) || wanted.length > MAX_WANTED_COUNT || !wanted.every(isSlot))
       return false;
     const left = typeof depth === "number" && depth > 0 ? Math.min(depth, MAX_QUESTION_DEPTH) : 0;
-    return this.#graph.isStuck(slot, wanted, left);
+    return this.#graph.isStuck(digest, wanted, left);
   }
 }
 

@@ -1,4 +1,4 @@
-import { RemoteNode, chainCallsOf, withoutChain } from "@colloquy/rpc";
+import { RemoteNode, SlotDigests, chainCallsOf, chainSlotOf, digestOf, withoutChain } from "@colloquy/rpc";
 import type { ChainCall } from "@colloquy/rpc";
 
 /** A call that waits for a slot of a mailbox. */
@@ -21,8 +21,9 @@ const PATIENT_ROUND_COUNT = 2;
 
 /** A search for slots in one moment. */
 interface Search {
-  /** Slots that are looked for. */
+  /** Names of the slots that are looked for: themselves within a container, their digests where another one asks or is asked. */
   readonly wanted: ReadonlySet<string>;
+  readonly nameOf: (slot: string) => string;
   readonly seen: Set<string>;
   /** What other containers have said of calls to them. */
   readonly answers: ReadonlyMap<ChainCall, boolean>;
@@ -37,6 +38,7 @@ interface Search {
 export class WaitGraph {
   readonly #root: string;
   readonly #waiting = new Map<string, Set<WaitingEntry>>();
+  readonly #digests = new SlotDigests();
   #size = 0;
 
   /** `root` is the name under which this container is known to others. */
@@ -53,8 +55,10 @@ export class WaitGraph {
     this.#size++;
     for (const slot of entry.chain) {
       const entries = this.#waiting.get(slot);
-      if (entries === undefined) this.#waiting.set(slot, new Set([entry]));
-      else entries.add(entry);
+      if (entries === undefined) {
+        this.#waiting.set(slot, new Set([entry]));
+        this.#digests.add(slot);
+      } else entries.add(entry);
     }
   }
 
@@ -63,38 +67,44 @@ export class WaitGraph {
     this.#size--;
     for (const slot of entry.chain) {
       const entries = this.#waiting.get(slot);
-      if (entries?.delete(entry) === true && entries.size === 0) this.#waiting.delete(slot);
+      if (entries?.delete(entry) !== true || entries.size > 0) continue;
+      this.#waiting.delete(slot);
+      this.#digests.remove(slot);
     }
   }
 
   /** Whether an entry waits for itself: true, false, or a promise where that is for other containers to say. */
   isDeadlocked(entry: WaitingEntry): boolean | Promise<boolean> {
     if (entry.chain.length === 0) return false;
-    const search = newSearch(entry.chain, new Map());
+    const search = newSearch(entry.chain, ITSELF, new Map());
     if (this.#areStuck(entry.holders, search)) return true;
     return search.unknown.size > 0 && this.#ask(entry);
   }
 
-  /** Whether a slot is stuck on one of `wanted`: the answer to another container. */
-  async isStuck(slot: string, wanted: readonly string[], depth: number): Promise<boolean> {
-    return this.#settled([slot], wanted, depth);
+  /** Whether a slot is stuck on one of `wanted`, all by their digests: the answer to another container. */
+  async isStuck(digest: string, wanted: readonly string[], depth: number): Promise<boolean> {
+    const slot = this.#digests.find(digest) ?? chainSlotOf(digest);
+    // Nothing that it does waits here.
+    return slot !== undefined && this.#settled([slot], wanted, depth);
   }
 
   async #ask(entry: WaitingEntry): Promise<boolean> {
     // The call whose own slot is named later fails first: in any cycle there is one.
     const own = entry.chain.at(-1)!;
     const isPatient = [...entry.holders].some((holder) => own < holder);
+    const wanted = entry.chain.map(digestOf);
     for (let rounds = isPatient ? PATIENT_ROUND_COUNT : 0; entry.isWaiting; rounds--) {
-      if (!(await this.#settled(entry.holders, entry.chain, MAX_QUESTION_DEPTH))) return false;
+      if (!(await this.#settled(entry.holders, wanted, MAX_QUESTION_DEPTH))) return false;
       if (rounds === 0) return entry.isWaiting;
     }
     return false;
   }
 
+  /** `wanted` are digests. */
   async #settled(slots: Iterable<string>, wanted: readonly string[], depth: number): Promise<boolean> {
     const answers = new Map<ChainCall, boolean>();
     for (;;) {
-      const search = newSearch(wanted, answers);
+      const search = newSearch(wanted, digestOf, answers);
       if (this.#areStuck(slots, search)) return true;
       if (search.unknown.size === 0 || depth <= 0) return false;
       const asked = [...search.unknown].map(async ([call, slot]) => {
@@ -110,8 +120,8 @@ export class WaitGraph {
   }
 
   #isSlotStuck(slot: string, search: Search): boolean {
-    const { wanted, seen, answers, unknown } = search;
-    if (wanted.has(slot)) return true;
+    const { wanted, nameOf, seen, answers, unknown } = search;
+    if (wanted.has(nameOf(slot))) return true;
     if (seen.has(slot)) return false;
     seen.add(slot);
     for (const entry of this.#waiting.get(slot) ?? []) if (this.#areStuck(entry.holders, search)) return true;
@@ -125,16 +135,25 @@ export class WaitGraph {
   }
 }
 
-function newSearch(wanted: readonly string[], answers: ReadonlyMap<ChainCall, boolean>): Search {
-  return { wanted: new Set(wanted), seen: new Set(), answers, unknown: new Map() };
+const ITSELF = (slot: string): string => slot;
+
+function newSearch(
+  wanted: readonly string[],
+  nameOf: Search["nameOf"],
+  answers: ReadonlyMap<ChainCall, boolean>,
+): Search {
+  return { wanted: new Set(wanted), nameOf, seen: new Set(), answers, unknown: new Map() };
 }
 
-/** A peer that is no container, or that is lost, knows of nothing that waits. */
+/**
+ * A peer that is no container, or that is lost, knows of nothing that waits. It may be anybody, so it gets no slots. Where it lies, calls
+ * fail that wait for one that it could leave without an answer as well.
+ */
 async function question(call: ChainCall, slot: string, wanted: readonly string[], depth: number): Promise<boolean> {
   const { connection } = call;
   const node = new RemoteNode(connection, WAITS_PATH, undefined, false);
   try {
-    const args = [slot, [...wanted], depth];
+    const args = [digestOf(slot), [...wanted], depth];
     return (await withoutChain(() => connection.call(node, args, { timeout: QUESTION_TIMEOUT_MS }))) === true;
   } catch {
     return false;

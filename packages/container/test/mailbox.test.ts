@@ -201,6 +201,25 @@ describe("what passes a mailbox", () => {
     await root.close();
   });
 
+  it("is also a method that a peer has named as an argument, and its own handlers come back in by it", async () => {
+    class Repeater extends Worker {
+      @expose repeat(count: number, call: (script: Script) => unknown): Promise<unknown[]> {
+        return Promise.all(Array.from({ length: count }, () => call([{ turns: 3 }])));
+      }
+    }
+    const home = await newContainer("tcp://127.0.0.1:0");
+    const [serial, other] = [await home.spawn(new Repeater(), { mailbox: "serial" }), await home.spawn(new Repeater())];
+    const caller = await newContainer("tcp://127.0.0.1:0");
+    const [toSerial, toOther]: any[] = await Promise.all([
+      caller.connect<Repeater>(serial.address),
+      caller.connect<Repeater>(other.address),
+    ]);
+    expect(await toOther.repeat(3, toSerial.work)).toHaveLength(3);
+    expect(serial.most).toBe(1);
+    expect(await toSerial.repeat(2, toSerial.work)).toHaveLength(2);
+    expect(serial.most).toBe(2);
+  });
+
   it("isn't what the agent has handed out: functions and streams", async () => {
     const { agent, proxy } = await worker("serial");
     const hold = newGate();

@@ -42,7 +42,7 @@ const LOOPBACK = new RegExp(String.raw`^(?:(?:::ffff:)?127(?:\.${OCTET}){3}|(?:0
 
 /**
  * True where what is sent to the address stays on this host: Unix sockets, names within the process, and TCP on the loopback
- * addresses and `localhost`. No other name counts, whatever it is resolved to.
+ * addresses and `localhost`, as the system resolves it. No other name counts, whatever it is resolved to.
  */
 export function staysOnHost(address: Address): boolean {
   return address.kind !== "tcp" || LOOPBACK.test(address.host);

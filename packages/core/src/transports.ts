@@ -138,11 +138,19 @@ export async function listenTransport(
 function checkTransport(address: Address, options: TransportOptions): void {
   checkTls(options.tls);
   if (options.tls !== undefined) return checkTlsAlone(options.socket);
-  if (options.dangerouslyAllowPlaintext === true || placeOf(address, options) !== undefined || staysOnHost(address))
-    return;
+  if (options.dangerouslyAllowPlaintext === true || placeOf(address, options) !== undefined) return;
+  const reason = leavesHost(address, options.socket);
+  if (reason === undefined) return;
   const advice = "set tls, or dangerouslyAllowPlaintext: true where nobody else is on that network";
-  const reason = `${formatAddress(address)} is not of this host alone, and nothing is encrypted there without tls`;
-  throw new ColloquyError("INVALID_ARGUMENT", `${reason}: ${advice}`);
+  throw new ColloquyError("INVALID_ARGUMENT", `${reason}, and nothing is encrypted there without tls: ${advice}`);
+}
+
+/** Why what is sent to an address may leave this host. */
+function leavesHost(address: Address, socket: { readonly lookup?: unknown } = {}): string | undefined {
+  if (!staysOnHost(address)) return `${formatAddress(address)} is not of this host alone`;
+  // The name says nothing then.
+  if (address.kind !== "tcp" || socket.lookup === undefined) return undefined;
+  return `socket.lookup may lead ${formatAddress(address)} to another host`;
 }
 
 async function attempt(address: Address, options: ConnectOptions, limit: AttemptLimit): Promise<Transport> {

@@ -86,6 +86,27 @@ describe("beyond this host", () => {
     }
   });
 
+  it("nothing is connected to by a name that an option of the socket resolves, unless that is allowed", async () => {
+    const asked: string[] = [];
+    const lookup = (host: string, _options: object, done: (error: null, found: object[]) => void): void => {
+      asked.push(host);
+      done(null, [{ address: "127.0.0.1", family: 4 }]);
+    };
+    await using server = await serveChannels("tcp://127.0.0.1:0", echo);
+    const address = server.address.replace("127.0.0.1", "localhost");
+    expect(await rejectionOf(connectChannel(address, { socket: { lookup } }))).toMatchObject({
+      code: "INVALID_ARGUMENT",
+      message: expect.stringMatching(/^socket\.lookup .*\btls\b.*dangerouslyAllowPlaintext: true/),
+    });
+    expect(asked).toEqual([]);
+    const options = { socket: { lookup }, dangerouslyAllowPlaintext: true };
+    await using channel = await connectChannel(address, options);
+    expect(await channel.send(1)).toBe(1);
+    await using plain = await connectChannel(server.address, { socket: { lookup: undefined } });
+    expect(await plain.send(2)).toBe(2);
+    expect(asked).toEqual(["localhost"]);
+  });
+
   it("an option allows plain text, and takes true or false", async () => {
     const options = { dangerouslyAllowPlaintext: true };
     await using server = await serveChannels("tcp://0.0.0.0:0", echo, { ...options, advertise: "0.0.0.0" });

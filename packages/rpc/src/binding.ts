@@ -10,13 +10,12 @@ import type {
 } from "@colloquy/core";
 import type { Exports } from "./exports.ts";
 import { Answer } from "./answer.ts";
-import { CallScope } from "./call-scope.ts";
-import type { CallContext } from "./context.ts";
 import { ignore } from "./guard.ts";
 import { localFunction } from "./local-function.ts";
+import type { NamedMethods } from "./local-function.ts";
 import { LookupFailure, isExposed, isService, isStreamValue } from "./members.ts";
 import type { Imports } from "./imports.ts";
-import { parseReferencePath, referencePath } from "./path.ts";
+import { isReservedPath, parseReferencePath, referencePath } from "./path.ts";
 import { RemoteNode, childAt, nodeOf, serviceProxy } from "./proxy.ts";
 import type { Caller, PendingResult } from "./proxy.ts";
 import { ResultReference } from "./recent-results.ts";
@@ -40,8 +39,8 @@ export function checkFallback(codec: Codec): void {
   throw new ColloquyError("INVALID_ARGUMENT", reason);
 }
 
-/** Where the results are that calls may be on. */
-export interface ResultsHolder {
+/** Where the results are that calls may be on, and what carries out calls on methods that the peer has named. */
+export interface ResultsHolder extends NamedMethods {
   readonly results: RecentResults;
   /** A call of this side is being encoded. */
   readonly isCalling: boolean;
@@ -55,8 +54,6 @@ export interface BoundConnection extends Caller, SignalTeller {
   readonly rootCaller: Caller;
   /** Whether a node is the peer's own: it goes home over this connection. */
   isHome(node: RemoteNode): boolean;
-  /** The context of a call that came on this connection. */
-  contextOf(path: string, scope: CallScope): CallContext;
   /** User code has thrown on the way to what a path names. Returns what the other side is to get. */
   onLookupFailure(path: string, error: unknown): unknown;
 }
@@ -259,6 +256,7 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
     if (typeof path !== "string") throw new SerializationError("a service is no path");
     const reference = parseReferencePath(path);
     if (reference !== undefined && reference.rest === "") return this.#imports.receive(reference.id, "service");
+    if (isReservedPath(path)) throw new SerializationError("a service is a path below the root, or $/ref/<number>");
     return serviceProxy(new RemoteNode(this.#connection.rootCaller, path, undefined, false));
   }
 
@@ -269,10 +267,9 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
     const start = reference === undefined ? undefined : this.#exports.get(reference.id);
     const node = nodeOf(start);
     if (node !== undefined) return childAt(node, reference!.rest);
-    const { owner, member } =
-      start === undefined ? this.#router.resolve(path) : this.#router.resolveBelow(start, reference!.rest);
-    if (!isExposed(member)) return member;
-    return localFunction(member, owner, path, () => this.#connection.contextOf(path, new CallScope({})));
+    const rest = reference === undefined ? path : reference.rest;
+    const { member } = start === undefined ? this.#router.resolve(path) : this.#router.resolveBelow(start, rest);
+    return isExposed(member) ? localFunction(this.#resultsHolder, { path, start, rest }) : member;
   }
 }
 

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Caller } from "./proxy.ts";
 import { isThenable } from "./guard.ts";
+import { SlotDigests } from "./slot-digests.ts";
 
 /** A call that a chain waits for, while it is under way. */
 export interface ChainCall {
@@ -19,6 +20,7 @@ interface Frame {
 class CallChains {
   readonly frames = new AsyncLocalStorage<Frame | undefined>();
   readonly #calls = new Map<string, Set<ChainCall>>();
+  readonly digests = new SlotDigests();
 
   callsOf(slot: string): ReadonlySet<ChainCall> | undefined {
     return this.#calls.get(slot);
@@ -27,15 +29,19 @@ class CallChains {
   add(slots: readonly string[], call: ChainCall): void {
     for (const slot of slots) {
       const calls = this.#calls.get(slot);
-      if (calls === undefined) this.#calls.set(slot, new Set([call]));
-      else calls.add(call);
+      if (calls === undefined) {
+        this.#calls.set(slot, new Set([call]));
+        this.digests.add(slot);
+      } else calls.add(call);
     }
   }
 
   remove(slots: readonly string[], call: ChainCall): void {
     for (const slot of slots) {
       const calls = this.#calls.get(slot);
-      if (calls?.delete(call) === true && calls.size === 0) this.#calls.delete(slot);
+      if (calls?.delete(call) !== true || calls.size > 0) continue;
+      this.#calls.delete(slot);
+      this.digests.remove(slot);
     }
   }
 }
@@ -105,4 +111,9 @@ export function addChainCall(slots: readonly string[], connection: Caller): () =
 /** The calls of this process that the chain waits for which holds a slot. */
 export function chainCallsOf(slot: string): Iterable<ChainCall> {
   return PLACE[CHAINS]?.callsOf(slot) ?? [];
+}
+
+/** The slot that has a digest, where a call of this process is made within its chain. */
+export function chainSlotOf(digest: string): string | undefined {
+  return PLACE[CHAINS]?.digests.find(digest);
 }

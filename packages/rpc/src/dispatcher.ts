@@ -6,9 +6,10 @@ import { requestHooks } from "./hooks.ts";
 import type { CallMessage } from "./hooks.ts";
 import { runIncoming } from "./incoming-interceptors.ts";
 import type { IncomingCall, Interceptor } from "./interceptors.ts";
+import type { NamedMethod } from "./local-function.ts";
 import { isStreamValue } from "./members.ts";
 import { MethodCalls } from "./method-calls.ts";
-import type { DispatchHost } from "./method-calls.ts";
+import type { DispatchHost, MethodTables } from "./method-calls.ts";
 import type { OutgoingStreams } from "./outgoing-streams.ts";
 import { PassedOn, withExecuted } from "./passed-on.ts";
 import { mayBeCalled } from "./recent-results.ts";
@@ -20,9 +21,8 @@ import type { SilentFailures } from "./silent-failures.ts";
 import { streamsIn } from "./streams-in.ts";
 
 /** Tables that few connections need: the first two are made when they are asked for. */
-export interface OnDemandTables {
+export interface OnDemandTables extends MethodTables {
   readonly streams: OutgoingStreams;
-  readonly results: RecentResults;
   readonly recentResults: RecentResults | undefined;
 }
 
@@ -40,6 +40,8 @@ export class Dispatcher {
   readonly #silent: SilentFailures;
   readonly #tables: OnDemandTables;
   #quietCount = 0;
+  /** Calls of this side on what the peer has named. */
+  #namedCount = 0;
   /** What the hooks were told of, by the requests that run. */
   #told: Map<number, CallMessage> | undefined;
   #lastQuietId = 0;
@@ -125,6 +127,44 @@ export class Dispatcher {
     return this.interceptors === undefined ? this.#methods.call(id, request) : this.#intercept(id, request);
   }
 
+  /** A call of this side on a method that the peer has named: what it may do, and how many may run, is as if the peer had called. */
+  async callNamed(method: NamedMethod, args: unknown[]): Promise<unknown> {
+    if (this.#namedCount >= this.#maxRunningCount) {
+      const reason = `${this.#maxRunningCount} calls on methods that this peer has passed run already (maxRunningCount)`;
+      throw new ColloquyError("RESOURCE_EXHAUSTED", reason, { limit: "maxRunningCount" });
+    }
+    const { total } = this.#endpoint.running;
+    if (total?.refusal !== undefined) throw total.refusal;
+    const id = --this.#lastQuietId;
+    this.#namedCount++;
+    if (total !== undefined) total.count++;
+    if (requestHooks.areWanted) this.#tellStart(id, method.path, false);
+    let failure: { readonly error: unknown } | undefined;
+    try {
+      return await this.#carryOutNamed(id, method, [method.path, args, {}]);
+    } catch (error) {
+      failure = { error };
+      throw error;
+    } finally {
+      this.#namedCount--;
+      if (total !== undefined) total.count--;
+      this.#scopes.end(id);
+      if (this.#told !== undefined) this.#tellEnd(this.#told, id, failure);
+    }
+  }
+
+  async #carryOutNamed(id: number, method: NamedMethod, request: RequestContent): Promise<unknown> {
+    const result =
+      this.interceptors === undefined
+        ? this.#methods.callNamed(id, method, request)
+        : this.#intercept(id, request, method);
+    try {
+      return await result;
+    } catch (error) {
+      throw withExecuted(error instanceof PassedOn ? error : this.#silent.onMethod(method.path, error), "yes");
+    }
+  }
+
   /** Carries out a request that wants no answer; what it throws goes to `onError`. As many run at a time as calls may. */
   runQuietly(request: RequestContent, onError: (error: unknown) => void): void {
     if (this.#quietCount >= this.#maxRunningCount) {
@@ -186,14 +226,21 @@ export class Dispatcher {
   }
 
   /** The method starts when the last interceptor has called `next`. */
-  #intercept(id: number, [path, args, kwargs, meta]: RequestContent): Promise<unknown> {
+  #intercept(id: number, [path, args, kwargs, meta]: RequestContent, named?: NamedMethod): Promise<unknown> {
     const scope = this.#scopes.of(id, meta);
     const context = this.#host.contextOf(path, scope);
-    const call: IncomingCall = { direction: "incoming", ...context, args, kwargs, notification: id < 0 };
+    const call: IncomingCall = {
+      direction: "incoming",
+      ...context,
+      args,
+      kwargs,
+      notification: id < 0 && named === undefined,
+    };
     const carryOut = (changed: IncomingCall): unknown => {
       scope.metadata = changed.metadata;
       scope.trace = changed.trace;
-      return this.#methods.call(id, [path, [...changed.args], changed.kwargs, meta]);
+      const request: RequestContent = [path, [...changed.args], changed.kwargs, meta];
+      return named === undefined ? this.#methods.call(id, request) : this.#methods.callNamed(id, named, request);
     };
     return runIncoming(this.interceptors!, call, carryOut, (error) => this.#silent.onMethod(path, error));
   }

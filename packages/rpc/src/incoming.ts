@@ -11,6 +11,7 @@ import type { Greeting } from "./greeting.ts";
 import { tellRefusal } from "./hooks.ts";
 import type { Imports } from "./imports.ts";
 import type { InterceptorLists } from "./interceptors.ts";
+import type { NamedMethod } from "./local-function.ts";
 import type { DispatchHost } from "./method-calls.ts";
 import { OutgoingStreams } from "./outgoing-streams.ts";
 import type { StreamHost } from "./outgoing-streams.ts";
@@ -124,6 +125,11 @@ export class Incoming implements EndpointHandler, ShapeTeller, StreamHost {
   /** Made when the first one is there. */
   get streams(): OutgoingStreams {
     return (this.#streams ??= new OutgoingStreams(this.#limits.maxStreamCount, this, this.#host));
+  }
+
+  /** The peer has named a method of this side, which is called here. */
+  callNamed(method: NamedMethod, args: unknown[]): Promise<unknown> {
+    return this.#dispatcher.callNamed(method, args);
   }
 
   onStreamFailure(path: string, error: unknown): unknown {

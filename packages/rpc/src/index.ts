@@ -8,7 +8,7 @@ export type { Authenticate, Credentials } from "./authentication.ts";
 export { Backoff } from "./backoff.ts";
 export type { BackoffOptions } from "./backoff.ts";
 export { optionsAfter } from "./call-limits.ts";
-export { chainCallsOf, currentChain, runInChain, withoutChain } from "./call-chains.ts";
+export { chainCallsOf, chainSlotOf, currentChain, runInChain, withoutChain } from "./call-chains.ts";
 export type { ChainCall } from "./call-chains.ts";
 export { isSlot } from "./call-meta.ts";
 export { connect } from "./client.ts";
@@ -62,6 +62,7 @@ export type {
 export { takePromises } from "./pending-arguments.ts";
 export { SilentFailures } from "./silent-failures.ts";
 export type { MethodFailureListener } from "./silent-failures.ts";
+export { SlotDigests, digestOf } from "./slot-digests.ts";
 export type { Server, ServeOptions, ServiceFactory } from "./server.ts";
 export type {
   Received,

@@ -3,19 +3,21 @@ import { bindKeywords, placeContext } from "./arguments.ts";
 import { runInChain } from "./call-chains.ts";
 import { chainOf, readMeta, tooManyHops } from "./call-meta.ts";
 import type { CallMeta } from "./call-meta.ts";
-import { CallScope } from "./call-scope.ts";
+import type { CallScope } from "./call-scope.ts";
 import { callChecked } from "./checked-call.ts";
 import type { CallContext, CallerConnection } from "./context.ts";
 import type { Exports } from "./exports.ts";
 import type { AnyFunction } from "./expose.ts";
 import { GatedMember } from "./gate.ts";
 import { checkIdempotence, isStatedIdempotent } from "./idempotence.ts";
+import type { NamedMethod, NamedMethods } from "./local-function.ts";
 import { LookupFailure, exposedFunction, isExposed } from "./members.ts";
 import type { Exposed } from "./members.ts";
 import { NO_METADATA } from "./metadata.ts";
 import { PassedOn, withExecuted } from "./passed-on.ts";
-import { joinPath, parseReferencePath, parseResultPath } from "./path.ts";
-import { RemoteNode, nodeOf } from "./proxy.ts";
+import { parseReferencePath, parseResultPath } from "./path.ts";
+import { nodeBelow, nodeOf } from "./proxy.ts";
+import type { RemoteNode } from "./proxy.ts";
 import type { RecentResults } from "./recent-results.ts";
 import type { RequestContent } from "./request-content.ts";
 import { ResultCalls } from "./result-calls.ts";
@@ -28,12 +30,17 @@ export interface DispatchHost extends CallerConnection {
   contextOf(path: string, scope: CallScope): CallContext;
 }
 
+/** The results that requests hang on, and what carries out calls on methods that the peer has named. */
+export interface MethodTables extends NamedMethods {
+  readonly results: RecentResults;
+}
+
 /** Finds what the requests of one connection are for, and calls it with its arguments in their places. */
 export class MethodCalls {
   readonly #router: Router;
   readonly #exports: Exports;
   readonly #scopes: RunningScopes;
-  readonly #tables: { readonly results: RecentResults };
+  readonly #tables: MethodTables;
   readonly #host: DispatchHost;
   /** Told of what methods throw; refusals are the caller's own business. */
   readonly #silent: SilentFailures;
@@ -43,7 +50,7 @@ export class MethodCalls {
     router: Router,
     exports: Exports,
     scopes: RunningScopes,
-    tables: { readonly results: RecentResults },
+    tables: MethodTables,
     host: DispatchHost,
     silent: SilentFailures,
     maxHopCount: number,
@@ -59,7 +66,7 @@ export class MethodCalls {
 
   /** What the method returns. @throws what it throws, or why it isn't called. */
   call(id: number, request: RequestContent): unknown {
-    if (this.#scopes.closed) throw new ColloquyError("CONNECTION_LOST", "the connection of the call has ended");
+    if (this.#scopes.closed) throw ended();
     if (request.length > 3) {
       const meta = readMeta(request[3]);
       this.#checkMeta(meta);
@@ -67,6 +74,12 @@ export class MethodCalls {
       if (chain !== undefined) return runInChain(chain, () => this.#callAt(id, request));
     }
     return this.#callAt(id, request);
+  }
+
+  /** The same for a call of this side on what the peer has named. It is of the chain that runs here. */
+  callNamed(id: number, { start, rest }: NamedMethod, request: RequestContent): unknown {
+    if (this.#scopes.closed) throw ended();
+    return this.#callFrom(start, rest, id, request, "all");
   }
 
   #callAt(id: number, request: RequestContent): unknown {
@@ -92,15 +105,17 @@ export class MethodCalls {
 
   /** Made for each use: few connections have any. */
   #resultCalls(): ResultCalls {
-    const contextOf = (path: string): CallContext => this.#host.contextOf(path, new CallScope({}));
     const resolve = (start: object, rest: string, path: string): Resolved => this.#resolve(start, rest, path);
-    return new ResultCalls(this.#tables.results, resolve, contextOf);
+    return new ResultCalls(this.#tables.results, resolve, this.#tables);
   }
 
   /** A call on something that was handed out, or will be. */
   #callOn(id: number, target: object, rest: string, request: RequestContent): unknown {
     const node = nodeOf(target);
-    if (node !== undefined) return forward(node, rest, request, this.#scopes.of(id, request[3]));
+    if (node !== undefined) {
+      const below = rest === "" ? node : nodeBelow(node, rest);
+      return forward(below, request, this.#scopes.of(id, request[3]));
+    }
     if (typeof target === "function") {
       if (rest !== "") throw refusal("NOT_FOUND", "a function has no members");
       return this.#invoke(id, exposedFunction(target as AnyFunction), undefined, request);
@@ -186,16 +201,14 @@ export class MethodCalls {
 
 /** A call on something that another peer has lent us. */
 async function forward(
-  node: RemoteNode,
-  rest: string,
+  target: RemoteNode,
   [, args, kwargs, meta]: RequestContent,
   context: CallScope,
 ): Promise<unknown> {
   const idempotent = isStatedIdempotent(meta);
-  const target = rest === "" ? node : new RemoteNode(node.caller, joinPath(node.path, rest), node.reference, false);
   try {
     const { metadata } = context;
-    return await node.caller.call(target, args, {
+    return await target.caller.call(target, args, {
       context,
       ...(metadata !== NO_METADATA && { metadata }),
       ...(hasKeys(kwargs) && { kwargs }),
@@ -204,6 +217,10 @@ async function forward(
   } catch (error) {
     throw new PassedOn("passed on", { cause: error });
   }
+}
+
+function ended(): ColloquyError {
+  return new ColloquyError("CONNECTION_LOST", "the connection of the call has ended");
 }
 
 function hasKeys(kwargs: Record<string, unknown>): boolean {

@@ -31,6 +31,7 @@ export function namesOf(path: string): readonly string[] {
 }
 
 const DOLLAR = 36;
+const SLASH = 47;
 const REFERENCES = "$/ref/";
 const RESULTS = "$/result/";
 const NUMBER = /^(?:[1-9]\d{0,9}|0)$/;
@@ -45,6 +46,14 @@ export function isControlPath(path: string): boolean {
   return (
     path.charCodeAt(0) === DOLLAR && path.startsWith("$/") && !path.startsWith(REFERENCES) && !path.startsWith(RESULTS)
   );
+}
+
+/**
+ * True for a path whose first part is `$`: it means something else on each connection. Nothing that a peer has sent becomes one on
+ * another connection.
+ */
+export function isReservedPath(path: string): boolean {
+  return path.charCodeAt(0) === DOLLAR && (path.length === 1 || path.charCodeAt(1) === SLASH);
 }
 
 /** Path of the result of a request, which may not be there yet. */

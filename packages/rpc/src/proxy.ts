@@ -1,11 +1,12 @@
-import { ColloquyError, quoted } from "@colloquy/core";
+import { ColloquyError, quoted, refusal } from "@colloquy/core";
 import type { InheritedContext } from "./context.ts";
 import type { Metadata } from "./metadata.ts";
-import { joinPath } from "./path.ts";
+import { isReservedPath, joinPath } from "./path.ts";
 
 /** @internal Where the node of a proxy stands. */
 export const NODE: unique symbol = Symbol("colloquy.node") as never;
 const INSPECT: unique symbol = Symbol.for("nodejs.util.inspect.custom") as never;
+const RESERVED = 'name "$" not found: right below a root it stands for the connection itself';
 /** Children beyond are made anew each time: names may come from data. */
 const MAX_CACHED_CHILD_COUNT = 1000;
 
@@ -163,10 +164,14 @@ export function nodeOf(value: unknown): RemoteNode | undefined {
 }
 
 /** True where a node is something of the peer of `connection`, whose root has the name `root`. */
-export function leadsTo({ caller, reference }: RemoteNode, connection: Caller, root: string | undefined): boolean {
+export function leadsTo(
+  { caller, path, reference }: RemoteNode,
+  connection: Caller,
+  root: string | undefined,
+): boolean {
   if (caller === connection) return true;
-  // Numbers of references are a connection's own; paths below a root are the same on all.
-  if (reference !== undefined) return false;
+  // What begins with `$` is a connection's own; paths below a root are the same on all.
+  if (reference !== undefined || isReservedPath(path)) return false;
   return caller.connection === connection || (root !== undefined && caller.root === root);
 }
 
@@ -175,9 +180,14 @@ export function sameRemote(a: unknown, b: unknown): boolean {
   const [first, second] = [nodeOf(a), nodeOf(b)];
   if (first === undefined || second === undefined || first.path !== second.path) return false;
   if (first.caller === second.caller) return true;
-  // Numbers of references are a connection's own; paths below a root are the same on all.
+  // As in `leadsTo`.
   const isReference = first.reference !== undefined || second.reference !== undefined;
-  return !isReference && first.caller.root !== undefined && first.caller.root === second.caller.root;
+  return (
+    !isReference &&
+    !isReservedPath(first.path) &&
+    first.caller.root !== undefined &&
+    first.caller.root === second.caller.root
+  );
 }
 
 /**
@@ -188,13 +198,36 @@ export function release(proxy: unknown): void {
   nodeOf(proxy)?.reference?.release();
 }
 
-/** A proxy for what hangs below another one. */
+/**
+ * What hangs below another node. `path` may have come from a peer: this is the one place where such a path becomes one of another connection.
+ *
+ * @throws ColloquyError `NOT_FOUND` where that would begin with `$`.
+ */
+export function nodeBelow(node: RemoteNode, path: string): RemoteNode {
+  const { caller, reference } = node;
+  const joined = joinPath(node.path, path);
+  // Below a reference it is looked up in what was handed out.
+  if (reference === undefined && isReservedPath(joined)) throw refusal("NOT_FOUND", RESERVED);
+  return new RemoteNode(caller, joined, reference, false);
+}
+
+/** A proxy for it. */
 export function childAt(node: RemoteNode, path: string): object {
-  return memberProxy(new RemoteNode(node.caller, joinPath(node.path, path), node.reference, false));
+  return memberProxy(nodeBelow(node, path));
+}
+
+/** Names may come from data here, too. */
+function localChildAt(node: RemoteNode, name: string): object {
+  try {
+    return childAt(node, name);
+  } catch (error) {
+    // With the stack of whoever has asked.
+    throw (error as ColloquyError).restated();
+  }
 }
 
 function childOf(node: RemoteNode, owner: object, name: string): object {
-  const child = childAt(node, name);
+  const child = localChildAt(node, name);
   if (node.childCount < MAX_CACHED_CHILD_COUNT && Object.hasOwn(owner, NODE)) {
     node.childCount++;
     Object.defineProperty(owner, name, { value: child, configurable: true });

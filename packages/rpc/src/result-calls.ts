@@ -1,8 +1,8 @@
 import { ColloquyError, describeType } from "@colloquy/core";
 import type { CallScope } from "./call-scope.ts";
-import type { CallContext } from "./context.ts";
 import { isThenable } from "./guard.ts";
 import { localFunction } from "./local-function.ts";
+import type { NamedMethods } from "./local-function.ts";
 import { isExposed, isService } from "./members.ts";
 import { PassedOn, dependencyFailed } from "./passed-on.ts";
 import { joinPath, resultPath } from "./path.ts";
@@ -19,10 +19,10 @@ type Resolve = (start: object, rest: string, path: string) => Resolved;
 export class ResultCalls {
   readonly #results: RecentResults;
   readonly #resolve: Resolve;
-  readonly #contextOf: (path: string) => CallContext;
+  readonly #methods: NamedMethods;
 
-  constructor(results: RecentResults, resolve: Resolve, contextOf: (path: string) => CallContext) {
-    this.#contextOf = contextOf;
+  constructor(results: RecentResults, resolve: Resolve, methods: NamedMethods) {
+    this.#methods = methods;
     this.#results = results;
     this.#resolve = resolve;
   }
@@ -76,9 +76,9 @@ export class ResultCalls {
     if (typeof result !== "object" || result === null) throw noService(id, result);
     const node = nodeOf(result);
     if (node !== undefined) return childAt(node, rest);
-    const { owner, member } = this.#resolve(result, rest, joinPath(resultPath(id), rest));
-    if (!isExposed(member)) return member;
-    return localFunction(member, owner, rest, () => this.#contextOf(rest));
+    const path = joinPath(resultPath(id), rest);
+    const { member } = this.#resolve(result, rest, path);
+    return isExposed(member) ? localFunction(this.#methods, { path, start: result, rest }) : member;
   }
 }
 

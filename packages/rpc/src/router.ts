@@ -3,7 +3,7 @@ import type { ColloquyError, Limits } from "@colloquy/core";
 import { ServiceTable } from "./expose.ts";
 import { GatedMember, gateOf } from "./gate.ts";
 import { checkServable, isExposed, isService, memberOf, subServices } from "./members.ts";
-import { joinPath, namesOf } from "./path.ts";
+import { isReservedPath, joinPath, namesOf } from "./path.ts";
 
 const MAX_SEARCHED_COUNT = 1000;
 
@@ -86,7 +86,9 @@ export class Router {
   pathOf(target: object): string | undefined {
     if (this.#root === undefined) return undefined;
     const budget = { left: MAX_SEARCHED_COUNT };
-    return this.#search(this.#root, target, "", this.#limits.maxPathPartCount, budget);
+    const found = this.#search(this.#root, target, "", this.#limits.maxPathPartCount, budget);
+    // Nobody gets there.
+    return found === undefined || isReservedPath(found) ? undefined : found;
   }
 
   #search(owner: object, target: object, path: string, depth: number, budget: { left: number }): string | undefined {
