@@ -87,7 +87,7 @@ export const packages = {
       ["serializers", "outgoing-segments"],
       ["ndarray-serializer", "npy"],
       ["lower-lift"],
-      ["message-decoder", "rebuilt-error", "write-exception"],
+      ["message-decoder", "rebuilt-error", "write-exception", "constructor-watch"],
       ["encoding-failures", "read-exception"],
       ["shapes", "msgpack-writing", "msgpack-heads"],
       ["codec", "json-check", "json-encoder", "msgpack-encoder", "msgpack-reading", "msgpack-check"],
