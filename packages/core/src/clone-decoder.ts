@@ -274,7 +274,7 @@ export class CloneDecoder implements MessageDecoder {
 
   #errorParts(depth: number): Readonly<Record<string, unknown>> {
     const parts = this.#read(depth);
-    if (isMap(parts)) return parts;
+    if (isMap(parts)) return this.#table.checked(parts);
     throw new SerializationError("malformed Error in a structured clone: no map");
   }
 
