@@ -1,10 +1,11 @@
 import { CLONE_BYTE, KIND } from "./clone-kinds.ts";
 import { CloneReader } from "./clone-reader.ts";
+import { ConstructorWatch } from "./constructor-watch.ts";
 import { SCALAR_COST } from "./decoded-cost.ts";
 import { SerializationError, valueStep } from "./errors.ts";
 import { indexKeyCost, indexOfKey } from "./index-key-cost.ts";
 import type { Limits } from "./limits.ts";
-import { checkDecodedEntry, checkKey, isMap, tooDeep, within } from "./lower-lift.ts";
+import { checkKey, isMap, tooDeep, within } from "./lower-lift.ts";
 import type { MessageDecoder } from "./message-decoder.ts";
 import { arrayOn } from "./ndarray-serializer.ts";
 import type { NdArray } from "./ndarray.ts";
@@ -40,6 +41,7 @@ export class CloneDecoder implements MessageDecoder {
   readonly #reader = new CloneReader();
   /** In the order of their numbers. */
   #objects: unknown[] = [];
+  readonly #constructors = new ConstructorWatch();
   /** True where keys that are indices have been counted. */
   #isChecked = false;
 
@@ -50,7 +52,6 @@ export class CloneDecoder implements MessageDecoder {
 
   open(bytes: Buffer, start: number, end: number, limits: Limits): void {
     this.#reader.open(bytes, start, end, limits);
-    this.#objects = [];
     this.#isChecked = false;
   }
 
@@ -91,6 +92,7 @@ export class CloneDecoder implements MessageDecoder {
   close(): void {
     this.#reader.close();
     this.#objects = [];
+    this.#constructors.clear();
   }
 
   #read(depth: number): unknown {
@@ -212,7 +214,7 @@ export class CloneDecoder implements MessageDecoder {
         }
         checkKey(key);
         const value = this.read(depth - 1);
-        checkDecodedEntry(key, value);
+        this.#constructors.checkEntry(result, key, value);
         result[key] = value;
       }
     } catch (error) {
@@ -267,12 +269,12 @@ export class CloneDecoder implements MessageDecoder {
     }
     const error = this.#made(newError(name, message, gathers === 0xc3), ERROR_COST);
     completeError(error, this.#errorParts(depth));
-    return error;
+    return this.#constructors.whole(error);
   }
 
   #errorParts(depth: number): Readonly<Record<string, unknown>> {
     const parts = this.#read(depth);
-    if (isMap(parts)) return parts;
+    if (isMap(parts)) return this.#table.checked(parts);
     throw new SerializationError("malformed Error in a structured clone: no map");
   }
 

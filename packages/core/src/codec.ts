@@ -68,6 +68,14 @@ export abstract class Codec {
     return this.constructor.name;
   }
 
+  /** @internal Another one with the same serializers, for values that don't leave. It packs nothing. */
+  twin(): Codec {
+    const twin = new (this.constructor as CodecClass)();
+    twin.table.adopt(this.table);
+    twin.limits = this.limits;
+    return twin;
+  }
+
   /** @internal Whether it makes its bytes smaller. */
   get packs(): boolean {
     return false;

@@ -9,7 +9,7 @@ export interface EndpointHandler {
   /** What leaves with exceptions, and the classes of those that come. Default: none is known, and others have name and message. */
   readonly errorRules?: ErrorRules | undefined;
   /** A message has been decoded, in order: its content may still be refused. Returns why. */
-  onDecoded?(isAnswer: boolean): ColloquyError | undefined;
+  onDecoded?(isAnswer: boolean, content: unknown): ColloquyError | undefined;
   /** A request. It is answered with `reply` or `fail`, once, now or later. */
   onRequest(id: number, content: unknown, error: ColloquyError | undefined): void;
   /** `error`: its content could not be decoded. */

@@ -258,7 +258,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
 
   onMessage(message: Message): void {
     const { type, id, content } = message;
-    const refusal = this.#handler.onDecoded?.(isAnswer(type));
+    const refusal = this.#handler.onDecoded?.(isAnswer(type), content);
     const error = message.error ?? refusal;
     message.content = undefined;
     const { post } = this.#transport;

@@ -52,6 +52,8 @@ export interface BuiltinTypes {
   readonly arrivals?: number;
   /** Whether this is such a reference, as a built-in type or as what the fallback reads. */
   isReference?(typeId: number, data: unknown): boolean;
+  /** @throws SerializationError for data of which nothing may be made. */
+  checkData?(data: unknown): void;
 }
 
 /** What the message that is being decoded may still cost. */
@@ -71,6 +73,13 @@ export class SerializerTable {
 
   get names(): string[] {
     return this.#byId.map((serializer) => serializer.name);
+  }
+
+  /** Takes the serializers of another table, and their numbers. */
+  adopt(other: SerializerTable): void {
+    this.#byPrototype = other.#byPrototype;
+    this.#byId = other.#byId;
+    this.#fallback = other.#fallback;
   }
 
   add(type: Class, conversion: Conversion): void {
@@ -177,10 +186,17 @@ export class SerializerTable {
       );
     }
     try {
+      this.checked(data);
       return serializer.conversion.deserialize(data);
     } catch (error) {
       throw wrapped(`the deserializer of ${serializer.name} failed`, error);
     }
+  }
+
+  /** Data of which something is made. @throws SerializationError */
+  checked<T>(data: T): T {
+    this.builtins?.checkData?.(data);
+    return data;
   }
 
   #isRescued(typeId: number, data: unknown): boolean {

@@ -62,6 +62,10 @@ export abstract class WrappingCodec extends Codec {
    */
   protected abstract unpack(bytes: Buffer, start: number, end: number, maxBytes: number): Buffer | Promise<Buffer>;
 
+  override twin(): Codec {
+    return this.#followed().twin();
+  }
+
   override encode(value: unknown): Uint8Array | Promise<Uint8Array> {
     const plain = this.#followed().encode(value);
     return plain instanceof Promise ? plain.then((bytes) => this.#wrap(asBuffer(bytes))) : this.#wrap(asBuffer(plain));

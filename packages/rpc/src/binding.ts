@@ -18,8 +18,8 @@ import type { Imports } from "./imports.ts";
 import { isReservedPath, parseReferencePath, referencePath } from "./path.ts";
 import { RemoteNode, childAt, nodeOf, serviceProxy } from "./proxy.ts";
 import type { Caller, PendingResult } from "./proxy.ts";
-import { ResultReference } from "./recent-results.ts";
 import type { RecentResults } from "./recent-results.ts";
+import { ResultReference } from "./result-places.ts";
 import { Signals } from "./signals.ts";
 import type { SignalCounts, SignalTeller } from "./signals.ts";
 import type { Router } from "./router.ts";
@@ -27,6 +27,7 @@ import type { Router } from "./router.ts";
 /** Type ids of the protocol, towards peers that said hello (`docs/protocol.md` section 3). */
 const FUNCTION_ID = -2;
 const HOME_ID = -3;
+const ERROR_ID = -8;
 const STREAM_ID = -14;
 const SIGNAL_ID = -15;
 const RESULT_ID = -16;
@@ -42,6 +43,8 @@ export function checkFallback(codec: Codec): void {
 /** Where the results are that calls may be on, and what carries out calls on methods that the peer has named. */
 export interface ResultsHolder extends NamedMethods {
   readonly results: RecentResults;
+  /** Undefined as long as there are none. */
+  readonly recentResults: RecentResults | undefined;
   /** A call of this side is being encoded. */
   readonly isCalling: boolean;
   /** Set where a result of another call is among what is encoded. */
@@ -173,6 +176,7 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
       case STREAM_ID:
         return this.#imports.receive(referenceNumber(data, "a stream"), "stream");
       case SIGNAL_ID:
+        this.checkData(data);
         return this.signals.read(data);
       case RESULT_ID:
         return this.#readResult(data);
@@ -186,9 +190,17 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
           const reason = `a reference that comes home leads nowhere: ${toError(cause).message}`;
           throw new SerializationError(reason, { cause });
         }
+      case ERROR_ID:
+        this.checkData(data);
+        return this.#standard.decode(typeId, data, budget);
       default:
         return this.#standard.decode(typeId, data, budget);
     }
+  }
+
+  /** Errors, signals and what serializers make are made at once: no result can be put into them later. */
+  checkData(data: unknown): void {
+    this.#resultsHolder.recentResults?.checkData(data);
   }
 
   /** A result of the peer that isn't here yet, or the value that it has become. */
@@ -223,10 +235,13 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
   #readResult(data: unknown): unknown {
     const parts: readonly unknown[] = Array.isArray(data) ? data : [];
     const [first, rest] = parts;
-    if (parts.length === 1) return first;
+    if (parts.length === 1) {
+      this.#resultsHolder.results.onFound(false);
+      return first;
+    }
     if (parts.length !== 2 || !Number.isSafeInteger(first) || typeof rest !== "string")
       throw new SerializationError("a result is [number of a request, path] or [value]");
-    this.#resultsHolder.results.found = true;
+    this.#resultsHolder.results.onFound(true);
     return new ResultReference(first as number, rest);
   }
 

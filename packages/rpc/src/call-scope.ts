@@ -17,6 +17,8 @@ export class CallScope {
   /** Interceptors may change them before the method runs. */
   metadata: Metadata;
   trace: string | undefined;
+  /** What the call holds beside its message. */
+  heldBytes = 0;
   #timer: NodeJS.Timeout | undefined;
 
   /** @throws ColloquyError `INVALID_ARGUMENT` for metadata that are malformed or over the limits. A malformed trace is left out. */
@@ -48,7 +50,9 @@ export class CallScope {
     const { reason } = this.signal as { readonly reason: unknown };
     if (!(reason instanceof ColloquyError) || reason.code !== "DEADLINE_EXCEEDED") return undefined;
     if (cause instanceof ColloquyError && cause.code === reason.code) return undefined;
-    return new ColloquyError(reason.code, reason.message, { cause, executed: "yes" });
+    // One that has waited may not have started.
+    const executed = cause instanceof ColloquyError ? cause.executed : "yes";
+    return new ColloquyError(reason.code, reason.message, { cause, executed });
   }
 
   /** @throws the reason for which the call isn't to be started any more, where it has waited for something. */

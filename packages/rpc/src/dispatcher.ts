@@ -58,9 +58,8 @@ export class Dispatcher {
     this.#tables = tables;
     this.#endpoint = endpoint;
     this.#host = host;
-    const { maxRunningCount, maxHopCount } = endpoint.limits;
-    this.#maxRunningCount = maxRunningCount;
-    this.#methods = new MethodCalls(router, exports, this.#scopes, tables, host, silent, maxHopCount);
+    this.#maxRunningCount = endpoint.limits.maxRunningCount;
+    this.#methods = new MethodCalls(router, exports, this.#scopes, tables, host, silent, endpoint);
   }
 
   /** Carries out a request and answers it; a plain value is answered before this returns. */
@@ -72,7 +71,7 @@ export class Dispatcher {
     try {
       result = this.#start(id, request);
     } catch (error) {
-      this.#countRefusal(error);
+      this.#methods.countRefusal(error);
       return this.#fail(id, error);
     }
     try {
@@ -107,19 +106,20 @@ export class Dispatcher {
 
   /** Results of others are among its arguments: it starts when they are there. */
   async #callFilled(id: number, request: RequestContent): Promise<unknown> {
+    await this.#methods.fill(id, request).catch(passOn);
     let result: unknown;
     try {
-      await this.#methods.fill(id, request);
       result = this.#carryOut(id, request);
     } catch (error) {
-      // It didn't start, or has said that it did.
-      throw new PassedOn("passed on", { cause: error });
+      this.#methods.countRefusal(error);
+      passOn(error);
     }
     return result;
   }
 
   #start(id: number, request: RequestContent): unknown {
-    const isWanting = this.#tables.recentResults?.wanted === true;
+    const recent = this.#tables.recentResults;
+    const isWanting = recent !== undefined && recent.wantedBy(request) > 0;
     return isWanting ? this.#callFilled(id, request) : this.#carryOut(id, request);
   }
 
@@ -201,13 +201,9 @@ export class Dispatcher {
         },
       );
     } catch (error) {
-      this.#countRefusal(error);
+      this.#methods.countRefusal(error);
       settle(undefined, { error });
     }
-  }
-
-  #countRefusal(error: unknown): void {
-    if (error instanceof ColloquyError && error.executed === "no") this.#endpoint.reading.countOverhead();
   }
 
   /** Notifications that run. */
@@ -240,7 +236,13 @@ export class Dispatcher {
       scope.metadata = changed.metadata;
       scope.trace = changed.trace;
       const request: RequestContent = [path, [...changed.args], changed.kwargs, meta];
-      return named === undefined ? this.#methods.call(id, request) : this.#methods.callNamed(id, named, request);
+      if (named !== undefined) return this.#methods.callNamed(id, named, request);
+      try {
+        return this.#methods.call(id, request);
+      } catch (error) {
+        this.#methods.countRefusal(error);
+        throw error;
+      }
     };
     return runIncoming(this.interceptors!, call, carryOut, (error) => this.#silent.onMethod(path, error));
   }
@@ -289,4 +291,9 @@ export class Dispatcher {
     if (this.#told !== undefined) this.#tellEnd(this.#told, id, { error });
     this.#endpoint.fail(id, error);
   }
+}
+
+/** Of a call that didn't start, or has said that it did. */
+function passOn(cause: unknown): never {
+  throw new PassedOn("passed on", { cause });
 }

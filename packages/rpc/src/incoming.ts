@@ -1,4 +1,4 @@
-import { ColloquyError, NO_KWARGS } from "@colloquy/core";
+import { ColloquyError, NO_KWARGS, refusal } from "@colloquy/core";
 import type { Endpoint, EndpointHandler, ErrorRules, Limits, ShapeTeller, Shapes, Substitute } from "@colloquy/core";
 import { isWithinChain, withoutChain } from "./call-chains.ts";
 import type { IncomingCounts } from "./connection-stats.ts";
@@ -155,9 +155,9 @@ export class Incoming implements EndpointHandler, ShapeTeller, StreamHost {
     this.#dispatcher.emptyResult = undefined;
   }
 
-  onDecoded(isAnswer: boolean): ColloquyError | undefined {
+  onDecoded(isAnswer: boolean, content: unknown): ColloquyError | undefined {
     if (isAnswer) this.interruptStreams();
-    return this.#results?.begin(isAnswer);
+    return this.#results?.begin(isAnswer, content);
   }
 
   onRequest(id: number, content: unknown, undecoded: ColloquyError | undefined): void {
@@ -169,6 +169,7 @@ export class Incoming implements EndpointHandler, ShapeTeller, StreamHost {
       if (undecoded !== undefined) throw undecoded;
       request = readRequest(content, this.#limits);
       if (this.#extended && isControlPath(request[0])) {
+        this.#checkControl(request);
         answerControl(id, request, this.#control);
         // The items of streams are what was asked for.
         if (request[0] !== "$/pull") this.#endpoint.reading.countOverhead();
@@ -179,6 +180,12 @@ export class Incoming implements EndpointHandler, ShapeTeller, StreamHost {
       return this.#endpoint.fail(id, error);
     }
     this.#dispatcher.run(id, request);
+  }
+
+  /** @throws ColloquyError for results of others in what the protocol itself answers. */
+  #checkControl(request: RequestContent): void {
+    if (this.#results === undefined || this.#results.wantedBy(request) === 0) return;
+    throw refusal("INVALID_ARGUMENT", `results of requests are for arguments of methods, not of ${request[0]}`);
   }
 
   /** A function in `onRequest` would cost every request. */
@@ -200,6 +207,7 @@ export class Incoming implements EndpointHandler, ShapeTeller, StreamHost {
       [path] = request;
       if (!this.#extended) this.#refuseNotification();
       else if (isControlPath(path)) {
+        this.#checkControl(request);
         if (noticeControl(request, this.#control)) return;
         this.#endpoint.reading.countOverhead();
         this.#silent.onRefused(path);

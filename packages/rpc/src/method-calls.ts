@@ -1,4 +1,5 @@
 import { ColloquyError, refusal } from "@colloquy/core";
+import type { Endpoint } from "@colloquy/core";
 import { bindKeywords, placeContext } from "./arguments.ts";
 import { runInChain } from "./call-chains.ts";
 import { chainOf, readMeta, tooManyHops } from "./call-meta.ts";
@@ -20,10 +21,20 @@ import { nodeBelow, nodeOf } from "./proxy.ts";
 import type { RemoteNode } from "./proxy.ts";
 import type { RecentResults } from "./recent-results.ts";
 import type { RequestContent } from "./request-content.ts";
+import { ResultCopies } from "./result-copies.ts";
 import { ResultCalls } from "./result-calls.ts";
 import type { Gates, Resolved, Router } from "./router.ts";
 import type { RunningScopes } from "./running-scopes.ts";
 import type { SilentFailures } from "./silent-failures.ts";
+
+/** A call that waits for others fails with them, or because its time is over: honest peers may have many. */
+const OTHERS_FAULTS: ReadonlySet<string> = new Set([
+  "DEPENDENCY_FAILED",
+  "DEADLINE_EXCEEDED",
+  "CANCELLED",
+  "CONNECTION_LOST",
+  "RESOURCE_EXHAUSTED",
+]);
 
 /** The connection that calls come on. */
 export interface DispatchHost extends CallerConnection {
@@ -44,7 +55,9 @@ export class MethodCalls {
   readonly #host: DispatchHost;
   /** Told of what methods throw; refusals are the caller's own business. */
   readonly #silent: SilentFailures;
-  readonly #maxHopCount: number;
+  readonly #endpoint: Endpoint;
+  /** Made when the first one is. */
+  #copies: ResultCopies | undefined;
 
   constructor(
     router: Router,
@@ -53,7 +66,7 @@ export class MethodCalls {
     tables: MethodTables,
     host: DispatchHost,
     silent: SilentFailures,
-    maxHopCount: number,
+    endpoint: Endpoint,
   ) {
     this.#router = router;
     this.#exports = exports;
@@ -61,7 +74,16 @@ export class MethodCalls {
     this.#tables = tables;
     this.#host = host;
     this.#silent = silent;
-    this.#maxHopCount = maxHopCount;
+    this.#endpoint = endpoint;
+  }
+
+  get #maxHopCount(): number {
+    return this.#endpoint.limits.maxHopCount;
+  }
+
+  /** A call has failed: where it was refused before anything ran, that is what the peer may have so many of. */
+  countRefusal(error: unknown): void {
+    if (error instanceof ColloquyError && error.executed === "no") this.#endpoint.reading.countOverhead();
   }
 
   /** What the method returns. @throws what it throws, or why it isn't called. */
@@ -96,17 +118,29 @@ export class MethodCalls {
     return this.#callFrom(undefined, path, id, request, "all");
   }
 
-  /** Resolves when the results of other requests among the arguments stand in their places, unless the call is over by then. */
+  /** Resolves when copies of the results of other requests stand in their places among the arguments, unless the call is over by then. */
   async fill(id: number, request: RequestContent): Promise<void> {
-    const scope = this.#scopes.of(id, request[3]);
-    await this.#resultCalls().filled(request);
-    scope.throwIfOver();
+    try {
+      if (request.length > 3) this.#checkMeta(readMeta(request[3]));
+      const scope = this.#scopes.of(id, request[3]);
+      const size = await this.#resultCalls().fill(request, scope);
+      scope.throwIfOver();
+      this.#scopes.hold(id, size, this.#endpoint.limits.maxHeldBytes);
+    } catch (error) {
+      if (!(error instanceof ColloquyError && OTHERS_FAULTS.has(error.code))) this.countRefusal(error);
+      throw error;
+    }
   }
 
   /** Made for each use: few connections have any. */
   #resultCalls(): ResultCalls {
-    const resolve = (start: object, rest: string, path: string): Resolved => this.#resolve(start, rest, path);
-    return new ResultCalls(this.#tables.results, resolve, this.#tables);
+    return new ResultCalls({
+      results: this.#tables.results,
+      resolve: (start, rest, path) => this.#resolve(start, rest, path),
+      methods: this.#tables,
+      copy: (values) => (this.#copies ??= new ResultCopies(this.#endpoint.codec!)).copy(values, this.#endpoint.limits),
+      onRefused: (error) => this.countRefusal(error),
+    });
   }
 
   /** A call on something that was handed out, or will be. */
@@ -142,8 +176,10 @@ export class MethodCalls {
         try {
           return this.#callFrom(service, rest, id, request, "below");
         } catch (error) {
+          if (!isLater) throw error;
+          this.countRefusal(error);
           // It didn't start, or has said that it did.
-          throw isLater ? new PassedOn("passed on", { cause: error }) : error;
+          throw new PassedOn("passed on", { cause: error });
         }
       },
     });

@@ -87,7 +87,9 @@ export async function settled(value: unknown): Promise<unknown> {
   if (Array.isArray(value)) return Promise.all(value.map((item) => settled(item)));
   if (value instanceof Map) {
     const entries = [...(value as ReadonlyMap<unknown, unknown>)];
-    return new Map(await Promise.all(entries.map(async ([key, item]) => [key, await settled(item)] as const)));
+    return new Map(
+      await Promise.all(entries.map(async ([key, item]) => [await settled(key), await settled(item)] as const)),
+    );
   }
   if (value instanceof Set)
     return new Set(await Promise.all([...(value as ReadonlySet<unknown>)].map((item) => settled(item))));

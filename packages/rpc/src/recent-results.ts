@@ -1,35 +1,30 @@
 import { estimateBytes, refusal, SerializationError } from "@colloquy/core";
 import { isService, isStreamValue } from "./members.ts";
 import { nodeOf } from "./proxy.ts";
+import { mayHaveResult, misplaced } from "./result-places.ts";
 
 /** Results that are kept of services and functions, and of calls under way. */
 const FEW = 64;
 /** Of all, once the peer has addressed one. */
 const MANY = 1024;
 const LARGEST_KEPT_BYTES = 4096;
+/** Values of one message that are looked at, where serializers take some of them. */
+const MOST_LOOKED_AT = 65_536;
 /** Of most connections; never written. */
 const NOTHING: unknown[] = [];
-
-/** The result of an earlier request, in the arguments of a later one. */
-export class ResultReference {
-  readonly id: number;
-  readonly rest: string;
-
-  constructor(id: number, rest: string) {
-    this.id = id;
-    this.rest = rest;
-  }
-}
 
 /**
  * What the latest requests of a peer have led to, for calls on results that the peer hasn't got yet: a value, or a promise where the
  * method has not ended. What is forgotten is no loss but of time: the peer waits for the result then.
  */
 export class RecentResults {
-  /** The message that is being decoded has results of others in it. */
-  found = false;
-  /** The request that has come last has them among its arguments. */
-  wanted = false;
+  /** The message that is being decoded has results in it: of others, or values that they have become. */
+  #isFound = false;
+  /** How many of others. */
+  #count = 0;
+  readonly #looking = { left: MOST_LOOKED_AT };
+  /** How many the requests have that have some: one may be handled later than it is decoded. */
+  #wanted: WeakMap<object, number> | undefined;
   /** Both are made when the first one is kept. */
   #ids: (number | undefined)[] | undefined;
   #results = NOTHING;
@@ -69,14 +64,33 @@ export class RecentResults {
     return this.#results[this.#slotOf(id)];
   }
 
+  /** A result is in the message that is being decoded: of another request where that isn't its value. */
+  onFound(isReference: boolean): void {
+    this.#isFound = true;
+    if (isReference) this.#count++;
+  }
+
+  /** @throws SerializationError for data with a result in it, of which something else is made before that is there. */
+  checkData(data: unknown): void {
+    if (this.#count > 0 && mayHaveResult(data, this.#looking)) throw misplaced();
+  }
+
   /** A message has been decoded. Returns why it is refused. */
-  begin(isAnswer: boolean): SerializationError | undefined {
-    const { found } = this;
-    this.found = false;
-    this.wanted = found && !isAnswer;
-    return found && isAnswer
-      ? new SerializationError("the result of a request, which is for arguments only")
-      : undefined;
+  begin(isAnswer: boolean, content: unknown): SerializationError | undefined {
+    if (!this.#isFound) return undefined;
+    const count = this.#count;
+    this.#isFound = false;
+    this.#count = 0;
+    this.#looking.left = MOST_LOOKED_AT;
+    if (isAnswer) return new SerializationError("the result of a request, which is for arguments only");
+    if (count > 0 && typeof content === "object" && content !== null)
+      (this.#wanted ??= new WeakMap<object, number>()).set(content, count);
+    return undefined;
+  }
+
+  /** How many results of others a request has in it. */
+  wantedBy(request: object): number {
+    return this.#wanted?.get(request) ?? 0;
   }
 
   /** How many are kept. */
@@ -123,49 +137,4 @@ export function mayBeCalled(result: unknown): boolean {
 function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === Object.prototype || prototype === Array.prototype;
-}
-
-/** A place in a value where a result is to stand. */
-interface Place {
-  readonly reference: ResultReference;
-  put(result: unknown): void;
-}
-
-/**
- * Puts results in the places where they are referred to; arrays, maps, Maps and Sets are changed in place. All are looked up at once, and
- * what has no references in it is looked at without waiting.
- */
-export async function replaceResults(
-  value: object,
-  resultOf: (reference: ResultReference) => Promise<unknown>,
-): Promise<void> {
-  const places: Place[] = [];
-  findPlaces(value, places, new Set());
-  const results = await Promise.all(places.map(({ reference }) => resultOf(reference)));
-  for (const [index, place] of places.entries()) place.put(results[index]);
-}
-
-/** Each object once: there may be cycles, and what is shared. */
-function findPlaces(value: unknown, places: Place[], seen: Set<object>): void {
-  if (typeof value !== "object" || value === null || seen.has(value)) return;
-  if (Array.isArray(value)) {
-    seen.add(value);
-    for (let index = 0; index < value.length; index++)
-      lookAt(value[index], (result) => (value[index] = result), places, seen);
-  } else if (value instanceof Map) {
-    seen.add(value);
-    for (const [key, item] of value) lookAt(item, (result) => value.set(key, result), places, seen);
-  } else if (value instanceof Set) {
-    seen.add(value);
-    for (const item of value) lookAt(item, (result) => value.delete(item) && value.add(result), places, seen);
-  } else if (isPlain(value)) {
-    seen.add(value);
-    const map = value as Record<string, unknown>;
-    for (const key of Object.keys(map)) lookAt(map[key], (result) => (map[key] = result), places, seen);
-  }
-}
-
-function lookAt(item: unknown, put: (result: unknown) => void, places: Place[], seen: Set<object>): void {
-  if (item instanceof ResultReference) places.push({ reference: item, put });
-  else findPlaces(item, places, seen);
 }

@@ -7,36 +7,53 @@ import { isExposed, isService } from "./members.ts";
 import { PassedOn, dependencyFailed } from "./passed-on.ts";
 import { joinPath, resultPath } from "./path.ts";
 import { childAt, nodeOf } from "./proxy.ts";
-import { replaceResults } from "./recent-results.ts";
-import type { RecentResults, ResultReference } from "./recent-results.ts";
+import type { RecentResults } from "./recent-results.ts";
 import type { RequestContent } from "./request-content.ts";
+import type { CopiedResults } from "./result-copies.ts";
+import { ResultPlaces, misplaced } from "./result-places.ts";
+import { settledWithin } from "./result-waits.ts";
 import type { Resolved } from "./router.ts";
 
-/** Finds a member below an object; `path` is where it stands for the caller. */
-type Resolve = (start: object, rest: string, path: string) => Resolved;
+/** What requests that hang on others need of their connection. */
+export interface ResultHost {
+  readonly results: RecentResults;
+  /** Finds a member below an object; `path` is where it stands for the caller. */
+  resolve(start: object, rest: string, path: string): Resolved;
+  readonly methods: NamedMethods;
+  /** Copies of values, as if they had crossed. */
+  copy(values: readonly unknown[]): Promise<CopiedResults>;
+  /** A call has been refused that waited. */
+  onRefused(error: unknown): void;
+}
 
 /** Requests that hang on the results of earlier ones. */
 export class ResultCalls {
-  readonly #results: RecentResults;
-  readonly #resolve: Resolve;
-  readonly #methods: NamedMethods;
+  readonly #host: ResultHost;
 
-  constructor(results: RecentResults, resolve: Resolve, methods: NamedMethods) {
-    this.#methods = methods;
-    this.#results = results;
-    this.#resolve = resolve;
+  constructor(host: ResultHost) {
+    this.#host = host;
   }
 
   /**
-   * Resolves when the results among the arguments stand in their places. Rejects with `RESULT_NOT_KEPT`, and `DEPENDENCY_FAILED` where
-   * a request has failed.
+   * Resolves when copies of the results among the arguments stand in their places, with what they take in memory. Rejects with
+   * `RESULT_NOT_KEPT`, with `DEPENDENCY_FAILED` where a request has failed, with `SERIALIZATION_ERROR` for what can't be copied or can't stand
+   * there, and with why the call is over.
    */
-  async filled([, args, kwargs]: RequestContent): Promise<void> {
-    const resultOf = async ({ id, rest }: ResultReference): Promise<unknown> => {
-      const result = await this.#resultOf(id);
-      return rest === "" ? result : this.#memberOf(result, rest, id);
-    };
-    await replaceResults([args, kwargs], resultOf);
+  async fill(request: RequestContent, scope: CallScope): Promise<number> {
+    const { results } = this.#host;
+    const places = new ResultPlaces(request.slice(1, 3));
+    const { references } = places;
+    if (new Set(references).size < results.wantedBy(request)) throw misplaced();
+    const kept = await this.#settled(
+      references.map(({ id }) => results.get(id)),
+      scope,
+    );
+    const values = references.map(({ id, rest }, index) =>
+      rest === "" ? kept[index] : this.#memberOf(kept[index], rest, id),
+    );
+    const { copies, size } = await this.#host.copy(values);
+    places.fill(copies);
+    return size;
   }
 
   /** What `callOn` makes of the result of request `id`: in this turn where it is there, else unless the call is over by then. @throws ColloquyError */
@@ -45,28 +62,35 @@ export class ResultCalls {
       if (!isTarget(result)) throw noService(id, result);
       return callOn(result);
     };
-    const result = this.#results.get(id);
-    return isThenable(result) ? this.#callLater(id, scopeOf(), callOnTarget) : callOnTarget(result);
+    const result = this.#host.results.get(id);
+    return isThenable(result) ? this.#callLater(result, scopeOf(), callOnTarget) : callOnTarget(result);
   }
 
-  async #callLater(id: number, scope: CallScope, callOn: (result: unknown) => unknown): Promise<unknown> {
+  async #callLater(
+    promise: PromiseLike<unknown>,
+    scope: CallScope,
+    callOn: (result: unknown) => unknown,
+  ): Promise<unknown> {
+    const [result] = await this.#settled([promise], scope).catch((error: unknown) => {
+      throw new PassedOn("passed on", { cause: error });
+    });
     let called: unknown;
     try {
-      const result = await this.#resultOf(id);
       scope.throwIfOver();
       called = callOn(result);
     } catch (error) {
+      this.#host.onRefused(error);
       // It didn't start, or has said that it did.
       throw new PassedOn("passed on", { cause: error });
     }
     return called;
   }
 
-  async #resultOf(id: number): Promise<unknown> {
-    const result = this.#results.get(id);
+  async #settled(results: readonly unknown[], { signal }: CallScope): Promise<unknown[]> {
     try {
-      return await result;
+      return await settledWithin(results, signal);
     } catch (error) {
+      if (signal.aborted) signal.throwIfAborted();
       throw failureOf(error instanceof PassedOn ? error.cause : error);
     }
   }
@@ -77,8 +101,8 @@ export class ResultCalls {
     const node = nodeOf(result);
     if (node !== undefined) return childAt(node, rest);
     const path = joinPath(resultPath(id), rest);
-    const { member } = this.#resolve(result, rest, path);
-    return isExposed(member) ? localFunction(this.#methods, { path, start: result, rest }) : member;
+    const { member } = this.#host.resolve(result, rest, path);
+    return isExposed(member) ? localFunction(this.#host.methods, { path, start: result, rest }) : member;
   }
 }
 

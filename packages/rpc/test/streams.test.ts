@@ -3,7 +3,7 @@ import { Readable } from "node:stream";
 import { setImmediate as turnOfLoop } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { MsgPackCodec, StructuredCloneCodec } from "@colloquy/core";
-import { Service, expose, notify, release, service, withOptions } from "../src/index.ts";
+import { RemoteNode, Service, expose, notify, release, service, withOptions } from "../src/index.ts";
 import { collectGarbage } from "../src/collect.ts";
 import type { CallContext } from "../src/index.ts";
 import { failureOf, pair, remoteOf, turns, until } from "./support.ts";
@@ -555,8 +555,8 @@ describe("A peer", () => {
   test("that pulls what is no stream, or twice at a time, fails with INVALID_ARGUMENT", async () => {
     const source = new Source();
     await using link = await pair(source);
-    const control = link.client.remote as unknown as { $: { pull(...args: unknown[]): Promise<unknown> } };
-    const { pull } = control.$;
+    const node = new RemoteNode(link.client, "$/pull", undefined, false);
+    const pull = (...args: unknown[]): Promise<unknown> => link.client.call(node, args, undefined);
     for (const args of [[], [1], [1, 0, 5], ["1", 1, 1], [1, 1.5, 1]]) {
       expect(await failureOf(pull(...args))).toMatchObject({ code: "INVALID_ARGUMENT" });
     }

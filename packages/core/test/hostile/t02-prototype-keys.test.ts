@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { JsonCodec } from "../../src/json-codec.ts";
 import { MsgPackCodec } from "../../src/msgpack-codec.ts";
+import { StructuredCloneCodec } from "../../src/structured-clone-codec.ts";
 import { bytes, decodeMessage, hex, thrownBy } from "../support.ts";
 
 function text(value: string): string {
@@ -58,6 +59,31 @@ describe("T2: keys that reach a prototype", () => {
       content: undefined,
       error: { code: "SERIALIZATION_ERROR" },
     });
+  });
+
+  const inner = `${text("inner")} 81 ${text("constructor")}`;
+  const clones = [
+    ["before it comes", `82 ${text("prototype")} ${polluted} ${inner} c1 00 00`],
+    ["after what refers to its owner", `82 ${inner} c1 00 00 ${text("prototype")} ${polluted}`],
+    ["in an outer map", `82 a161 81 ${inner} c1 00 00 ${text("prototype")} ${polluted}`],
+    [
+      "of an error",
+      `c1 08 a145 a16d c2 82 ${text("cause")} 81 ${text("constructor")} c1 00 00 ${text("fields")} 81 ${text("prototype")} ${polluted}`,
+    ],
+  ];
+  it.each(clones)("a prototype under a constructor is refused in a structured clone %s", (_where, given) => {
+    expect(thrownBy(() => new StructuredCloneCodec().decode(bytes(`c1 ${given}`)))).toMatchObject({
+      code: "SERIALIZATION_ERROR",
+      message: expect.stringContaining('"constructor" with a "prototype"') as string,
+    });
+  });
+
+  it("what stands under a constructor in one clone is nothing to the next one", () => {
+    const codec = new StructuredCloneCodec();
+    const decoded = (given: string): unknown => decodeMessage(codec, bytes(`c1 93 00 01 ${given}`)).content;
+    const cyclic = decoded(`81 ${inner} c1 00 00`) as { readonly inner: { readonly constructor: unknown } };
+    expect(cyclic.inner.constructor).toBe(cyclic);
+    expect(decoded(`81 ${text("prototype")} 01`)).toStrictEqual({ prototype: 1 });
   });
 
   it("such keys are refused behind anything, in large messages too", () => {

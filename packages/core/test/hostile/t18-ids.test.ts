@@ -19,6 +19,7 @@ describe("T18: ids that were never given, live ids twice, ids of the wrong type"
     ["a map", ["[0,{},1]"]],
     ["true", ["[0,true,1]"]],
     ["no id", ["[0,,1]"]],
+    ["a negative id of a notification", ["[3,-1,1]"]],
   ])("JSON: %s closes the connection with a protocol error", async (_what, messages) => {
     const channels: Channel[] = [];
     await using server = await serveChannels("tcp://127.0.0.1:0", (channel) => void channels.push(channel));

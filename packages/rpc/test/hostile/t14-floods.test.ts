@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { ColloquyError } from "@colloquy/core";
 import { Service, connect, expose, serve } from "../../src/index.ts";
-import type { Limits } from "../../src/index.ts";
+import type { IncomingCall, Interceptor, Limits, ServeOptions } from "../../src/index.ts";
 import { WirePeer, newAddress, until } from "../support.ts";
 
 class Desk extends Service {
@@ -14,11 +15,20 @@ class Desk extends Service {
   @expose take(_value: unknown): number {
     return 1;
   }
+  @expose fail(_value: unknown): void {
+    throw new ColloquyError("NOT_FOUND", "of the method itself");
+  }
+  @expose async failLater(_value: unknown): Promise<void> {
+    throw new ColloquyError("NOT_FOUND", "of the method itself");
+  }
+  @expose give(): this {
+    return this;
+  }
 }
 
-async function attacked(limits: Partial<Limits>) {
+async function attacked(limits: Partial<Limits>, interceptors?: ServeOptions["interceptors"]) {
   const desk = new Desk();
-  const server = await serve(newAddress(), desk, { limits });
+  const server = await serve(newAddress(), desk, { limits, interceptors });
   const wire = await WirePeer.connect(server.address);
   await wire.hello();
   const [connection] = server.connections;
@@ -118,6 +128,59 @@ describe("T14: what runs no handler", () => {
     expect(performance.now() - start).toBeLessThan(20_000);
     expect(connection.stats().running).toBe(0);
   });
+
+  const result = { __type__: [-16, [1000, ""]] };
+  const incoming: Interceptor<IncomingCall> = (_call, next) => next();
+
+  test.each<[string, string, unknown[], ServeOptions["interceptors"]?]>([
+    ["a result among the arguments", "nope", [result]],
+    ["an interceptor", "nope", [], { incoming }],
+    ["an interceptor and a result among the arguments", "nope", [result], { incoming }],
+    ["a result that is still made, which they are below", "$/result/1001/nope", []],
+    ["a result that isn't kept", "take", [{ __type__: [-16, [999, ""]] }]],
+  ])("counts for names that aren't there, and the like, with %s", async (_what, path, args, interceptors) => {
+    await using field = await attacked({ maxOverheadPerSecond: 100 }, interceptors);
+    const { desk, wire } = field;
+    wire.send([0, 1000, ["give", [], {}]]);
+    await wire.next();
+    const start = performance.now();
+    wire.send([0, 1001, ["hold", [], {}]]);
+    for (let id = 1; id <= 560; id++) wire.send([0, id, [path, args, {}]]);
+    await until(() => desk.ends.length === 1);
+    desk.ends[0]!();
+    for (let count = 0; count <= 560; count++) await wire.next();
+    wire.send([0, 10_000, ["add", [1, 2], {}]]);
+    expect(await wire.next()).toEqual([1, 10_000, 3]);
+    wire.send([0, 10_001, ["add", [1, 2], {}]]);
+    expect(await wire.next()).toEqual([1, 10_001, 3]);
+    expect(performance.now() - start).toBeGreaterThan(500);
+  });
+
+  test.each<[string, ServeOptions["interceptors"]?]>([["no interceptor"], ["an interceptor", { incoming }]])(
+    "doesn't count where a method has run and failed, or the call that another one waits for, with %s",
+    async (_what, interceptors) => {
+      await using field = await attacked({ maxOverheadPerSecond: 1 }, interceptors);
+      const { wire } = field;
+      wire.send([0, 1000, ["give", [], {}]]);
+      await wire.next();
+      const start = performance.now();
+      const answers = async (code: string, executed: string): Promise<void> => {
+        expect(await wire.next()).toMatchObject([2, expect.any(Number), { code, executed }]);
+      };
+      for (let id = 1; id <= 100; id++) {
+        for (const path of ["fail", "failLater"]) {
+          for (const args of [[], [result]]) {
+            wire.send([0, id, [path, args, {}]]);
+            await answers("NOT_FOUND", "yes");
+          }
+        }
+        wire.send([0, id, ["failLater", [], {}]], [0, 500 + id, ["take", [{ __type__: [-16, [id, ""]] }], {}]]);
+        await answers("NOT_FOUND", "yes");
+        await answers("DEPENDENCY_FAILED", "no");
+      }
+      expect(performance.now() - start).toBeLessThan(20_000);
+    },
+  );
 
   test("takes no time of others", async () => {
     await using field = await attacked({ maxOverheadPerSecond: 100 });
