@@ -571,4 +571,41 @@ describe("A peer", () => {
     link.client.destroy();
     expect(await failureOf(waits)).toMatchObject({ code: "CONNECTION_LOST" });
   });
+
+  test("that pulls behind the end gets nothing, also of what could be walked anew", async () => {
+    let walks = 0;
+    const letters: AsyncIterable<string> = {
+      async *[Symbol.asyncIterator]() {
+        walks++;
+        yield* ["a", "b"];
+      },
+    };
+    await using link = await pair(service({ letters: expose(() => letters) }));
+    const control = link.client.remote as unknown as { $: { pull(...args: unknown[]): Promise<unknown> } };
+    const first = await link.remote.letters();
+    expect(await control.$.pull(1, 10, 1000)).toStrictEqual([["a", "b"], true]);
+    for (let count = 0; count < 3; count++) expect(await control.$.pull(1, 10, 1000)).toStrictEqual([[], true]);
+    expect(walks).toBe(1);
+    release(first);
+    await turns(2);
+    // Sent anew it has another number.
+    await link.remote.letters();
+    expect(await control.$.pull(2, 10, 1000)).toStrictEqual([["a", "b"], true]);
+    expect(await control.$.pull(2, 10, 1000)).toStrictEqual([[], true]);
+    expect(walks).toBe(2);
+  });
+
+  test("that is handed what can be walked anew walks it for each reference", async () => {
+    const letters: AsyncIterable<string> = {
+      async *[Symbol.asyncIterator]() {
+        yield* ["a", "b"];
+      },
+    };
+    await using link = await pair(service({ letters: expose(() => letters) }));
+    for (let count = 0; count < 3; count++) {
+      const items: string[] = [];
+      for await (const item of await link.remote.letters()) items.push(item);
+      expect(items).toStrictEqual(["a", "b"]);
+    }
+  });
 });
