@@ -140,6 +140,7 @@ export const packages = {
         "backoff",
         "standard-schema",
         "passed-on",
+        "reference-cost",
       ],
       ["listeners", "silent-failures", "outgoing-stream", "signals", "heartbeat", "metadata", "validation", "gate"],
       ["close-listeners"],

@@ -21,6 +21,14 @@ import { RemoteNode, childAt, nodeOf, serviceProxy } from "./proxy.ts";
 import type { Caller, PendingResult } from "./proxy.ts";
 import { ResultReference } from "./recent-results.ts";
 import type { RecentResults } from "./recent-results.ts";
+import {
+  FUNCTION_COST,
+  HOME_COST,
+  RESULT_COST,
+  RESULT_MEMBER_COST,
+  SERVICE_COST,
+  STREAM_COST,
+} from "./reference-cost.ts";
 import { Signals } from "./signals.ts";
 import type { SignalCounts, SignalTeller } from "./signals.ts";
 import type { Router } from "./router.ts";
@@ -67,6 +75,7 @@ export interface BoundConnection extends Caller, SignalTeller {
  * of JavaScript among them.
  */
 export class ReferenceBinding implements BuiltinTypes, Conversion {
+  readonly cost: number = SERVICE_COST;
   readonly #connection: BoundConnection;
   readonly #router: Router;
   readonly #exports: Exports;
@@ -172,25 +181,32 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
     if (!this.#standard.expected) return this.#standard.decode(typeId, data, budget);
     switch (typeId) {
       case FUNCTION_ID:
+        budget.spend(FUNCTION_COST);
         return this.#imports.receive(referenceNumber(data, "a function"), "function");
       case STREAM_ID:
+        budget.spend(STREAM_COST);
         return this.#imports.receive(referenceNumber(data, "a stream"), "stream");
       case SIGNAL_ID:
-        return this.signals.read(data);
+        return this.signals.read(data, budget);
       case RESULT_ID:
-        return this.#readResult(data);
+        return this.#readResult(data, budget);
       case HOME_ID:
-        if (typeof data !== "string") throw new SerializationError("a reference that comes home is no path");
-        try {
-          return this.#original(data);
-        } catch (error) {
-          // What was there may be gone meanwhile: that message fails, not the connection.
-          const cause = error instanceof LookupFailure ? this.#connection.onLookupFailure(data, error.cause) : error;
-          const reason = `a reference that comes home leads nowhere: ${toError(cause).message}`;
-          throw new SerializationError(reason, { cause });
-        }
+        budget.spend(HOME_COST);
+        return this.#home(data);
       default:
         return this.#standard.decode(typeId, data, budget);
+    }
+  }
+
+  #home(data: unknown): unknown {
+    if (typeof data !== "string") throw new SerializationError("a reference that comes home is no path");
+    try {
+      return this.#original(data);
+    } catch (error) {
+      // What was there may be gone meanwhile: that message fails, not the connection.
+      const cause = error instanceof LookupFailure ? this.#connection.onLookupFailure(data, error.cause) : error;
+      const reason = `a reference that comes home leads nowhere: ${toError(cause).message}`;
+      throw new SerializationError(reason, { cause });
     }
   }
 
@@ -223,9 +239,10 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
     return { typeId: RESULT_ID, data: [call.id, ""] };
   }
 
-  #readResult(data: unknown): unknown {
+  #readResult(data: unknown, budget: DecodingBudget): unknown {
     const parts: readonly unknown[] = Array.isArray(data) ? data : [];
     const [first, rest] = parts;
+    budget.spend(rest === undefined || rest === "" ? RESULT_COST : RESULT_MEMBER_COST);
     if (parts.length === 1) return first;
     if (parts.length !== 2 || !Number.isSafeInteger(first) || typeof rest !== "string")
       throw new SerializationError("a result is [number of a request, path] or [value]");

@@ -1,4 +1,5 @@
 import { estimateBytes, refusal, SerializationError } from "@colloquy/core";
+import { ignore } from "./guard.ts";
 import { isService, isStreamValue } from "./members.ts";
 import { nodeOf } from "./proxy.ts";
 
@@ -18,6 +19,11 @@ export class ResultReference {
   constructor(id: number, rest: string) {
     this.id = id;
     this.rest = rest;
+  }
+
+  /** The same for the same result. */
+  get key(): string {
+    return `${this.id}/${this.rest}`;
   }
 }
 
@@ -132,8 +138,8 @@ interface Place {
 }
 
 /**
- * Puts results in the places where they are referred to; arrays, maps, Maps and Sets are changed in place. All are looked up at once, and
- * what has no references in it is looked at without waiting.
+ * Puts results in the places where they are referred to; arrays, maps, Maps and Sets are changed in place. All are looked up at once, each
+ * one once, up to the first that `resultOf` throws for; what has no references in it is looked at without waiting.
  */
 export async function replaceResults(
   value: object,
@@ -141,8 +147,18 @@ export async function replaceResults(
 ): Promise<void> {
   const places: Place[] = [];
   findPlaces(value, places, new Set());
-  const results = await Promise.all(places.map(({ reference }) => resultOf(reference)));
-  for (const [index, place] of places.entries()) place.put(results[index]);
+  const promises = new Map<string, Promise<unknown>>();
+  for (const { reference } of places) {
+    const { key } = reference;
+    if (promises.has(key)) continue;
+    const promise = resultOf(reference);
+    // A later one may throw.
+    promise.catch(ignore);
+    promises.set(key, promise);
+  }
+  const results = await Promise.all(promises.values());
+  const byKey = new Map([...promises.keys()].map((key, index) => [key, results[index]]));
+  for (const { reference, put } of places) put(byKey.get(reference.key));
 }
 
 /** Each object once: there may be cycles, and what is shared. */

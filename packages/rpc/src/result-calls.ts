@@ -32,9 +32,9 @@ export class ResultCalls {
    * a request has failed.
    */
   async filled([, args, kwargs]: RequestContent): Promise<void> {
-    const resultOf = async ({ id, rest }: ResultReference): Promise<unknown> => {
-      const result = await this.#resultOf(id);
-      return rest === "" ? result : this.#memberOf(result, rest, id);
+    const resultOf = ({ id, rest }: ResultReference): Promise<unknown> => {
+      const result = this.#settled(this.#results.get(id));
+      return rest === "" ? result : result.then((value) => this.#memberOf(value, rest, id));
     };
     await replaceResults([args, kwargs], resultOf);
   }
@@ -52,7 +52,7 @@ export class ResultCalls {
   async #callLater(id: number, scope: CallScope, callOn: (result: unknown) => unknown): Promise<unknown> {
     let called: unknown;
     try {
-      const result = await this.#resultOf(id);
+      const result = await this.#settled(this.#results.get(id));
       scope.throwIfOver();
       called = callOn(result);
     } catch (error) {
@@ -62,8 +62,7 @@ export class ResultCalls {
     return called;
   }
 
-  async #resultOf(id: number): Promise<unknown> {
-    const result = this.#results.get(id);
+  async #settled(result: unknown): Promise<unknown> {
     try {
       return await result;
     } catch (error) {
