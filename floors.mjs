@@ -141,6 +141,7 @@ export const packages = {
         "standard-schema",
         "passed-on",
         "slot-digests",
+        "reference-cost",
       ],
       ["listeners", "silent-failures", "outgoing-stream", "signals", "heartbeat", "metadata", "validation", "gate"],
       ["close-listeners"],

@@ -3,6 +3,7 @@ import { indexKeyCost, indexOfKey } from "./index-key-cost.ts";
 
 /** What is no plain value: an instance, a proxy, a function. Its own content isn't looked at. */
 const OBJECT_COST = 512;
+const SIGNAL_COST = 4096;
 const DEEPEST = 1000;
 
 /**
@@ -15,14 +16,16 @@ export function decodedSize(value: unknown, most: number): number {
 
 function sizeOf(value: unknown, most: number, depth: number): number {
   if (typeof value === "string") return TEXT_COST + value.length;
-  if (typeof value !== "object" || value === null) return typeof value === "bigint" ? OBJECT_COST : SCALAR_COST;
+  if (typeof value !== "object" || value === null)
+    return typeof value === "bigint" || typeof value === "function" ? OBJECT_COST : SCALAR_COST;
   if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return bytesCost(value.byteLength);
   if (depth === 0) return most;
   if (Array.isArray(value)) return sizeOfAll(value, most, depth);
   if (value instanceof Map) return OBJECT_COST + sizeOfAll([...value.keys(), ...value.values()], most, depth);
   if (value instanceof Set) return OBJECT_COST + sizeOfAll([...value], most, depth);
   const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null ? sizeOfMap(value, most, depth) : OBJECT_COST;
+  if (prototype === Object.prototype || prototype === null) return sizeOfMap(value, most, depth);
+  return value instanceof AbortSignal ? SIGNAL_COST : OBJECT_COST;
 }
 
 function sizeOfAll(values: readonly unknown[], most: number, depth: number): number {

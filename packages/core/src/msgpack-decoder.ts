@@ -235,7 +235,8 @@ export class MsgPackDecoder implements MessageDecoder {
     if (this.#byte() !== 0x92) throw new SerializationError(`malformed extended value: "${TYPE_KEY}" takes [id, data]`);
     const typeId = this.read(0);
     const data = this.read(depth - 1);
-    if (typeof typeId === "number" && typeId < 0) return this.#table.decode(typeId, data, this);
+    if (typeof typeId === "number" && this.#table.isSelfContained(typeId))
+      return this.#table.decode(typeId, data, this);
     // A deserializer may decode with this codec on its own account.
     const [bytes, position, end] = [this.#bytes, this.#position, this.#end];
     const [undeclared, budget, isChecked] = [this.#undeclared, this.#budget, this.#isChecked];

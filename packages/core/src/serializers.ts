@@ -20,6 +20,8 @@ export type SerializerFactory<T = any> = () => readonly [
 
 /** How the values of one type cross. */
 export interface Conversion {
+  /** What one value takes beyond its data, where that is counted. */
+  readonly cost?: number;
   serialize(value: unknown): unknown;
   deserialize(data: unknown): unknown;
 }
@@ -61,6 +63,9 @@ export interface DecodingBudget {
   /** @throws SerializationError where it is used up. */
   spend(cost: number): void;
 }
+
+/** References in a message that has failed already: how many there may be is bounded. */
+const UNCOUNTED: DecodingBudget = { spend: () => {} };
 
 /** The types of one codec: user's serializers by exact class, the `Object` fallback, and built-in types. */
 export class SerializerTable {
@@ -115,6 +120,11 @@ export class SerializerTable {
   /** True for bytes that are better sent beside the message: the built-in types decide. */
   isLarge(bytes: Uint8Array): boolean {
     return this.builtins?.isBeside(bytes) === true && !this.has(Object.getPrototypeOf(bytes) as object);
+  }
+
+  /** True for types whose values are made without the codec: built-in ones, and references. */
+  isSelfContained(typeId: number): boolean {
+    return typeId < 0 || this.#byId[typeId]?.conversion.cost !== undefined;
   }
 
   /** True where instances of this prototype have a serializer of their own. */
@@ -175,9 +185,10 @@ export class SerializerTable {
   decode(typeId: unknown, data: unknown, budget: DecodingBudget): unknown {
     if (typeof typeId !== "number" || !Number.isInteger(typeId)) throw new SerializationError("type id is no integer");
     if (this.#counted >= 0 && !this.#isRescued(typeId, data)) return null;
+    const spent = this.#counted >= 0 ? UNCOUNTED : budget;
     if (typeId < 0) {
       if (this.builtins === undefined) throw new SerializationError(`built-in type ${typeId} outside of a connection`);
-      return this.builtins.decode(typeId, data, budget);
+      return this.builtins.decode(typeId, data, spent);
     }
     const serializer = this.#byId[typeId];
     if (serializer === undefined) {
@@ -185,6 +196,8 @@ export class SerializerTable {
         `unknown type id ${typeId}; there are ${this.#byId.length} serializers (${this.names.join(", ")})`,
       );
     }
+    const { cost } = serializer.conversion;
+    if (cost !== undefined) spent.spend(cost);
     try {
       this.checked(data);
       return serializer.conversion.deserialize(data);

@@ -9,6 +9,8 @@ import { BIGINT, DATE, URL_TYPE, MAP, SET } from "./standard-values.ts";
 import type { StandardType } from "./standard-values.ts";
 
 const UNDEFINED_ID = -1;
+/** For the time that the map around it takes to read. */
+const UNDEFINED_COST = 64;
 
 /** The types of `docs/protocol.md` section 3, but for `undefined` and references. */
 const TYPES: readonly StandardType<never>[] = [
@@ -73,7 +75,10 @@ export class StandardTypes implements BuiltinTypes {
 
   decode(typeId: number, data: unknown, budget: DecodingBudget): unknown {
     if (!this.expected) throw new SerializationError(`built-in type ${typeId} from a peer that said no hello`);
-    if (typeId === UNDEFINED_ID) return undefined;
+    if (typeId === UNDEFINED_ID) {
+      budget.spend(UNDEFINED_COST);
+      return undefined;
+    }
     const type = BY_ID.get(typeId);
     if (type === undefined) throw new SerializationError(`unknown built-in type ${typeId}`);
     try {

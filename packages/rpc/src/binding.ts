@@ -15,10 +15,18 @@ import { localFunction } from "./local-function.ts";
 import type { NamedMethods } from "./local-function.ts";
 import { LookupFailure, isExposed, isService, isStreamValue } from "./members.ts";
 import type { Imports } from "./imports.ts";
-import { isReservedPath, parseReferencePath, referencePath } from "./path.ts";
+import { isReservedPath, parseReferencePath, referenceNumber, referencePath } from "./path.ts";
 import { RemoteNode, childAt, nodeOf, serviceProxy } from "./proxy.ts";
 import type { Caller, PendingResult } from "./proxy.ts";
 import type { RecentResults } from "./recent-results.ts";
+import {
+  FUNCTION_COST,
+  HOME_COST,
+  RESULT_COST,
+  RESULT_MEMBER_COST,
+  SERVICE_COST,
+  STREAM_COST,
+} from "./reference-cost.ts";
 import { ResultReference } from "./result-places.ts";
 import { Signals } from "./signals.ts";
 import type { SignalCounts, SignalTeller } from "./signals.ts";
@@ -67,6 +75,7 @@ export interface BoundConnection extends Caller, SignalTeller {
  * of JavaScript among them.
  */
 export class ReferenceBinding implements BuiltinTypes, Conversion {
+  readonly cost: number = SERVICE_COST;
   readonly #connection: BoundConnection;
   readonly #router: Router;
   readonly #exports: Exports;
@@ -172,24 +181,19 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
     if (!this.#standard.expected) return this.#standard.decode(typeId, data, budget);
     switch (typeId) {
       case FUNCTION_ID:
+        budget.spend(FUNCTION_COST);
         return this.#imports.receive(referenceNumber(data, "a function"), "function");
       case STREAM_ID:
+        budget.spend(STREAM_COST);
         return this.#imports.receive(referenceNumber(data, "a stream"), "stream");
       case SIGNAL_ID:
         this.checkData(data);
-        return this.signals.read(data);
+        return this.signals.read(data, budget);
       case RESULT_ID:
-        return this.#readResult(data);
+        return this.#readResult(data, budget);
       case HOME_ID:
-        if (typeof data !== "string") throw new SerializationError("a reference that comes home is no path");
-        try {
-          return this.#original(data);
-        } catch (error) {
-          // What was there may be gone meanwhile: that message fails, not the connection.
-          const cause = error instanceof LookupFailure ? this.#connection.onLookupFailure(data, error.cause) : error;
-          const reason = `a reference that comes home leads nowhere: ${toError(cause).message}`;
-          throw new SerializationError(reason, { cause });
-        }
+        budget.spend(HOME_COST);
+        return this.#home(data);
       case ERROR_ID:
         this.checkData(data);
         return this.#standard.decode(typeId, data, budget);
@@ -201,6 +205,18 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
   /** Errors, signals and what serializers make are made at once: no result can be put into them later. */
   checkData(data: unknown): void {
     this.#resultsHolder.recentResults?.checkData(data);
+  }
+
+  #home(data: unknown): unknown {
+    if (typeof data !== "string") throw new SerializationError("a reference that comes home is no path");
+    try {
+      return this.#original(data);
+    } catch (error) {
+      // What was there may be gone meanwhile: that message fails, not the connection.
+      const cause = error instanceof LookupFailure ? this.#connection.onLookupFailure(data, error.cause) : error;
+      const reason = `a reference that comes home leads nowhere: ${toError(cause).message}`;
+      throw new SerializationError(reason, { cause });
+    }
   }
 
   /** A result of the peer that isn't here yet, or the value that it has become. */
@@ -232,9 +248,10 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
     return { typeId: RESULT_ID, data: [call.id, ""] };
   }
 
-  #readResult(data: unknown): unknown {
+  #readResult(data: unknown, budget: DecodingBudget): unknown {
     const parts: readonly unknown[] = Array.isArray(data) ? data : [];
     const [first, rest] = parts;
+    budget.spend(rest === undefined || rest === "" ? RESULT_COST : RESULT_MEMBER_COST);
     if (parts.length === 1) {
       this.#resultsHolder.results.onFound(false);
       return first;
@@ -286,13 +303,6 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
     const { member } = start === undefined ? this.#router.resolve(path) : this.#router.resolveBelow(start, rest);
     return isExposed(member) ? localFunction(this.#resultsHolder, { path, start, rest }) : member;
   }
-}
-
-/** @throws SerializationError for what is no path of a reference. */
-function referenceNumber(data: unknown, what: string): number {
-  const reference = typeof data === "string" ? parseReferencePath(data) : undefined;
-  if (reference !== undefined && reference.rest === "") return reference.id;
-  throw new SerializationError(`${what} is no path $/ref/<number>`);
 }
 
 /** @throws SerializationError for a reference that this side has released already. */

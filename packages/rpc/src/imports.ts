@@ -42,7 +42,7 @@ export type ReferenceKind = "service" | "function" | "stream";
 
 /** Held references from which on a collection is worth its time. */
 const MIN_COLLECTED_COUNT = 1000;
-/** Of what the other side may hand out: soon its calls fail, so that a collection doesn't wait for its share of the time. */
+/** Of what the other side may hand out: soon its calls fail, so that a collection has a larger share of the time. */
 const URGENT_SHARE = 0.75;
 /** Time without a new reference after which there is time for a collection. */
 const IDLE_MS = 1000;
@@ -95,6 +95,10 @@ export class Imports implements StreamTracker {
   /** Size from which on the next reference asks for a collection. */
   #collectAt = DEFAULT_LIMITS.maxReferenceCount / 2;
   #maxCount: number = DEFAULT_LIMITS.maxReferenceCount;
+  /** What the other side has told of it. */
+  #toldCount: number = DEFAULT_LIMITS.maxReferenceCount;
+  /** The collection that waits has the larger share of the time. */
+  #isUrgent = false;
 
   /** `keepsAll`: nothing is released but on purpose, so that collections don't show. */
   constructor(connection: ImportingConnection, maxReferenceCount: number, keepsAll = false) {
@@ -114,6 +118,7 @@ export class Imports implements StreamTracker {
 
   /** How many references the other side may hand out. */
   set maxCount(count: number) {
+    this.#toldCount = count;
     this.#maxCount = Math.max(count, MIN_COLLECTED_COUNT);
     this.#collectAt = this.#maxCount / 2;
   }
@@ -197,13 +202,15 @@ export class Imports implements StreamTracker {
   }
 
   #watchSize(): void {
+    if (this.#entries.size > this.#toldCount) this.#distrustCount();
     if (this.#entries.size >= this.#collectAt && !this.#collecting) {
       this.#collecting = true;
       const wantedAt = performance.now();
       setImmediate(() => this.#collect(wantedAt, false));
-    } else if (this.#collectTimer !== undefined && this.#entries.size >= URGENT_SHARE * this.#maxCount) {
+    } else if (this.#collectTimer !== undefined && !this.#isUrgent && this.#isPressed) {
       clearTimeout(this.#collectTimer);
       this.#collectTimer = undefined;
+      this.#isUrgent = true;
       const wantedAt = performance.now();
       setImmediate(() => this.#collect(wantedAt, true));
     }
@@ -211,17 +218,29 @@ export class Imports implements StreamTracker {
     if (this.#idleTimer === undefined) this.#watchIdle(IDLE_MS);
   }
 
+  get #isPressed(): boolean {
+    return this.#entries.size >= URGENT_SHARE * this.#maxCount;
+  }
+
+  /** It has handed out more than it has told that it may: such a number makes nothing more urgent. */
+  #distrustCount(): void {
+    this.#toldCount = Infinity;
+    this.#maxCount = Math.max(this.#maxCount, DEFAULT_LIMITS.maxReferenceCount);
+    this.#collectAt = Math.max(this.#collectAt, this.#maxCount / 2);
+  }
+
   /** In a turn of its own, and not again before the entries of what was collected are gone. */
   #collect(wantedAt: number, isUrgent: boolean): void {
     if (this.#closed) return;
     this.#collectTimer = undefined;
     const waitMs = collectGarbage(wantedAt, isUrgent);
-    if (waitMs > 0) this.#collectTimer = setTimeout(() => this.#collect(wantedAt, false), waitMs).unref();
+    if (waitMs > 0) this.#collectTimer = setTimeout(() => this.#collect(wantedAt, isUrgent), waitMs).unref();
     else setTimeout(() => this.#whenCollected(), FINALIZED_MS).unref();
   }
 
   #whenCollected(): void {
     this.#collecting = false;
+    this.#isUrgent = false;
     // Where most are in use, looking again soon is of no use.
     this.#collectAt = Math.max(this.#maxCount / 2, this.#entries.size + this.#maxCount / 10);
   }

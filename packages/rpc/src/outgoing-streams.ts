@@ -45,6 +45,8 @@ export class OutgoingStreams {
   #origins: WeakMap<object, Origin> | undefined;
   /** Those that were read from, or left. */
   #opened: WeakSet<object> | undefined;
+  /** Those that were read to their ends, with their numbers: another sending under another number is read anew. */
+  #ended: WeakMap<object, number> | undefined;
   /** By the answers to pulls: one may turn out not to be encodable. */
   #sources: WeakMap<object, Source> | undefined;
   readonly #host: StreamHost;
@@ -70,18 +72,20 @@ export class OutgoingStreams {
   /**
    * Items of the stream that was handed out as `target` under this number.
    *
-   * Rejects with `INVALID_ARGUMENT` for what is no stream, `RESOURCE_EXHAUSTED` over the limit, and with what the stream throws.
+   * None where it was read to its end. Rejects with `INVALID_ARGUMENT` for what is no stream, `RESOURCE_EXHAUSTED` over the limit, and with what the stream throws.
    */
   async pull(id: number, target: object, maxCount: number, maxBytes: number): Promise<PulledItems> {
-    const stream = this.#streams.get(id) ?? this.#open(id, target);
+    const opened = this.#streams.get(id);
+    if (opened === undefined && this.#ended?.get(target) === id) return [[], true];
+    const stream = opened ?? this.#open(id, target);
     if (stream.isPulled) throw refusal("INVALID_ARGUMENT", "another pull of this stream waits for items");
     try {
       const pulled = await stream.pull(Math.min(maxCount, MOST_COUNT), Math.min(maxBytes, MOST_BYTES));
-      if (pulled[1]) this.#remove(id, stream, undefined);
+      if (pulled[1]) this.#finish(id, target, stream, undefined);
       (this.#sources ??= new WeakMap()).set(pulled, { id, target, stream });
       return pulled;
     } catch (error) {
-      if (stream.ended) this.#remove(id, stream, error);
+      if (stream.ended) this.#finish(id, target, stream, error);
       throw error instanceof PassedOn ? error.cause : this.#failed(target, error);
     }
   }
@@ -106,7 +110,7 @@ export class OutgoingStreams {
     const failure = itemLost(stream.answeredCount - items.length + count + 1, error);
     this.#breakOff(source, items.slice(count), failure);
     if (count > 0) return this.#answerWith(items.slice(0, count), source);
-    this.#remove(id, stream, failure);
+    this.#finish(id, source.target, stream, failure);
     return { error: failure };
   }
 
@@ -146,6 +150,12 @@ export class OutgoingStreams {
   /** This side closes, and waits for nothing: readers that wait for an item get `error`. */
   interrupt(error: ColloquyError): void {
     for (const stream of this.#streams.values()) stream.fail(new PassedOn("of this side", { cause: error }));
+  }
+
+  /** It has no more items. */
+  #finish(id: number, target: object, stream: OutgoingStream, error: unknown): void {
+    (this.#ended ??= new WeakMap()).set(target, id);
+    this.#remove(id, stream, error);
   }
 
   /** It is read no more. */

@@ -1,3 +1,5 @@
+import { SerializationError } from "@colloquy/core";
+
 /** Joins the parts of a path. */
 export function joinPath(path: string, name: string): string {
   return path === "" ? name : `${path}/${name}`;
@@ -82,4 +84,11 @@ function numberBelow(start: string, path: string): NumberedPath | undefined {
   const end = slash < 0 ? path.length : slash;
   const number = path.slice(start.length, end);
   return NUMBER.test(number) ? { id: Number(number), rest: path.slice(end + 1) } : undefined;
+}
+
+/** @throws SerializationError for what is no path of a reference. */
+export function referenceNumber(data: unknown, what: string): number {
+  const reference = typeof data === "string" ? parseReferencePath(data) : undefined;
+  if (reference !== undefined && reference.rest === "") return reference.id;
+  throw new SerializationError(`${what} is no path $/ref/<number>`);
 }

@@ -1,7 +1,8 @@
 import { SerializationError, describeType, estimateBytes, toError } from "@colloquy/core";
-import type { ColloquyError } from "@colloquy/core";
+import type { ColloquyError, DecodingBudget } from "@colloquy/core";
 import { addAbortListener, removeAbortListener } from "./abort-listeners.ts";
 import { collectGarbage } from "./collect.ts";
+import { FIRED_SIGNAL_COST, SIGNAL_COST } from "./reference-cost.ts";
 
 /** Tells the other side of this side's signals. */
 export interface SignalTeller {
@@ -49,6 +50,8 @@ export class Signals {
   #theirIds: WeakMap<AbortSignal, number> | undefined;
   /** Those that have fired lately, the oldest first. */
   readonly #fired = new Map<number, unknown>();
+  /** In this turn, for those that aren't kept here, by what they crossed as: the same one is one signal. */
+  #passing: Map<number, AbortSignal> | undefined;
   #collectAt = COLLECTED_COUNT;
   #closed = false;
 
@@ -66,20 +69,24 @@ export class Signals {
 
   /** The data that stands for a signal, `docs/protocol.md` section 3. */
   write(signal: AbortSignal): unknown {
+    // Its own side keeps none that has fired.
+    if (signal.aborted) return [signal.reason];
     const theirs = this.#theirIds?.get(signal);
     if (theirs !== undefined) return -theirs;
-    if (signal.aborted) return [signal.reason];
     return this.#ids?.get(signal) ?? this.#enter(signal);
   }
 
-  /** The signal of such data. @throws SerializationError */
-  read(data: unknown): AbortSignal {
-    if (Array.isArray(data) && data.length === 1) return AbortSignal.abort(data[0]);
+  /** The signal of such data; one that is made for it is spent from the budget. @throws SerializationError */
+  read(data: unknown, budget: DecodingBudget): AbortSignal {
+    if (Array.isArray(data) && data.length === 1) {
+      budget.spend(FIRED_SIGNAL_COST);
+      return firedSignal(data[0]);
+    }
     if (typeof data !== "number" || !Number.isSafeInteger(data) || data === 0)
       throw new SerializationError(`a signal is a number or [reason], not ${describeType(data)}`);
-    // One that was collected meanwhile never fires.
-    if (data < 0) return this.#own.get(-data)?.weak.deref() ?? new AbortController().signal;
-    return (this.#theirs?.get(data) ?? this.#receive(data)).signal;
+    if (-data >= this.#nextId) throw new SerializationError(`signal ${-data} comes home, but was never sent`);
+    const known = data < 0 ? this.#own.get(-data)?.weak.deref() : this.#theirs?.get(data)?.signal;
+    return known ?? this.#passing?.get(data) ?? this.#receive(data, budget);
   }
 
   /** One of the other side has fired. */
@@ -131,18 +138,34 @@ export class Signals {
     return id;
   }
 
-  #receive(id: number): AbortController {
+  #receive(id: number, budget: DecodingBudget): AbortSignal {
+    budget.spend(this.#fired.has(id) ? FIRED_SIGNAL_COST : SIGNAL_COST);
+    // One that was collected meanwhile never fires.
+    if (id < 0) return this.#pass(id, new AbortController().signal);
     this.#theirs ??= new Map();
     this.#theirIds ??= new WeakMap();
+    if (this.#fired.has(id)) {
+      const signal = firedSignal(this.#fired.get(id));
+      this.#theirIds.set(signal, id);
+      return this.#pass(id, signal);
+    }
     if (this.#theirs.size >= this.#maxCount)
       throw new SerializationError(`the peer has handed out more than ${this.#maxCount} signals (maxReferenceCount)`, {
         limit: "maxReferenceCount",
       });
     const controller = new AbortController();
     this.#theirIds.set(controller.signal, id);
-    if (this.#fired.has(id)) controller.abort(this.#fired.get(id));
-    else this.#theirs.set(id, controller);
-    return controller;
+    this.#theirs.set(id, controller);
+    return controller.signal;
+  }
+
+  #pass(data: number, signal: AbortSignal): AbortSignal {
+    if (this.#passing === undefined) {
+      this.#passing = new Map();
+      queueMicrotask(() => (this.#passing = undefined));
+    }
+    this.#passing.set(data, signal);
+    return signal;
   }
 
   #fire(id: number, reason: unknown): void {
@@ -164,6 +187,17 @@ export class Signals {
       this.#collectAt = Math.max(COLLECTED_COUNT, 2 * this.#own.size);
     });
   }
+}
+
+/** The engine's own reason has a stack, which takes longest and tells nothing here. */
+function firedSignal(reason: unknown): AbortSignal {
+  if (reason !== undefined) return AbortSignal.abort(reason);
+  const { stackTraceLimit } = Error;
+  // Where intrinsics are frozen there is one.
+  Reflect.set(Error, "stackTraceLimit", 0);
+  const signal = AbortSignal.abort();
+  Reflect.set(Error, "stackTraceLimit", stackTraceLimit);
+  return signal;
 }
 
 /** The reason of a signal in words; what is odd enough has none. */

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { expose, service } from "../src/index.ts";
+import { collectGarbage } from "../src/collect.ts";
 import { Imports } from "../src/imports.ts";
 import type { ImportingConnection } from "../src/imports.ts";
 import { Child, pair, turn } from "./support.ts";
@@ -152,6 +153,45 @@ describe("collections that the library asks for", () => {
     pass(60_000);
     expect(times, "nothing new has come").toEqual([10, 6010]);
     expect(held.length).toBe(11_000);
+  });
+
+  test("have a quarter of the time where they are urgent, and no more of it", () => {
+    const { times, pass } = slowCollections();
+    const held: object[] = [];
+    receiver(5000, held);
+    pass(10);
+    expect(times).toEqual([10]);
+    const imports = receiver(7500, held);
+    pass(10);
+    for (let id = 7500; id < 7700; id++) {
+      held.push(imports.receive(id, "function"));
+      pass(10);
+    }
+    expect(times).toEqual([10, 1210]);
+    expect(collectGarbage(performance.now(), true), "less what has passed").toBeLessThan(1200);
+    pass(1200);
+    expect(collectGarbage(performance.now(), true)).toBe(0);
+    expect(collectGarbage(performance.now(), true)).toBe(900);
+    expect(collectGarbage(performance.now())).toBe(5700);
+    expect(held.length).toBe(12_700);
+  });
+
+  test("come no earlier for a peer that hands out more than it says it may", () => {
+    const { times, pass } = slowCollections();
+    const held: object[] = [];
+    const connection = { sendReleased: () => {} } as unknown as ImportingConnection;
+    const [modest, honest] = [1, 1000].map((count) => {
+      const imports = new Imports(connection, 10_000);
+      imports.maxCount = count;
+      return imports;
+    });
+    for (let id = 0; id < 4999; id++) held.push(modest!.receive(id, "function"));
+    pass(10);
+    expect(times).toEqual([]);
+    for (let id = 0; id < 500; id++) held.push(honest!.receive(id, "function"));
+    pass(10);
+    expect(times).toEqual([20]);
+    expect(held.length).toBe(5499);
   });
 
   test("wait until no more references come, also where the process couldn't have one at once", () => {

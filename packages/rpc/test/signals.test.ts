@@ -111,6 +111,16 @@ describe("An AbortSignal as an argument", () => {
     expect(await link.remote.keep(signals[0]!)).toBe(false);
   });
 
+  test("that has fired meanwhile comes home as one that has", async () => {
+    const waiter = new Waiter();
+    await using link = await pair(waiter);
+    const controller = new AbortController();
+    await link.remote.keep(controller.signal);
+    controller.abort("done");
+    await until(() => waiter.signals[0]!.aborted);
+    expect(await link.remote.back()).toMatchObject({ aborted: true, reason: "done" });
+  });
+
   test("is forgotten on both sides where nothing can fire it", { timeout: 20_000 }, async () => {
     const waiter = new Waiter();
     await using link = await pair(waiter);

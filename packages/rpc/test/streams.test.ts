@@ -5,8 +5,14 @@ import { describe, expect, test } from "vitest";
 import { MsgPackCodec, StructuredCloneCodec } from "@colloquy/core";
 import { RemoteNode, Service, expose, notify, release, service, withOptions } from "../src/index.ts";
 import { collectGarbage } from "../src/collect.ts";
-import type { CallContext } from "../src/index.ts";
+import type { CallContext, Connection } from "../src/index.ts";
 import { failureOf, pair, remoteOf, turns, until } from "./support.ts";
+
+/** Pulls as a peer may that isn't this library. */
+function pullOf(client: Connection): (...args: unknown[]) => Promise<unknown> {
+  const node = new RemoteNode(client, "$/pull", undefined, false);
+  return (...args) => client.call(node, args, undefined);
+}
 
 /** What became of the producers. */
 class Log {
@@ -555,8 +561,7 @@ describe("A peer", () => {
   test("that pulls what is no stream, or twice at a time, fails with INVALID_ARGUMENT", async () => {
     const source = new Source();
     await using link = await pair(source);
-    const node = new RemoteNode(link.client, "$/pull", undefined, false);
-    const pull = (...args: unknown[]): Promise<unknown> => link.client.call(node, args, undefined);
+    const pull = pullOf(link.client);
     for (const args of [[], [1], [1, 0, 5], ["1", 1, 1], [1, 1.5, 1]]) {
       expect(await failureOf(pull(...args))).toMatchObject({ code: "INVALID_ARGUMENT" });
     }
@@ -570,5 +575,42 @@ describe("A peer", () => {
     expect(await failureOf(pull(2, 8, 1000))).toMatchObject({ code: "INVALID_ARGUMENT" });
     link.client.destroy();
     expect(await failureOf(waits)).toMatchObject({ code: "CONNECTION_LOST" });
+  });
+
+  test("that pulls behind the end gets nothing, also of what could be walked anew", async () => {
+    let walks = 0;
+    const letters: AsyncIterable<string> = {
+      async *[Symbol.asyncIterator]() {
+        walks++;
+        yield* ["a", "b"];
+      },
+    };
+    await using link = await pair(service({ letters: expose(() => letters) }));
+    const pull = pullOf(link.client);
+    const first = await link.remote.letters();
+    expect(await pull(1, 10, 1000)).toStrictEqual([["a", "b"], true]);
+    for (let count = 0; count < 3; count++) expect(await pull(1, 10, 1000)).toStrictEqual([[], true]);
+    expect(walks).toBe(1);
+    release(first);
+    await turns(2);
+    // Sent anew it has another number.
+    await link.remote.letters();
+    expect(await pull(2, 10, 1000)).toStrictEqual([["a", "b"], true]);
+    expect(await pull(2, 10, 1000)).toStrictEqual([[], true]);
+    expect(walks).toBe(2);
+  });
+
+  test("that is handed what can be walked anew walks it for each reference", async () => {
+    const letters: AsyncIterable<string> = {
+      async *[Symbol.asyncIterator]() {
+        yield* ["a", "b"];
+      },
+    };
+    await using link = await pair(service({ letters: expose(() => letters) }));
+    for (let count = 0; count < 3; count++) {
+      const items: string[] = [];
+      for await (const item of await link.remote.letters()) items.push(item);
+      expect(items).toStrictEqual(["a", "b"]);
+    }
   });
 });

@@ -204,6 +204,22 @@ describe.each([
     }
   });
 
+  it("undefined costs 64 less than a date of the same data", () => {
+    const codec = receiver();
+    const leastFor = (id: number): number => {
+      const payload = payloadOf(Array.from({ length: 1000 }, () => new Sent(id, null)));
+      let [low, high] = [0, 10_000_000];
+      while (high - low > 1) {
+        const middle = (low + high) >> 1;
+        codec.limits = { ...DEFAULT_LIMITS, maxDecodedCost: middle };
+        if (decodeMessage(codec, payload).error === undefined) high = middle;
+        else low = middle;
+      }
+      return high;
+    };
+    expect(leastFor(-4) - leastFor(-1)).toBe(64_000);
+  });
+
   it("deep nests end at maxDepth", () => {
     let value: unknown = new Sent(-6, []);
     for (let level = 0; level < 200; level++) value = new Sent(-6, [value]);
