@@ -3,6 +3,7 @@ import { connect, serve } from "@colloquy/rpc";
 import type { Connection, ReconnectingConnection, Server } from "@colloquy/rpc";
 import { Party, sleepFor, type Setting } from "./party.ts";
 import type { RemoteRoot } from "./remotes.ts";
+import type { SignalWatch } from "./signal-watch.ts";
 import type { SimulatedNetwork } from "./simulated-network.ts";
 import type { Watch } from "./watch.ts";
 import { between } from "./weather.ts";
@@ -14,6 +15,9 @@ const LONGEST_PAUSE_MS = 200;
 export interface Place extends Setting {
   readonly network: SimulatedNetwork;
   readonly watch: Watch;
+  readonly signals: SignalWatch;
+  /** Of a program that never gives up: many calls share it. */
+  readonly lasting: AbortSignal;
   /** No more faults come, and no new connections. */
   isOver: boolean;
 }

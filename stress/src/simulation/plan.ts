@@ -26,34 +26,36 @@ export interface Plan {
   readonly faultCount: number;
   /** Some calls have large values, which travel beside their messages. */
   readonly hasLargeValues: boolean;
-  /** Behind how many events the connections are held to their limits. */
-  readonly checkedEvery: number;
   /** The real event loop turns behind every event. */
   readonly turnsForReal: boolean;
 }
 
 const TURNED_SHARE = 1 / 16;
-const WATCHED_SHARE = 1 / 8;
-const SELDOM = 16;
 
 export function planOf(seed: number): Plan {
   const random = seededRandom(`plan ${seed}`);
   const kind = pick<Kind>(random, ["calm", "orderly", "narrow", "stormy", "stormy", "stormy"]);
+  const extra = seededRandom(`extra plan ${seed}`);
   const isNarrow = kind === "narrow" || (kind === "stormy" && random() < 0.5);
   return {
     kind,
     clientCount: between(random, 1, 2),
     reconnects: random() < 0.4,
     isJson: random() < 0.2,
-    limits: { ...(isNarrow ? narrowLimits(random) : {}), ...(kind === "stormy" ? stormLimits(random) : {}) },
+    limits: {
+      ...(isNarrow ? { ...narrowLimits(random), maxHeldBytes: pick(extra, HELD_BYTES) } : {}),
+      ...(kind === "stormy" ? stormLimits(random) : {}),
+    },
     operationCount: between(random, 10, 60),
     longestPauseMs: pick(random, [0, 1, 5, 30]),
     faultCount: kind === "stormy" ? between(random, 1, 4) : 0,
     hasLargeValues: random() < 0.4,
-    checkedEvery: random() < WATCHED_SHARE ? 1 : SELDOM,
     turnsForReal: random() < TURNED_SHARE,
   };
 }
+
+/** From what one small call holds on. */
+const HELD_BYTES = [200, 1000, 4000, 1_000_000];
 
 function narrowLimits(random: Random): Partial<Limits> {
   return {

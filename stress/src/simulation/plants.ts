@@ -141,6 +141,60 @@ export const PLANTS: readonly Plant[] = [
     from: "else this.#nextItems = items",
     to: "else [this.#items, this.#nextItems, this.#readCount] = [items, this.#items.slice(this.#readCount), 0]",
   },
+  {
+    name: "held bytes never released",
+    file: "core/held-bytes",
+    from: "this.#held -= Math.abs(kept)",
+    to: "void kept",
+  },
+  {
+    name: "held bytes without a bound",
+    file: "core/held-bytes",
+    from: "if (held === 0 || held + this.#charge <= this.#most)",
+    to: "if (true)",
+  },
+  {
+    name: "listeners of signals left",
+    file: "rpc/abort-listeners",
+    from: "const shared = sharedBySignal.get(signal)",
+    to: "const shared = undefined",
+  },
+  {
+    name: "stream that listens when its connection has ended",
+    file: "rpc/imports",
+    from: "stream.onClosed()",
+    to: "void stream",
+  },
+  {
+    name: "streams counted when the connection has ended",
+    file: "rpc/imports",
+    from: "this.#streamCount = 0",
+    to: "void 0",
+  },
+  {
+    name: "signals left when the connection has ended",
+    file: "rpc/signals",
+    from: "this.#own.clear()",
+    to: "void 0",
+  },
+  {
+    name: "signal that fires and isn't told",
+    file: "rpc/signals",
+    from: "this.#teller.sendAborted(id, reason)",
+    to: "void 0",
+  },
+  {
+    name: "results kept when the connection has ended",
+    file: "rpc/recent-results",
+    from: "this.#ids = undefined",
+    to: "void 0",
+  },
+  {
+    name: "notifications counted that have ended",
+    file: "rpc/dispatcher",
+    from: "this.#quietCount--",
+    to: "id % 3 !== 0 && this.#quietCount--",
+  },
 ];
 
 /** Where it is put in. Compilers break lines, and leave out blanks, in their own way. */

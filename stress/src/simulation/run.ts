@@ -7,6 +7,7 @@ import { sleepFor } from "./party.ts";
 import { planOf, type Plan } from "./plan.ts";
 import { nextTurn } from "./real-turns.ts";
 import { Remotes } from "./remotes.ts";
+import { SignalWatch } from "./signal-watch.ts";
 import { SimulatedNetwork } from "./simulated-network.ts";
 import { Trace } from "./trace.ts";
 import { VirtualTime } from "./virtual-time.ts";
@@ -51,12 +52,15 @@ export async function simulate(seed: number, isTraced: boolean): Promise<RunResu
   const random = seededRandom(`work ${seed}`);
   const pause = (): Promise<void> | undefined =>
     random() < SLOW_SHARE ? sleepFor(time, random() * LONGEST_PAUSE_MS) : undefined;
-  const remotes = new Remotes(ledger, pause);
-  const place: Place = { plan, time, random, ledger, remotes, network, watch, isOver: false };
+  const signals = new SignalWatch(ledger);
+  const remotes = new Remotes(ledger, signals, pause);
+  const extra = seededRandom(`extra ${seed}`);
+  const lasting = new AbortController().signal;
+  const place: Place = { plan, time, random, extra, ledger, remotes, network, watch, signals, lasting, isOver: false };
   time.turnsForReal = plan.turnsForReal;
-  let step = 0;
   time.onStep = () => {
-    if (++step % plan.checkedEvery === 0) watch.check();
+    watch.check();
+    signals.check();
   };
   time.onError = (error) => ledger.break(`thrown in the event loop: ${textOf(error)}`);
   const onRejection = (error: unknown): void => ledger.break(`nobody handles a rejection: ${textOf(error)}`);
@@ -103,7 +107,7 @@ async function play(place: Place): Promise<void> {
 
 /** The name of each phase before it begins. */
 async function* phases(place: Place): AsyncGenerator<string> {
-  const { plan, time, ledger, watch, network } = place;
+  const { plan, time, ledger, watch, network, signals } = place;
   const server = new ServerProcess(place);
   const clients = Array.from({ length: plan.clientCount }, (_, index) => new ClientProcess(`c${index + 1}`, place));
   await server.start();
@@ -122,6 +126,7 @@ async function* phases(place: Place): AsyncGenerator<string> {
   await Promise.all([...clients.map((client) => client.end()), server.end()]);
   if (time.timerCount > 0) ledger.break(`all is closed, and ${time.timerCount} timers are left`);
   watch.checkEnd();
+  signals.checkEnd();
   for (const link of network.links) {
     const isOver = link.from === STRAY ? link.far.isOver : link.isOver;
     if (!isOver) ledger.break(`all is closed, and ${String(link)} is open`);
