@@ -23,6 +23,8 @@ const VERY_LONG_CALL_MS = 500;
 const LASTING_SHARE = 0.2;
 /** Of the operations. */
 const EXTRA_SHARE = 0.06;
+/** Of the operations of a client that has two connections. */
+const TWIN_SHARE = 0.5;
 
 /** Makes an operation of the workload, over a connection that is drawn, if there is one. */
 export function operate(place: Place, server: ServerProcess, clients: readonly ClientProcess[]): void {
@@ -32,13 +34,17 @@ export function operate(place: Place, server: ServerProcess, clients: readonly C
   if (place.extra() < EXTRA_SHARE) signalled(way, { ...place, random: place.extra });
 }
 
-function wayOf({ random }: Place, server: ServerProcess, clients: readonly ClientProcess[]): Way | undefined {
+function wayOf({ random, extra }: Place, server: ServerProcess, clients: readonly ClientProcess[]): Way | undefined {
   if (random() < 0.3 && server.connections.length > 0) {
     const connection = pick(random, server.connections);
     return { caller: server.party, remote: connection.remote as unknown as RemoteRoot, setup: { connection } };
   }
   const client = pick(random, clients);
-  const { remote } = client;
+  const { remote, twin } = client;
+  if (twin?.connection.usable === true && extra() < TWIN_SHARE) {
+    const { connection, party } = twin;
+    return { caller: party, remote: connection.remote as unknown as RemoteRoot, setup: { connection } };
+  }
   // What waits for a connection starts behind what comes on it and is called at once.
   return remote && { caller: client.party, remote, setup: { connection: client.fixed, isUnordered: client.isAway } };
 }

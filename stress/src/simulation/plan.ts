@@ -26,11 +26,14 @@ export interface Plan {
   readonly faultCount: number;
   /** Some calls have large values, which travel beside their messages. */
   readonly hasLargeValues: boolean;
+  /** Clients connect a second time, now and then, and call over both. */
+  readonly hasTwins: boolean;
   /** The real event loop turns behind every event. */
   readonly turnsForReal: boolean;
 }
 
 const TURNED_SHARE = 1 / 16;
+const TWIN_SHARE = 1 / 3;
 
 export function planOf(seed: number): Plan {
   const random = seededRandom(`plan ${seed}`);
@@ -51,6 +54,7 @@ export function planOf(seed: number): Plan {
     faultCount: kind === "stormy" ? between(random, 1, 4) : 0,
     hasLargeValues: random() < 0.4,
     turnsForReal: random() < TURNED_SHARE,
+    hasTwins: extra() < TWIN_SHARE,
   };
 }
 

@@ -195,6 +195,12 @@ export const PLANTS: readonly Plant[] = [
     from: "this.#quietCount--",
     to: "id % 3 !== 0 && this.#quietCount--",
   },
+  {
+    name: "connection ended by another one of its client",
+    file: "rpc/server",
+    from: "void accept(connection, root, options)",
+    to: "accept(connection, root, options).then(() => connections.forEach((other) => other !== connection && other.root === connection.root && other.destroy()))",
+  },
 ];
 
 /** Where it is put in. Compilers break lines, and leave out blanks, in their own way. */

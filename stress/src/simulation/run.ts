@@ -12,7 +12,7 @@ import { SimulatedNetwork } from "./simulated-network.ts";
 import { Trace } from "./trace.ts";
 import { VirtualTime } from "./virtual-time.ts";
 import { Watch } from "./watch.ts";
-import { between } from "./weather.ts";
+import { between, pick } from "./weather.ts";
 
 export interface RunResult {
   readonly seed: number;
@@ -37,6 +37,8 @@ const LONGEST_MS = 600_000;
 /** In it, what is on its way arrives. */
 const REST_MS = 300;
 const REST_STEP_MS = 50;
+/** Of the operations: before so many a second connection is made, or ended. */
+const TWIN_SHARE = 0.15;
 /** More than what is under way takes. */
 const AMPLE_GRACE_MS = 10_000;
 
@@ -140,8 +142,17 @@ async function work(place: Place, server: ServerProcess, clients: readonly Clien
     if (random() < 0.4) await sleepFor(time, random() * plan.longestPauseMs);
     if (faults.has(index)) fail(place, server, clients);
     if (plan.kind === "orderly" && random() < 0.05) closeSome({ place, server, clients }, AMPLE_GRACE_MS);
+    if (plan.hasTwins) haveTwins(place, pick(place.extra, clients));
     operate(place, server, clients);
   }
+}
+
+/** Has a client connect a second time, or end that connection, where this kind of run has ends. */
+function haveTwins({ extra, plan: { kind } }: Place, client: ClientProcess): void {
+  if (extra() > TWIN_SHARE) return;
+  if (client.twin === undefined) return client.double();
+  if (kind === "stormy" && extra() < 0.5) client.twin.connection.destroy();
+  else if (kind === "stormy" || kind === "orderly") client.closeTwin(AMPLE_GRACE_MS);
 }
 
 function textOf(error: unknown): string {
