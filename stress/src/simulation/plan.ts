@@ -11,7 +11,9 @@ export type Kind =
   /** Small limits. */
   | "narrow"
   /** Faults, often with small limits. */
-  | "stormy";
+  | "stormy"
+  /** Containers whose agents come and go: half of them with faults. */
+  | "agents";
 
 export interface Plan {
   readonly kind: Kind;
@@ -34,13 +36,14 @@ export interface Plan {
 
 const TURNED_SHARE = 1 / 16;
 const TWIN_SHARE = 1 / 3;
+const AGENTS_SHARE = 1 / 6;
 
 export function planOf(seed: number): Plan {
   const random = seededRandom(`plan ${seed}`);
   const kind = pick<Kind>(random, ["calm", "orderly", "narrow", "stormy", "stormy", "stormy"]);
   const extra = seededRandom(`extra plan ${seed}`);
   const isNarrow = kind === "narrow" || (kind === "stormy" && random() < 0.5);
-  return {
+  const base: Plan = {
     kind,
     clientCount: between(random, 1, 2),
     reconnects: random() < 0.4,
@@ -56,6 +59,12 @@ export function planOf(seed: number): Plan {
     turnsForReal: random() < TURNED_SHARE,
     hasTwins: extra() < TWIN_SHARE,
   };
+  return extra() < AGENTS_SHARE ? withAgents(base, extra) : base;
+}
+
+function withAgents(base: Plan, random: Random): Plan {
+  const faultCount = random() < 0.5 ? between(random, 1, 4) : 0;
+  return { ...base, kind: "agents", limits: faultCount > 0 ? stormLimits(random) : {}, faultCount };
 }
 
 /** From what one small call holds on. */

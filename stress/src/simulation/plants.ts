@@ -201,6 +201,48 @@ export const PLANTS: readonly Plant[] = [
     from: "void accept(connection, root, options)",
     to: "accept(connection, root, options).then(() => connections.forEach((other) => other !== connection && other.root === connection.root && other.destroy()))",
   },
+  {
+    name: "agent found that has ended",
+    file: "container/agent-table",
+    from: "this.#numbered[number] = undefined",
+    to: "void 0",
+  },
+  {
+    name: "agent found by its word that has ended",
+    file: "container/agent-table",
+    from: "seat.agent = undefined",
+    to: "void 0",
+  },
+  {
+    name: "mailbox left open at the end of its agent",
+    file: "container/agent-life",
+    from: "this.#mailbox?.close()",
+    to: "void 0",
+  },
+  {
+    name: "number of an agent used twice",
+    file: "container/agent-table",
+    from: "return String(this.#nextId++)",
+    to: "return String(this.#nextId)",
+  },
+  {
+    name: "monitor forgotten when its connection has ended",
+    file: "container/monitored-connection",
+    from: "for (const number of this.#watches.keys())",
+    to: "for (const number of [])",
+  },
+  {
+    name: "monitor that isn't told of ends",
+    file: "container/watchers",
+    from: "void this.#tellEnded()",
+    to: "void 0",
+  },
+  {
+    name: "monitor told and taken back",
+    file: "container/monitored-connection",
+    from: "if (!this.#done) this.#finish(reason)",
+    to: "this.#finish(reason)",
+  },
 ];
 
 /** Where it is put in. Compilers break lines, and leave out blanks, in their own way. */

@@ -1,4 +1,5 @@
 import { seededRandom } from "@colloquy/core";
+import { agentPhases } from "./agent-run.ts";
 import { ClientProcess, ServerProcess, type Place } from "./clients.ts";
 import { STRAY, closeSome, fail } from "./faults.ts";
 import { Ledger } from "./ledger.ts";
@@ -7,6 +8,7 @@ import { sleepFor } from "./party.ts";
 import { planOf, type Plan } from "./plan.ts";
 import { nextTurn } from "./real-turns.ts";
 import { Remotes } from "./remotes.ts";
+import { REST_MS, restOf } from "./rest.ts";
 import { SignalWatch } from "./signal-watch.ts";
 import { SimulatedNetwork } from "./simulated-network.ts";
 import { Trace } from "./trace.ts";
@@ -34,9 +36,6 @@ const SLOW_SHARE = 0.3;
 const LONGEST_PAUSE_MS = 10;
 /** Longer than every limit of time after which something has to end. */
 const LONGEST_MS = 600_000;
-/** In it, what is on its way arrives. */
-const REST_MS = 300;
-const REST_STEP_MS = 50;
 /** Of the operations: before so many a second connection is made, or ended. */
 const TWIN_SHARE = 0.15;
 /** More than what is under way takes. */
@@ -47,7 +46,7 @@ export async function simulate(seed: number, isTraced: boolean): Promise<RunResu
   const plan = planOf(seed);
   const time = new VirtualTime(START_MS);
   const trace = new Trace(time, isTraced);
-  const ledger = new Ledger(plan.kind, time, trace.note);
+  const ledger = new Ledger(plan, time, trace.note);
   const network = new SimulatedNetwork(time, seededRandom(`network ${seed}`));
   network.listener = trace;
   const watch = new Watch(ledger, plan);
@@ -96,7 +95,7 @@ async function play(place: Place): Promise<void> {
   let phase: string | undefined = "the start";
   const script = async (): Promise<void> => {
     try {
-      for await (const next of phases(place)) phase = next;
+      for await (const next of phasesOf(place)) phase = next;
     } catch (error) {
       ledger.break(`the script has failed: ${textOf(error)}`);
     }
@@ -105,6 +104,12 @@ async function play(place: Place): Promise<void> {
   void script();
   await time.run(() => phase === undefined || ledger.broken !== undefined, START_MS + LONGEST_MS);
   if (phase !== undefined) ledger.break(`${phase} doesn't end: ${ledger.unfinished()}`);
+}
+
+function phasesOf(place: Place): AsyncGenerator<string> {
+  if (place.plan.kind === "agents")
+    return agentPhases({ ...place, seats: [], known: [], monitors: [], givers: new Map() });
+  return phases(place);
 }
 
 /** The name of each phase before it begins. */
@@ -121,8 +126,7 @@ async function* phases(place: Place): AsyncGenerator<string> {
   place.isOver = true;
   for (const link of network.links) link.heal();
   yield "what was begun";
-  // A stream that nobody awaits may be read between two moments of rest, and its release be under way at the second.
-  for (await ledger.atRest(); ledger.restMs < REST_MS; await ledger.atRest()) await sleepFor(time, REST_STEP_MS);
+  await restOf(place);
   watch.checkRest();
   yield "closing";
   await Promise.all([...clients.map((client) => client.end()), server.end()]);

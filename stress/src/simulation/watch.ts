@@ -45,6 +45,7 @@ interface Watched {
 /** Holds the connections of a run to their limits, as long as they live and at their end. */
 export class Watch {
   readonly #all: Watched[] = [];
+  readonly #known = new Set<Connection>();
   readonly #ledger: Ledger;
   readonly #limits: Limits;
   /** One message passes the limit of what is queued, or one piece of a large value. */
@@ -57,13 +58,11 @@ export class Watch {
     if (hasLargeValues) this.#mostBytes += LARGEST_VALUE_BYTES;
   }
 
-  /** `own`: the name of this side's root. */
+  /** `own`: the name of this side's root. Once is enough. */
   add(connection: Connection | ReconnectingConnection, own: string): void {
     if (connection instanceof Connection) return this.#enter(connection, own);
     const enterCurrent = (): void => {
-      const { connection: current } = connection;
-      if (current !== undefined && !this.#all.some((watched) => watched.connection === current))
-        this.#enter(current, own);
+      if (connection.connection !== undefined) this.#enter(connection.connection, own);
     };
     enterCurrent();
     connection.onReconnect(enterCurrent);
@@ -117,6 +116,8 @@ export class Watch {
   }
 
   #enter(connection: Connection, own: string): void {
+    if (this.#known.has(connection)) return;
+    this.#known.add(connection);
     const watched = { connection, own, isOpen: true };
     this.#all.push(watched);
     connection.onClose((error) => {
@@ -151,8 +152,8 @@ export class Watch {
 }
 
 /** All but the sums, also those that are added. */
-function countersOf(stats: ConnectionStats): Counter[] {
-  return (Object.keys(stats) as Counter[]).filter((name) => !SUMS.has(name));
+export function countersOf<S extends object>(stats: S): (keyof S & string)[] {
+  return (Object.keys(stats) as (keyof S & string)[]).filter((name) => !SUMS.has(name));
 }
 
 function sumOf(all: readonly Watched[], name: Counter): number {
