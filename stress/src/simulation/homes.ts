@@ -185,7 +185,9 @@ export class Site {
 
   #check(error: unknown, graceMs: number): void {
     const { plan, ledger } = this.#place;
-    const isLate = plan.faultCount > 0 && (error as { code?: unknown }).code === "DEADLINE_EXCEEDED";
+    const errors = error instanceof AggregateError ? (error.errors as unknown[]) : [error];
+    const isLate =
+      plan.faultCount > 0 && errors.every((one) => (one as { code?: unknown }).code === "DEADLINE_EXCEEDED");
     if (graceMs === AMPLE_GRACE_MS && !isLate) ledger.break(`a shutdown has failed: ${String(error)}`);
   }
 }

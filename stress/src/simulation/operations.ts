@@ -22,7 +22,7 @@ const VERY_LONG_CALL_MS = 500;
 /** Of the calls that nobody gives up. */
 const LASTING_SHARE = 0.2;
 /** Of the operations. */
-const EXTRA_SHARE = 0.06;
+const EXTRA_SHARE = 0.15;
 /** Of the operations of a client that has two connections. */
 const TWIN_SHARE = 0.5;
 
@@ -31,7 +31,7 @@ export function operate(place: Place, server: ServerProcess, clients: readonly C
   const way = wayOf(place, server, clients);
   if (way === undefined) return;
   pick(place.random, OPERATIONS)(way, place);
-  if (place.extra() < EXTRA_SHARE) signalled(way, { ...place, random: place.extra });
+  if (place.extra() < EXTRA_SHARE) pick(place.extra, EXTRA_OPERATIONS)(way, { ...place, random: place.extra });
 }
 
 function wayOf({ random, extra }: Place, server: ServerProcess, clients: readonly ClientProcess[]): Way | undefined {
@@ -192,6 +192,9 @@ const OPERATIONS: readonly Operation[] = [
   streamed,
   streamSent,
 ];
+
+/** Beside those. */
+const EXTRA_OPERATIONS: readonly Operation[] = [signalled, large, large];
 
 function anything(): undefined {
   return undefined;

@@ -99,7 +99,9 @@ export class Worker extends Agent {
     if (!(other instanceof Worker)) {
       const { plain } = other as RemoteRoot;
       const { remotes } = this.#setting;
-      await remotes.call("plain", plain!, [seat], { connection: context.connection }).catch(() => {});
+      await remotes
+        .call("plain", plain!, [seat], { connection: context.connection, isUnordered: true })
+        .catch(() => {});
     }
     end();
     return key;
