@@ -34,6 +34,12 @@ export function operate(place: Place, server: ServerProcess, clients: readonly C
   if (place.extra() < EXTRA_SHARE) pick(place.extra, EXTRA_OPERATIONS)(way, { ...place, random: place.extra });
 }
 
+/** Makes a call with a large value, where this run has some. */
+export function sendLarge(place: Place, server: ServerProcess, clients: readonly ClientProcess[]): void {
+  const way = wayOf(place, server, clients);
+  if (way !== undefined) large(way, place);
+}
+
 function wayOf({ random, extra }: Place, server: ServerProcess, clients: readonly ClientProcess[]): Way | undefined {
   if (random() < 0.3 && server.connections.length > 0) {
     const connection = pick(random, server.connections);

@@ -3,7 +3,7 @@ import { agentPhases } from "./agent-run.ts";
 import { ClientProcess, ServerProcess, type Place } from "./clients.ts";
 import { STRAY, closeSome, fail } from "./faults.ts";
 import { Ledger } from "./ledger.ts";
-import { operate } from "./operations.ts";
+import { operate, sendLarge } from "./operations.ts";
 import { sleepFor } from "./party.ts";
 import { planOf, type Plan } from "./plan.ts";
 import { nextTurn } from "./real-turns.ts";
@@ -149,6 +149,17 @@ async function work(place: Place, server: ServerProcess, clients: readonly Clien
     if (plan.hasTwins) haveTwins(place, pick(place.extra, clients));
     operate(place, server, clients);
   }
+  if (plan.kind === "orderly" && plan.hasLargeValues) await closeBehindLarge(place, server, clients);
+}
+
+/** One side closes while nothing is left but a large value that is on its way. */
+async function closeBehindLarge(place: Place, server: ServerProcess, clients: readonly ClientProcess[]): Promise<void> {
+  const { ledger, time, extra } = place;
+  await ledger.atRest();
+  const drawn = { ...place, random: extra };
+  sendLarge(drawn, server, clients);
+  await sleepFor(time, extra() * LONGEST_PAUSE_MS);
+  closeSome({ place: drawn, server, clients }, AMPLE_GRACE_MS);
 }
 
 /** Has a client connect a second time, or end that connection, where this kind of run has ends. */
