@@ -56,6 +56,8 @@ export interface EndpointStats {
   readonly pending: number;
   /** Requests of the other side without an answer. */
   readonly running: number;
+  /** Decoded bytes, as `maxHeldBytes` counts them, that running requests and notifications of the other side hold. */
+  readonly heldBytes: number;
   /** Messages that wait for room in the output, or for hello. */
   readonly waiting: number;
   /** Bytes of `sentBytes` that the system has not taken yet. */

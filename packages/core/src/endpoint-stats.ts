@@ -13,6 +13,7 @@ export function statsOf(outbox: Outbox, inbox: Inbox, pending: PendingCalls, run
     receivedBytes: inbox.receivedBytes,
     pending: pending.liveCount,
     running: running.size,
+    heldBytes: running.heldBytes,
     waiting: outbox.waitingCount,
     queuedBytes: outbox.frames.queuedBytes,
     lateAnswers: pending.lateCount,

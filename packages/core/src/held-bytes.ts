@@ -30,6 +30,7 @@ export class HeldBytes {
   #guessed = 0;
   #charge = 0;
   #isGuess = false;
+  #isOver = false;
   #full: ColloquyError | undefined;
 
   constructor(limits: Limits, message: MessageSize) {
@@ -60,6 +61,7 @@ export class HeldBytes {
 
   /** The handler of the message that was admitted last goes on. Returns what `release` takes when it has ended. */
   keep(): number {
+    if (this.#isOver) return 0;
     const charge = this.#charge;
     this.#held += charge;
     if (!this.#isGuess) return charge;
@@ -69,11 +71,14 @@ export class HeldBytes {
 
   /** `kept` is what `keep` has returned. */
   release(kept: number): void {
+    if (this.#isOver) return;
     this.#held -= Math.abs(kept);
     if (kept < 0) this.#guessed += kept;
   }
 
+  /** The connection has ended: handlers that go on hold nothing of it. */
   clear(): void {
+    this.#isOver = true;
     this.#held = 0;
     this.#guessed = 0;
   }

@@ -50,6 +50,11 @@ export class RunningRequests {
     };
   }
 
+  /** What they and running notifications hold. */
+  get heldBytes(): number {
+    return this.#held.held;
+  }
+
   /** Those whose handlers have returned. */
   get size(): number {
     return this.#ids.size;

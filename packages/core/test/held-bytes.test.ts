@@ -68,6 +68,19 @@ describe("HeldBytes", () => {
     expect(admit(9201, new (class Opaque {})())).toBe(false);
   });
 
+  it("holds nothing once it was cleared, whatever goes on and ends then", () => {
+    const { held, admit } = heldBy(128 * 200);
+    admit(10);
+    const before = held.keep();
+    admit(10);
+    held.clear();
+    const behind = held.keep();
+    held.release(before);
+    expect(held.held).toBe(0);
+    held.release(behind);
+    expect(held.held).toBe(0);
+  });
+
   it("has no bound where there is none", () => {
     const { held, admit } = heldBy(Infinity);
     for (let made = 0; made < 100; made++) {

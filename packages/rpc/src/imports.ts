@@ -77,6 +77,8 @@ export class Imports implements StreamTracker {
   arrivals = 0;
   /** Pulls of streams that wait for items. */
   pullCount = 0;
+  /** Streams that listen to signals; made for the first one. */
+  #listening: Set<{ onClosed(): void }> | undefined;
   readonly #connection: ImportingConnection;
   /** Most references at a time: what this side may hand out, twice. */
   readonly #limit: number;
@@ -199,6 +201,16 @@ export class Imports implements StreamTracker {
     clearTimeout(this.#collectTimer);
     this.#entries = NONE;
     this.#streamCount = 0;
+    for (const stream of this.#listening ?? []) stream.onClosed();
+    this.#listening = undefined;
+  }
+
+  enter(stream: { onClosed(): void }): void {
+    (this.#listening ??= new Set()).add(stream);
+  }
+
+  leave(stream: { onClosed(): void }): void {
+    this.#listening?.delete(stream);
   }
 
   #watchSize(): void {

@@ -16,6 +16,10 @@ const NO_SIGNALS: readonly AbortSignal[] = Object.freeze([]);
 export interface StreamTracker {
   /** Pulls that wait for an answer. */
   pullCount: number;
+  /** A stream that listens to signals: it is told when the connection has ended. */
+  enter(stream: { onClosed(): void }): void;
+  /** It doesn't any more. */
+  leave(stream: { onClosed(): void }): void;
   /** Told of items that nobody reads. */
   onUnread(items: unknown): void;
 }
@@ -47,6 +51,7 @@ export class IncomingStream implements AsyncIterableIterator<unknown, undefined>
   #ended = false;
   #failure: { readonly error: unknown } | undefined;
   #signals: readonly AbortSignal[] = NO_SIGNALS;
+  #isCut = false;
   readonly #onAbort = (reason: unknown): void => this.#cancel(reason);
 
   constructor(id: number, node: RemoteNode, tracker: StreamTracker) {
@@ -63,6 +68,7 @@ export class IncomingStream implements AsyncIterableIterator<unknown, undefined>
 
   /** The next item. Rejects with what the producer throws, once, after the items before it. */
   next(): Promise<IteratorResult<unknown, undefined>> {
+    if (this.#isCut) this.#cancelIfAborted();
     if (this.#readCount < this.#items.length || this.#nextItems.length > 0) {
       const result = Promise.resolve({ value: this.#take(), done: false as const });
       this.#pull();
@@ -85,8 +91,14 @@ export class IncomingStream implements AsyncIterableIterator<unknown, undefined>
   endWith(signals: readonly AbortSignal[]): void {
     this.#signals = signals;
     for (const signal of signals) addAbortListener(signal, this.#onAbort);
-    const aborted = signals.find((signal) => signal.aborted);
-    if (aborted !== undefined) this.#cancel(aborted.reason);
+    this.#tracker.enter(this);
+    this.#cancelIfAborted();
+  }
+
+  /** Its connection has ended: a signal that lives longer holds nothing of it. What has come can be read yet. */
+  onClosed(): void {
+    this.#isCut = true;
+    for (const signal of this.#signals) removeAbortListener(signal, this.#onAbort);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -95,6 +107,11 @@ export class IncomingStream implements AsyncIterableIterator<unknown, undefined>
 
   toString(): string {
     return `Stream(${this.#node.toString()})`;
+  }
+
+  #cancelIfAborted(): void {
+    const aborted = this.#signals.find((signal) => signal.aborted);
+    if (aborted !== undefined) this.#cancel(aborted.reason);
   }
 
   #cancel(cause: unknown): void {
@@ -199,6 +216,7 @@ export class IncomingStream implements AsyncIterableIterator<unknown, undefined>
     if (this.#ended) return;
     this.#ended = true;
     if (error !== undefined) this.#failure = { error };
+    if (this.#signals.length > 0) this.#tracker.leave(this);
     for (const signal of this.#signals) removeAbortListener(signal, this.#onAbort);
     this.#node.reference?.release();
   }

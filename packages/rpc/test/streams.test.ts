@@ -268,6 +268,22 @@ describe("A reader", () => {
     await until(() => source.log.lines.length > 1);
   });
 
+  test("whose connection has ended isn't held by the signal of its call, and can be read until that aborts", async () => {
+    await using link = await pair(new Source());
+    const stop = new AbortController();
+    const count = withOptions(link.remote.count, { signal: stop.signal });
+    const unread = await count(3);
+    const begun = await count(1000);
+    expect((await begun.next()).value).toBe(0);
+    await until(() => link.client.stats().pending === 0);
+    link.client.destroy();
+    await link.client.closed;
+    expect(getEventListeners(stop.signal, "abort")).toStrictEqual([]);
+    expect((await begun.next()).value).toBe(1);
+    stop.abort();
+    for (const stream of [begun, unread]) expect(await failureOf(stream.next())).toMatchObject({ code: "CANCELLED" });
+  });
+
   test("that leaves before it has read lets go, too", async () => {
     let cancelled = false;
     const remote = await remoteOf(

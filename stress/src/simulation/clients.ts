@@ -1,19 +1,24 @@
 import { JsonCodec, MsgPackCodec } from "@colloquy/core";
 import { connect, serve } from "@colloquy/rpc";
-import type { Connection, ReconnectingConnection, Server } from "@colloquy/rpc";
+import type { ConnectOptions, Connection, ReconnectingConnection, Server } from "@colloquy/rpc";
 import { Party, sleepFor, type Setting } from "./party.ts";
 import type { RemoteRoot } from "./remotes.ts";
+import type { SignalWatch } from "./signal-watch.ts";
 import type { SimulatedNetwork } from "./simulated-network.ts";
 import type { Watch } from "./watch.ts";
 import { between } from "./weather.ts";
 
 const SERVER = "s";
+const ADDRESS = `local://${SERVER}`;
 const LONGEST_PAUSE_MS = 200;
 
 /** What the processes of a run share. */
 export interface Place extends Setting {
   readonly network: SimulatedNetwork;
   readonly watch: Watch;
+  readonly signals: SignalWatch;
+  /** Of a program that never gives up: many calls share it. */
+  readonly lasting: AbortSignal;
   /** No more faults come, and no new connections. */
   isOver: boolean;
 }
@@ -44,7 +49,7 @@ export class ServerProcess {
     const connections: Connection[] = [];
     this.party = party;
     this.connections = connections;
-    this.#server = await serve(`local://${SERVER}`, party.root, {
+    this.#server = await serve(ADDRESS, party.root, {
       ...optionsOf(this.#place),
       rootName: party.name,
       onConnection: (connection) => {
@@ -85,15 +90,24 @@ export class ServerProcess {
   }
 }
 
+/** A second connection of a process to the same server, with the same root. */
+interface Twin {
+  readonly connection: Connection;
+  readonly party: Party;
+}
+
 /** A process that connects, and does so again when its connection has ended. */
 export class ClientProcess {
   readonly name: string;
   party: Party;
   current: Connection | ReconnectingConnection | undefined;
+  /** Lives beside the current one, and may outlive it. */
+  twin: Twin | undefined;
   readonly #place: Place;
   #number = 0;
   #closings: Promise<void>[] = [];
   #connecting: Promise<void> | undefined;
+  #doubling: Promise<void> | undefined;
 
   constructor(name: string, place: Place) {
     this.name = name;
@@ -119,6 +133,15 @@ export class ClientProcess {
     return (this.#connecting ??= this.#connect());
   }
 
+  /** Connects once more, unless there are two or none. */
+  double(): void {
+    if (this.current !== undefined && this.twin === undefined) this.#doubling ??= this.#double();
+  }
+
+  closeTwin(graceMs: number): void {
+    if (this.twin?.connection.usable === true) this.#closings.push(this.twin.connection.close({ graceMs }));
+  }
+
   close(graceMs: number): void {
     const { current } = this;
     // An attempt that is given up is no end in order.
@@ -132,17 +155,19 @@ export class ClientProcess {
   }
 
   crash(isSilent: boolean): void {
-    const { current } = this;
+    const { current, twin } = this;
+    const names = new Set([this.party.name, twin?.party.name]);
     for (const link of this.#place.network.links)
-      if (link.from === this.party.name && !link.near.isOver) link.crash("near", isSilent);
+      if (names.has(link.from) && !link.near.isOver) link.crash("near", isSilent);
+    twin?.connection.destroy();
     if (current === undefined) return;
     current.destroy();
     this.#leave(current);
   }
 
   async end(): Promise<void> {
-    await this.#connecting;
-    await this.current?.close();
+    await Promise.all([this.#connecting, this.#doubling]);
+    await Promise.all([this.current?.close(), this.twin?.connection.close()]);
     await Promise.all(this.#closings);
   }
 
@@ -165,11 +190,27 @@ export class ClientProcess {
   }
 
   async #open(isLasting: boolean): Promise<Connection | ReconnectingConnection> {
+    if (!isLasting) return connect(ADDRESS, this.#options);
+    return connect(ADDRESS, { ...this.#options, reconnect: { minMs: 5, maxMs: 100 } });
+  }
+
+  get #options(): ConnectOptions {
     const { name, root } = this.party;
-    const options = { ...optionsOf(this.#place), service: root, rootName: name, localName: name, timeout: 2000 };
-    const address = `local://${SERVER}`;
-    if (!isLasting) return connect(address, options);
-    return connect(address, { ...options, reconnect: { minMs: 5, maxMs: 100 } });
+    return { ...optionsOf(this.#place), service: root, rootName: name, localName: name, timeout: 2000 };
+  }
+
+  async #double(): Promise<void> {
+    const { party } = this;
+    const { watch, ledger } = this.#place;
+    try {
+      const connection = await connect(ADDRESS, this.#options);
+      this.twin = { connection, party };
+      watch.add(connection, party.name);
+      connection.onClose(() => (this.twin = undefined));
+    } catch (error) {
+      if ((error as { code?: unknown }).code === "PROTOCOL_ERROR") ledger.break(`connecting twice: ${String(error)}`);
+    }
+    this.#doubling = undefined;
   }
 
   #leave(connection: object): void {

@@ -1,4 +1,4 @@
-import type { Kind } from "./plan.ts";
+import type { Kind, Plan } from "./plan.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
 /** What a call may do that others may not. */
@@ -50,6 +50,7 @@ const ALLOWED: Readonly<Record<Kind, ReadonlySet<unknown> | undefined>> = {
   orderly: undefined,
   narrow: undefined,
   stormy: undefined,
+  agents: undefined,
 };
 /** What a message says that the workload has thrown itself. */
 export const PLANNED = "planned";
@@ -60,6 +61,7 @@ export class Ledger {
   broken: string | undefined;
   readonly calls: CallRecord[] = [];
   readonly #kind: Kind;
+  readonly #isCut: boolean;
   readonly #time: VirtualTime;
   readonly #trace: (text: () => string) => void;
   readonly #receivers = new Map<object, Receiver>();
@@ -69,8 +71,9 @@ export class Ledger {
   #busy = 0;
   #restSinceMs: number;
 
-  constructor(kind: Kind, time: VirtualTime, trace: (text: () => string) => void) {
+  constructor({ kind, faultCount }: Plan, time: VirtualTime, trace: (text: () => string) => void) {
     this.#kind = kind;
+    this.#isCut = faultCount > 0;
     this.#time = time;
     this.#trace = trace;
     this.#restSinceMs = time.now;
@@ -131,8 +134,7 @@ export class Ledger {
     this.#settle(record, `${String(code)} ${String(executed)}: ${String(message)}`);
     const what = `call ${record.key} ${record.method} has failed with ${String(code)} (${String(message)})`;
     if (NEVER.has(code) || ALLOWED[this.#kind]?.has(code) === false) this.break(what);
-    if (code === "CONNECTION_LOST" && executed !== "no" && this.#kind !== "stormy")
-      this.break(`${what}, which nothing has cut`);
+    if (code === "CONNECTION_LOST" && executed !== "no" && !this.#isCut) this.break(`${what}, which nothing has cut`);
     if (code === "REMOTE_ERROR" && !String(message).startsWith(PLANNED)) this.break(what);
     if (executed === "no" && record.starts > 0) this.break(`${what}, executed: "no", and ran`);
     if (executed === "yes" && record.starts === 0) this.break(`${what}, executed: "yes", and never ran`);

@@ -19,28 +19,47 @@ type Operation = (way: Way, place: Place) => void;
 
 const LONGEST_CALL_MS = 60;
 const VERY_LONG_CALL_MS = 500;
+/** Of the calls that nobody gives up. */
+const LASTING_SHARE = 0.2;
+/** Of the operations. */
+const EXTRA_SHARE = 0.15;
+/** Of the operations of a client that has two connections. */
+const TWIN_SHARE = 0.5;
 
 /** Makes an operation of the workload, over a connection that is drawn, if there is one. */
 export function operate(place: Place, server: ServerProcess, clients: readonly ClientProcess[]): void {
   const way = wayOf(place, server, clients);
-  if (way !== undefined) pick(place.random, OPERATIONS)(way, place);
+  if (way === undefined) return;
+  pick(place.random, OPERATIONS)(way, place);
+  if (place.extra() < EXTRA_SHARE) pick(place.extra, EXTRA_OPERATIONS)(way, { ...place, random: place.extra });
 }
 
-function wayOf({ random }: Place, server: ServerProcess, clients: readonly ClientProcess[]): Way | undefined {
+/** Makes a call with a large value, where this run has some. */
+export function sendLarge(place: Place, server: ServerProcess, clients: readonly ClientProcess[]): void {
+  const way = wayOf(place, server, clients);
+  if (way !== undefined) large(way, place);
+}
+
+function wayOf({ random, extra }: Place, server: ServerProcess, clients: readonly ClientProcess[]): Way | undefined {
   if (random() < 0.3 && server.connections.length > 0) {
     const connection = pick(random, server.connections);
     return { caller: server.party, remote: connection.remote as unknown as RemoteRoot, setup: { connection } };
   }
   const client = pick(random, clients);
-  const { remote } = client;
+  const { remote, twin } = client;
+  if (twin?.connection.usable === true && extra() < TWIN_SHARE) {
+    const { connection, party } = twin;
+    return { caller: party, remote: connection.remote as unknown as RemoteRoot, setup: { connection } };
+  }
   // What waits for a connection starts behind what comes on it and is called at once.
   return remote && { caller: client.party, remote, setup: { connection: client.fixed, isUnordered: client.isAway } };
 }
 
 /** What a call may be given: often nothing. Who closes doesn't wait for calls that were given up: there the other side's may be lost. */
-function optionsFor({ plan, random, time }: Place): { readonly options?: CallOptions } {
+function optionsFor({ plan, random, extra, time, lasting }: Place): { readonly options?: CallOptions } {
   const chance = random();
-  if (chance < 0.6 || plan.kind === "orderly") return {};
+  if (plan.kind === "orderly") return {};
+  if (chance < 0.6) return extra() < LASTING_SHARE ? { options: { signal: lasting } } : {};
   if (chance < 0.8) return { options: { timeout: between(random, 1, LONGEST_CALL_MS) } };
   const controller = new AbortController();
   time.deliver(() => controller.abort(new PublicError("enough")), time.now + between(random, 0, LONGEST_CALL_MS));
@@ -87,6 +106,17 @@ const retried: Operation = ({ remote }, place) => {
 const noted: Operation = ({ remote, setup: { isUnordered = false } }, place) => {
   if (place.random() < 0.5) place.remotes.notify("note", remote["note"]!, [], isUnordered);
   else place.remotes.notify("lateNote", remote["lateNote"]!, [durationOf(place)], isUnordered);
+};
+
+/** Hands out a signal, which aborts often. */
+const signalled: Operation = ({ remote, setup }, place) => {
+  const { random, time, remotes, plan } = place;
+  const controller = new AbortController();
+  if (random() < 0.6) time.deliver(() => controller.abort(), time.now + between(random, 0, LONGEST_CALL_MS));
+  const args = [remotes.lend(controller.signal), durationOf(place)];
+  // Who closes waits for calls, and its signals abort then.
+  const options = plan.kind === "orderly" ? {} : optionsFor(place);
+  quietly(remotes.call("signalled", remote["signalled"]!, args, { ...setup, ...options }));
 };
 
 const calledBack: Operation = ({ caller, remote, setup }, place) => {
@@ -168,6 +198,9 @@ const OPERATIONS: readonly Operation[] = [
   streamed,
   streamSent,
 ];
+
+/** Beside those. */
+const EXTRA_OPERATIONS: readonly Operation[] = [signalled, large, large];
 
 function anything(): undefined {
   return undefined;

@@ -12,6 +12,8 @@ export interface Setting {
   readonly plan: Plan;
   readonly time: VirtualTime;
   readonly random: Random;
+  /** For what has its own draws, so that those of everything else stay as they are. */
+  readonly extra: Random;
   readonly ledger: Ledger;
   readonly remotes: Remotes;
 }
@@ -58,6 +60,10 @@ export class Party {
       }),
       obeys: this.#handler("obeys", async (key, [milliseconds], { signal }) => {
         await Promise.race([sleep(milliseconds), aborted(signal)]);
+        return key;
+      }),
+      signalled: this.#handler("signalled", async (key, [signal, milliseconds]) => {
+        await Promise.race([sleep(milliseconds), aborted(signal as AbortSignal)]);
         return key;
       }),
       note: this.#handler("note", () => undefined),

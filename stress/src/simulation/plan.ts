@@ -11,7 +11,9 @@ export type Kind =
   /** Small limits. */
   | "narrow"
   /** Faults, often with small limits. */
-  | "stormy";
+  | "stormy"
+  /** Containers whose agents come and go: half of them with faults. */
+  | "agents";
 
 export interface Plan {
   readonly kind: Kind;
@@ -26,34 +28,47 @@ export interface Plan {
   readonly faultCount: number;
   /** Some calls have large values, which travel beside their messages. */
   readonly hasLargeValues: boolean;
-  /** Behind how many events the connections are held to their limits. */
-  readonly checkedEvery: number;
+  /** Clients connect a second time, now and then, and call over both. */
+  readonly hasTwins: boolean;
   /** The real event loop turns behind every event. */
   readonly turnsForReal: boolean;
 }
 
 const TURNED_SHARE = 1 / 16;
-const WATCHED_SHARE = 1 / 8;
-const SELDOM = 16;
+const TWIN_SHARE = 1 / 3;
+const AGENTS_SHARE = 1 / 6;
 
 export function planOf(seed: number): Plan {
   const random = seededRandom(`plan ${seed}`);
   const kind = pick<Kind>(random, ["calm", "orderly", "narrow", "stormy", "stormy", "stormy"]);
+  const extra = seededRandom(`extra plan ${seed}`);
   const isNarrow = kind === "narrow" || (kind === "stormy" && random() < 0.5);
-  return {
+  const base: Plan = {
     kind,
     clientCount: between(random, 1, 2),
     reconnects: random() < 0.4,
     isJson: random() < 0.2,
-    limits: { ...(isNarrow ? narrowLimits(random) : {}), ...(kind === "stormy" ? stormLimits(random) : {}) },
+    limits: {
+      ...(isNarrow ? { ...narrowLimits(random), maxHeldBytes: pick(extra, HELD_BYTES) } : {}),
+      ...(kind === "stormy" ? stormLimits(random) : {}),
+    },
     operationCount: between(random, 10, 60),
     longestPauseMs: pick(random, [0, 1, 5, 30]),
     faultCount: kind === "stormy" ? between(random, 1, 4) : 0,
     hasLargeValues: random() < 0.4,
-    checkedEvery: random() < WATCHED_SHARE ? 1 : SELDOM,
     turnsForReal: random() < TURNED_SHARE,
+    hasTwins: extra() < TWIN_SHARE,
   };
+  return extra() < AGENTS_SHARE ? withAgents(base, extra) : base;
 }
+
+function withAgents(base: Plan, random: Random): Plan {
+  const faultCount = random() < 0.5 ? between(random, 1, 4) : 0;
+  return { ...base, kind: "agents", limits: faultCount > 0 ? stormLimits(random) : {}, faultCount };
+}
+
+/** From what one small call holds on. */
+const HELD_BYTES = [200, 1000, 4000, 1_000_000];
 
 function narrowLimits(random: Random): Partial<Limits> {
   return {

@@ -141,6 +141,108 @@ export const PLANTS: readonly Plant[] = [
     from: "else this.#nextItems = items",
     to: "else [this.#items, this.#nextItems, this.#readCount] = [items, this.#items.slice(this.#readCount), 0]",
   },
+  {
+    name: "held bytes never released",
+    file: "core/held-bytes",
+    from: "this.#held -= Math.abs(kept)",
+    to: "void kept",
+  },
+  {
+    name: "held bytes without a bound",
+    file: "core/held-bytes",
+    from: "if (held === 0 || held + this.#charge <= this.#most)",
+    to: "if (true)",
+  },
+  {
+    name: "listeners of signals left",
+    file: "rpc/abort-listeners",
+    from: "const shared = sharedBySignal.get(signal)",
+    to: "const shared = undefined",
+  },
+  {
+    name: "stream that listens when its connection has ended",
+    file: "rpc/imports",
+    from: "stream.onClosed()",
+    to: "void stream",
+  },
+  {
+    name: "streams counted when the connection has ended",
+    file: "rpc/imports",
+    from: "this.#streamCount = 0",
+    to: "void 0",
+  },
+  {
+    name: "signals left when the connection has ended",
+    file: "rpc/signals",
+    from: "this.#own.clear()",
+    to: "void 0",
+  },
+  {
+    name: "signal that fires and isn't told",
+    file: "rpc/signals",
+    from: "this.#teller.sendAborted(id, reason)",
+    to: "void 0",
+  },
+  {
+    name: "results kept when the connection has ended",
+    file: "rpc/recent-results",
+    from: "this.#ids = undefined",
+    to: "void 0",
+  },
+  {
+    name: "notifications counted that have ended",
+    file: "rpc/dispatcher",
+    from: "this.#quietCount--",
+    to: "id % 3 !== 0 && this.#quietCount--",
+  },
+  {
+    name: "connection ended by another one of its client",
+    file: "rpc/server",
+    from: "void accept(connection, root, options)",
+    to: "accept(connection, root, options).then(() => connections.forEach((other) => other !== connection && other.root === connection.root && other.destroy()))",
+  },
+  {
+    name: "agent found that has ended",
+    file: "container/agent-table",
+    from: "this.#numbered[number] = undefined",
+    to: "void 0",
+  },
+  {
+    name: "agent found by its word that has ended",
+    file: "container/agent-table",
+    from: "seat.agent = undefined",
+    to: "void 0",
+  },
+  {
+    name: "mailbox left open at the end of its agent",
+    file: "container/agent-life",
+    from: "this.#mailbox?.close()",
+    to: "void 0",
+  },
+  {
+    name: "number of an agent used twice",
+    file: "container/agent-table",
+    from: "return String(this.#nextId++)",
+    to: "return String(this.#nextId)",
+  },
+  {
+    name: "monitor forgotten when its connection has ended",
+    file: "container/monitored-connection",
+    from: "for (const number of this.#watches.keys())",
+    to: "for (const number of [])",
+  },
+  {
+    name: "monitor that isn't told of ends",
+    file: "container/watchers",
+    from: "void this.#tellEnded()",
+    to: "void 0",
+  },
+  {
+    name: "monitor told and taken back",
+    file: "container/monitored-connection",
+    from: "if (!this.#done) this.#finish(reason)",
+    to: "this.#finish(reason)",
+  },
 ];
 
 /** Where it is put in. Compilers break lines, and leave out blanks, in their own way. */

@@ -2,6 +2,7 @@ import { notify, pipeline, release, withOptions } from "@colloquy/rpc";
 import type { CallContext, CallOptions } from "@colloquy/rpc";
 import { PLANNED, type CallRecord, type CallTraits, type Ledger } from "./ledger.ts";
 import { POOLED, type Production } from "./production.ts";
+import type { SignalWatch } from "./signal-watch.ts";
 
 type Fn = (...args: unknown[]) => Promise<unknown>;
 
@@ -30,11 +31,15 @@ export interface CallSetup extends CallTraits {
 export class Remotes {
   readonly held: Held[] = [];
   readonly #ledger: Ledger;
+  readonly #signals: SignalWatch;
   readonly #pause: () => Promise<void> | undefined;
+  /** What is over when a stream is, of those that calls with signals have brought. */
+  readonly #endings = new WeakMap<object, () => void>();
 
   /** `pause`: what readers of streams do between two items. */
-  constructor(ledger: Ledger, pause: () => Promise<void> | undefined) {
+  constructor(ledger: Ledger, signals: SignalWatch, pause: () => Promise<void> | undefined) {
     this.#ledger = ledger;
+    this.#signals = signals;
     this.#pause = pause;
   }
 
@@ -42,8 +47,16 @@ export class Remotes {
   call(method: string, target: Fn, args: readonly unknown[], setup: CallSetup = {}): Promise<unknown> {
     const { connection, options, expects = same, ...traits } = setup;
     const record = this.#ledger.begin(method, connection, { ...traits, ...traitsOf(options) });
-    const called = options === undefined ? target : withOptions(target, options);
-    return this.#entered(record, called(record.key, ...args), expects);
+    if (options === undefined) return this.#entered(record, target(record.key, ...args), expects);
+    const over = this.#signals.use(options);
+    const promise = withOptions(target, options)(record.key, ...args);
+    return this.#entered(record, promise, expects, over);
+  }
+
+  /** A signal that crosses, among the arguments of a call. */
+  lend(signal: AbortSignal): AbortSignal {
+    this.#signals.lend(signal);
+    return signal;
   }
 
   notify(method: string, target: Fn, args: readonly unknown[], isUnordered: boolean): void {
@@ -119,6 +132,7 @@ export class Remotes {
       if (code === "PROTOCOL_ERROR" || code === "INTERNAL") this.#ledger.break(`a stream has failed with ${message}`);
     } finally {
       done();
+      if (most > 0) this.#endings.get(stream)?.();
     }
   }
 
@@ -137,17 +151,26 @@ export class Remotes {
     record: CallRecord,
     promise: Promise<unknown>,
     expects: (key: number) => number | undefined,
+    over?: () => void,
   ): Promise<unknown> {
     let value: unknown;
     try {
       value = await promise;
     } catch (error) {
+      over?.();
       this.#ledger.failure(record, error);
       throw error;
     }
+    // The signals of a call end the stream, too, that it has brought.
+    if (over !== undefined && isStream(value)) this.#endings.set(value, over);
+    else over?.();
     this.#ledger.result(record, value, expects(record.key));
     return value;
   }
+}
+
+function isStream(value: unknown): value is object {
+  return typeof value === "object" && value !== null && Symbol.asyncIterator in value;
 }
 
 function same(key: number): number {
