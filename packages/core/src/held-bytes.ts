@@ -28,6 +28,8 @@ export class HeldBytes {
   #held = 0;
   /** The part of it that wasn't measured. */
   #guessed = 0;
+  /** The part of it that isn't of messages. */
+  #added = 0;
   #charge = 0;
   #isGuess = false;
   #isOver = false;
@@ -57,6 +59,27 @@ export class HeldBytes {
     if (held === 0 || held + this.#charge <= this.#most) return undefined;
     const reason = `calls of this connection that run hold ${this.#most} bytes already (maxHeldBytes)`;
     return (this.#full ??= refusal("RESOURCE_EXHAUSTED", reason, { limit: "maxHeldBytes" }));
+  }
+
+  /**
+   * A handler holds so many bytes beside its message, until `remove` takes them off. Once is taken whatever it is.
+   *
+   * @throws ColloquyError `RESOURCE_EXHAUSTED`
+   */
+  add(bytes: number): void {
+    if (this.#isOver) return;
+    if (this.#added > 0 && this.#held + bytes > this.#most) {
+      const reason = `calls of this connection that run hold ${this.#most} bytes already, with copies of results (maxHeldBytes)`;
+      throw refusal("RESOURCE_EXHAUSTED", reason, { limit: "maxHeldBytes" });
+    }
+    this.#added += bytes;
+    this.#held += bytes;
+  }
+
+  remove(bytes: number): void {
+    if (this.#isOver) return;
+    this.#added -= bytes;
+    this.#held -= bytes;
   }
 
   /** The handler of the message that was admitted last goes on. Returns what `release` takes when it has ended. */

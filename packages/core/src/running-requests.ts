@@ -50,6 +50,16 @@ export class RunningRequests {
     };
   }
 
+  /**
+   * A handler holds so many bytes beside its message. Returns what is to be called when it doesn't any more.
+   *
+   * @throws ColloquyError `RESOURCE_EXHAUSTED`
+   */
+  hold(bytes: number): () => void {
+    this.#held.add(bytes);
+    return () => this.#held.remove(bytes);
+  }
+
   /** What they and running notifications hold. */
   get heldBytes(): number {
     return this.#held.held;

@@ -17,8 +17,8 @@ export class CallScope {
   /** Interceptors may change them before the method runs. */
   metadata: Metadata;
   trace: string | undefined;
-  /** What the call holds beside its message. */
-  heldBytes = 0;
+  /** Lets go of what the call holds beside its message. */
+  release: (() => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   /** @throws ColloquyError `INVALID_ARGUMENT` for metadata that are malformed or over the limits. A malformed trace is left out. */

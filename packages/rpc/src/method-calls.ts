@@ -125,7 +125,7 @@ export class MethodCalls {
       const scope = this.#scopes.of(id, request[3]);
       const size = await this.#resultCalls().fill(request, scope);
       scope.throwIfOver();
-      this.#scopes.hold(id, size, this.#endpoint.limits.maxHeldBytes);
+      this.#scopes.releaseWith(id, this.#endpoint.running.hold(size));
     } catch (error) {
       if (!(error instanceof ColloquyError && OTHERS_FAULTS.has(error.code))) this.countRefusal(error);
       throw error;

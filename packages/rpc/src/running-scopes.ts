@@ -1,12 +1,10 @@
-import { ColloquyError, refusal } from "@colloquy/core";
+import { ColloquyError } from "@colloquy/core";
 import { readMeta } from "./call-meta.ts";
 import { CallScope } from "./call-scope.ts";
 
 /** The scopes of the calls of one connection that have asked for one; those of notifications have numbers below 0. */
 export class RunningScopes {
   #scopes: Map<number, CallScope> | undefined;
-  /** What the calls hold beside their messages. */
-  #heldBytes = 0;
   /** Why no call runs any more. */
   #closedBy: ColloquyError | undefined;
 
@@ -30,27 +28,18 @@ export class RunningScopes {
     return this.#scopes?.get(id);
   }
 
-  /**
-   * Call `id` holds so many bytes beside its message until it has settled. One is taken whatever it holds.
-   *
-   * @throws ColloquyError `RESOURCE_EXHAUSTED` where all together hold more than `most`.
-   */
-  hold(id: number, bytes: number, most: number): void {
+  /** `release` is to be called when call `id` has settled. */
+  releaseWith(id: number, release: () => void): void {
     const scope = this.#scopes?.get(id);
-    if (scope === undefined) return;
-    if (this.#heldBytes > 0 && this.#heldBytes + bytes > most) {
-      const reason = `calls of this connection that run hold copies of ${most} bytes already (maxHeldBytes)`;
-      throw refusal("RESOURCE_EXHAUSTED", reason, { limit: "maxHeldBytes" });
-    }
-    scope.heldBytes = bytes;
-    this.#heldBytes += bytes;
+    if (scope === undefined) release();
+    else scope.release = release;
   }
 
   /** A call has settled. */
   end(id: number): void {
     const scope = this.#scopes?.get(id);
     if (scope === undefined) return;
-    this.#heldBytes -= scope.heldBytes;
+    scope.release?.();
     scope.end();
     this.#scopes!.delete(id);
   }

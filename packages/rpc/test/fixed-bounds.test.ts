@@ -13,6 +13,9 @@ class Root extends Service {
   @expose keep(value: unknown): void {
     this.#kept.push(value);
   }
+  @expose text(length: number): string {
+    return "x".repeat(length);
+  }
   @expose service(): Service {
     return new Root();
   }
@@ -88,6 +91,19 @@ async function taken(count: number): Promise<boolean> {
   return (await wire.request("keep", [functions]))[0] === 1;
 }
 
+/** Whether so many results of 1,000 bytes, encoded, may be arguments of one request, where a message may have 20,000. */
+async function copied(count: number): Promise<boolean> {
+  await using server = await serve(newAddress(), new Root(), { limits: { maxMessageBytes: 20_000 } });
+  await using wire = await WirePeer.connect(server.address);
+  await wire.hello();
+  const resultOf = (id: number): unknown => ({ __type__: [-16, [id, ""]] });
+  await wire.request("text", [1]);
+  // From the first that is addressed on values are kept, too.
+  await wire.request("keep", [resultOf(1)]);
+  await wire.request("text", [1000 - JSON.stringify([""]).length]);
+  return (await wire.request("keep", [Array.from({ length: count }, () => resultOf(3))]))[0] === 1;
+}
+
 const edges: readonly (readonly [row: string, bound: number, attempt: Attempt])[] = [
   [
     "metadata of a call",
@@ -101,6 +117,7 @@ const edges: readonly (readonly [row: string, bound: number, attempt: Attempt])[
   ["requests that come before credentials are checked", 4, early],
   ["results kept for calls on them", 64, kept],
   ["services searched for the path of one that is sent", 1000, searched],
+  ["copies of results among the arguments of one request", 20, copied],
   ["references of a peer, with a maxReferenceCount of 5", 10, taken],
 ];
 

@@ -198,19 +198,33 @@ test("Results that are too large to be copied are sent by the caller", async () 
 });
 
 test("What copies take counts as held until their calls have ended", async () => {
-  const desk = new Desk();
   const text = "x".repeat(3000);
-  await using field = await attacked(desk, { limits: { maxHeldBytes: 2.5 * decodedSize(text, Infinity) } });
-  const { wire } = field;
-  await wire.request("take", [result(99)]);
-  wire.send([0, 50, ["echo", [text], {}]]);
-  await wire.next();
   const hold = (id: number): unknown => [0, id, ["hold", [result(50)], {}]];
+  const begin = async (limits?: ServeOptions["limits"]) => {
+    const desk = new Desk();
+    const field = await attacked(desk, { limits });
+    await field.wire.request("take", [result(99)]);
+    field.wire.send([0, 50, ["echo", [text], {}]]);
+    await field.wire.next();
+    return { ...field, desk };
+  };
+  await using one = await begin();
+  one.wire.send(hold(51));
+  await until(() => one.desk.ends.length === 1);
+  const { heldBytes } = one.connection.stats();
+  expect(heldBytes).toBeGreaterThan(decodedSize(text, Infinity));
+  one.desk.ends[0]!();
+  await one.wire.next();
+  expect(one.connection.stats().heldBytes).toBe(0);
+
+  await using several = await begin({ maxHeldBytes: 2 * heldBytes + 100 });
+  const { wire, desk, connection } = several;
   wire.send(hold(51), hold(52), hold(53));
   expect(await wire.next()).toMatchObject([2, 53, { code: "RESOURCE_EXHAUSTED", executed: "no" }]);
   for (const end of desk.ends) end();
   await wire.next();
   await wire.next();
+  expect(connection.stats().heldBytes).toBe(0);
   wire.send(hold(54));
   await until(() => desk.ends.length === 3);
 });
