@@ -217,7 +217,7 @@ test("What copies take counts as held until their calls have ended", async () =>
   await one.wire.next();
   expect(one.connection.stats().heldBytes).toBe(0);
 
-  await using several = await begin({ maxHeldBytes: 2 * heldBytes + 100 });
+  await using several = await begin({ maxHeldBytes: 3 * decodedSize(text, Infinity) - 1 });
   const { wire, desk, connection } = several;
   wire.send(hold(51), hold(52), hold(53));
   expect(await wire.next()).toMatchObject([2, 53, { code: "RESOURCE_EXHAUSTED", executed: "no" }]);
