@@ -8,18 +8,32 @@ export interface CompiledFunction<F> {
   userCount: number;
 }
 
+/** Functions that are compiled in so many milliseconds, at most. */
+export interface Pace {
+  readonly count: number;
+  readonly milliseconds: number;
+}
+
+/** To compile a function and run it for the first time takes some tens of microseconds. */
+const PACE: Pace = { count: 8, milliseconds: 10 };
+
 /**
  * Compiled functions of shapes that connections share, in bounded number. One that a connection uses stays until it is given
  * back: where all are in use there is none for others, so that no peer can take another's place.
  */
 export class ShapeFunctions {
   readonly #maxCount: number;
+  readonly #pace: Pace;
   readonly #functions = new Map<string, CompiledFunction<unknown>>();
   /** Those that nobody uses, the oldest first. */
   readonly #unused = new Set<CompiledFunction<unknown>>();
+  /** Of the time that the pace is for. */
+  #start = 0;
+  #startedCount = 0;
 
-  constructor(maxCount: number) {
+  constructor(maxCount: number, pace: Pace = PACE) {
     this.#maxCount = maxCount;
+    this.#pace = pace;
   }
 
   /** How many there are. */
@@ -32,7 +46,7 @@ export class ShapeFunctions {
     return this.#functions.size - this.#unused.size;
   }
 
-  /** For one user more, who gives it back. Undefined: all are in use, or the runtime compiles no code. */
+  /** For one user more, who gives it back. Undefined: all are in use, many have just been compiled, or the runtime compiles no code. */
   takeReader(keys: readonly string[]): CompiledFunction<ShapeReader> | undefined {
     return this.#take("read", keys, compileReader);
   }
@@ -62,9 +76,10 @@ export class ShapeFunctions {
   }
 
   #add<F>(name: string, compile: () => F | undefined): CompiledFunction<F> | undefined {
-    if (this.#functions.size >= this.#maxCount) {
-      const [oldest] = this.#unused;
-      if (oldest === undefined) return undefined;
+    const isFull = this.#functions.size >= this.#maxCount;
+    const [oldest] = isFull ? this.#unused : [];
+    if ((isFull && oldest === undefined) || !this.#isTime()) return undefined;
+    if (oldest !== undefined) {
       this.#unused.delete(oldest);
       this.#functions.delete(oldest.name);
     }
@@ -73,6 +88,16 @@ export class ShapeFunctions {
     const compiled = { name, run, userCount: 0 };
     this.#functions.set(name, compiled);
     return compiled;
+  }
+
+  /** One message may have many new shapes, each with enough maps: those wait for a later one. */
+  #isTime(): boolean {
+    const now = performance.now();
+    if (now - this.#start >= this.#pace.milliseconds) {
+      this.#start = now;
+      this.#startedCount = 0;
+    }
+    return this.#startedCount++ < this.#pace.count;
   }
 }
 

@@ -1,7 +1,16 @@
-import { describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { ShapeFunctions, shapeFunctions } from "../src/shape-functions.ts";
 
 const reader = { read: () => 1, within: (error: unknown) => error };
+
+/** Milliseconds that pass with each look at the time. */
+let step = 10;
+
+beforeEach(() => {
+  step = 10;
+  let now = 1e6;
+  vi.spyOn(performance, "now").mockImplementation(() => (now += step));
+});
 
 describe("compiled functions of shapes", () => {
   it("are made once for the same keys, and not the same for keys that look alike when they are joined", () => {
@@ -49,6 +58,17 @@ describe("compiled functions of shapes", () => {
     expect([functions.takeReader(["b"]), functions.takeReader(["c"])]).toStrictEqual([b, c]);
     expect(functions.takeReader(["a"])).not.toBe(a);
     expect(functions.count).toBe(3);
+  });
+
+  it("are 8 in 10 milliseconds, and those that are there don't count", () => {
+    const functions = new ShapeFunctions(100);
+    step = 0;
+    const [first] = Array.from({ length: 8 }, (_, index) => functions.takeReader([`k${index}`])!);
+    expect(functions.takeReader(["k8"])).toBeUndefined();
+    expect(functions.takeReader(["k0"])).toBe(first);
+    expect(functions.count).toBe(8);
+    step = 10;
+    expect(functions.takeReader(["k8"])!.run(reader, 0)).toStrictEqual({ k8: 1 });
   });
 
   it("are 1,024 in a process", () => {

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { DEFAULT_LIMITS } from "../../src/limits.ts";
 import { MsgPackCodec } from "../../src/msgpack-codec.ts";
 import { shapeFunctions } from "../../src/shape-functions.ts";
@@ -9,6 +9,11 @@ import { bytes, decodeMessage, encodeMessage } from "../support.ts";
 const KEYS = Array.from({ length: 64 }, (_, index) => `k${index}`);
 
 const codecs: MsgPackCodec[] = [];
+
+let now = 1e6;
+
+// There is time for each function.
+beforeEach(() => void vi.spyOn(performance, "now").mockImplementation(() => (now += 10)));
 
 afterEach(() => {
   for (const codec of codecs.splice(0)) codec.shapes.close();
