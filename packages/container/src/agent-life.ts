@@ -1,4 +1,5 @@
 import { ColloquyError, warn } from "@colloquy/core";
+import { setGate } from "@colloquy/rpc";
 import type { Ending, EndReason, RestartType } from "./endings.ts";
 import { endedWithin, settledWithin } from "./settled-within.ts";
 import type { Grace } from "./settled-within.ts";
@@ -145,6 +146,16 @@ export class AgentLife<A extends Living> {
     void this.#endAsFailed(error);
   }
 
+  /** It may have been handed out as an object meanwhile, which no address leads to. */
+  #shut(): void {
+    const agent = this.#agent;
+    if (!Object.isExtensible(agent)) return;
+    const pass = (): never => {
+      throw new ColloquyError("UNAVAILABLE", `${String(agent)} was stopped before the call started`);
+    };
+    setGate(agent, { pass });
+  }
+
   cancelTasks(): void {
     this.#cancelled = true;
     this.#abort?.abort(this.#stopped());
@@ -154,7 +165,8 @@ export class AgentLife<A extends Living> {
   async end(grace: Grace, ending: Ending): Promise<void> {
     if (this.#end === undefined) {
       this.#ending = ending;
-      this.#mailbox?.close();
+      if (this.#mailbox !== undefined) this.#mailbox.close();
+      else this.#shut();
       this.#end = this.#finish(grace, ending);
     }
     await this.#end;

@@ -57,6 +57,21 @@ describe.each([
   ["local", newAddress],
   ["tcp", () => "tcp://127.0.0.1:0"],
 ])("agents over %s", (_name, address) => {
+  it("that have ended aren't called any more, however they were handed out", async () => {
+    const home = await newContainer(address());
+    const other = await newContainer(address());
+    const meeting = await home.spawn(new Meeting());
+    const remote = await other.connect<Meeting>(meeting.address);
+    for (const mailbox of [undefined, "serial"] as const) {
+      const guest = await other.spawn(new Echo(), { mailbox });
+      await guest.stop();
+      // No address leads to it: it crosses as an object.
+      expect(await failureOf(remote.ask(guest as never))).toMatchObject({
+        message: expect.stringContaining("was stopped before the call started"),
+      });
+    }
+  });
+
   it("arrive as proxies, and are called back while the call is under way", async () => {
     const [here, there] = [await newContainer(address()), await newContainer(address())];
     const [guest, meeting] = [await here.spawn(new Echo()), await there.spawn(new Meeting())];

@@ -11,6 +11,12 @@ const LONGEST_STALL_MS = 2000;
 const LONGEST_BUSY_MS = 800;
 const RESTART_SHARE = 0.03;
 
+/** In it a connection is given up on which nothing comes and nothing leaves. */
+function longestSilence({ limits, faultCount }: AgentPlace["plan"]): number {
+  const { pingIntervalMs = 0, pingTimeoutMs = 0, writeStallMs = 0 } = limits;
+  return faultCount === 0 ? 0 : pingIntervalMs + pingTimeoutMs + 2 * writeStallMs;
+}
+
 /** A run of containers whose agents come and go. The name of each phase before it begins. */
 export async function* agentPhases(place: AgentPlace): AsyncGenerator<string> {
   const { plan, ledger, watch, signals, network, time } = place;
@@ -27,8 +33,8 @@ export async function* agentPhases(place: AgentPlace): AsyncGenerator<string> {
   for (const link of network.links) link.heal();
   yield "what was begun";
   await restOf(place);
-  // The ledger knows nothing of monitors that are under way.
-  await sleepFor(time, REST_MS);
+  // The ledger knows nothing of monitors that are under way, nor that one may have to find out that its peer has gone without a word.
+  await sleepFor(time, REST_MS + longestSilence(plan));
   watch.checkRest();
   for (const site of sites) site.checkRest();
   yield "shutting down";
