@@ -79,6 +79,8 @@ export class Mailbox implements Gate {
   readonly #agentName: () => string;
   /** Slots of the calls that run. */
   readonly #slots = new Set<string>();
+  /** By slots: calls that have started within the one that has it, and go on. */
+  readonly #withinCounts = new Map<string, number>();
   /** In the order in which they have come. */
   readonly #waiting = new Set<WaitingCall>();
   #isFilling = false;
@@ -94,7 +96,8 @@ export class Mailbox implements Gate {
   pass(call: GatedCall): unknown {
     if (this.#isClosed) throw this.#stopped();
     const chain = currentChain() ?? NO_SLOTS;
-    if (chain.some((slot) => this.#slots.has(slot))) return call.run();
+    const held = chain.findLast((slot) => this.#slots.has(slot));
+    if (held !== undefined) return this.#startWithin(held, call);
     if (this.#slots.size < this.#maxCount && this.#waiting.size === 0) return this.#start(chain, call);
     return this.#wait(chain, call);
   }
@@ -111,11 +114,34 @@ export class Mailbox implements Gate {
     return runInChain(
       [...chain, slot],
       () => call.run(),
-      () => {
-        this.#slots.delete(slot);
-        this.#fill();
-      },
+      () => this.#leave(slot),
     );
+  }
+
+  /** A call of the chain that has the slot, which stays taken until both have ended: the outer one may be over first. */
+  #startWithin(slot: string, call: GatedCall): unknown {
+    this.#withinCounts.set(slot, (this.#withinCounts.get(slot) ?? 0) + 1);
+    const leave = (): void => this.#leave(slot);
+    let result: unknown;
+    try {
+      result = call.run();
+    } catch (error) {
+      leave();
+      throw error;
+    }
+    if (result instanceof Promise) result.then(leave, leave);
+    else leave();
+    return result;
+  }
+
+  #leave(slot: string): void {
+    const count = this.#withinCounts.get(slot);
+    if (count === undefined) {
+      this.#slots.delete(slot);
+      return this.#fill();
+    }
+    if (count > 1) this.#withinCounts.set(slot, count - 1);
+    else this.#withinCounts.delete(slot);
   }
 
   #wait(chain: readonly string[], call: GatedCall): Promise<unknown> {

@@ -5,7 +5,7 @@ import { Agent, dateSerializer } from "../src/index.ts";
 import type { Container, MailboxMode, SpawnOptions } from "../src/index.ts";
 import { Worker, codesIn, gate } from "./mailbox-support.ts";
 import type { Script } from "./mailbox-support.ts";
-import { failureOf, newAddress, newContainer, turns, until } from "./support.ts";
+import { Gate, failureOf, newAddress, newContainer, turns, until } from "./support.ts";
 
 let gateCount = 0;
 
@@ -589,6 +589,40 @@ describe("a chain", () => {
     ]);
     const reason = "is busy with a call that waits for this one; let one of the two notify, or call from a task";
     expect(b!.log).toContain(`${String(a)} ${reason}`);
+  });
+});
+
+describe("a call within the one that has the slot", () => {
+  class Host extends Agent {
+    readonly gate = new Gate();
+    readonly log: string[] = [];
+    @expose async outer(): Promise<void> {
+      const self = await this.container.connect<Host>(this.address);
+      // Nobody waits for it here.
+      void self.inner();
+      await turns(3);
+      this.log.push("outer ends");
+    }
+    @expose async inner(): Promise<void> {
+      await this.gate.promise;
+      this.log.push("inner ends");
+    }
+    @expose next(): void {
+      this.log.push("next");
+    }
+  }
+
+  it("keeps it until it has ended, too", async () => {
+    const home = await newContainer("tcp://127.0.0.1:0");
+    const host = await home.spawn(new Host(), { mailbox: "serial" });
+    const remote = await (await newContainer("tcp://127.0.0.1:0")).connect<Host>(host.address);
+    await remote.outer();
+    const next = remote.next();
+    await turns(20);
+    expect(host.log).toEqual(["outer ends"]);
+    host.gate.open();
+    await next;
+    expect(host.log).toEqual(["outer ends", "inner ends", "next"]);
   });
 });
 

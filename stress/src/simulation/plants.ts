@@ -216,7 +216,7 @@ export const PLANTS: readonly Plant[] = [
   {
     name: "mailbox left open at the end of its agent",
     file: "container/agent-life",
-    from: "this.#mailbox?.close()",
+    from: "this.#mailbox.close()",
     to: "void 0",
   },
   {
