@@ -1,5 +1,6 @@
 import { ColloquyError, warn } from "@colloquy/core";
 import { setGate } from "@colloquy/rpc";
+import { stoppedBeforeCall } from "./endings.ts";
 import type { Ending, EndReason, RestartType } from "./endings.ts";
 import { endedWithin, settledWithin } from "./settled-within.ts";
 import type { Grace } from "./settled-within.ts";
@@ -151,7 +152,7 @@ export class AgentLife<A extends Living> {
     const agent = this.#agent;
     if (!Object.isExtensible(agent)) return;
     const pass = (): never => {
-      throw new ColloquyError("UNAVAILABLE", `${String(agent)} was stopped before the call started`);
+      throw stoppedBeforeCall(String(agent));
     };
     setGate(agent, { pass });
   }

@@ -1,3 +1,5 @@
+import { ColloquyError } from "@colloquy/core";
+
 /**
  * How something that lives has ended: by itself or by `stop()` of its own, because somebody above took it down, or by a failure.
  */
@@ -21,4 +23,9 @@ export type RestartType = "permanent" | "transient" | "temporary";
 export function isRestarted(restart: RestartType, { reason, final = false }: Ending): boolean {
   if (final || restart === "temporary") return false;
   return restart === "permanent" || reason === "error";
+}
+
+/** What a call fails with that comes to an agent which has ended, or waits for it. */
+export function stoppedBeforeCall(agent: string): ColloquyError {
+  return new ColloquyError("UNAVAILABLE", `${agent} was stopped before the call started`);
 }

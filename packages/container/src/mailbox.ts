@@ -2,6 +2,7 @@ import { ColloquyError, describeType } from "@colloquy/core";
 import type { OptionKind } from "@colloquy/core";
 import { currentChain, expose, isSlot, notStarted, runInChain, service } from "@colloquy/rpc";
 import type { Gate, GatedCall } from "@colloquy/rpc";
+import { stoppedBeforeCall } from "./endings.ts";
 import { MAX_QUESTION_DEPTH, WaitGraph } from "./wait-graph.ts";
 import type { WaitingEntry } from "./wait-graph.ts";
 
@@ -94,10 +95,10 @@ export class Mailbox implements Gate {
   }
 
   pass(call: GatedCall): unknown {
-    if (this.#isClosed) throw this.#stopped();
+    if (this.#isClosed) throw stoppedBeforeCall(this.#agentName());
     const chain = currentChain() ?? NO_SLOTS;
     const held = chain.findLast((slot) => this.#slots.has(slot));
-    if (held !== undefined) return this.#startWithin(held, call);
+    if (held !== undefined) return this.#startWithin(held, chain, call);
     if (this.#slots.size < this.#maxCount && this.#waiting.size === 0) return this.#start(chain, call);
     return this.#wait(chain, call);
   }
@@ -105,33 +106,27 @@ export class Mailbox implements Gate {
   /** The agent has ended: calls that wait fail, those that run go on. */
   close(): void {
     this.#isClosed = true;
-    for (const waiting of this.#waiting) waiting.fail(this.#stopped());
+    for (const waiting of this.#waiting) waiting.fail(stoppedBeforeCall(this.#agentName()));
   }
 
   #start(chain: readonly string[], call: GatedCall): unknown {
     const slot = this.#newSlot();
     this.#slots.add(slot);
-    return runInChain(
-      [...chain, slot],
-      () => call.run(),
-      () => this.#leave(slot),
-    );
+    return this.#run([...chain, slot], slot, call);
   }
 
   /** A call of the chain that has the slot, which stays taken until both have ended: the outer one may be over first. */
-  #startWithin(slot: string, call: GatedCall): unknown {
+  #startWithin(slot: string, chain: readonly string[], call: GatedCall): unknown {
     this.#withinCounts.set(slot, (this.#withinCounts.get(slot) ?? 0) + 1);
-    const leave = (): void => this.#leave(slot);
-    let result: unknown;
-    try {
-      result = call.run();
-    } catch (error) {
-      leave();
-      throw error;
-    }
-    if (result instanceof Promise) result.then(leave, leave);
-    else leave();
-    return result;
+    return this.#run(chain, slot, call);
+  }
+
+  #run(chain: readonly string[], slot: string, call: GatedCall): unknown {
+    return runInChain(
+      chain,
+      () => call.run(),
+      () => this.#leave(slot),
+    );
   }
 
   #leave(slot: string): void {
@@ -177,10 +172,6 @@ export class Mailbox implements Gate {
       waiting.start((call) => this.#start(waiting.chain, call));
     }
     this.#isFilling = false;
-  }
-
-  #stopped(): ColloquyError {
-    return new ColloquyError("UNAVAILABLE", `${this.#agentName()} was stopped before the call started`);
   }
 
   #deadlock(): ColloquyError {

@@ -1,4 +1,4 @@
-import { RemoteNode, SlotDigests, chainCallsOf, chainSlotOf, digestOf, withoutChain } from "@colloquy/rpc";
+import { RemoteNode, SlotTable, chainCallsOf, chainSlotOf, digestOf, withoutChain } from "@colloquy/rpc";
 import type { ChainCall } from "@colloquy/rpc";
 
 /** A call that waits for a slot of a mailbox. */
@@ -37,8 +37,7 @@ interface Search {
  */
 export class WaitGraph {
   readonly #root: string;
-  readonly #waiting = new Map<string, Set<WaitingEntry>>();
-  readonly #digests = new SlotDigests();
+  readonly #waiting = new SlotTable<WaitingEntry>();
   #size = 0;
 
   /** `root` is the name under which this container is known to others. */
@@ -53,24 +52,13 @@ export class WaitGraph {
 
   add(entry: WaitingEntry): void {
     this.#size++;
-    for (const slot of entry.chain) {
-      const entries = this.#waiting.get(slot);
-      if (entries === undefined) {
-        this.#waiting.set(slot, new Set([entry]));
-        this.#digests.add(slot);
-      } else entries.add(entry);
-    }
+    this.#waiting.add(entry.chain, entry);
   }
 
   /** Each entry once. */
   remove(entry: WaitingEntry): void {
     this.#size--;
-    for (const slot of entry.chain) {
-      const entries = this.#waiting.get(slot);
-      if (entries?.delete(entry) !== true || entries.size > 0) continue;
-      this.#waiting.delete(slot);
-      this.#digests.remove(slot);
-    }
+    this.#waiting.remove(entry.chain, entry);
   }
 
   /** Whether an entry waits for itself: true, false, or a promise where that is for other containers to say. */
@@ -83,7 +71,7 @@ export class WaitGraph {
 
   /** Whether a slot is stuck on one of `wanted`, all by their digests: the answer to another container. */
   async isStuck(digest: string, wanted: readonly string[], depth: number): Promise<boolean> {
-    const slot = this.#digests.find(digest) ?? chainSlotOf(digest);
+    const slot = this.#waiting.find(digest) ?? chainSlotOf(digest);
     // Nothing that it does waits here.
     return slot !== undefined && this.#settled([slot], wanted, depth);
   }
@@ -124,7 +112,7 @@ export class WaitGraph {
     if (wanted.has(nameOf(slot))) return true;
     if (seen.has(slot)) return false;
     seen.add(slot);
-    for (const entry of this.#waiting.get(slot) ?? []) if (this.#areStuck(entry.holders, search)) return true;
+    for (const entry of this.#waiting.of(slot)) if (this.#areStuck(entry.holders, search)) return true;
     for (const call of chainCallsOf(slot)) {
       const answer = answers.get(call);
       if (answer === true) return true;

@@ -8,14 +8,9 @@ export interface CompiledFunction<F> {
   userCount: number;
 }
 
-/** Functions that are compiled in so many milliseconds, at most. */
-export interface Pace {
-  readonly count: number;
-  readonly milliseconds: number;
-}
-
-/** To compile a function and run it for the first time takes some tens of microseconds. */
-const PACE: Pace = { count: 8, milliseconds: 10 };
+/** Functions that are compiled in so many milliseconds, at most: to compile one and run it for the first time takes some tens of microseconds. */
+const PACE_COUNT = 8;
+const PACE_MS = 10;
 
 /**
  * Compiled functions of shapes that connections share, in bounded number. One that a connection uses stays until it is given
@@ -23,7 +18,6 @@ const PACE: Pace = { count: 8, milliseconds: 10 };
  */
 export class ShapeFunctions {
   readonly #maxCount: number;
-  readonly #pace: Pace;
   readonly #functions = new Map<string, CompiledFunction<unknown>>();
   /** Those that nobody uses, the oldest first. */
   readonly #unused = new Set<CompiledFunction<unknown>>();
@@ -31,9 +25,8 @@ export class ShapeFunctions {
   #start = 0;
   #startedCount = 0;
 
-  constructor(maxCount: number, pace: Pace = PACE) {
+  constructor(maxCount: number) {
     this.#maxCount = maxCount;
-    this.#pace = pace;
   }
 
   /** How many there are. */
@@ -93,11 +86,11 @@ export class ShapeFunctions {
   /** One message may have many new shapes, each with enough maps: those wait for a later one. */
   #isTime(): boolean {
     const now = performance.now();
-    if (now - this.#start >= this.#pace.milliseconds) {
+    if (now - this.#start >= PACE_MS) {
       this.#start = now;
       this.#startedCount = 0;
     }
-    return this.#startedCount++ < this.#pace.count;
+    return this.#startedCount++ < PACE_COUNT;
   }
 }
 

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Caller } from "./proxy.ts";
 import { isThenable } from "./guard.ts";
-import { SlotDigests } from "./slot-digests.ts";
+import { SlotTable } from "./slot-digests.ts";
 
 /** A call that a chain waits for, while it is under way. */
 export interface ChainCall {
@@ -19,31 +19,7 @@ interface Frame {
 /** The chains of calls in this process, and the calls that they wait for. */
 class CallChains {
   readonly frames = new AsyncLocalStorage<Frame | undefined>();
-  readonly #calls = new Map<string, Set<ChainCall>>();
-  readonly digests = new SlotDigests();
-
-  callsOf(slot: string): ReadonlySet<ChainCall> | undefined {
-    return this.#calls.get(slot);
-  }
-
-  add(slots: readonly string[], call: ChainCall): void {
-    for (const slot of slots) {
-      const calls = this.#calls.get(slot);
-      if (calls === undefined) {
-        this.#calls.set(slot, new Set([call]));
-        this.digests.add(slot);
-      } else calls.add(call);
-    }
-  }
-
-  remove(slots: readonly string[], call: ChainCall): void {
-    for (const slot of slots) {
-      const calls = this.#calls.get(slot);
-      if (calls?.delete(call) !== true || calls.size > 0) continue;
-      this.#calls.delete(slot);
-      this.digests.remove(slot);
-    }
-  }
+  readonly calls = new SlotTable<ChainCall>();
 }
 
 const CHAINS: unique symbol = Symbol.for("colloquy.callChains") as never;
@@ -104,16 +80,16 @@ export function keepChain(): <T>(run: () => T) => T {
 export function addChainCall(slots: readonly string[], connection: Caller): () => void {
   const call: ChainCall = { connection };
   const chains = PLACE[CHAINS];
-  chains?.add(slots, call);
-  return () => chains?.remove(slots, call);
+  chains?.calls.add(slots, call);
+  return () => chains?.calls.remove(slots, call);
 }
 
 /** The calls of this process that the chain waits for which holds a slot. */
 export function chainCallsOf(slot: string): Iterable<ChainCall> {
-  return PLACE[CHAINS]?.callsOf(slot) ?? [];
+  return PLACE[CHAINS]?.calls.of(slot) ?? [];
 }
 
 /** The slot that has a digest, where a call of this process is made within its chain. */
 export function chainSlotOf(digest: string): string | undefined {
-  return PLACE[CHAINS]?.digests.find(digest);
+  return PLACE[CHAINS]?.calls.find(digest);
 }

@@ -62,7 +62,7 @@ export type {
 export { takePromises } from "./pending-arguments.ts";
 export { SilentFailures } from "./silent-failures.ts";
 export type { MethodFailureListener } from "./silent-failures.ts";
-export { SlotDigests, digestOf } from "./slot-digests.ts";
+export { SlotTable, digestOf } from "./slot-digests.ts";
 export type { Server, ServeOptions, ServiceFactory } from "./server.ts";
 export type {
   Received,

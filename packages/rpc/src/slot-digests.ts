@@ -12,7 +12,7 @@ export function digestOf(slot: string): string {
 }
 
 /** Slots by their digests. None is made before somebody asks: most are never asked of. */
-export class SlotDigests {
+class SlotDigests {
   /** Whose digests aren't made yet. */
   readonly #fresh = new Set<string>();
   readonly #digests = new Map<string, string>();
@@ -39,5 +39,40 @@ export class SlotDigests {
     }
     this.#fresh.clear();
     return this.#slots.get(digest);
+  }
+}
+
+/** What waits for slots, by them; a slot is found by its digest, too. */
+export class SlotTable<T> {
+  readonly #items = new Map<string, Set<T>>();
+  readonly #digests = new SlotDigests();
+
+  /** What is entered under a slot. */
+  of(slot: string): Iterable<T> {
+    return this.#items.get(slot) ?? [];
+  }
+
+  add(slots: Iterable<string>, item: T): void {
+    for (const slot of slots) {
+      const items = this.#items.get(slot);
+      if (items === undefined) {
+        this.#items.set(slot, new Set([item]));
+        this.#digests.add(slot);
+      } else items.add(item);
+    }
+  }
+
+  remove(slots: Iterable<string>, item: T): void {
+    for (const slot of slots) {
+      const items = this.#items.get(slot);
+      if (items?.delete(item) !== true || items.size > 0) continue;
+      this.#items.delete(slot);
+      this.#digests.remove(slot);
+    }
+  }
+
+  /** The slot that has a digest, where something is entered under it. */
+  find(digest: string): string | undefined {
+    return this.#digests.find(digest);
   }
 }

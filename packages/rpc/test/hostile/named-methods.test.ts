@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { Service, expose, serve } from "../../src/index.ts";
-import type { CallContext, IncomingCall, Interceptor, ServeOptions, Server } from "../../src/index.ts";
+import { Service, expose } from "../../src/index.ts";
+import type { CallContext, IncomingCall, Interceptor, ServeOptions } from "../../src/index.ts";
 import { setGate } from "../../src/gate.ts";
-import { WirePeer, newAddress, until } from "../support.ts";
+import { until } from "../support.ts";
+import { wireVisit } from "../wire-visit.ts";
 
 const text = {
   "~standard": {
@@ -46,24 +47,12 @@ const permit: Interceptor<IncomingCall> = ({ path, connection }, next) => {
   return next();
 };
 
-interface Visit extends AsyncDisposable {
-  readonly notes: Notes;
-  readonly server: Server;
-  readonly wire: WirePeer;
-}
-
 /** The first request of the visitor has the root as its result. */
-async function visit(options: ServeOptions = {}, auth = "bob"): Promise<Visit> {
+async function visit(options: ServeOptions = {}, auth = "bob") {
   const notes = new Notes();
-  const server = await serve(newAddress(), notes, { authenticate: (name) => name, ...options });
-  const wire = await WirePeer.connect(server.address);
-  await wire.hello({ auth });
-  await wire.request("self");
-  const dispose = async (): Promise<void> => {
-    wire.close();
-    await server.close({ graceMs: 0 });
-  };
-  return { notes, server, wire, [Symbol.asyncDispose]: dispose };
+  const visited = await wireVisit(notes, { authenticate: (name) => name, ...options }, { auth });
+  await visited.wire.request("self");
+  return { notes, ...visited };
 }
 
 const named = (typeId: number, data: unknown): object => ({ __type__: [typeId, data] });

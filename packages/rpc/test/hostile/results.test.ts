@@ -13,6 +13,7 @@ import type { CodecClass } from "@colloquy/core";
 import { Service, connect, expose, pipeline, serve } from "../../src/index.ts";
 import type { ServeOptions } from "../../src/index.ts";
 import { Stranger, WirePeer, failureOf, newAddress, pair, turns, until } from "../support.ts";
+import { wireVisit } from "../wire-visit.ts";
 
 class Point {
   readonly x: unknown;
@@ -171,7 +172,7 @@ test("A result as the key of a Map is sent by the caller where it isn't kept", a
 
 test("A part of a result that becomes an argument is a copy or a reference, too", async () => {
   const desk = new Desk();
-  await using field = await attacked(desk);
+  await using field = await wireVisit(desk);
   const { wire } = field;
   wire.send([0, 50, ["echoLater", [{ __type__: [-3, ""] }], {}]], [0, 51, ["take", [result(50, "echo")], {}]]);
   await wire.next();
@@ -186,7 +187,7 @@ test("Results that are too large to be copied are sent by the caller", async () 
   expect(await link.remote.take(pipeline(link.remote.large(20_000)))).toBe(1);
   expect((desk.given[0]![0] as Float64Array).length).toBe(20_000);
   // What one message may have holds for all places together, and for what they take once they are copied.
-  await using field = await attacked(desk, { limits: { maxDecodedCost: 50_000 } });
+  await using field = await wireVisit(desk, { limits: { maxDecodedCost: 50_000 } });
   const { wire } = field;
   await wire.request("take", [result(99)]);
   wire.send([0, 50, ["echo", ["x".repeat(3000)], {}]]);
@@ -202,7 +203,7 @@ test("What copies take counts as held until their calls have ended", async () =>
   const hold = (id: number): unknown => [0, id, ["hold", [result(50)], {}]];
   const begin = async (limits?: ServeOptions["limits"]) => {
     const desk = new Desk();
-    const field = await attacked(desk, { limits });
+    const field = await wireVisit(desk, { limits });
     await field.wire.request("take", [result(99)]);
     field.wire.send([0, 50, ["echo", [text], {}]]);
     await field.wire.next();
@@ -237,18 +238,6 @@ function result(id: number, path = ""): unknown {
   return standard(-16, [id, path]);
 }
 
-async function attacked(desk: Desk, options: ServeOptions = {}) {
-  const server = await serve(newAddress(), desk, options);
-  const wire = await WirePeer.connect(server.address);
-  await wire.hello();
-  const [connection] = server.connections;
-  const dispose = async (): Promise<void> => {
-    await wire[Symbol.asyncDispose]();
-    await server.close({ graceMs: 0 });
-  };
-  return { wire, server, connection: connection!, [Symbol.asyncDispose]: dispose };
-}
-
 describe("A result in the place of", () => {
   const kept: readonly (readonly [id: number, value: unknown])[] = [
     [60, standard(-2, "$/ref/1")],
@@ -258,7 +247,7 @@ describe("A result in the place of", () => {
 
   async function prepared(options: ServeOptions = {}) {
     const desk = new Desk();
-    const field = await attacked(desk, options);
+    const field = await wireVisit(desk, options);
     await field.wire.request("take", [result(99)]);
     for (const [id, value] of kept) {
       field.wire.send([0, id, ["echo", [value], {}]]);
@@ -374,7 +363,7 @@ describe("A request that waits for a result that never comes", () => {
     ["to be called on", ["$/result/50/read", [], {}]],
   ])("%s is answered when its time is over, and gives its place back", async (_what, content) => {
     const desk = new Desk();
-    await using field = await attacked(desk, { limits: { maxRunningCount: 3 } });
+    await using field = await wireVisit(desk, { limits: { maxRunningCount: 3 } });
     const { wire, connection } = field;
     wire.send([0, 50, ["never", [], {}]]);
     for (let id = 51; id < 60; id += 2) {
@@ -390,7 +379,7 @@ describe("A request that waits for a result that never comes", () => {
   });
 
   test("is answered at once where there was no time from the start", async () => {
-    await using field = await attacked(new Desk());
+    await using field = await wireVisit(new Desk());
     const { wire } = field;
     wire.send([0, 50, ["never", [], {}]], [0, 51, ["take", [result(50)], {}, { deadline: 0 }]]);
     expect(await wire.next()).toMatchObject([2, 51, { code: "DEADLINE_EXCEEDED", executed: "no" }]);

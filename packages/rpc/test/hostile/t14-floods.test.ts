@@ -3,6 +3,7 @@ import { ColloquyError } from "@colloquy/core";
 import { Service, connect, expose, serve } from "../../src/index.ts";
 import type { IncomingCall, Interceptor, Limits, ServeOptions } from "../../src/index.ts";
 import { WirePeer, newAddress, until } from "../support.ts";
+import { wireVisit } from "../wire-visit.ts";
 
 class Desk extends Service {
   readonly ends: (() => void)[] = [];
@@ -28,15 +29,7 @@ class Desk extends Service {
 
 async function attacked(limits: Partial<Limits>, interceptors?: ServeOptions["interceptors"]) {
   const desk = new Desk();
-  const server = await serve(newAddress(), desk, { limits, interceptors });
-  const wire = await WirePeer.connect(server.address);
-  await wire.hello();
-  const [connection] = server.connections;
-  const dispose = async (): Promise<void> => {
-    await wire[Symbol.asyncDispose]();
-    await server.close({ graceMs: 0 });
-  };
-  return { desk, wire, connection: connection!, server, [Symbol.asyncDispose]: dispose };
+  return { desk, ...(await wireVisit(desk, { limits, interceptors })) };
 }
 
 describe("T14: calls that are cancelled", () => {
