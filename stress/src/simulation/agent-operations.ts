@@ -12,7 +12,7 @@ import {
 } from "./homes.ts";
 import type { CallSetup } from "./remotes.ts";
 import { between, pick } from "./weather.ts";
-import type { Seat } from "./worker.ts";
+import { checkEnd, type Seat } from "./worker.ts";
 
 type Operation = (place: AgentPlace, sites: readonly Site[]) => void | Promise<void>;
 
@@ -82,12 +82,6 @@ const ended: Operation = (place) => {
   const end = way === "stop" ? worker.stop() : (seat.home as Home).container.terminate(worker);
   end.catch((error: unknown) => checkEnd(place, error)).finally(done);
 };
-
-/** The time for it may be short where faults are. */
-function checkEnd({ plan, ledger }: AgentPlace, error: unknown): void {
-  const isLate = (error as { code?: unknown }).code === "DEADLINE_EXCEEDED";
-  if (plan.faultCount === 0 || !isLate) ledger.break(`an agent doesn't end: ${String(error)}`);
-}
 
 /** Connects to one, also to one that has ended. */
 const met: Operation = (place, sites) => {
@@ -277,10 +271,12 @@ const OWN: ReadonlySet<unknown> = new Set(["REMOTE_ERROR", "CANCELLED", "DEADLIN
 function checkFailure({ plan, ledger }: AgentPlace, home: Home, seat: Seat, error: unknown): void {
   const { code, message, executed } = error as { code?: unknown; message?: unknown; executed?: unknown };
   const isOver = seat.ends.size > 0 || seat.home.isLeaving || home.isLeaving;
+  // The connection may have been begun to the container before, at the same address.
+  const isOut = isOver || (code === "UNAVAILABLE" && seat.home.number > 1);
   const what = `${String(code)} (${String(message)}) of the agent ${seat.number}`;
   if (code === "NOT_FOUND" && !isOver) ledger.break(`${what}, which has not ended`);
   if (code === "NOT_FOUND" && executed !== "no") ledger.break(`${what} with executed: ${String(executed)}`);
-  if (plan.faultCount > 0 || OWN.has(code) || (ENDED.has(code) && isOver)) return;
+  if (plan.faultCount > 0 || OWN.has(code) || (ENDED.has(code) && isOut)) return;
   ledger.break(`${what}, without a reason`);
 }
 

@@ -35,6 +35,8 @@ export async function* agentPhases(place: AgentPlace): AsyncGenerator<string> {
   await restOf(place);
   // The ledger knows nothing of monitors that are under way, nor that one may have to find out that its peer has gone without a word.
   await sleepFor(time, REST_MS + longestSilence(plan));
+  // Before hello is answered nobody is pinged.
+  if (sites.some((site) => site.lateMonitor !== undefined)) await sleepFor(time, plan.limits.helloTimeoutMs ?? 0);
   watch.checkRest();
   for (const site of sites) site.checkRest();
   yield "shutting down";

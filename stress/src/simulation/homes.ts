@@ -133,6 +133,12 @@ export class Site {
     await Promise.all(this.#endings);
   }
 
+  /** One that hasn't told yet that its agent has ended. */
+  get lateMonitor(): Monitor | undefined {
+    const { home } = this;
+    return this.#place.monitors.find((one) => one.state === "open" && one.home === home && isOver(one.seat));
+  }
+
   /** When nothing is under way. */
   checkRest(): void {
     const { ledger, monitors, seats } = this.#place;
@@ -153,7 +159,7 @@ export class Site {
   #checkMonitors(home: Home): void {
     const { ledger, monitors, plan } = this.#place;
     const open = monitors.filter(({ state }) => state === "open");
-    const late = open.find((one) => one.home === home && isOver(one.seat));
+    const late = this.lateMonitor;
     if (late !== undefined) ledger.break(`a monitor doesn't tell that the agent ${late.seat.number} has ended`);
     const watched = open.filter((one) => one.seat.home === home && one.home !== home).length;
     const { watchers } = home.container.stats();
