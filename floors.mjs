@@ -65,7 +65,7 @@ export const packages = {
       ["lz4", "blosclz", "snappy", "zstd-tables", "blosc-header"],
       ["zstd-literals", "compressibility"],
       ["zstd-decoder", "blosc-writer"],
-      ["zstd"],
+      ["zstd", "brotli-window"],
       ["blosc-reader", "compression"],
       [
         "lanes",

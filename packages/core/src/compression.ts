@@ -1,4 +1,5 @@
 import zlib from "node:zlib";
+import { checkBrotliWindow } from "./brotli-window.ts";
 import { ColloquyError, SerializationError, quoted, toError } from "./errors.ts";
 import { LARGEST_ZSTD_WINDOW_LOG, ZSTD_PARAMETER, zstdOfNode } from "./zstd.ts";
 
@@ -21,6 +22,8 @@ interface EngineOptions {
 export interface Compression {
   readonly name: CompressionAlgorithm;
   readonly levels: { readonly least: number; readonly most: number; readonly usual: number };
+  /** Refuses data whose head asks for more memory than what it is said to hold. */
+  checkHead?(packed: Uint8Array, plainBytes: number): void;
   packNow(plain: Uint8Array, level: number): Buffer;
   unpackNow(packed: Uint8Array, options: EngineOptions): unknown;
   packer(level: number, plainBytes: number, options: EngineOptions): Engine;
@@ -59,6 +62,7 @@ const COMPRESSIONS: Readonly<Record<CompressionAlgorithm, Compression>> = {
   brotli: {
     name: "brotli",
     levels: { least: 0, most: 11, usual: 1 },
+    checkHead: checkBrotliWindow,
     packNow: (plain, level) => zlib.brotliCompressSync(plain, brotliOptions(level, plain.length)),
     unpackNow: (packed, options) => zlib.brotliDecompressSync(packed, options),
     packer: (level, size, options) => zlib.createBrotliCompress({ ...options, ...brotliOptions(level, size) }),
@@ -97,6 +101,7 @@ export function compressionOf(algorithm: CompressionAlgorithm): Compression {
  * @throws SerializationError
  */
 export function unpackNow(compression: Compression, packed: Uint8Array, plainBytes: number): Buffer {
+  compression.checkHead?.(packed, plainBytes);
   const options = { maxOutputLength: plainBytes, info: true, chunkSize: chunkBytes(plainBytes) };
   let result: { buffer: Buffer; engine: Engine };
   try {
@@ -158,6 +163,7 @@ export function unpackLater(
   target: UnpackedBytes,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
+    compression.checkHead?.(packed, plainBytes);
     const engine = compression.unpacker({ chunkSize: chunkBytes(plainBytes) });
     let bytes = 0;
     const fail = (error: unknown): void => {

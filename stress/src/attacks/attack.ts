@@ -120,13 +120,17 @@ export async function flood(
 }
 
 const BROTLI = 0x13;
-const bombs = new Map<number, Buffer>();
+const USUAL_WINDOW_BITS = 22;
+/** For a bomb that looks back over more than it says it has. */
+export const LARGEST_WINDOW_BITS = 24;
+const bombs = new Map<string, Buffer>();
 
 /** A frame in brotli whose head claims so many bytes, and which has `bytes` once it is unpacked. */
-export function brotliBomb(bytes: number, claimed: number): Buffer {
-  const params = { [constants.BROTLI_PARAM_QUALITY]: 1 };
-  const packed = bombs.get(bytes) ?? brotliCompressSync(Buffer.alloc(bytes, "["), { params });
-  bombs.set(bytes, packed);
+export function brotliBomb(bytes: number, claimed: number, windowBits = USUAL_WINDOW_BITS): Buffer {
+  const params = { [constants.BROTLI_PARAM_QUALITY]: 1, [constants.BROTLI_PARAM_LGWIN]: windowBits };
+  const key = `${bytes} ${windowBits}`;
+  const packed = bombs.get(key) ?? brotliCompressSync(Buffer.alloc(bytes, "["), { params });
+  bombs.set(key, packed);
   const head = Buffer.from([BROTLI, 0, 0, 0, 0]);
   head.writeUInt32BE(claimed, 1);
   return frame(Buffer.concat([head, packed]));

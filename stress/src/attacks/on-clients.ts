@@ -1,10 +1,10 @@
 // What one message of a server can do to a client that calls it.
 import { ExtData } from "@msgpack/msgpack";
-import { brotliBomb, numbered } from "./attack.ts";
+import { LARGEST_WINDOW_BITS, brotliBomb, numbered } from "./attack.ts";
 import type { ClientAttack } from "./attack.ts";
 import { BROTLI_WIRE, MSGPACK_WIRE, answers, refuses, reference, result } from "./hostile-server.ts";
 import { frame, message, notification, request } from "./raw-peer.ts";
-import { BOMB_BYTES, MEBIBYTE, MESSAGE_BYTES, MOST_TEXT, OUTSIDE_BYTES } from "./victim-limits.ts";
+import { BOMB_BYTES, MEBIBYTE, MESSAGE_BYTES, MOST_TEXT, UNPACKING_BYTES } from "./victim-limits.ts";
 
 const SMALL = MEBIBYTE;
 const REMOTE = "REMOTE_ERROR";
@@ -131,10 +131,18 @@ export const messageAttacksOnClients: readonly ClientAttack[] = [
   {
     row: "T11",
     name: "a bomb of brotli",
-    bytes: MESSAGE_BYTES + OUTSIDE_BYTES,
+    bytes: MESSAGE_BYTES + UNPACKING_BYTES,
     victim: { codec: "brotli" },
     codes: [LOST],
     serve: answers(() => brotliBomb(BOMB_BYTES, MEBIBYTE - 1), BROTLI_WIRE),
+  },
+  {
+    row: "T11",
+    name: "a bomb of brotli that looks back too far",
+    bytes: SMALL,
+    victim: { codec: "brotli" },
+    codes: [LOST],
+    serve: answers(() => brotliBomb(BOMB_BYTES, MEBIBYTE - 1, LARGEST_WINDOW_BITS), BROTLI_WIRE),
   },
   {
     row: "T11",

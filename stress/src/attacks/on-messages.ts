@@ -1,5 +1,6 @@
 // What one message, or many, can do to a server.
 import {
+  LARGEST_WINDOW_BITS,
   brotliBomb,
   floods,
   greeted,
@@ -13,7 +14,7 @@ import {
 } from "./attack.ts";
 import type { Field, Outcome, ServerAttack } from "./attack.ts";
 import { frame, message, notification, request } from "./raw-peer.ts";
-import { BOMB_BYTES, MEBIBYTE, MESSAGE_BYTES, MOST_TEXT, OUTSIDE_BYTES, VICTIM_LIMITS } from "./victim-limits.ts";
+import { BOMB_BYTES, MEBIBYTE, MESSAGE_BYTES, MOST_TEXT, UNPACKING_BYTES, VICTIM_LIMITS } from "./victim-limits.ts";
 
 const SMALL = MEBIBYTE;
 const NAMES = [
@@ -49,6 +50,16 @@ function packed(content: Buffer): ServerAttack["round"] {
 
 function extended(type: number, data: unknown): object {
   return { __type__: [type, data] };
+}
+
+async function explodes(field: Field, bomb: Buffer): Promise<Outcome> {
+  const peer = await field.dial();
+  const hello = '[0,0,["$/hello",[{"protocol":1,"codec":"json+brotli"}],{}]]';
+  await peer.send(frame(Buffer.concat([Buffer.from([0]), Buffer.from(hello)])));
+  await peer.next();
+  await peer.send(bomb);
+  await peer.end();
+  return "ended";
 }
 
 async function drips(field: Field): Promise<Outcome> {
@@ -213,20 +224,17 @@ export const messageAttacks: readonly ServerAttack[] = [
     row: "T11",
     name: "a bomb of brotli",
     end: "ended",
-    bytes: MESSAGE_BYTES + OUTSIDE_BYTES,
+    bytes: MESSAGE_BYTES + UNPACKING_BYTES,
     victim: { codec: "brotli" },
-    round: async (field) => {
-      const peer = await field.dial();
-      await peer.send(
-        frame(
-          Buffer.concat([Buffer.from([0]), Buffer.from('[0,0,["$/hello",[{"protocol":1,"codec":"json+brotli"}],{}]]')]),
-        ),
-      );
-      await peer.next();
-      await peer.send(brotliBomb(BOMB_BYTES, MEBIBYTE - 1));
-      await peer.end();
-      return "ended";
-    },
+    round: (field) => explodes(field, brotliBomb(BOMB_BYTES, MEBIBYTE - 1)),
+  },
+  {
+    row: "T11",
+    name: "a bomb of brotli that looks back too far",
+    end: "ended",
+    bytes: SMALL,
+    victim: { codec: "brotli" },
+    round: (field) => explodes(field, brotliBomb(BOMB_BYTES, MEBIBYTE - 1, LARGEST_WINDOW_BITS)),
   },
   {
     row: "T11",
