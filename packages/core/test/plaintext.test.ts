@@ -107,6 +107,13 @@ describe("beyond this host", () => {
     expect(asked).toEqual(["localhost"]);
   });
 
+  it("an address is that of the address, whatever the socket's options name", async () => {
+    await using server = await serveChannels("tcp://127.0.0.1:0", echo);
+    const elsewhere = { path: "/nobody/listens", host: "192.0.2.1", port: 9 };
+    await using channel = await connectChannel(server.address, { socket: elsewhere });
+    expect(await channel.send(1)).toBe(1);
+  });
+
   it("an option allows plain text, and takes true or false", async () => {
     const options = { dangerouslyAllowPlaintext: true };
     await using server = await serveChannels("tcp://0.0.0.0:0", echo, { ...options, advertise: "0.0.0.0" });
