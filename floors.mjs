@@ -149,7 +149,7 @@ export const packages = {
       ["context-parameter"],
       ["expose", "checked-call"],
       ["proxy", "call-scope", "interceptors", "hooks"],
-      ["call-chains"],
+      ["call-chains", "unread-bytes"],
       ["members", "incoming-stream", "incoming-interceptors", "running-scopes"],
       ["streams-in", "result-places"],
       [
