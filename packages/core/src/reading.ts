@@ -38,6 +38,8 @@ export class Reading implements Watched {
   readonly #limits: Limits;
   readonly #source: ReadSource;
   readonly #listener: StallListener;
+  /** Hello isn't done. */
+  isEarly = false;
   #isDecoding = false;
   /** Runs while nothing is read so that the peer gets slower. */
   #slowTimer: NodeJS.Timeout | undefined;
