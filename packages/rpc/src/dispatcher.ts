@@ -277,7 +277,7 @@ export class Dispatcher {
   /** Calls on it may come before the caller has it. Most results are plain values, which nobody calls. */
   #keepResult(id: number, value: unknown): void {
     const recent = this.#tables.recentResults;
-    if (recent !== undefined) recent.settle(id, value, recent.isWorthKeeping(value));
+    if (recent !== undefined) recent.settle(id, value);
     else if (mayBeCalled(value)) this.#tables.results.keep(id, value);
   }
 
@@ -288,7 +288,7 @@ export class Dispatcher {
 
   #fail(id: number, error: unknown): void {
     this.#scopes.end(id);
-    this.#tables.recentResults?.settle(id, undefined, false);
+    this.#tables.recentResults?.leave(id);
     if (this.#told !== undefined) this.#tellEnd(this.#told, id, { error });
     this.#endpoint.fail(id, error);
   }
