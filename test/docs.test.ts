@@ -264,6 +264,10 @@ const MEASURES: readonly string[] = [
   "memory that brotli works in, beyond what comes out",
   "a peer of another codec, from its answer to the end",
   "an attempt to connect with `timeout: 0`",
+  "questions about deadlocks under way on one connection",
+  "slots that such a question asks for, and looks for",
+  "questions that one about a deadlock leads to, one within another",
+  "what searches for deadlocks have found, remembered",
 ];
 
 describe("docs/limits.md", () => {
