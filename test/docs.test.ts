@@ -260,6 +260,8 @@ const MEASURES: readonly string[] = [
   "work of one connection in a turn of the event loop",
   "packed or unpacked in one turn of the event loop",
   "how far back zstd looks",
+  "how far back brotli looks",
+  "memory that brotli works in, beyond what comes out",
   "a peer of another codec, from its answer to the end",
   "an attempt to connect with `timeout: 0`",
 ];

@@ -9,7 +9,7 @@ import type {
   SerializerFactory,
   TlsOptions,
 } from "@colloquy/core";
-import { connect, expose, service } from "@colloquy/rpc";
+import { chainConnectionsOf, chainSlotOf, connect, expose, service } from "@colloquy/rpc";
 import type { Authenticate, Credentials, Dialect, Interceptors, MethodFailureListener } from "@colloquy/rpc";
 import type { Agent, TaskFailureListener } from "./agent.ts";
 import type { GiveUpListener, LivesSetup } from "./agent-lives.ts";
@@ -70,6 +70,8 @@ export interface ContainerOptions {
   readonly readyWhen?: Promise<unknown> | undefined;
 }
 
+const CALLS = { connectionsOf: chainConnectionsOf, slotOf: chainSlotOf };
+
 /** What a container consists of. */
 export interface ContainerSetup extends Omit<LivesSetup, "home"> {
   readonly clock: Clock;
@@ -86,7 +88,8 @@ export async function setUp(address: string, options: ContainerOptions): Promise
   checkOptions("Container.create", options, kinds);
   const end = new AbortController();
   const agents = new AgentTable();
-  const { closeGraceMs: graceMs, maxReferenceCount } = resolveLimits(options.limits);
+  const ownLimits = resolveLimits(options.limits);
+  const { closeGraceMs: graceMs, maxReferenceCount } = ownLimits;
   const watchers = new Watchers(agents, maxReferenceCount);
   const { network, rootName = randomUUID() } = options;
   const links = new Links();
@@ -95,7 +98,9 @@ export async function setUp(address: string, options: ContainerOptions): Promise
   const clockMembers = coordinated === undefined ? {} : { clock: clockService(coordinated) };
   // What aiomas asks first: the class name of an agent, or null where there is none.
   const validate = expose((id: unknown) => agents.classNameOf(id));
-  const mailboxes = new Mailboxes(rootName, () => network?.reproducible?.newId() ?? randomUUID());
+  const newName = (): string => network?.reproducible?.newId() ?? randomUUID();
+  const random = network?.reproducible === undefined ? Math.random : seededRandom(`pauses of ${rootName}`);
+  const mailboxes = new Mailboxes({ root: rootName, newName, random, calls: CALLS, limits: ownLimits });
   const members = { validate_aid: validate, agents, mailboxes: mailboxes.service };
   const root = service({ ...members, ...watchers.methods, ...clockMembers });
   const extraSerializers = [dateSerializer, ...factoriesOf(options.extraSerializers)];
@@ -118,7 +123,6 @@ export async function setUp(address: string, options: ContainerOptions): Promise
   const { onTaskFailure = warnOfTask, onGiveUp = warnOfGiveUp } = options;
   options.readyWhen?.catch((error: unknown) => warn(`readyWhen of ${server.address} failed: no onReady runs`, error));
   const { readyWhen } = options;
-  const random = network?.reproducible === undefined ? Math.random : seededRandom(`restarts of ${rootName}`);
   const lives = { random, agents, mailboxes, graceMs, onTaskFailure, onGiveUp, readyWhen };
   return { ...lives, clock, server, remotes, watchers, coordinated, end };
 }

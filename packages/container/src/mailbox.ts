@@ -1,10 +1,11 @@
 import { ColloquyError, describeType } from "@colloquy/core";
 import type { OptionKind } from "@colloquy/core";
-import { currentChain, expose, isSlot, notStarted, runInChain, service } from "@colloquy/rpc";
-import type { Gate, GatedCall } from "@colloquy/rpc";
+import { currentChain, expose, notStarted, runInChain, service } from "@colloquy/rpc";
+import type { CallContext, Gate, GatedCall } from "@colloquy/rpc";
+import { Deadlocks } from "./deadlocks.ts";
+import type { DeadlockSetup } from "./deadlocks.ts";
 import { stoppedBeforeCall } from "./endings.ts";
-import { MAX_QUESTION_DEPTH, WaitGraph } from "./wait-graph.ts";
-import type { WaitingEntry } from "./wait-graph.ts";
+import type { WaitingEntry } from "./wait-view.ts";
 
 /**
  * How many calls of an agent run at a time: all that come (`"interleave"`), one (`"serial"`), or so many. Others wait in the order in
@@ -26,25 +27,30 @@ interface MailboxOwner {
 }
 
 const NO_SLOTS: readonly string[] = [];
-const MAX_WANTED_COUNT = 1024;
 
 /** The mailboxes of one container. */
 export class Mailboxes {
-  readonly #graph: WaitGraph;
+  readonly #deadlocks: Deadlocks;
   readonly #newSlot: () => string;
   /** What other containers ask, where they look for a deadlock. */
   readonly service: object;
 
-  /** `root` is the name under which this container is known to others; `newSlot` makes names that nobody can guess. */
-  constructor(root: string, newSlot: () => string) {
-    this.#graph = new WaitGraph(root);
-    this.#newSlot = newSlot;
-    this.service = service({ waits: expose((...question) => this.#answer(question)) });
+  constructor(setup: DeadlockSetup) {
+    this.#deadlocks = new Deadlocks(setup);
+    this.#newSlot = setup.newName;
+    const waits = (
+      slots: unknown,
+      wanted: unknown,
+      depth: unknown,
+      search: unknown,
+      { connection }: CallContext,
+    ): unknown => this.#deadlocks.answer([slots, wanted, depth, search], connection);
+    this.service = service({ waits: expose(waits, { context: true }) });
   }
 
   /** Calls that wait for their turn. */
   get waitingCount(): number {
-    return this.#graph.size;
+    return this.#deadlocks.waitingCount;
   }
 
   /**
@@ -61,21 +67,14 @@ export class Mailboxes {
     }
     if (wanted === "interleave") return undefined;
     const count = wanted === "serial" ? 1 : (wanted as number);
-    return new Mailbox(count, this.#graph, this.#newSlot, () => String(agent));
-  }
-
-  #answer([digest, wanted, depth]: readonly unknown[]): boolean | Promise<boolean> {
-    if (!isSlot(digest) || !Array.isArray(wanted) || wanted.length > MAX_WANTED_COUNT || !wanted.every(isSlot))
-      return false;
-    const left = typeof depth === "number" && depth > 0 ? Math.min(depth, MAX_QUESTION_DEPTH) : 0;
-    return this.#graph.isStuck(digest, wanted, left);
+    return new Mailbox(count, this.#deadlocks, this.#newSlot, () => String(agent));
   }
 }
 
 /** Lets so many calls of one agent run at a time. */
 export class Mailbox implements Gate {
   readonly #maxCount: number;
-  readonly #graph: WaitGraph;
+  readonly #deadlocks: Deadlocks;
   readonly #newSlot: () => string;
   readonly #agentName: () => string;
   /** Slots of the calls that run. */
@@ -87,9 +86,9 @@ export class Mailbox implements Gate {
   #isFilling = false;
   #isClosed = false;
 
-  constructor(maxCount: number, graph: WaitGraph, newSlot: () => string, agentName: () => string) {
+  constructor(maxCount: number, deadlocks: Deadlocks, newSlot: () => string, agentName: () => string) {
     this.#maxCount = maxCount;
-    this.#graph = graph;
+    this.#deadlocks = deadlocks;
     this.#newSlot = newSlot;
     this.#agentName = agentName;
   }
@@ -142,15 +141,15 @@ export class Mailbox implements Gate {
   #wait(chain: readonly string[], call: GatedCall): Promise<unknown> {
     const leave = (left: WaitingCall): void => {
       this.#waiting.delete(left);
-      this.#graph.remove(left);
+      this.#deadlocks.remove(left);
     };
     const { signal } = call;
     signal.throwIfAborted();
     const waiting = new WaitingCall(chain, this.#slots, call, leave);
-    this.#graph.add(waiting);
-    const verdict = this.#graph.isDeadlocked(waiting);
+    this.#deadlocks.add(waiting);
+    const verdict = this.#deadlocks.isDeadlocked(waiting);
     if (verdict === true) {
-      this.#graph.remove(waiting);
+      this.#deadlocks.remove(waiting);
       throw this.#deadlock();
     }
     this.#waiting.add(waiting);

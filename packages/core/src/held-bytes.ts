@@ -18,7 +18,7 @@ export interface MessageSize {
 
 /**
  * What the requests and notifications of one connection hold in memory whose handlers are at work. Nothing is measured while the most
- * that all of them can take is within half the limit; beyond, each is measured before it starts.
+ * that all of them can take is known, and within half the limit; beyond, each is measured before it starts.
  */
 export class HeldBytes {
   readonly #message: MessageSize;
@@ -51,7 +51,11 @@ export class HeldBytes {
     const { payloadBytes, segmentBytes, mostCostOfByte } = this.#message;
     const most = Math.min(payloadBytes * mostCostOfByte, this.#mostOfOne);
     const held = this.#held;
-    this.#isGuess = this.#guessed + most <= this.#mostGuessed && held + most + segmentBytes <= this.#most;
+    // Where it isn't known, a guess would take the place of what others hold.
+    this.#isGuess =
+      mostCostOfByte !== Infinity &&
+      this.#guessed + most <= this.#mostGuessed &&
+      held + most + segmentBytes <= this.#most;
     if (this.#isGuess) this.#charge = most + segmentBytes;
     else if (held === 0) this.#charge = payloadBytes * USUAL_FACTOR + segmentBytes;
     else this.#charge = Math.max(decodedSize(content, this.#mostOfOne), payloadBytes + segmentBytes);

@@ -109,7 +109,7 @@ export class Inbox implements FrameListener, ExtendedFrameHost, SegmentListener,
   }
 
   extendedFrames(): IncomingSegments {
-    return (this.#segments = new IncomingSegments(this.#limits, this, this.#receipts.segments));
+    return (this.#segments = new IncomingSegments(this.#limits, this, this.#receipts.segments, this.reading));
   }
 
   /** There is room in the output again. */

@@ -19,11 +19,16 @@ export const RECEIPT_BYTES = 16_384;
 /** and within one when it is so much: it has to see that something moves. */
 const RECEIPT_BYTES_WITHIN = 262_144;
 const LARGEST_RECEIPT = 0xffff_ffff;
+/** What is allocated at first for a segment, and by how much it grows. Whoever takes it back has not made this side take much. */
+const FIRST_BYTES = 65_536;
+const GROWTH = 16;
+/** What may come of messages with segments while the answer to hello is decoded. */
+const MOST_EARLY_BYTES = 262_144;
 const NO_BYTES: Buffer = Buffer.allocUnsafeSlow(0);
 
 /** A segment of a message that isn't complete. */
 interface IncomingSegment extends SegmentLengths {
-  /** Made when its first bytes come. */
+  /** Grows with what has come. */
   bytes: Buffer;
   filled: number;
 }
@@ -62,6 +67,14 @@ export interface SegmentReceipts {
   onRelease(handle: number): void;
 }
 
+/** What bounds a peer beside the limits. */
+export interface SegmentMeter {
+  /** Hello isn't done: its answer may be decoded while other bytes come. */
+  readonly isEarly: boolean;
+  /** A message was announced in vain. */
+  countOverhead(): void;
+}
+
 /** What confirms segments that have come; made when it is asked for. */
 export interface ReceiptSource {
   readonly segments: SegmentReceipts;
@@ -69,20 +82,23 @@ export interface ReceiptSource {
 
 /**
  * The messages of one connection whose segments are on their way (`docs/protocol.md` section 8). What is announced in all is
- * bounded; memory for a segment is taken when its first bytes come, at once and in full, so that none is copied.
+ * bounded; memory for a segment is taken when its bytes come, at most 16 times as much as has come, so that few are copied.
  */
 export class IncomingSegments implements ExtendedFrameListener {
   readonly #limits: Limits;
   readonly #listener: SegmentListener;
   readonly #receipts: SegmentReceipts;
+  readonly #meter: SegmentMeter | undefined;
   /** By handle, until the sender is told that they are released. */
   readonly #messages = new Map<number, IncomingMessage>();
   #countedBytes = 0;
   #unconfirmedBytes = 0;
+  #earlyBytes = 0;
   /** Decoded; the sender isn't told yet. */
   #released: SegmentedMessage[] = [];
 
-  constructor(limits: Limits, listener: SegmentListener, receipts: SegmentReceipts) {
+  constructor(limits: Limits, listener: SegmentListener, receipts: SegmentReceipts, meter?: SegmentMeter) {
+    this.#meter = meter;
     this.#limits = limits;
     this.#receipts = receipts;
     this.#listener = listener;
@@ -115,13 +131,14 @@ export class IncomingSegments implements ExtendedFrameListener {
     const end = segment.filled + length;
     if (end > segment.length)
       throw new ProtocolError(`piece beyond the ${segment.length} bytes of segment ${index} of message ${handle}`);
-    if (segment.filled === 0) segment.bytes = allocate(segment.length);
+    if (end > segment.bytes.length) segment.bytes = grown(segment, end);
     const place = segment.bytes.subarray(segment.filled, end);
     segment.filled = end;
     return place;
   }
 
   onPieceBytes(count: number): void {
+    if (this.#meter?.isEarly === true) this.#countEarly(count);
     this.#unconfirmedBytes += count;
     if (this.#unconfirmedBytes >= RECEIPT_BYTES_WITHIN) this.#sendReceipt();
   }
@@ -176,6 +193,7 @@ export class IncomingSegments implements ExtendedFrameListener {
 
   #announce(handle: number, bytes: Buffer, start: number, end: number): void {
     if (this.#messages.has(handle)) throw new ProtocolError(`handle ${handle} is in use`);
+    if (this.#meter?.isEarly === true) this.#countEarly(end - start);
     const count = end - start < COUNT_BYTES ? 0 : bytes.readUInt32BE(start);
     const first = start + COUNT_BYTES;
     const payloadStart = first + count * ANNOUNCEMENT_BYTES;
@@ -203,6 +221,12 @@ export class IncomingSegments implements ExtendedFrameListener {
     if (missingCount === 0) this.#listener.onSegmented(message);
   }
 
+  #countEarly(bytes: number): void {
+    this.#earlyBytes += bytes;
+    if (this.#earlyBytes <= MOST_EARLY_BYTES) return;
+    throw new ProtocolError(`messages with segments of more than ${MOST_EARLY_BYTES} bytes before the answer to hello`);
+  }
+
   #count(ofSegments: number, beside: number): number {
     // Sums of safe integers only: what is counted is taken off again exactly.
     const limit = Math.min(this.#limits.maxSegmentBytes, Number.MAX_SAFE_INTEGER);
@@ -222,6 +246,7 @@ export class IncomingSegments implements ExtendedFrameListener {
       throw new ProtocolError(`withdrawal of ${handle}, which isn't on its way`);
     this.#messages.delete(handle);
     this.#countedBytes -= message.countedBytes;
+    this.#meter?.countOverhead();
     this.#sendReceipt();
   }
 }
@@ -235,6 +260,15 @@ function copyOf(bytes: Buffer, start: number, end: number): Buffer {
   const copy = Buffer.allocUnsafeSlow(end - start);
   bytes.copy(copy, 0, start, end);
   return copy;
+}
+
+/** Memory for a segment of which `needed` bytes are to come, with those that are there. */
+function grown({ bytes, length, filled }: IncomingSegment, needed: number): Buffer {
+  let size = length;
+  for (let less = size; less >= needed && less >= FIRST_BYTES; less = Math.ceil(less / GROWTH)) size = less;
+  const larger = allocate(size);
+  if (filled > 0) bytes.copy(larger, 0, 0, filled);
+  return larger;
 }
 
 /** Not zeroed, and by itself, so that it is aligned. */

@@ -88,6 +88,7 @@ export type { TlsOptions } from "./tls-options.ts";
 export type { Listener, PostedMessage, ReproducibleRun, Transport, TransportReceiver } from "./transport.ts";
 export { CONNECT_OPTIONS, LISTEN_OPTIONS, connectTransport, listenTransport } from "./transports.ts";
 export { warn } from "./warn.ts";
+export { nextTurn } from "./turns.ts";
 export type { ConnectOptions, ListenOptions, TransportOptions } from "./transports.ts";
 export { MAX_SHAPE_COUNT } from "./shapes.ts";
 export type { ShapeTeller, Shapes } from "./shapes.ts";

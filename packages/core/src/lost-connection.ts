@@ -1,8 +1,7 @@
-import { ColloquyError } from "./errors.ts";
-import type { Executed } from "./errors.ts";
+import type { ColloquyError, Executed } from "./errors.ts";
 import { refusal } from "./refusal.ts";
 
-/** What calls fail with when their connection has ended, and because of what. */
+/** What calls fail with when their connection has ended, and because of what. Its caller gets one with a stack of its own. */
 export function lostConnection(
   remoteAddress: string,
   cause: ColloquyError | undefined,
@@ -10,7 +9,7 @@ export function lostConnection(
 ): ColloquyError {
   const why = cause === undefined ? "" : `: ${cause.message}`;
   const message = `the connection to ${remoteAddress} is lost${why}`;
-  return new ColloquyError("CONNECTION_LOST", message, { ...(cause && { cause }), executed });
+  return refusal("CONNECTION_LOST", message, { ...(cause && { cause }), executed });
 }
 
 /** What requests are refused with that come while this side closes. */

@@ -38,6 +38,8 @@ export class Reading implements Watched {
   readonly #limits: Limits;
   readonly #source: ReadSource;
   readonly #listener: StallListener;
+  /** Hello isn't done. */
+  isEarly = false;
   #isDecoding = false;
   /** Runs while nothing is read so that the peer gets slower. */
   #slowTimer: NodeJS.Timeout | undefined;
@@ -82,6 +84,11 @@ export class Reading implements Watched {
   resume(): void {
     this.#isDecoding = false;
     this.#goOn();
+  }
+
+  /** What is done in a turn may depend on time: not so in a run that can be made again. */
+  get isTimed(): boolean {
+    return this.#transport.reproducible === undefined;
   }
 
   get receivedBytes(): number {
@@ -133,8 +140,7 @@ export class Reading implements Watched {
   }
 
   #beginTurn(): void {
-    // A run that can be made again doesn't depend on time.
-    if (this.#transport.reproducible !== undefined) return;
+    if (!this.isTimed) return;
     this.#turnStart = performance.now();
     this.#askedAt = this.#turnStart;
     if (this.#isScheduled) return;
@@ -156,8 +162,7 @@ export class Reading implements Watched {
 
   /** The peer has sent something that runs no handler: a message, which counts as several where it is large. */
   countOverhead(bytes = 0): void {
-    // A run that can be made again doesn't depend on time.
-    if (this.#stopped || this.#transport.reproducible !== undefined) return;
+    if (this.#stopped || !this.isTimed) return;
     const milliseconds = (this.#overhead ??= new Overhead(this.#limits.maxOverheadPerSecond)).spend(
       1 + Math.floor(bytes / OVERHEAD_BYTES),
     );

@@ -145,10 +145,9 @@ export async function connectSocket(
   options: ConnectSocketOptions,
   limit: AttemptLimit,
 ): Promise<Transport> {
+  const where = address.kind === "tcp" ? { host: address.host, port: address.port } : { path: address.path };
   // With a path Node doesn't look at the host.
-  const where =
-    address.kind === "tcp" ? { host: address.host, port: address.port, path: undefined } : { path: address.path };
-  const extra = { ...options.socket, ...where };
+  const extra = { ...options.socket, path: undefined, ...where };
   const secure = options.tls !== undefined;
   const host = address.kind === "tcp" ? address.host : undefined;
   const read = secure

@@ -59,6 +59,23 @@ describe("HeldBytes", () => {
     expect(admit(1)).toBe(true);
   });
 
+  it("measures each beside others where it isn't known what a byte can take: small ones leave room for large ones", () => {
+    const { held, message, admit } = heldBy(DEFAULT_LIMITS.maxHeldBytes);
+    message.mostCostOfByte = Infinity;
+    for (let made = 0; made < 2; made++) {
+      expect(admit(10, [["a"], {}])).toBe(true);
+      held.keep();
+    }
+    expect(held.held).toBeLessThan(1000);
+    expect(() => admit(10, UNSEEN)).toThrow("was measured");
+    const mebibytes = (count: number): unknown => [new Uint8Array(count << 20)];
+    for (const size of [100, 100, 50]) {
+      expect(admit(10, mebibytes(size))).toBe(true);
+      held.keep();
+    }
+    expect(admit(10, mebibytes(10))).toBe(false);
+  });
+
   it("counts at least the bytes that a message has come in, whatever a serializer has made of it", () => {
     const { held, message, admit } = heldBy(10_000);
     message.mostCostOfByte = Infinity;

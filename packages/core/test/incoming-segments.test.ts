@@ -13,6 +13,8 @@ class Receiver implements SegmentReceipts {
   hasRoom = true;
   /** Messages are decoded as they are complete. */
   decodes = true;
+  overheadCount = 0;
+  isEarly = false;
   readonly lines: string[] = [];
   readonly messages: SegmentedMessage[] = [];
   readonly segments: IncomingSegments;
@@ -29,6 +31,7 @@ class Receiver implements SegmentReceipts {
           if (this.decodes) this.segments.release(message);
         },
       },
+      this,
       this,
     );
     this.decoder = new FrameDecoder(all.maxMessageBytes, { onFrame: () => {} });
@@ -49,6 +52,9 @@ class Receiver implements SegmentReceipts {
   }
   sendRelease(handle: number): void {
     this.lines.push(`release ${handle}`);
+  }
+  countOverhead(): void {
+    this.overheadCount++;
   }
   onReceipt(count: number): void {
     this.lines.push(`got receipt ${count}`);
@@ -100,7 +106,7 @@ describe("IncomingSegments", () => {
     expect(receiver.messages[0]!.segments.map(({ rawLength }) => rawLength)).toStrictEqual([10, 0]);
   });
 
-  it("takes memory for a segment when its first byte comes, at once and in full, and none before", () => {
+  it("takes memory for a segment when its first byte comes, up to a mebibyte in full, and none before", () => {
     const allocate = vi.spyOn(Buffer, "allocUnsafeSlow");
     const sizes = (): number[] => allocate.mock.calls.splice(0).map(([size]) => size);
     receiver.push(announcement(1, [300_000, 200_000], "payload"));
@@ -112,6 +118,32 @@ describe("IncomingSegments", () => {
     expect(sizes()).toStrictEqual([200_000]);
     receiver.push(piece(1, 1, striped(1000)), piece(1, 0, striped(10)), piece(1, 0, striped(10)));
     expect(sizes()).toStrictEqual([300_000]);
+  });
+
+  it("takes at most 16 times what has come, or 65,536 bytes, and copies what is there", () => {
+    const allocate = vi.spyOn(Buffer, "allocUnsafeSlow");
+    const length = 20_000_000;
+    const whole = striped(length);
+    receiver.push(announcement(1, [length], "payload"));
+    allocate.mockClear();
+    let taken = 0;
+    for (const end of [1, 1000, 70_000, 80_000, 600_000, 1_500_000, 3_400_000, length]) {
+      receiver.push(piece(1, 0, whole.subarray(taken, end)));
+      taken = end;
+      const most = Math.max(...allocate.mock.calls.map(([size]) => size));
+      expect(most).toBeLessThanOrEqual(Math.min(Math.max(16 * end, 16 * 65_536), length));
+    }
+    expect(allocate.mock.calls.map(([size]) => size)).toStrictEqual([78_125, 1_250_000, length]);
+    expect(receiver.messages[0]!.segments[0]!.bytes.equals(whole)).toBe(true);
+  });
+
+  it("counts what is taken back as what runs no handler", () => {
+    receiver.push(announcement(1, [100]), piece(1, 0, striped(100)));
+    expect(receiver.overheadCount).toBe(0);
+    for (let round = 1; round <= 3; round++) {
+      receiver.push(announcement(2, [100]), piece(2, 0, striped(1)), withdrawal(2));
+      expect(receiver.overheadCount).toBe(round);
+    }
   });
 
   it("agrees with what was sent, however messages mix and the stream is cut", () => {
@@ -350,11 +382,33 @@ describe("what is refused", () => {
     const open = new Receiver({ maxSegmentBytes: Infinity });
     expect(thrownBy(() => open.push(announcement(1, [[2n ** 53n, 0]]))).message).toContain("maxSegmentBytes");
     open.push(announcement(1, [[2n ** 53n - 1n, 0]]));
-    // The memory isn't there: that is told as what it is.
+    // More and more is asked for, until the memory isn't there: that is told as what it is.
+    vi.spyOn(Buffer, "allocUnsafeSlow").mockImplementation((size) => {
+      throw new RangeError(`${size} bytes`);
+    });
     expect(thrownBy(() => open.push(piece(1, 0, striped(1))))).toMatchObject({
       code: "RESOURCE_EXHAUSTED",
-      message: "no memory for a segment of 9007199254740991 bytes",
+      message: expect.stringMatching(/^no memory for a segment of \d+ bytes$/),
     });
+    vi.restoreAllMocks();
+  });
+
+  it("more than 262,144 bytes before the answer to hello, announcements among them", () => {
+    receiver.isEarly = true;
+    const most = 262_144;
+    const first = announcement(1, [400_000_000], "payload");
+    const beside = first.length - 4 - 1 - 4;
+    receiver.push(first, piece(1, 0, striped(most - beside)));
+    expect(thrownBy(() => receiver.push(piece(1, 0, striped(1))))).toMatchObject({
+      code: "PROTOCOL_ERROR",
+      message: "messages with segments of more than 262144 bytes before the answer to hello",
+    });
+    const others = new Receiver();
+    others.isEarly = true;
+    const announced = announcement(1, [1], striped(most - 24));
+    expect(thrownBy(() => others.push(announced, announcement(2, [1])))).toMatchObject({ code: "PROTOCOL_ERROR" });
+    const late = new Receiver();
+    late.push(first, piece(1, 0, striped(most)), piece(1, 0, striped(most)));
   });
 
   it("after its end nothing is told", () => {

@@ -3,12 +3,6 @@ import type { Caller } from "./proxy.ts";
 import { isThenable } from "./guard.ts";
 import { SlotTable } from "./slot-digests.ts";
 
-/** A call that a chain waits for, while it is under way. */
-export interface ChainCall {
-  /** The connection that it has left on. */
-  readonly connection: Caller;
-}
-
 /** A handler that runs within a chain, and what it does meanwhile. */
 interface Frame {
   readonly slots: readonly string[];
@@ -16,10 +10,10 @@ interface Frame {
   ended: boolean;
 }
 
-/** The chains of calls in this process, and the calls that they wait for. */
+/** The chains of calls in this process, and the connections that calls have left on which they wait for. */
 class CallChains {
   readonly frames = new AsyncLocalStorage<Frame | undefined>();
-  readonly calls = new SlotTable<ChainCall>();
+  readonly connections = new SlotTable<Caller>();
 }
 
 const CHAINS: unique symbol = Symbol.for("colloquy.callChains") as never;
@@ -76,20 +70,19 @@ export function keepChain(): <T>(run: () => T) => T {
   return (run) => (frame === undefined ? withoutChain(run) : PLACE[CHAINS]!.frames.run(frame, run));
 }
 
-/** A chain waits for a call, until the function is called that this returns. */
+/** A chain waits for a call on `connection`, until the function is called that this returns. */
 export function addChainCall(slots: readonly string[], connection: Caller): () => void {
-  const call: ChainCall = { connection };
   const chains = PLACE[CHAINS];
-  chains?.calls.add(slots, call);
-  return () => chains?.calls.remove(slots, call);
+  chains?.connections.add(slots, connection);
+  return () => chains?.connections.remove(slots, connection);
 }
 
-/** The calls of this process that the chain waits for which holds a slot. */
-export function chainCallsOf(slot: string): Iterable<ChainCall> {
-  return PLACE[CHAINS]?.calls.of(slot) ?? [];
+/** The connections with calls of this process under way that the chain waits for which holds a slot. */
+export function chainConnectionsOf(slot: string): Iterable<Caller> {
+  return PLACE[CHAINS]?.connections.of(slot) ?? [];
 }
 
 /** The slot that has a digest, where a call of this process is made within its chain. */
 export function chainSlotOf(digest: string): string | undefined {
-  return PLACE[CHAINS]?.calls.find(digest);
+  return PLACE[CHAINS]?.connections.find(digest);
 }

@@ -11,6 +11,8 @@ export interface ConnectionStats extends EndpointStats {
   readonly exportedStreams: number;
   /** Streams of the other side that this side holds and has not read to the end. */
   readonly importedStreams: number;
+  /** Decoded bytes, as `maxHeldBytes` counts them, that items of such streams hold which nobody has read yet. */
+  readonly unreadBytes: number;
   /** Abort signals of this side that have crossed and may fire. */
   readonly exportedSignals: number;
   /** Abort signals of the other side that may fire. */
@@ -41,7 +43,7 @@ export interface IncomingCounts {
 export function statsOf(
   endpoint: Endpoint,
   exports: { readonly size: number },
-  imports: { readonly size: number; readonly streamCount: number },
+  imports: { readonly size: number; readonly streamCount: number; readonly unread: { readonly held: number } },
   incoming: { readonly counts: IncomingCounts },
   binding: { readonly signalCounts: SignalCounts },
   silent: { readonly functionCalls: number; readonly notifications: number },
@@ -65,6 +67,7 @@ export function statsOf(
     importedReferences: imports.size,
     exportedStreams: streams,
     importedStreams: imports.streamCount,
+    unreadBytes: imports.unread.held,
     exportedSignals: own,
     importedSignals: theirs,
     keptResults,
@@ -89,6 +92,7 @@ const ZERO: ConnectionStats = Object.freeze({
   importedReferences: 0,
   exportedStreams: 0,
   importedStreams: 0,
+  unreadBytes: 0,
   exportedSignals: 0,
   importedSignals: 0,
   keptResults: 0,

@@ -65,7 +65,7 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
     this.#silent = new SilentFailures(this, onMethodFailure, setup.errors, transport.reproducible);
     this.#dialect = dialect;
     this.#exports = new Exports(limits.maxReferenceCount, setup.traceReferences);
-    this.#imports = new Imports(this, limits.maxReferenceCount, transport.reproducible !== undefined);
+    this.#imports = new Imports(this, limits, transport.reproducible !== undefined);
     this.#router = new Router(limits);
     this.#incoming = new Incoming(this, limits, this.#router, this.#exports, this.#imports, this.#silent);
     this.#binding = new ReferenceBinding(this, this.#router, this.#exports, this.#imports, limits, this.#incoming);

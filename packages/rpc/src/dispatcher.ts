@@ -1,7 +1,7 @@
 import { ColloquyError } from "@colloquy/core";
 import type { Endpoint } from "@colloquy/core";
 import type { Exports } from "./exports.ts";
-import { isThenable } from "./guard.ts";
+import { isThenable, promiseOf } from "./guard.ts";
 import { requestHooks } from "./hooks.ts";
 import { runIncoming } from "./incoming-interceptors.ts";
 import type { IncomingCall, Interceptor } from "./interceptors.ts";
@@ -90,8 +90,9 @@ export class Dispatcher {
 
   /** Functions in `run` would cost a call with a plain value, too. */
   #replyLater(id: number, path: string, result: PromiseLike<unknown>): void {
-    this.#tables.results.keep(id, result);
-    result.then(
+    const promise = promiseOf(result);
+    this.#tables.results.keep(id, promise);
+    promise.then(
       (value) => this.#reply(id, path, value),
       (error: unknown) => this.#failMethod(id, path, error),
     );
@@ -291,7 +292,7 @@ export class Dispatcher {
   /** Calls on it may come before the caller has it. Most results are plain values, which nobody calls. */
   #keepResult(id: number, value: unknown): void {
     const recent = this.#tables.recentResults;
-    if (recent !== undefined) recent.settle(id, value, recent.isWorthKeeping(value));
+    if (recent !== undefined) recent.settle(id, value);
     else if (mayBeCalled(value)) this.#tables.results.keep(id, value);
   }
 
@@ -302,7 +303,7 @@ export class Dispatcher {
 
   #fail(id: number, error: unknown): void {
     this.#scopes.end(id);
-    this.#tables.recentResults?.settle(id, undefined, false);
+    this.#tables.recentResults?.leave(id);
     this.#told?.end(id, { error });
     this.#endpoint.fail(id, error);
   }

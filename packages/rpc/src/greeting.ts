@@ -84,6 +84,7 @@ export class Greeting {
   expect(): void {
     this.#endpoint.hold();
     this.#endpoint.messageLimits = limitsBeforeHello(this.#limits);
+    this.#endpoint.reading.isEarly = true;
     const milliseconds = this.#limits.helloTimeoutMs;
     this.#timer = setTimeout(() => {
       if (this.#checkedId >= 0) return this.#refuse(this.#checkedId, tooLate(milliseconds));
@@ -228,6 +229,7 @@ export class Greeting {
 
   #finish(traits: PeerTraits | undefined): void {
     this.#done = true;
+    this.#endpoint.reading.isEarly = false;
     // A peer that calls before it answers hello is plain; its answer is still due in time.
     if (!this.#asking) this.#stopTimer();
     this.#extended = traits !== undefined;

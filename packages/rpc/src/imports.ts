@@ -1,4 +1,5 @@
 import { DEFAULT_LIMITS, SerializationError } from "@colloquy/core";
+import type { Limits } from "@colloquy/core";
 import { collectGarbage } from "./collect.ts";
 import { IncomingStream } from "./incoming-stream.ts";
 import type { StreamTracker } from "./incoming-stream.ts";
@@ -6,6 +7,7 @@ import { RemoteNode, functionProxy, nodeOf, serviceProxy } from "./proxy.ts";
 import type { Caller, Reference } from "./proxy.ts";
 import { referencePath } from "./path.ts";
 import { streamsIn } from "./streams-in.ts";
+import { UnreadBytes } from "./unread-bytes.ts";
 
 /** A function or service that the other side has handed out. Whatever can call it holds this. */
 class ImportedReference implements Reference {
@@ -87,6 +89,7 @@ export class Imports implements StreamTracker {
   #collected: FinalizationRegistry<number> | undefined;
   #released: [number, number][] = NOTHING;
   readonly keepsAll: boolean;
+  readonly unread: UnreadBytes;
   #streamCount = 0;
   #closed = false;
   #idleTimer: NodeJS.Timeout | undefined;
@@ -103,8 +106,13 @@ export class Imports implements StreamTracker {
   #isUrgent = false;
 
   /** `keepsAll`: nothing is released but on purpose, so that collections don't show. */
-  constructor(connection: ImportingConnection, maxReferenceCount: number, keepsAll = false) {
+  constructor(
+    connection: ImportingConnection,
+    { maxReferenceCount, maxHeldBytes }: Pick<Limits, "maxReferenceCount" | "maxHeldBytes">,
+    keepsAll = false,
+  ) {
     this.keepsAll = keepsAll;
+    this.unread = new UnreadBytes(maxHeldBytes, keepsAll);
     this.#limit = maxReferenceCount * 2;
     this.#connection = connection;
   }
@@ -201,6 +209,7 @@ export class Imports implements StreamTracker {
     clearTimeout(this.#collectTimer);
     this.#entries = NONE;
     this.#streamCount = 0;
+    this.unread.clear();
     for (const stream of this.#listening ?? []) stream.onClosed();
     this.#listening = undefined;
   }

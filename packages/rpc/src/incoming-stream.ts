@@ -1,6 +1,8 @@
-import { ColloquyError, ProtocolError } from "@colloquy/core";
+import { ColloquyError, ProtocolError, decodedSize } from "@colloquy/core";
 import { addAbortListener, removeAbortListener } from "./abort-listeners.ts";
 import { NODE, RemoteNode } from "./proxy.ts";
+import { UnreadItems } from "./unread-bytes.ts";
+import type { UnreadBytes } from "./unread-bytes.ts";
 
 /** Items asked for at a time: as many as are on their way or wait to be read. Grows where the reader has to wait. */
 const FIRST_WINDOW_COUNT = 32;
@@ -16,6 +18,8 @@ const NO_SIGNALS: readonly AbortSignal[] = Object.freeze([]);
 export interface StreamTracker {
   /** Pulls that wait for an answer. */
   pullCount: number;
+  /** What all of them hold. */
+  readonly unread: UnreadBytes;
   /** A stream that listens to signals: it is told when the connection has ended. */
   enter(stream: { onClosed(): void }): void;
   /** It doesn't any more. */
@@ -39,15 +43,14 @@ export class IncomingStream implements AsyncIterableIterator<unknown, undefined>
   readonly #node: RemoteNode;
   readonly #tracker: StreamTracker;
   readonly #pullNode: RemoteNode;
-  #items: readonly unknown[] = [];
-  /** How many of them have been read. */
-  #readCount = 0;
-  /** Items that came while others waited to be read. */
-  #nextItems: readonly unknown[] = [];
+  readonly #items: UnreadItems;
   #readers: Reader[] = [];
   #windowCount = FIRST_WINDOW_COUNT;
   #windowBytes = FIRST_WINDOW_BYTES;
   #askedCount = 0;
+  /** What the answer before took: the next one may take as much. */
+  #usualBytes = 0;
+  #expectedBytes = 0;
   #ended = false;
   #failure: { readonly error: unknown } | undefined;
   #signals: readonly AbortSignal[] = NO_SIGNALS;
@@ -57,6 +60,7 @@ export class IncomingStream implements AsyncIterableIterator<unknown, undefined>
   constructor(id: number, node: RemoteNode, tracker: StreamTracker) {
     this.#id = id;
     this.#tracker = tracker;
+    this.#items = new UnreadItems(tracker.unread, this);
     this.#node = node;
     this.#pullNode = new RemoteNode(node.caller, PULL_PATH, node.reference, false);
     Object.defineProperty(this, NODE, { value: node });
@@ -69,8 +73,8 @@ export class IncomingStream implements AsyncIterableIterator<unknown, undefined>
   /** The next item. Rejects with what the producer throws, once, after the items before it. */
   next(): Promise<IteratorResult<unknown, undefined>> {
     if (this.#isCut) this.#cancelIfAborted();
-    if (this.#readCount < this.#items.length || this.#nextItems.length > 0) {
-      const result = Promise.resolve({ value: this.#take(), done: false as const });
+    if (this.#items.count > 0) {
+      const result = Promise.resolve({ value: this.#items.take(), done: false as const });
       this.#pull();
       return result;
     }
@@ -121,30 +125,10 @@ export class IncomingStream implements AsyncIterableIterator<unknown, undefined>
 
   #leave(error: unknown): void {
     this.#finish(undefined);
-    if (this.#waitingCount > 0) this.#tracker.onUnread([this.#items.slice(this.#readCount), this.#nextItems]);
-    this.#items = [];
-    this.#readCount = 0;
-    this.#nextItems = [];
+    const items = this.#items.drop();
+    if (items.length > 0) this.#tracker.onUnread(items);
     this.#failure = error === undefined ? undefined : { error };
     this.#serveReaders();
-  }
-
-  #take(): unknown {
-    if (this.#readCount >= this.#items.length) {
-      this.#items = this.#nextItems;
-      this.#nextItems = [];
-      this.#readCount = 0;
-    }
-    const item = this.#items[this.#readCount++];
-    if (this.#readCount >= this.#items.length) {
-      this.#items = [];
-      this.#readCount = 0;
-    }
-    return item;
-  }
-
-  get #waitingCount(): number {
-    return this.#items.length - this.#readCount + this.#nextItems.length;
   }
 
   async #endOf(): Promise<IteratorReturnResult<undefined>> {
@@ -157,18 +141,24 @@ export class IncomingStream implements AsyncIterableIterator<unknown, undefined>
   /** Asks for more where less than half of the window is on its way or waits. One pull at a time keeps the order. */
   #pull(): void {
     if (this.#ended || this.#askedCount > 0) return;
-    const waiting = this.#waitingCount;
-    if (waiting > this.#windowCount / 2 || this.#nextItems.length > 0) return;
+    const waiting = this.#items.count;
+    if (waiting > this.#windowCount / 2 || this.#items.hasNext) return;
+    const { unread } = this.#tracker;
+    const { room } = unread;
+    if (room <= 0 && this.#readers.length === 0) return;
     this.#askedCount = this.#windowCount - waiting;
-    const args = [this.#id, this.#askedCount, this.#windowBytes];
+    // An item comes in any case.
+    const askedBytes = Math.max(1, Math.min(this.#windowBytes, Math.floor(room)));
+    this.#expectedBytes = Math.max(askedBytes, this.#usualBytes);
+    unread.asked += this.#expectedBytes;
+    const args = [this.#id, this.#askedCount, askedBytes];
     this.#tracker.pullCount++;
     this.#node.caller.call(this.#pullNode, args, undefined).then(this.#onPulled, this.#onFailure);
   }
 
   readonly #onPulled = (answer: unknown): void => {
     const askedCount = this.#askedCount;
-    this.#askedCount = 0;
-    this.#tracker.pullCount--;
+    this.#answered();
     if (this.#ended) return this.#tracker.onUnread(answer);
     if (!isPulled(answer, askedCount)) {
       this.#tracker.onUnread(answer);
@@ -177,18 +167,35 @@ export class IncomingStream implements AsyncIterableIterator<unknown, undefined>
     const [items, ended] = answer;
     // The reader has been faster than the way there and back.
     if (this.#readers.length > 0 && items.length >= askedCount) this.#widen();
-    if (this.#items.length === 0) this.#items = items;
-    else this.#nextItems = items;
+    this.#usualBytes = decodedSize(items, this.#tracker.unread.most);
+    const isReadNow = items.length <= this.#readers.length;
+    if (items.length > 0 && !this.#items.add(items, isReadNow ? 0 : this.#usualBytes)) {
+      this.#tracker.onUnread(items);
+      return this.#fail(this.#tooMuch());
+    }
     if (ended) this.#finish(undefined);
     this.#serveReaders();
     if (!ended) this.#pull();
   };
 
   readonly #onFailure = (error: unknown): void => {
-    this.#askedCount = 0;
-    this.#tracker.pullCount--;
+    this.#answered();
     if (!this.#ended) this.#fail(carriedOut(error));
   };
+
+  #answered(): void {
+    this.#tracker.unread.asked -= this.#expectedBytes;
+    this.#askedCount = 0;
+    this.#tracker.pullCount--;
+  }
+
+  #tooMuch(): ColloquyError {
+    const { most } = this.#tracker.unread;
+    const reason = `items of ${this.#node.toString()} are more than the ${most} bytes that streams may hold before they are read`;
+    const advice = "read them sooner, or fewer streams at a time";
+    const options = { limit: "maxHeldBytes", executed: "yes" } as const;
+    return new ColloquyError("RESOURCE_EXHAUSTED", `${reason} (maxHeldBytes); ${advice}`, options);
+  }
 
   #fail(error: unknown): void {
     this.#finish(error);
@@ -205,7 +212,7 @@ export class IncomingStream implements AsyncIterableIterator<unknown, undefined>
     if (readers.length === 0) return;
     this.#readers = [];
     for (const reader of readers) {
-      if (this.#waitingCount > 0) reader.resolve({ value: this.#take(), done: false });
+      if (this.#items.count > 0) reader.resolve({ value: this.#items.take(), done: false });
       else if (this.#ended) this.#endOf().then(reader.resolve, reader.reject);
       else this.#readers.push(reader);
     }

@@ -92,9 +92,9 @@ export class MethodCalls {
     return this.#endpoint.limits.maxHopCount;
   }
 
-  /** A call has failed: where it was refused before anything ran, that is what the peer may have so many of. */
-  countRefusal(error: unknown): void {
-    if (error instanceof ColloquyError && error.executed === "no") this.#endpoint.reading.countOverhead();
+  /** A call has failed: where it was refused before anything ran, that is what the peer may have so many of, by the bytes that were copied for it. */
+  countRefusal(error: unknown, copiedBytes = 0): void {
+    if (error instanceof ColloquyError && error.executed === "no") this.#endpoint.reading.countOverhead(copiedBytes);
   }
 
   /** What the method returns. @throws what it throws, or why it isn't called. */
@@ -157,14 +157,18 @@ export class MethodCalls {
 
   /** Resolves when copies of the results of other requests stand in their places among the arguments, unless the call is over by then. */
   async fill(id: number, request: RequestContent): Promise<void> {
+    let copiedBytes = 0;
     try {
       if (request.length > 3) this.#checkMeta(readMeta(request[3]));
       const scope = this.#scopes.of(id, request[3]);
-      const size = await this.#resultCalls().fill(request, scope);
+      await this.#resultCalls().fill(request, {
+        signal: scope.signal,
+        hold: (bytes) => this.#scopes.holdWith(id, () => this.#endpoint.running.hold(bytes)),
+        onCopied: (bytes) => (copiedBytes += bytes),
+      });
       scope.throwIfOver();
-      this.#scopes.releaseWith(id, this.#endpoint.running.hold(size));
     } catch (error) {
-      if (!(error instanceof ColloquyError && OTHERS_FAULTS.has(error.code))) this.countRefusal(error);
+      if (!(error instanceof ColloquyError && OTHERS_FAULTS.has(error.code))) this.countRefusal(error, copiedBytes);
       throw error;
     }
   }
@@ -174,7 +178,7 @@ export class MethodCalls {
     return new ResultCalls({
       results: this.#tables.results,
       memberOf: (result, rest, resultId) => this.#memberOf(result, rest, resultId),
-      copy: (values) => (this.#copies ??= new ResultCopies(this.#endpoint.codec!)).copy(values, this.#endpoint.limits),
+      copy: (sources, taker) => this.#resultCopies().copy(sources, taker, this.#endpoint.limits),
       onRefused: (error) => this.countRefusal(error),
     });
   }
@@ -185,6 +189,11 @@ export class MethodCalls {
     if (node !== undefined && this.#host.isHome(node)) return childAt(node, rest);
     const path = this.#pathOf(result, rest, id);
     return this.#lookUp(path, () => namedValue(this.#tables, this.#router, { path, start: result, rest }));
+  }
+
+  #resultCopies(): ResultCopies {
+    const { codec, reading } = this.#endpoint;
+    return (this.#copies ??= new ResultCopies(codec!, reading.isTimed));
   }
 
   /** A call on something that was handed out, or will be. */

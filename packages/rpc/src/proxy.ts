@@ -221,8 +221,10 @@ function localChildAt(node: RemoteNode, name: string): object {
   try {
     return childAt(node, name);
   } catch (error) {
+    const own = (error as ColloquyError).restated();
     // With the stack of whoever has asked.
-    throw (error as ColloquyError).restated();
+    Error.captureStackTrace(own, localChildAt);
+    throw own;
   }
 }
 

@@ -1,5 +1,6 @@
 import { estimateBytes, refusal, SerializationError } from "@colloquy/core";
 import { isService, isStreamValue } from "./members.ts";
+import { plainCopy } from "./plain-copy.ts";
 import { nodeOf } from "./proxy.ts";
 import { mayHaveResult, misplaced } from "./result-places.ts";
 
@@ -30,12 +31,6 @@ export class RecentResults {
   #results = NOTHING;
   #keepsAll = false;
 
-  /** Whether this one may be addressed. Most aren't worth it before the peer has addressed any. */
-  isWorthKeeping(result: unknown): boolean {
-    if (mayBeCalled(result)) return true;
-    return this.#keepsAll && estimateBytes(result, LARGEST_KEPT_BYTES) <= LARGEST_KEPT_BYTES;
-  }
-
   keep(id: number, result: unknown): void {
     this.#ids ??= this.#makeRoom(FEW);
     const slot = id & (this.#ids.length - 1);
@@ -43,11 +38,18 @@ export class RecentResults {
     this.#results[slot] = result;
   }
 
-  /** A call under way has ended: `settled` says whether with a result that is kept. */
-  settle(id: number, result: unknown, isKept: boolean): void {
+  /** A call has ended with a result, which is kept where it may be addressed. Most aren't worth it before the peer has addressed any. */
+  settle(id: number, result: unknown): void {
+    if (mayBeCalled(result)) return this.keep(id, result);
+    const kept = this.#keepsAll && isSmall(result) ? plainCopy(result) : undefined;
+    if (kept === undefined) this.leave(id);
+    else this.keep(id, kept[0]);
+  }
+
+  /** A call has ended without a result that may be addressed. */
+  leave(id: number): void {
     const slot = this.#slotOf(id);
-    if (isKept) this.keep(id, result);
-    else if (slot >= 0) this.#drop(slot);
+    if (slot >= 0) this.#drop(slot);
   }
 
   /** The peer has got `result`, and has let go of it. */
@@ -132,6 +134,10 @@ export function mayBeCalled(result: unknown): boolean {
   if (typeof result === "function") return true;
   if (typeof result !== "object" || result === null || isPlain(result)) return false;
   return isService(result) || isStreamValue(result) || nodeOf(result) !== undefined;
+}
+
+function isSmall(result: unknown): boolean {
+  return estimateBytes(result, LARGEST_KEPT_BYTES) <= LARGEST_KEPT_BYTES;
 }
 
 function isPlain(value: object): boolean {

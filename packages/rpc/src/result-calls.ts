@@ -6,7 +6,7 @@ import { PassedOn, dependencyFailed } from "./passed-on.ts";
 import { nodeOf } from "./proxy.ts";
 import type { RecentResults } from "./recent-results.ts";
 import type { RequestContent } from "./request-content.ts";
-import type { CopiedResults } from "./result-copies.ts";
+import type { CopySource, CopyTaker } from "./result-copies.ts";
 import { ResultPlaces, misplaced } from "./result-places.ts";
 import { settledWithin } from "./result-waits.ts";
 
@@ -16,7 +16,7 @@ export interface ResultHost {
   /** What is below the result of request `id`, as a value. @throws ColloquyError */
   memberOf(result: object, rest: string, id: number): unknown;
   /** Copies of values, as if they had crossed. */
-  copy(values: readonly unknown[]): Promise<CopiedResults>;
+  copy(sources: readonly CopySource[], taker: CopyTaker): Promise<unknown[]>;
   /** A call has been refused that waited. */
   onRefused(error: unknown): void;
 }
@@ -30,25 +30,26 @@ export class ResultCalls {
   }
 
   /**
-   * Resolves when copies of the results among the arguments stand in their places, with what they take in memory. Rejects with
-   * `RESULT_NOT_KEPT`, with `DEPENDENCY_FAILED` where a request has failed, with `SERIALIZATION_ERROR` for what can't be copied or can't stand
-   * there, and with why the call is over.
+   * Resolves when copies of the results among the arguments stand in their places. Rejects with `RESULT_NOT_KEPT`, with `DEPENDENCY_FAILED`
+   * where a request has failed, with `SERIALIZATION_ERROR` for what can't be copied or can't stand there, with why the taker can't hold them,
+   * and with why the call is over.
    */
-  async fill(request: RequestContent, scope: CallScope): Promise<number> {
+  async fill(request: RequestContent, taker: CopyTaker): Promise<void> {
     const { results } = this.#host;
     const places = new ResultPlaces(request.slice(1, 3));
     const { references } = places;
     if (new Set(references).size < results.wantedBy(request)) throw misplaced();
     const kept = await this.#settled(
       references.map(({ id }) => results.get(id)),
-      scope,
+      taker,
     );
-    const values = references.map(({ id, rest }, index) =>
-      rest === "" ? kept[index] : this.#memberOf(kept[index], rest, id),
-    );
-    const { copies, size } = await this.#host.copy(values);
-    places.fill(copies);
-    return size;
+    const sources = references.map((reference, index): CopySource => {
+      const { id, rest } = reference;
+      return rest === ""
+        ? { key: id, value: kept[index] }
+        : { key: reference, value: this.#memberOf(kept[index], rest, id) };
+    });
+    places.fill(await this.#host.copy(sources, taker));
   }
 
   /** What `callOn` makes of the result of request `id`: in this turn where it is there, else unless the call is over by then. @throws ColloquyError */
@@ -81,7 +82,7 @@ export class ResultCalls {
     return called;
   }
 
-  async #settled(results: readonly unknown[], { signal }: CallScope): Promise<unknown[]> {
+  async #settled(results: readonly unknown[], { signal }: Pick<CallScope, "signal">): Promise<unknown[]> {
     try {
       return await settledWithin(results, signal);
     } catch (error) {

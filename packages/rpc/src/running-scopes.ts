@@ -28,11 +28,13 @@ export class RunningScopes {
     return this.#scopes?.get(id);
   }
 
-  /** `release` is to be called when call `id` has settled. */
-  releaseWith(id: number, release: () => void): void {
+  /** Call `id` holds from now on what `hold` takes, in place of what it has held, until it has settled. */
+  holdWith(id: number, hold: () => () => void): void {
     const scope = this.#scopes?.get(id);
-    if (scope === undefined) release();
-    else scope.release = release;
+    if (scope === undefined) return;
+    scope.release?.();
+    scope.release = undefined;
+    scope.release = hold();
   }
 
   /** A call has settled. */

@@ -44,29 +44,36 @@ class SlotDigests {
 
 /** What waits for slots, by them; a slot is found by its digest, too. */
 export class SlotTable<T> {
-  readonly #items = new Map<string, Set<T>>();
+  /** How often each item is entered under a slot. */
+  readonly #counts = new Map<string, Map<T, number>>();
   readonly #digests = new SlotDigests();
 
-  /** What is entered under a slot. */
+  /** What is entered under a slot, each once. */
   of(slot: string): Iterable<T> {
-    return this.#items.get(slot) ?? [];
+    return this.#counts.get(slot)?.keys() ?? [];
   }
 
   add(slots: Iterable<string>, item: T): void {
     for (const slot of slots) {
-      const items = this.#items.get(slot);
-      if (items === undefined) {
-        this.#items.set(slot, new Set([item]));
+      let counts = this.#counts.get(slot);
+      if (counts === undefined) {
+        this.#counts.set(slot, (counts = new Map<T, number>()));
         this.#digests.add(slot);
-      } else items.add(item);
+      }
+      counts.set(item, (counts.get(item) ?? 0) + 1);
     }
   }
 
+  /** It stays as often as it was added before. */
   remove(slots: Iterable<string>, item: T): void {
     for (const slot of slots) {
-      const items = this.#items.get(slot);
-      if (items?.delete(item) !== true || items.size > 0) continue;
-      this.#items.delete(slot);
+      const counts = this.#counts.get(slot);
+      const count = counts?.get(item);
+      if (counts === undefined || count === undefined) continue;
+      if (count > 1) counts.set(item, count - 1);
+      else counts.delete(item);
+      if (counts.size > 0) continue;
+      this.#counts.delete(slot);
       this.#digests.remove(slot);
     }
   }

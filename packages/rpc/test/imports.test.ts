@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
+import { DEFAULT_LIMITS } from "@colloquy/core";
 import { expose, service } from "../src/index.ts";
 import { collectGarbage } from "../src/collect.ts";
 import { Imports } from "../src/imports.ts";
@@ -82,7 +83,7 @@ describe("collections that the library asks for", () => {
     // A collection takes no time.
     vi.useFakeTimers({ toFake: ["setImmediate", "setTimeout", "clearTimeout", "performance"] });
     const collections = countedCollections();
-    const imports = new Imports({} as ImportingConnection, 10_000);
+    const imports = new Imports({} as ImportingConnection, DEFAULT_LIMITS);
     imports.maxCount = 10_000;
     let id = 0;
     const held: object[] = [];
@@ -133,7 +134,7 @@ describe("collections that the library asks for", () => {
 
   function receiver(count: number, held: object[]): Imports {
     const connection = { sendReleased: () => {} } as unknown as ImportingConnection;
-    const imports = new Imports(connection, 10_000);
+    const imports = new Imports(connection, DEFAULT_LIMITS);
     for (let id = 0; id < count; id++) held.push(imports.receive(id, "function"));
     return imports;
   }
@@ -181,7 +182,7 @@ describe("collections that the library asks for", () => {
     const held: object[] = [];
     const connection = { sendReleased: () => {} } as unknown as ImportingConnection;
     const [modest, honest] = [1, 1000].map((count) => {
-      const imports = new Imports(connection, 10_000);
+      const imports = new Imports(connection, DEFAULT_LIMITS);
       imports.maxCount = count;
       return imports;
     });

@@ -515,10 +515,11 @@ describe("Arguments beside results", () => {
   test("leave nothing of large results behind", async () => {
     const { RecentResults } = await import("../src/recent-results.ts");
     const results = new RecentResults();
-    expect(
-      [new Float64Array(9), new Map(), new Date(), [], {}, 5, "x"].map((value) => results.isWorthKeeping(value)),
-    ).toStrictEqual(Array.from({ length: 7 }, () => false));
-    expect([new Taker(), () => 1].map((value) => results.isWorthKeeping(value))).toStrictEqual([true, true]);
+    for (const [id, value] of [new Float64Array(9), new Map(), new Date(), [], {}, 5, "x"].entries())
+      results.settle(id, value);
+    expect(results.size).toBe(0);
+    for (const [id, value] of [new Taker(), () => 1].entries()) results.settle(id, value);
+    expect(results.size).toBe(2);
   });
 });
 

@@ -76,7 +76,7 @@ async function cellsOf({ rows, seconds, smoke }: Options): Promise<Cell[]> {
 }
 
 /** What isn't as it has to be. */
-function verdictsOf(cell: Cell, smoke: boolean): readonly string[] {
+export function verdictsOf(cell: Cell, smoke: boolean): readonly string[] {
   const wrong = [...new Set(cell.wrong)];
   if (smoke) return wrong;
   if (cell.p99Under > 2 * cell.p99Before + FLOOR_MS) wrong.push("honest calls are slow");

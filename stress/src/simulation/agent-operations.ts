@@ -181,7 +181,8 @@ function tell({ ledger, plan, monitors, extra }: AgentPlace, monitor: Monitor, r
   if (extra() < 0.3) for (const other of monitors) if (other.seat === seat && other.state === "open") takeBack(other);
   // Where faults are the time for an end may be short: it is a failure then.
   if (reason === "error" && plan.faultCount > 0 && seat.ends.size > 0) return;
-  const mayBeLost = plan.faultCount > 0 || seat.home.isLeaving || seat.ends.size > 0;
+  // The connection may have been begun to the container before, at the same address.
+  const mayBeLost = plan.faultCount > 0 || seat.home.isLeaving || seat.ends.size > 0 || seat.home.number > 1;
   if (reason === "unreachable" ? mayBeLost : hasEnded(seat, reason)) return;
   ledger.break(
     `a monitor of the agent ${seat.number} tells of ${reason}, and it has ended: ${[...seat.ends].join(", ") || "no"}`,

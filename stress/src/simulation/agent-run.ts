@@ -30,7 +30,11 @@ export async function* agentPhases(place: AgentPlace): AsyncGenerator<string> {
   for (let count = 0; count < FIRST_COUNT; count++) void spawned(place, sites);
   yield "the workload";
   await work(place, sites);
-  for (const link of network.links) link.heal();
+  for (const link of network.links) {
+    link.heal();
+    // One side would know of it before the other.
+    link.spare();
+  }
   yield "what was begun";
   await restOf(place);
   // The ledger knows nothing of monitors that are under way, nor that one may have to find out that its peer has gone without a word.

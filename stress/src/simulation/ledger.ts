@@ -15,6 +15,8 @@ export interface CallTraits {
   readonly isCancelled?: boolean;
   /** It was made on a reference: whether that has been released meanwhile. */
   readonly isReleased?: () => boolean;
+  /** It was made within another one, and such calls have crossed: each may wait for the other. */
+  readonly mayDeadlock?: () => boolean;
 }
 
 /** A call as the workload knows it. */
@@ -133,7 +135,8 @@ export class Ledger {
     const { code, executed, message } = error as Failure;
     this.#settle(record, `${String(code)} ${String(executed)}: ${String(message)}`);
     const what = `call ${record.key} ${record.method} has failed with ${String(code)} (${String(message)})`;
-    if (NEVER.has(code) || ALLOWED[this.#kind]?.has(code) === false) this.break(what);
+    const isDeadlock = code === "DEADLOCK" && record.mayDeadlock?.() === true;
+    if ((NEVER.has(code) && !isDeadlock) || ALLOWED[this.#kind]?.has(code) === false) this.break(what);
     if (code === "CONNECTION_LOST" && executed !== "no" && !this.#isCut) this.break(`${what}, which nothing has cut`);
     if (code === "REMOTE_ERROR" && !String(message).startsWith(PLANNED)) this.break(what);
     if (executed === "no" && record.starts > 0) this.break(`${what}, executed: "no", and ran`);

@@ -152,6 +152,23 @@ const pipelined: Operation = ({ remote, setup: { isUnordered = false } }, place)
   else place.remotes.pipelineService(remote["givesService"]!, index, isUnordered);
 };
 
+/** A result becomes an argument, once or more. */
+const passed: Operation = ({ remote, setup: { isUnordered = false } }, place) => {
+  const times = [durationOf(place), durationOf(place)] as const;
+  place.remotes.passResult(remote["later"]!, remote["takes"]!, ...times, isUnordered);
+};
+
+/** Ends only because it is given up. */
+const awaited: Operation = ({ remote, setup }, place) => {
+  const { plan, time, random } = place;
+  // Who closes waits for its calls: it would give them up behind the end.
+  if (plan.kind === "orderly") return;
+  const controller = new AbortController();
+  time.deliver(() => controller.abort(), time.now + between(random, 0, LONGEST_CALL_MS));
+  const options = { signal: controller.signal };
+  quietly(place.remotes.call("waits", remote["waits"]!, [], { ...setup, options }));
+};
+
 const streamed: Operation = ({ remote, setup }, place) => {
   const production = productionOf(place.random);
   const { count, failsAt, gapMs } = production;
@@ -200,7 +217,7 @@ const OPERATIONS: readonly Operation[] = [
 ];
 
 /** Beside those. */
-const EXTRA_OPERATIONS: readonly Operation[] = [signalled, large, large];
+const EXTRA_OPERATIONS: readonly Operation[] = [signalled, large, large, passed, passed, awaited];
 
 function anything(): undefined {
   return undefined;

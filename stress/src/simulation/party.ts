@@ -66,6 +66,13 @@ export class Party {
         await Promise.race([sleep(milliseconds), aborted(signal as AbortSignal)]);
         return key;
       }),
+      waits: this.#handler("waits", (key, _, { signal }) => aborted(signal).then(() => key)),
+      takes: this.#handler("takes", async (key, [result, wanted, milliseconds]) => {
+        if (result !== wanted)
+          this.#setting.ledger.break(`call ${key} got ${String(result)} of a call that gives ${String(wanted)}`);
+        await sleep(milliseconds);
+        return key;
+      }),
       note: this.#handler("note", () => undefined),
       lateNote: this.#handler("lateNote", (_, [milliseconds]) => sleep(milliseconds)),
       gives: this.#handler("gives", (_, [index]) => this.pool[index as number]),

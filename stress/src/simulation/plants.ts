@@ -137,9 +137,9 @@ export const PLANTS: readonly Plant[] = [
   },
   {
     name: "stream items taken in the wrong order",
-    file: "rpc/incoming-stream",
-    from: "else this.#nextItems = items",
-    to: "else [this.#items, this.#nextItems, this.#readCount] = [items, this.#items.slice(this.#readCount), 0]",
+    file: "rpc/unread-bytes",
+    from: "this.#nextItems = items;",
+    to: "[this.#items, this.#nextItems, this.#readCount] = [items, this.#items.slice(this.#readCount), 0];",
   },
   {
     name: "held bytes never released",
@@ -242,6 +242,24 @@ export const PLANTS: readonly Plant[] = [
     file: "container/monitored-connection",
     from: "if (!this.#done) this.#finish(reason)",
     to: "this.#finish(reason)",
+  },
+  {
+    name: "copies of results that are never released",
+    file: "core/held-bytes",
+    from: "this.#held -= bytes",
+    to: "void bytes",
+  },
+  {
+    name: "cancelled calls that aren't told",
+    file: "rpc/dispatcher",
+    from: "this.#scopes.find(id)?.cancel(isLate)",
+    to: "void isLate",
+  },
+  {
+    name: "another result among the arguments",
+    file: "rpc/result-calls",
+    from: "({ id }) => results.get(id)",
+    to: "({ id }) => results.get(id - 1)",
   },
 ];
 

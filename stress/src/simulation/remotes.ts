@@ -110,6 +110,16 @@ export class Remotes {
     this.#pipelined("givesService", givesService, index, isUnordered, (result) => (result as { inner: Fn }).inner);
   }
 
+  /** Passes what another call will result in, before it is there. */
+  passResult(later: Fn, takes: Fn, firstMs: number, secondMs: number, isUnordered: boolean): void {
+    const first = this.#ledger.begin("later", undefined, { isUnordered });
+    const promise = later(first.key, firstMs);
+    const second = this.#ledger.begin("takes", undefined, { isUnordered: true });
+    const taken = takes(second.key, promise, first.key, secondMs);
+    for (const entered of [this.#entered(first, promise, same), this.#entered(second, taken, same)])
+      entered.catch(() => {});
+  }
+
   /** Reads at most `most` items of a stream, and holds them against what its producer makes. */
   async read(stream: AsyncIterable<unknown>, { count, failsAt }: Production, most: number): Promise<void> {
     const done = this.#ledger.busy();

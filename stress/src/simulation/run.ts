@@ -108,7 +108,7 @@ async function play(place: Place): Promise<void> {
 
 function phasesOf(place: Place): AsyncGenerator<string> {
   if (place.plan.kind === "agents")
-    return agentPhases({ ...place, seats: [], known: [], monitors: [], givers: new Map() });
+    return agentPhases({ ...place, seats: [], meetings: new Set(), known: [], monitors: [], givers: new Map() });
   return phases(place);
 }
 

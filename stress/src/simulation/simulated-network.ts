@@ -78,6 +78,11 @@ export class SimulatedLink {
     for (const side of to) this[side].incoming.stall(this.#network.time.now + milliseconds);
   }
 
+  /** It isn't cut after so many bytes any more. */
+  spare(): void {
+    for (const end of [this.near, this.far]) end.incoming.cutAtBytes = Infinity;
+  }
+
   heal(): void {
     for (const end of [this.near, this.far]) end.incoming.heal();
   }

@@ -28,6 +28,13 @@ export interface Seat {
 /** What agents of a run have in common. */
 export interface AgentSetting extends Setting {
   readonly seats: readonly Seat[];
+  /** Calls that agents make within calls, as long as they run: two of them may wait for each other. */
+  readonly meetings: Set<Meeting>;
+}
+
+interface Meeting {
+  /** Another one has run at the same time. */
+  isAccompanied: boolean;
 }
 
 const LONGEST_STOP_MS = 20;
@@ -98,10 +105,15 @@ export class Worker extends Agent {
     // Back home it is no proxy.
     if (!(other instanceof Worker)) {
       const { plain } = other as RemoteRoot;
-      const { remotes } = this.#setting;
+      const { remotes, meetings } = this.#setting;
+      const meeting = { isAccompanied: meetings.size > 0 };
+      for (const one of meetings) one.isAccompanied = true;
+      meetings.add(meeting);
+      const mayDeadlock = (): boolean => meeting.isAccompanied;
       await remotes
-        .call("plain", plain!, [seat], { connection: context.connection, isUnordered: true })
+        .call("plain", plain!, [seat], { connection: context.connection, isUnordered: true, mayDeadlock })
         .catch(() => {});
+      meetings.delete(meeting);
     }
     end();
     return key;

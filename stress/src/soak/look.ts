@@ -1,6 +1,7 @@
 import { readdirSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ConnectionStats } from "@colloquy/rpc";
+import { countersOf } from "../simulation/watch.ts";
 
 /** What a process holds when nothing is under way. */
 export interface Look {
@@ -18,14 +19,12 @@ export interface Look {
   readonly found: string;
 }
 
-const tables = [
-  "pending",
-  "running",
-  "waiting",
-  "queuedBytes",
-  "exportedReferences",
-  "importedReferences",
-] as const satisfies readonly (keyof ConnectionStats)[];
+/** Results are kept until the next ones come, or the connection ends; connections that follow each other are counted. */
+const LASTING: ReadonlySet<string> = new Set(["keptResults", "reconnects"]);
+
+function tablesOf(stats: ConnectionStats): (keyof ConnectionStats)[] {
+  return countersOf(stats).filter((table) => !LASTING.has(table));
+}
 
 const collections = 4;
 const pauseMs = 20;
@@ -34,7 +33,7 @@ const patienceMs = 3000;
 /** Collects garbage until the tables are empty, or for a while, and looks. */
 export async function look(allStats: () => readonly ConnectionStats[]): Promise<Look> {
   const entries = (): number =>
-    allStats().reduce((sum, stats) => sum + tables.reduce((some, table) => some + stats[table], 0), 0);
+    allStats().reduce((sum, stats) => sum + tablesOf(stats).reduce((some, table) => some + stats[table], 0), 0);
   const end = performance.now() + patienceMs;
   do {
     // Finalizers run between collections, and free more.
@@ -57,7 +56,11 @@ export async function look(allStats: () => readonly ConnectionStats[]): Promise<
 }
 
 function foundIn(stats: ConnectionStats): string {
-  return tables.flatMap((table) => (stats[table] > 0 ? [`${table} ${stats[table]}`] : [])).join(", ") || "nothing";
+  return (
+    tablesOf(stats)
+      .flatMap((table) => (stats[table] > 0 ? [`${table} ${stats[table]}`] : []))
+      .join(", ") || "nothing"
+  );
 }
 
 function descriptorCount(): number {

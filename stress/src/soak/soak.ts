@@ -12,7 +12,7 @@ export interface SoakOptions {
   readonly sampleMs: number;
 }
 
-type Measure = Exclude<keyof Look, "connections" | "found">;
+type Measure = Exclude<keyof Look, "found">;
 
 /** What each may grow by between the middle and the end of a run, however short, because that is noise. */
 const noise: Readonly<Record<Measure, { readonly growth: number; readonly unit: number; readonly name: string }>> = {
@@ -22,6 +22,7 @@ const noise: Readonly<Record<Measure, { readonly growth: number; readonly unit: 
   residentBytes: { growth: 16_000_000, unit: 1000, name: "resident, kB" },
   handles: { growth: 3, unit: 1, name: "handles" },
   descriptors: { growth: 3, unit: 1, name: "descriptors" },
+  connections: { growth: 3, unit: 1, name: "connections" },
   entries: { growth: 3, unit: 1, name: "entries of tables" },
 };
 
@@ -44,7 +45,7 @@ export interface SoakResult {
   readonly faults: readonly string[];
 }
 
-interface Sample {
+export interface Sample {
   readonly hours: number;
   readonly sides: Readonly<Record<"client" | "server", Look>>;
 }
@@ -94,7 +95,8 @@ async function observed(
   return { growths, books, troubles, samples: samples.length, faults };
 }
 
-function growthsOf(side: "client" | "server", samples: readonly Sample[]): Growth[] {
+/** One line through the second half of the samples for each measure. */
+export function growthsOf(side: "client" | "server", samples: readonly Sample[]): Growth[] {
   // The engine compiles and grows its heaps at first.
   const half = samples.slice(Math.floor(samples.length / 2));
   const windowHours = (half.at(-1)?.hours ?? 0) - (half[0]?.hours ?? 0);
@@ -118,7 +120,7 @@ function faultsOf({ calls, settled, wrong, wrongCount }: Book): readonly string[
 }
 
 /** What is never released by hand goes when the engine has collected it; then the tables are empty. */
-function leftovers(sample: Sample | undefined): readonly string[] {
+export function leftovers(sample: Sample | undefined): readonly string[] {
   if (sample === undefined) return ["no sample was taken"];
   return Object.entries(sample.sides)
     .filter(([, { entries }]) => entries > 0)

@@ -58,7 +58,7 @@ async function newScene(answer: boolean): Promise<Scene> {
   const released = new Promise<string>((resolve) => (release = () => resolve("bob")));
   const waits = expose((...question: unknown[]) => {
     questions.push(question);
-    return answer;
+    return (question[0] as string[]).map(() => answer);
   });
   const root = service({ mailboxes: service({ waits }), guest: service({ owner: expose(() => released) }) });
   const options = { service: root, rootName: "a stranger", extraSerializers: [dateSerializer] };

@@ -1,7 +1,8 @@
 import { LIMITS_BEFORE_HELLO, MsgPackCodec } from "@colloquy/core";
 import { describe, expect, test } from "vitest";
 import { connect, expose, serve, service } from "../../src/index.ts";
-import { PackPeer, WirePeer, failureOf, frameOf, newAddress, until, wireServer } from "../support.ts";
+import { announcement, piece, striped } from "../../../core/test/segment-support.ts";
+import { PackPeer, WirePeer, failureOf, frameOf, newAddress, turn, until, wireServer } from "../support.ts";
 
 const seen: unknown[] = [];
 const echo = service({
@@ -126,5 +127,21 @@ describe("T23: before hello, otherwise", () => {
     const error = await failureOf(connecting);
     expect(error).toMatchObject({ code: "SERIALIZATION_ERROR" });
     expect(error.message).toContain("(maxDepth)");
+  });
+
+  test("a server that doesn't answer can't send large values instead", async () => {
+    await using server = await wireServer();
+    const failing = failureOf(connect(server.address));
+    const wire = await server.accepted();
+    await wire.next();
+    const length = 400_000_000;
+    wire.write(announcement(1, [length], `[0,1,["echo",[],{}]]`));
+    for (let sent = 0; sent < 1_000_000 && !wire.isClosed; sent += 50_000) {
+      wire.write(piece(1, 0, striped(50_000)));
+      await turn();
+    }
+    const error = await failing;
+    expect(error.message).toContain("messages with segments of more than 262144 bytes before the answer to hello");
+    await wire.closed;
   });
 });

@@ -66,7 +66,8 @@ class Desk extends Service {
     await turns(2);
     return value;
   }
-  @expose references() {
+  @expose async references() {
+    await turns(2);
     return [this.part, this.helper, this.signal, this];
   }
   @expose async pointLater() {

@@ -65,3 +65,28 @@ test("awaiting a proxy, or returning it from an async function, calls nothing", 
   JSON.stringify({ remote, sub: remote.sub });
   expect(calls).toEqual([]);
 });
+
+test.each([
+  ["an object", (then: PromiseLike<unknown>["then"]) => ({ then })],
+  ["a promise", (then: PromiseLike<unknown>["then"]) => Object.assign(Promise.resolve(), { then })],
+])(
+  "what a method returns begins its work once, whatever hangs on its result: %s with a `then` of its own",
+  async (_what, make) => {
+    let count = 0;
+    const insert = expose(() =>
+      make((onValue, onError) => {
+        count++;
+        return new Promise((resolve) => setTimeout(resolve, 10, { count })).then(onValue, onError);
+      }),
+    );
+    await using server = await serve(newAddress(), service({ insert, show: expose((value: unknown) => value) }));
+    await using wire = await WirePeer.connect(server.address);
+    await wire.hello();
+    const show = (id: number): unknown => [0, id, ["show", [{ __type__: [-16, [50, ""]] }], {}]];
+    wire.send([0, 50, ["insert", [], {}]], show(51), show(52));
+    for (const id of [50, 51, 52]) expect(await wire.next()).toStrictEqual([1, id, { count: 1 }]);
+    wire.send(show(53));
+    expect(await wire.next()).toStrictEqual([1, 53, { count: 1 }]);
+    expect(count).toBe(1);
+  },
+);

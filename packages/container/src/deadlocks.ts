@@ -1,0 +1,120 @@
+import { Backoff, digestOf } from "@colloquy/rpc";
+import { Inquiries } from "./inquiries.ts";
+import { WaitGraph } from "./wait-graph.ts";
+import type { ChainCalls } from "./wait-graph.ts";
+import { MAX_QUESTION_DEPTH, QuestionPlaces, placeCountOf, questionOf } from "./wait-questions.ts";
+import type { Verdict, WaitView, WaitingEntry } from "./wait-view.ts";
+
+/** In a cycle over two containers both may see it. One waits for so many answers more, in which time the other's call fails. */
+const PATIENT_ROUND_COUNT = 2;
+
+/** What deadlocks of a container are looked for with. */
+export interface DeadlockSetup {
+  /** The name under which this container is known to others. */
+  readonly root: string;
+  /** Makes names that nobody can guess. */
+  readonly newName: () => string;
+  readonly random: () => number;
+  readonly calls: ChainCalls;
+  readonly limits: { readonly maxHopCount: number; readonly maxRunningCount: number; readonly maxPendingCount: number };
+}
+
+/** Finds the calls among those that wait for mailboxes of one container that wait for themselves, over other containers too. */
+export class Deadlocks {
+  readonly #setup: DeadlockSetup;
+  readonly #graph: WaitGraph;
+  readonly #inquiries: Inquiries;
+  /** Of other containers. */
+  readonly #places: QuestionPlaces;
+  /** End the pauses of entries that are asked about again. */
+  readonly #wakes = new Map<WaitingEntry, () => void>();
+
+  constructor(setup: DeadlockSetup) {
+    const placeCount = placeCountOf(setup.limits);
+    this.#setup = setup;
+    this.#graph = new WaitGraph(setup.root, setup.calls);
+    this.#inquiries = new Inquiries(this.#graph, new QuestionPlaces(placeCount));
+    this.#places = new QuestionPlaces(placeCount);
+  }
+
+  /** Calls that wait. */
+  get waitingCount(): number {
+    return this.#graph.size;
+  }
+
+  add(entry: WaitingEntry): void {
+    this.#graph.add(entry);
+  }
+
+  /** Each entry once. */
+  remove(entry: WaitingEntry): void {
+    this.#graph.remove(entry);
+    this.#wakes.get(entry)?.();
+  }
+
+  /** Whether an entry waits for itself: true, false, or a promise where that is for other containers to say. */
+  isDeadlocked(entry: WaitingEntry): boolean | Promise<boolean> {
+    if (entry.chain.length === 0) return false;
+    const wanted = new Set(entry.chain);
+    const view = this.#graph.look(
+      entry.holders,
+      (slot) => wanted.has(slot),
+      () => undefined,
+    );
+    return view.verdictOfAll(entry.holders) ?? this.#search(entry);
+  }
+
+  /**
+   * Answers another container, which asks on `connection`: for each slot true or false, or null where that can't be said now.
+   *
+   * @throws ColloquyError `INVALID_ARGUMENT`
+   */
+  answer(args: readonly unknown[], connection: object): (boolean | null)[] | Promise<(boolean | null)[]> {
+    const question = questionOf(args, this.#setup.limits.maxHopCount);
+    const slots = question.digests.map((digest) => this.#graph.find(digest));
+    const known = slots.filter((slot) => slot !== undefined);
+    // Nothing that they do waits here, or is known to.
+    if (known.length === 0) return slots.map(() => false);
+    const told = (view: WaitView): (boolean | null)[] =>
+      slots.map((slot) => (slot === undefined ? false : (view.verdictOf(slot) ?? null)));
+    const inquiry = this.#inquiries.of(question);
+    const answer = told(inquiry.look(known));
+    const leave = answer.includes(null) ? this.#places.take(connection) : undefined;
+    return leave === undefined ? answer : inquiry.settle(known).then(told).finally(leave);
+  }
+
+  /** Where others have no time for questions now, or have left some without an answer, they are asked again later. */
+  async #search(entry: WaitingEntry): Promise<boolean> {
+    // The call whose own slot is named later fails first: in any cycle there is one.
+    const own = entry.chain.at(-1)!;
+    const isPatient = [...entry.holders].some((holder) => own < holder);
+    const backoff = new Backoff({}, this.#setup.random);
+    let patience = isPatient ? PATIENT_ROUND_COUNT : 0;
+    while (entry.isWaiting) {
+      const verdict = await this.#ask(entry);
+      if (verdict === false) return false;
+      if (verdict === undefined) await this.#pause(entry, backoff.next());
+      else if (patience-- === 0) return entry.isWaiting;
+    }
+    return false;
+  }
+
+  /** Each time is a search of its own: what an earlier one has come to may have changed. */
+  async #ask({ chain, holders }: WaitingEntry): Promise<Verdict> {
+    const wanted = chain.map(digestOf);
+    const inquiry = this.#inquiries.of({ wanted, depth: MAX_QUESTION_DEPTH, search: this.#setup.newName() });
+    return (await inquiry.settle(holders)).verdictOfAll(holders);
+  }
+
+  async #pause(entry: WaitingEntry, milliseconds: number): Promise<void> {
+    if (!entry.isWaiting) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, milliseconds).unref();
+      this.#wakes.set(entry, () => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+    this.#wakes.delete(entry);
+  }
+}

@@ -1,0 +1,220 @@
+import { digestOf } from "@colloquy/rpc";
+import type { Caller } from "@colloquy/rpc";
+import { ColloquyError } from "@colloquy/core";
+import * as fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { Place, World } from "./deadlock-support.ts";
+import type { Made, Waits } from "./deadlock-support.ts";
+import { turns } from "./support.ts";
+
+/** Questions that may hang on one another. */
+const DEPTH = 8;
+const PLACE_COUNT = 4;
+const MAILBOX_COUNT = 5;
+
+function madeBy(by: fc.Arbitrary<number | undefined>): fc.Arbitrary<Made> {
+  const via = fc.option(fc.nat({ max: PLACE_COUNT - 1 }), { nil: undefined, freq: 2 });
+  return fc.record({ by, mailbox: fc.nat({ max: MAILBOX_COUNT - 1 }), via });
+}
+
+const SLOT_COUNT = 7;
+const WAITS: fc.Arbitrary<Waits> = fc
+  .tuple(
+    fc.array(fc.nat({ max: PLACE_COUNT - 1 }), { minLength: MAILBOX_COUNT, maxLength: MAILBOX_COUNT }),
+    fc.tuple(
+      ...Array.from({ length: SLOT_COUNT }, (_, index) =>
+        madeBy(index < 3 ? fc.constant(undefined) : fc.option(fc.nat({ max: index - 1 }), { nil: undefined, freq: 1 })),
+      ),
+    ),
+    fc.array(madeBy(fc.nat({ max: SLOT_COUNT - 1 })), { minLength: 6, maxLength: 14 }),
+  )
+  .map(([mailboxes, slots, calls]) => ({ mailboxes, slots, calls }));
+
+async function verdictsOf(world: World): Promise<boolean[]> {
+  return Promise.all(world.entries.map(async (entry) => entry.place.deadlocks.isDeadlocked(entry)));
+}
+
+const A_QUESTION = { depth: 7, search: "search", wanted: [digestOf("wanted")] };
+
+/** A place in which `x` waits for calls to some peers. */
+function waitingFor(...answers: (() => unknown)[]): { place: Place; asked: unknown[][]; peers: Caller[] } {
+  const place = new Place(0, {});
+  const asked: unknown[][] = [];
+  const peers = answers.map((answer, index): Caller => {
+    const call = async (_: unknown, args: unknown[]): Promise<unknown> => {
+      asked.push(args);
+      return answer();
+    };
+    return { root: `peer ${index}`, remoteAddress: "", notify: () => {}, call };
+  });
+  place.peers.set("x", new Set(peers));
+  return { place, asked, peers };
+}
+
+function ask(place: Place, connection: object, changes: Partial<typeof A_QUESTION> = {}): unknown {
+  const { wanted, depth, search } = { ...A_QUESTION, ...changes };
+  return place.deadlocks.answer([[digestOf("x")], wanted, depth, search], connection);
+}
+
+describe("deadlocks among slots that wait for one another at random, over up to 4 containers", () => {
+  it.each([
+    ["", 1024],
+    [" where 8 questions are asked at a time on each connection", 1],
+  ])("are all found, and no other is told of%s", async (_, maxRunningCount) => {
+    const limits = { maxHopCount: 32, maxRunningCount, maxPendingCount: 1024 };
+    const found = { true: 0, false: 0 };
+    await fc.assert(
+      fc.asyncProperty(WAITS, fc.infiniteStream(fc.nat({ max: 3 })), async (waits, delays) => {
+        const world = new World(waits, PLACE_COUNT, () => delays.next().value as number, { limits });
+        const verdicts = await verdictsOf(world);
+        for (const verdict of verdicts) found[`${verdict}`]++;
+        expect(verdicts).toEqual(world.entries.map((entry) => world.isDeadlocked(entry, DEPTH)));
+      }),
+      { numRuns: 400 },
+    );
+    expect(Math.min(found.true, found.false)).toBeGreaterThan(20);
+  });
+
+  it("take no more questions than 8 for each connection with a slot that waits for calls on it", async () => {
+    await fc.assert(
+      fc.asyncProperty(WAITS, fc.infiniteStream(fc.nat({ max: 3 })), async (waits, delays) => {
+        const world = new World(waits, PLACE_COUNT, () => delays.next().value as number);
+        await verdictsOf(world);
+        const most = Math.max(0, ...world.questionCounts.values());
+        expect(most).toBeLessThanOrEqual(DEPTH * world.pairCount);
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+describe("a deadlock", () => {
+  it("is one where all slots of a mailbox wait for the same slot, in one container", () => {
+    // The two slots of mailbox 1 wait for mailbox 2, whose slot waits for mailbox 0.
+    const slots = [0, 1, 1, 2].map((mailbox) => ({ by: undefined, mailbox, via: undefined }));
+    const calls = [
+      [1, 2],
+      [2, 2],
+      [3, 0],
+      [0, 1],
+    ].map(([by, mailbox]) => ({ by, mailbox: mailbox!, via: undefined }));
+    const world = new World({ mailboxes: [0, 0, 0], slots, calls }, 1, () => 0);
+    expect(world.entries.map((entry) => entry.place.deadlocks.isDeadlocked(entry)).slice(2)).toEqual([true, true]);
+  });
+
+  it("is told once a peer says so, while another one hasn't answered yet", async () => {
+    const { place } = waitingFor(
+      () => new Promise(() => {}),
+      async () => turns(3).then(() => [true]),
+    );
+    const entry = { chain: ["own"], holders: new Set(["x"]), isWaiting: true };
+    place.deadlocks.add(entry);
+    // It asks twice more.
+    expect(await place.deadlocks.isDeadlocked(entry)).toBe(true);
+  });
+
+  it.each([
+    ["says that it can't tell now", () => [null]],
+    ["has no time", () => Promise.reject(new ColloquyError("RESOURCE_EXHAUSTED", "busy"))],
+    ["doesn't answer in time", () => Promise.reject(new ColloquyError("DEADLINE_EXCEEDED", "late"))],
+  ])("is found later where a peer %s", async (_, answer) => {
+    let count = 0;
+    const { place, asked } = waitingFor(() => (++count > 3 ? [true] : answer()));
+    const entry = { chain: ["z"], holders: new Set(["x"]), isWaiting: true };
+    place.deadlocks.add(entry);
+    expect(await place.deadlocks.isDeadlocked(entry)).toBe(true);
+    expect(asked).toHaveLength(4);
+    // Each time is a search of its own.
+    expect(new Set(asked.map((args) => args[3])).size).toBe(4);
+  });
+
+  it.each([["nothing"], [[]], [[1]], [{ 0: true }]])("isn't what a peer tells by %j", async (answer) => {
+    const { place } = waitingFor(() => answer);
+    const entry = { chain: ["z"], holders: new Set(["x"]), isWaiting: true };
+    place.deadlocks.add(entry);
+    expect(await place.deadlocks.isDeadlocked(entry)).toBe(false);
+  });
+
+  it("isn't asked about any more once the call has left", async () => {
+    const { place, asked } = waitingFor(() => [null]);
+    const entry = { chain: ["z"], holders: new Set(["x"]), isWaiting: true };
+    place.deadlocks.add(entry);
+    const verdict = place.deadlocks.isDeadlocked(entry);
+    await turns(3);
+    entry.isWaiting = false;
+    place.deadlocks.remove(entry);
+    expect(await verdict).toBe(false);
+    const { length } = asked;
+    await turns(20);
+    expect(asked).toHaveLength(length);
+  });
+});
+
+describe("a question about a deadlock", () => {
+  it("that comes to a container more than once within a search is one, also when it is answered", async () => {
+    const { place, asked, peers } = waitingFor(() => turns(2).then(() => [false]));
+    expect(await Promise.all([ask(place, peers[0]!), ask(place, {})])).toEqual([[false], [false]]);
+    expect(await ask(place, {})).toEqual([false]);
+    expect(asked).toEqual([[[digestOf("x")], A_QUESTION.wanted, 6, "search"]]);
+  });
+
+  it("is one at a time for a search on a connection, and asks for all slots that are known to wait", async () => {
+    const { place, asked, peers } = waitingFor(() => turns(2).then(() => [false, false]));
+    for (const slot of ["y", "z"]) place.peers.set(slot, new Set(peers));
+    const { wanted, depth, search } = A_QUESTION;
+    const [x, y, z] = ["x", "y", "z"].map(digestOf) as [string, string, string];
+    const first = place.deadlocks.answer([[x], wanted, depth, search], {});
+    const second = place.deadlocks.answer([[x, y, z], wanted, depth, search], {});
+    await turns(1);
+    expect(asked.map(([slots]) => slots)).toEqual([[x]]);
+    expect(await Promise.all([first, second])).toEqual([[false], [false, false, false]]);
+    expect(asked.map(([slots]) => slots)).toEqual([[x], [y, z]]);
+  });
+
+  it("is another one with another search, depth or slots that are looked for", async () => {
+    const { place, asked } = waitingFor(() => [false]);
+    for (const changes of [{}, { search: "other" }, { depth: 6 }, { wanted: [digestOf("other")] }])
+      await ask(place, {}, changes);
+    expect(asked).toHaveLength(4);
+  });
+
+  it("leads to no other at depth 0, nor where nothing is known of the slot", async () => {
+    const { place, asked } = waitingFor(() => [true]);
+    expect(ask(place, {}, { depth: 0 })).toEqual([false]);
+    expect(place.deadlocks.answer([[digestOf("y")], A_QUESTION.wanted, 7, "search"], {})).toEqual([false]);
+    expect(asked).toEqual([]);
+  });
+
+  it("takes one of 32 places of its connection while it waits for others, and is told to come again beyond", async () => {
+    const { place, asked } = waitingFor(() => new Promise(() => {}));
+    const connection = {};
+    const answers = Array.from({ length: 60 }, (_, index) => ask(place, connection, { search: `search ${index}` }));
+    expect(answers.slice(0, 32).every((answer) => answer instanceof Promise)).toBe(true);
+    expect(answers.slice(32)).toEqual(Array.from({ length: 28 }, () => [null]));
+    expect(asked).toHaveLength(32);
+  });
+
+  it("takes no more than an eighth of what the limits let run", () => {
+    const limits = { maxHopCount: 32, maxRunningCount: 100, maxPendingCount: 1000 };
+    const place = new Place(0, { limits });
+    const call = (): Promise<unknown> => new Promise(() => {});
+    place.peers.set("x", new Set([{ root: "peer", remoteAddress: "", notify: () => {}, call } as unknown as Caller]));
+    const connection = {};
+    const answers = Array.from({ length: 20 }, (_, index) => ask(place, connection, { search: `search ${index}` }));
+    expect(answers.map((answer) => answer instanceof Promise)).toEqual(Array.from(answers, (_, index) => index < 12));
+  });
+
+  it.each([
+    ["33 slots to look for", [["x"], Array.from({ length: 33 }, String), 3, "search"]],
+    ["1,025 slots", [Array.from({ length: 1025 }, String), ["y"], 3, "search"]],
+    ["a slot of 65 characters", [["x".repeat(65)], ["y"], 3, "search"]],
+    ["a number for a slot", [[5], ["y"], 3, "search"]],
+    ["no list", ["x", ["y"], 3, "search"]],
+    ["no depth", [["x"], ["y"], undefined, "search"]],
+    ["no search", [["x"], ["y"], 3, undefined]],
+  ])("with %s is INVALID_ARGUMENT", (_, args) => {
+    expect(() => new Place(0, {}).deadlocks.answer(args, {})).toThrow(
+      expect.objectContaining({ code: "INVALID_ARGUMENT" }),
+    );
+  });
+});
