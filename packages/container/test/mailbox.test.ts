@@ -220,6 +220,36 @@ describe("what passes a mailbox", () => {
     expect(serial.most).toBe(2);
   });
 
+  it("is also what lies behind an accessor that a peer has named: it runs with the call, in its turn", async () => {
+    class Taker extends Agent {
+      @expose take(given: any): unknown {
+        return typeof given;
+      }
+      @expose mark(given: any): unknown {
+        return given.mark("named");
+      }
+    }
+    const home = await newContainer("tcp://127.0.0.1:0");
+    const [agent, other] = [await home.spawn(new Worker(), { mailbox: "serial" }), await home.spawn(new Taker())];
+    const caller = await newContainer("tcp://127.0.0.1:0");
+    const [proxy, taker]: any[] = await Promise.all([
+      caller.connect<Worker>(agent.address),
+      caller.connect<Taker>(other.address),
+    ]);
+    const self = pipeline<any>(proxy.self());
+    const hold = newGate();
+    const first = proxy.work([{ await: hold }], "first");
+    await until(() => agent.running === 1, "the first call");
+    for (const given of [proxy.accessed, proxy.accessed.mark, self.accessed, self.accessed.mark, proxy.desk.mark])
+      expect(await taker.take(given)).toBe("function");
+    const calls = [taker.mark(proxy.accessed), taker.mark(proxy.desk)];
+    await turns(30);
+    expect(agent.log).toEqual(["+first"]);
+    gate(hold).open();
+    await Promise.all([first, ...calls]);
+    expect(agent.log.slice(1)).toEqual(["-first", "accessed", "named", "named"]);
+  });
+
   it("isn't what the agent has handed out: functions and streams", async () => {
     const { agent, proxy } = await worker("serial");
     const hold = newGate();

@@ -36,3 +36,9 @@ export function placeContext(exposed: Exposed, args: readonly unknown[], context
   placed.push(context);
   return placed;
 }
+
+/** Most calls have no keyword arguments. */
+export function hasKeys(kwargs: Record<string, unknown>): boolean {
+  for (const key in kwargs) if (Object.hasOwn(kwargs, key)) return true;
+  return false;
+}

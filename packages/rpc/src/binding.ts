@@ -11,9 +11,9 @@ import type {
 import type { Exports } from "./exports.ts";
 import { Answer } from "./answer.ts";
 import { ignore } from "./guard.ts";
-import { localFunction } from "./local-function.ts";
 import type { NamedMethods } from "./local-function.ts";
-import { LookupFailure, isExposed, isService, isStreamValue } from "./members.ts";
+import { LookupFailure, isService, isStreamValue } from "./members.ts";
+import { namedValue } from "./named-members.ts";
 import type { Imports } from "./imports.ts";
 import { isReservedPath, parseReferencePath, referenceNumber, referencePath } from "./path.ts";
 import { RemoteNode, childAt, nodeOf, serviceProxy } from "./proxy.ts";
@@ -295,13 +295,10 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
   /** The object of this side that a path names. */
   #original(path: string): unknown {
     const reference = parseReferencePath(path);
-    if (reference !== undefined && reference.rest === "") return this.#exports.get(reference.id);
     const start = reference === undefined ? undefined : this.#exports.get(reference.id);
-    const node = nodeOf(start);
-    if (node !== undefined) return childAt(node, reference!.rest);
     const rest = reference === undefined ? path : reference.rest;
-    const { member } = start === undefined ? this.#router.resolve(path) : this.#router.resolveBelow(start, rest);
-    return isExposed(member) ? localFunction(this.#resultsHolder, { path, start, rest }) : member;
+    if (start !== undefined && rest === "") return start;
+    return namedValue(this.#resultsHolder, this.#router, { path, start, rest });
   }
 }
 

@@ -45,6 +45,11 @@ export class CallScope {
     this.abort.abort(reason);
   }
 
+  /** The caller gives the call up when `signal` aborts. */
+  cancelWith(signal: AbortSignal): void {
+    signal.addEventListener("abort", () => this.cancel(false), { once: true });
+  }
+
   /** What the failure of a method is to its caller once the time is over, and the caller may not have seen that yet. */
   lateness(cause: unknown): ColloquyError | undefined {
     const { reason } = this.signal as { readonly reason: unknown };

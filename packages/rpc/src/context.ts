@@ -30,7 +30,7 @@ export interface InheritedContext {
 export interface CallContext extends InheritedContext {
   /** The connection the call came on. */
   readonly connection: CallerConnection;
-  /** The path that was called. */
+  /** The path that was called; of a call on the result of another one where that stands. */
   readonly path: string;
   /** What the caller has told beside the arguments: frozen, and empty where that is nothing. Calls don't inherit it. */
   readonly metadata: Metadata;

@@ -3,15 +3,15 @@ import type { Endpoint } from "@colloquy/core";
 import type { Exports } from "./exports.ts";
 import { isThenable, promiseOf } from "./guard.ts";
 import { requestHooks } from "./hooks.ts";
-import type { CallMessage } from "./hooks.ts";
 import { runIncoming } from "./incoming-interceptors.ts";
 import type { IncomingCall, Interceptor } from "./interceptors.ts";
-import type { NamedMethod } from "./local-function.ts";
+import type { NamedCallExtras, NamedMethod } from "./local-function.ts";
 import { isStreamValue } from "./members.ts";
 import { MethodCalls } from "./method-calls.ts";
-import type { DispatchHost, MethodTables } from "./method-calls.ts";
+import type { CallTarget, DispatchHost, MethodTables } from "./method-calls.ts";
 import type { OutgoingStreams } from "./outgoing-streams.ts";
 import { PassedOn, withExecuted } from "./passed-on.ts";
+import { parseResultPath } from "./path.ts";
 import { mayBeCalled } from "./recent-results.ts";
 import type { RecentResults } from "./recent-results.ts";
 import type { RequestContent } from "./request-content.ts";
@@ -19,6 +19,7 @@ import type { Router } from "./router.ts";
 import { RunningScopes } from "./running-scopes.ts";
 import type { SilentFailures } from "./silent-failures.ts";
 import { streamsIn } from "./streams-in.ts";
+import { ToldRequests } from "./told-requests.ts";
 
 /** Tables that few connections need: the first two are made when they are asked for. */
 export interface OnDemandTables extends MethodTables {
@@ -42,8 +43,8 @@ export class Dispatcher {
   #quietCount = 0;
   /** Calls of this side on what the peer has named. */
   #namedCount = 0;
-  /** What the hooks were told of, by the requests that run. */
-  #told: Map<number, CallMessage> | undefined;
+  /** Made where hooks are wanted. */
+  #told: ToldRequests | undefined;
   #lastQuietId = 0;
 
   constructor(
@@ -64,7 +65,7 @@ export class Dispatcher {
 
   /** Carries out a request and answers it; a plain value is answered before this returns. */
   run(id: number, request: RequestContent): void {
-    if (requestHooks.areWanted) this.#tellStart(id, request[0], false);
+    if (requestHooks.areWanted) this.#toldRequests.arrive(id, request[0]);
     const refusal = this.#endpoint.running.total?.refusal;
     if (refusal !== undefined) return this.#fail(id, refusal);
     let result: unknown;
@@ -83,16 +84,8 @@ export class Dispatcher {
     this.#reply(id, request[0], result);
   }
 
-  #tellStart(id: number, path: string, isNotification: boolean): void {
-    (this.#told ??= new Map()).set(id, requestHooks.start(this.#host, path, isNotification));
-  }
-
-  #tellEnd(told: Map<number, CallMessage>, id: number, failure?: { readonly error: unknown }): void {
-    const message = told.get(id);
-    if (message === undefined) return;
-    told.delete(id);
-    if (failure === undefined) requestHooks.end(message);
-    else requestHooks.fail(message, failure.error);
+  get #toldRequests(): ToldRequests {
+    return (this.#told ??= new ToldRequests(this.#host));
   }
 
   /** Functions in `run` would cost a call with a plain value, too. */
@@ -125,11 +118,32 @@ export class Dispatcher {
   }
 
   #carryOut(id: number, request: RequestContent): unknown {
-    return this.interceptors === undefined ? this.#methods.call(id, request) : this.#intercept(id, request);
+    const result = parseResultPath(request[0]);
+    if (result === undefined) return this.#carryOutAt(id, request);
+    return this.#methods.onResult(id, request, result, (placed, target) => {
+      if (requestHooks.areWanted) this.#toldRequests.start(id, placed[0], id < 0);
+      return this.#carryOutAt(id, placed, target);
+    });
+  }
+
+  #carryOutAt(id: number, request: RequestContent, target?: CallTarget): unknown {
+    if (this.interceptors === undefined) return this.#methods.call(id, request, target);
+    return this.#intercept(id, request, id < 0, (changed) => {
+      try {
+        return this.#methods.call(id, changed, target);
+      } catch (error) {
+        this.#methods.countRefusal(error);
+        throw error;
+      }
+    });
   }
 
   /** A call of this side on a method that the peer has named: what it may do, and how many may run, is as if the peer had called. */
-  async callNamed(method: NamedMethod, args: unknown[]): Promise<unknown> {
+  async callNamed(
+    method: NamedMethod,
+    args: unknown[],
+    { kwargs = {}, meta, signal }: NamedCallExtras = {},
+  ): Promise<unknown> {
     if (this.#namedCount >= this.#maxRunningCount) {
       const reason = `${this.#maxRunningCount} calls on methods that this peer has passed run already (maxRunningCount)`;
       throw new ColloquyError("RESOURCE_EXHAUSTED", reason, { limit: "maxRunningCount" });
@@ -139,18 +153,21 @@ export class Dispatcher {
     const id = --this.#lastQuietId;
     this.#namedCount++;
     if (total !== undefined) total.count++;
-    if (requestHooks.areWanted) this.#tellStart(id, method.path, false);
+    if (requestHooks.areWanted) this.#toldRequests.start(id, method.path, false);
     let failure: { readonly error: unknown } | undefined;
     try {
-      return await this.#carryOutNamed(id, method, [method.path, args, {}]);
+      if (signal !== undefined) this.#scopes.of(id, meta).cancelWith(signal);
+      const { path } = method;
+      const request: RequestContent = meta === undefined ? [path, args, kwargs] : [path, args, kwargs, meta];
+      return await this.#carryOutNamed(id, method, request);
     } catch (error) {
-      failure = { error };
-      throw error;
+      failure = { error: this.#scopes.find(id)?.lateness(error) ?? error };
+      throw failure.error;
     } finally {
       this.#namedCount--;
       if (total !== undefined) total.count--;
       this.#scopes.end(id);
-      if (this.#told !== undefined) this.#tellEnd(this.#told, id, failure);
+      this.#told?.end(id, failure);
     }
   }
 
@@ -158,7 +175,7 @@ export class Dispatcher {
     const result =
       this.interceptors === undefined
         ? this.#methods.callNamed(id, method, request)
-        : this.#intercept(id, request, method);
+        : this.#intercept(id, request, false, (changed) => this.#methods.callNamed(id, method, changed));
     try {
       return await result;
     } catch (error) {
@@ -177,7 +194,7 @@ export class Dispatcher {
     if (refusal !== undefined) return onError(refusal);
     const id = --this.#lastQuietId;
     this.#quietCount++;
-    if (requestHooks.areWanted) this.#tellStart(id, request[0], true);
+    if (requestHooks.areWanted) this.#toldRequests.arrive(id, request[0]);
     let release: (() => void) | undefined;
     let settled = false;
     const settle = (value: unknown, failure?: { readonly error: unknown }): void => {
@@ -186,7 +203,7 @@ export class Dispatcher {
       this.#quietCount--;
       release?.();
       this.#scopes.end(id);
-      if (this.#told !== undefined) this.#tellEnd(this.#told, id, failure);
+      this.#told?.end(id, failure);
       this.#discardIn(value);
       if (failure !== undefined) onError(failure.error);
     };
@@ -223,7 +240,12 @@ export class Dispatcher {
   }
 
   /** The method starts when the last interceptor has called `next`. */
-  #intercept(id: number, [path, args, kwargs, meta]: RequestContent, named?: NamedMethod): Promise<unknown> {
+  #intercept(
+    id: number,
+    [path, args, kwargs, meta]: RequestContent,
+    isNotification: boolean,
+    callMethod: (request: RequestContent) => unknown,
+  ): Promise<unknown> {
     const scope = this.#scopes.of(id, meta);
     const context = this.#host.contextOf(path, scope);
     const call: IncomingCall = {
@@ -231,19 +253,12 @@ export class Dispatcher {
       ...context,
       args,
       kwargs,
-      notification: id < 0 && named === undefined,
+      notification: isNotification,
     };
     const carryOut = (changed: IncomingCall): unknown => {
       scope.metadata = changed.metadata;
       scope.trace = changed.trace;
-      const request: RequestContent = [path, [...changed.args], changed.kwargs, meta];
-      if (named !== undefined) return this.#methods.callNamed(id, named, request);
-      try {
-        return this.#methods.call(id, request);
-      } catch (error) {
-        this.#methods.countRefusal(error);
-        throw error;
-      }
+      return callMethod([path, [...changed.args], changed.kwargs, meta]);
     };
     return runIncoming(this.interceptors!, call, carryOut, (error) => this.#silent.onMethod(path, error));
   }
@@ -256,7 +271,7 @@ export class Dispatcher {
       return this.#failMethod(id, path, error);
     }
     this.#scopes.end(id);
-    if (this.#told !== undefined) this.#tellEnd(this.#told, id);
+    this.#told?.end(id);
     this.#endpoint.reply(id, value === undefined ? this.emptyResult : value);
   }
 
@@ -289,7 +304,7 @@ export class Dispatcher {
   #fail(id: number, error: unknown): void {
     this.#scopes.end(id);
     this.#tables.recentResults?.leave(id);
-    if (this.#told !== undefined) this.#tellEnd(this.#told, id, { error });
+    this.#told?.end(id, { error });
     this.#endpoint.fail(id, error);
   }
 }

@@ -60,6 +60,11 @@ export class Exports {
     return this.#byTarget.has(target);
   }
 
+  /** Undefined where the other side doesn't hold `target`. */
+  numberOf(target: object): number | undefined {
+    return this.#byTarget.get(target)?.id;
+  }
+
   /**
    * Counts one more sending of `target`; returns its number.
    *

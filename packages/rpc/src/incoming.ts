@@ -11,13 +11,12 @@ import type { Greeting } from "./greeting.ts";
 import { tellRefusal } from "./hooks.ts";
 import type { Imports } from "./imports.ts";
 import type { InterceptorLists } from "./interceptors.ts";
-import type { NamedMethod } from "./local-function.ts";
+import type { NamedCallExtras, NamedMethod } from "./local-function.ts";
 import type { DispatchHost } from "./method-calls.ts";
 import { OutgoingStreams } from "./outgoing-streams.ts";
 import type { StreamHost } from "./outgoing-streams.ts";
 import { isControlPath } from "./path.ts";
 import { nodeOf } from "./proxy.ts";
-import type { RemoteNode } from "./proxy.ts";
 import { readRequest } from "./request-content.ts";
 import type { RequestContent } from "./request-content.ts";
 import { RecentResults } from "./recent-results.ts";
@@ -29,8 +28,6 @@ const NOTHING: readonly object[] = Object.freeze([]);
 
 /** The connection that requests come on. */
 export interface IncomingHost extends DispatchHost, ControlHost {
-  /** Whether a node is the peer's own. */
-  isHome(node: RemoteNode): boolean;
   onClosed(error: ColloquyError | undefined): void;
 }
 
@@ -128,8 +125,12 @@ export class Incoming implements EndpointHandler, ShapeTeller, StreamHost {
   }
 
   /** The peer has named a method of this side, which is called here. */
-  callNamed(method: NamedMethod, args: unknown[]): Promise<unknown> {
-    return this.#dispatcher.callNamed(method, args);
+  callNamed(method: NamedMethod, args: unknown[], extras?: NamedCallExtras): Promise<unknown> {
+    return this.#dispatcher.callNamed(method, args, extras);
+  }
+
+  onLostNamed(path: string, error: unknown): void {
+    this.#lose(path, error);
   }
 
   onStreamFailure(path: string, error: unknown): unknown {

@@ -7,7 +7,7 @@ import type { Metadata } from "./metadata.ts";
 
 /** What interceptors see of a call, whichever way it goes. */
 interface AnyCall {
-  /** The path that is called: `math/add`, `$/ref/1` for a function that was passed. */
+  /** The path that is called: `math/add`, `$/ref/1` for a function that was passed. One method may have several. */
   readonly path: string;
   readonly args: readonly unknown[];
   /** Keyword arguments; few calls have any. */

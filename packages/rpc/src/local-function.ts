@@ -1,3 +1,4 @@
+import type { SentMeta } from "./call.ts";
 import { ignore } from "./guard.ts";
 
 /** A method of this side that the peer has named. */
@@ -10,9 +11,20 @@ export interface NamedMethod {
   readonly rest: string;
 }
 
+/** What a call on one may have beside its arguments. */
+export interface NamedCallExtras {
+  readonly kwargs?: Record<string, unknown> | undefined;
+  /** As a request would have it. */
+  readonly meta?: SentMeta | undefined;
+  /** Aborts where the call is given up. */
+  readonly signal?: AbortSignal;
+}
+
 /** Carries out calls of this side on what the peer has named. */
 export interface NamedMethods {
-  callNamed(method: NamedMethod, args: unknown[]): Promise<unknown>;
+  callNamed(method: NamedMethod, args: unknown[], extras?: NamedCallExtras): Promise<unknown>;
+  /** A notification to one has failed. */
+  onLostNamed(path: string, error: unknown): void;
 }
 
 /**

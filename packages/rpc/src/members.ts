@@ -116,6 +116,19 @@ export function memberOf(owner: object, names: readonly string[], index: number)
   return asMember(valueOf(owner, name), name, entry.read);
 }
 
+/** True where an accessor has to run for an exposed member to be there. */
+export function isAccessor(owner: object, name: string): boolean {
+  if (owner instanceof ServiceTable || !mayBeRead(owner, name)) return false;
+  const level = levelsOf(owner).find((one) => Object.hasOwn(one, name));
+  return level !== undefined && Object.getOwnPropertyDescriptor(level, name)!.get !== undefined;
+}
+
+function mayBeRead(owner: object, name: string): boolean {
+  if (isServiceMap(owner) || (hasFields(owner) && fieldsOf(owner).has(name))) return true;
+  const entry = tableOf(owner).get(name);
+  return entry !== undefined && entry.call === undefined;
+}
+
 function lookUp(table: ServiceTable, name: string): object | undefined {
   try {
     return table.lookup(name);

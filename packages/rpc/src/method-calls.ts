@@ -1,6 +1,6 @@
 import { ColloquyError, refusal } from "@colloquy/core";
 import type { Endpoint } from "@colloquy/core";
-import { bindKeywords, placeContext } from "./arguments.ts";
+import { bindKeywords, hasKeys, placeContext } from "./arguments.ts";
 import { runInChain } from "./call-chains.ts";
 import { chainOf, readMeta, tooManyHops } from "./call-meta.ts";
 import type { CallMeta } from "./call-meta.ts";
@@ -9,17 +9,20 @@ import { callChecked } from "./checked-call.ts";
 import type { CallContext, CallerConnection } from "./context.ts";
 import type { Exports } from "./exports.ts";
 import type { AnyFunction } from "./expose.ts";
+import { forward } from "./forward.ts";
 import { GatedMember } from "./gate.ts";
-import { checkIdempotence, isStatedIdempotent } from "./idempotence.ts";
+import { checkIdempotence } from "./idempotence.ts";
 import type { NamedMethod, NamedMethods } from "./local-function.ts";
 import { LookupFailure, exposedFunction, isExposed } from "./members.ts";
 import type { Exposed } from "./members.ts";
-import { NO_METADATA } from "./metadata.ts";
+import { namedValue } from "./named-members.ts";
 import { PassedOn, withExecuted } from "./passed-on.ts";
-import { parseReferencePath, parseResultPath } from "./path.ts";
-import { nodeBelow, nodeOf } from "./proxy.ts";
+import { isReservedPath, parseReferencePath, pathBelow, referencePath, resultPath } from "./path.ts";
+import type { NumberedPath } from "./path.ts";
+import { childAt, nodeBelow, nodeOf } from "./proxy.ts";
 import type { RemoteNode } from "./proxy.ts";
 import type { RecentResults } from "./recent-results.ts";
+import { withPath } from "./request-content.ts";
 import type { RequestContent } from "./request-content.ts";
 import { ResultCopies } from "./result-copies.ts";
 import { ResultCalls } from "./result-calls.ts";
@@ -39,6 +42,14 @@ const OTHERS_FAULTS: ReadonlySet<string> = new Set([
 /** The connection that calls come on. */
 export interface DispatchHost extends CallerConnection {
   contextOf(path: string, scope: CallScope): CallContext;
+  /** Whether a node is the peer's own. */
+  isHome(node: RemoteNode): boolean;
+}
+
+/** What a call is on that was made on the result of another one. */
+export interface CallTarget {
+  readonly start: object;
+  readonly rest: string;
 }
 
 /** The results that requests hang on, and what carries out calls on methods that the peer has named. */
@@ -87,34 +98,60 @@ export class MethodCalls {
   }
 
   /** What the method returns. @throws what it throws, or why it isn't called. */
-  call(id: number, request: RequestContent): unknown {
+  call(id: number, request: RequestContent, target?: CallTarget): unknown {
     if (this.#scopes.closed) throw ended();
     if (request.length > 3) {
       const meta = readMeta(request[3]);
       this.#checkMeta(meta);
       const chain = chainOf(meta.chain, this.#maxHopCount);
-      if (chain !== undefined) return runInChain(chain, () => this.#callAt(id, request));
+      if (chain !== undefined) return runInChain(chain, () => this.#callAt(id, request, target));
     }
-    return this.#callAt(id, request);
+    return this.#callAt(id, request, target);
+  }
+
+  /**
+   * A request on the result of another one: what `carryOut` makes of it once that is there, with the path where the result stands, unless the call is
+   * over by then. @throws ColloquyError
+   */
+  onResult(
+    id: number,
+    request: RequestContent,
+    { id: resultId, rest }: NumberedPath,
+    carryOut: (request: RequestContent, target: CallTarget) => unknown,
+  ): unknown {
+    if (this.#scopes.closed) throw ended();
+    if (request.length > 3) this.#checkMeta(readMeta(request[3]));
+    return this.#resultCalls().call(
+      resultId,
+      () => this.#scopes.of(id, request[3]),
+      (start) => carryOut(withPath(request, this.#pathOf(start, rest, resultId)), { start, rest }),
+    );
+  }
+
+  /** What is below the result of a request stands where it would, had the caller got the result and called it. */
+  #pathOf(result: object, rest: string, id: number): string {
+    const number = this.#exports.numberOf(result);
+    if (number !== undefined) return pathBelow(referencePath(number), rest);
+    const isOwn = typeof result !== "function" && nodeOf(result) === undefined;
+    const start = isOwn ? this.#router.pathOf(result) : undefined;
+    // Below a root it would be a path of the connection.
+    const isUnplaced = start === undefined || (start === "" && isReservedPath(rest));
+    return pathBelow(isUnplaced ? resultPath(id) : start, rest);
   }
 
   /** The same for a call of this side on what the peer has named. It is of the chain that runs here. */
   callNamed(id: number, { start, rest }: NamedMethod, request: RequestContent): unknown {
     if (this.#scopes.closed) throw ended();
-    return this.#callFrom(start, rest, id, request, "all");
+    if (request.length > 3) this.#checkMeta(readMeta(request[3]));
+    if (start !== undefined) return this.#callOn(id, start, rest, request);
+    return this.#callFrom(undefined, rest, id, request, "all");
   }
 
-  #callAt(id: number, request: RequestContent): unknown {
+  #callAt(id: number, request: RequestContent, target: CallTarget | undefined): unknown {
+    if (target !== undefined) return this.#callOn(id, target.start, target.rest, request);
     const path = request[0];
     const reference = parseReferencePath(path);
     if (reference !== undefined) return this.#callOn(id, this.#exports.get(reference.id), reference.rest, request);
-    const result = parseResultPath(path);
-    if (result !== undefined)
-      return this.#resultCalls().call(
-        result.id,
-        () => this.#scopes.of(id, request[3]),
-        (target) => this.#callOn(id, target, result.rest, request),
-      );
     return this.#callFrom(undefined, path, id, request, "all");
   }
 
@@ -140,11 +177,18 @@ export class MethodCalls {
   #resultCalls(): ResultCalls {
     return new ResultCalls({
       results: this.#tables.results,
-      resolve: (start, rest, path) => this.#resolve(start, rest, path),
-      methods: this.#tables,
+      memberOf: (result, rest, resultId) => this.#memberOf(result, rest, resultId),
       copy: (sources, taker) => this.#resultCopies().copy(sources, taker, this.#endpoint.limits),
       onRefused: (error) => this.countRefusal(error),
     });
+  }
+
+  #memberOf(result: object, rest: string, id: number): unknown {
+    const node = nodeOf(result);
+    // The peer's own.
+    if (node !== undefined && this.#host.isHome(node)) return childAt(node, rest);
+    const path = this.#pathOf(result, rest, id);
+    return this.#lookUp(path, () => namedValue(this.#tables, this.#router, { path, start: result, rest }));
   }
 
   #resultCopies(): ResultCopies {
@@ -196,10 +240,16 @@ export class MethodCalls {
     return result;
   }
 
+  #resolve(start: object | undefined, rest: string, path: string, gates: Gates): Resolved {
+    return this.#lookUp(path, () =>
+      start === undefined ? this.#router.resolve(rest, gates) : this.#router.resolveBelow(start, rest, gates),
+    );
+  }
+
   /** What user code throws on the way counts as what the method throws. */
-  #resolve(start: object | undefined, rest: string, path: string, gates: Gates = "none"): Resolved {
+  #lookUp<T>(path: string, find: () => T): T {
     try {
-      return start === undefined ? this.#router.resolve(rest, gates) : this.#router.resolveBelow(start, rest, gates);
+      return find();
     } catch (error) {
       if (!(error instanceof LookupFailure)) throw error;
       throw withExecuted(this.#silent.onMethod(path, error.cause), "yes");
@@ -244,33 +294,8 @@ export class MethodCalls {
   }
 }
 
-/** A call on something that another peer has lent us. */
-async function forward(
-  target: RemoteNode,
-  [, args, kwargs, meta]: RequestContent,
-  context: CallScope,
-): Promise<unknown> {
-  const idempotent = isStatedIdempotent(meta);
-  try {
-    const { metadata } = context;
-    return await target.caller.call(target, args, {
-      context,
-      ...(metadata !== NO_METADATA && { metadata }),
-      ...(hasKeys(kwargs) && { kwargs }),
-      ...(idempotent && { idempotent }),
-    });
-  } catch (error) {
-    throw new PassedOn("passed on", { cause: error });
-  }
-}
-
 function ended(): ColloquyError {
   return new ColloquyError("CONNECTION_LOST", "the connection of the call has ended");
-}
-
-function hasKeys(kwargs: Record<string, unknown>): boolean {
-  for (const key in kwargs) if (Object.hasOwn(kwargs, key)) return true;
-  return false;
 }
 
 function notCallable(path: string): ColloquyError {

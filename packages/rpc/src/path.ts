@@ -5,6 +5,11 @@ export function joinPath(path: string, name: string): string {
   return path === "" ? name : `${path}/${name}`;
 }
 
+/** The path of what is below another one, or of that itself where `rest` is "". */
+export function pathBelow(path: string, rest: string): string {
+  return rest === "" ? path : joinPath(path, rest);
+}
+
 interface CutPath {
   readonly path: string;
   readonly names: readonly string[];
@@ -63,7 +68,8 @@ export function resultPath(id: number): string {
   return RESULTS + id;
 }
 
-interface NumberedPath {
+/** A path below what has a number. */
+export interface NumberedPath {
   readonly id: number;
   readonly rest: string;
 }

@@ -23,6 +23,11 @@ export function readRequest(content: unknown, limits: Limits): RequestContent {
   return content as unknown as RequestContent;
 }
 
+/** The same request for another path. */
+export function withPath([, ...rest]: RequestContent, path: string): RequestContent {
+  return [path, ...rest];
+}
+
 function invalid(message: string): ColloquyError {
   return refusal("INVALID_ARGUMENT", message);
 }

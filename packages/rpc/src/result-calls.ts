@@ -1,25 +1,20 @@
 import { ColloquyError, describeType } from "@colloquy/core";
 import type { CallScope } from "./call-scope.ts";
 import { isThenable } from "./guard.ts";
-import { localFunction } from "./local-function.ts";
-import type { NamedMethods } from "./local-function.ts";
-import { isExposed, isService } from "./members.ts";
+import { isService } from "./members.ts";
 import { PassedOn, dependencyFailed } from "./passed-on.ts";
-import { joinPath, resultPath } from "./path.ts";
-import { childAt, nodeOf } from "./proxy.ts";
+import { nodeOf } from "./proxy.ts";
 import type { RecentResults } from "./recent-results.ts";
 import type { RequestContent } from "./request-content.ts";
 import type { CopySource, CopyTaker } from "./result-copies.ts";
 import { ResultPlaces, misplaced } from "./result-places.ts";
 import { settledWithin } from "./result-waits.ts";
-import type { Resolved } from "./router.ts";
 
 /** What requests that hang on others need of their connection. */
 export interface ResultHost {
   readonly results: RecentResults;
-  /** Finds a member below an object; `path` is where it stands for the caller. */
-  resolve(start: object, rest: string, path: string): Resolved;
-  readonly methods: NamedMethods;
+  /** What is below the result of request `id`, as a value. @throws ColloquyError */
+  memberOf(result: object, rest: string, id: number): unknown;
   /** Copies of values, as if they had crossed. */
   copy(sources: readonly CopySource[], taker: CopyTaker): Promise<unknown[]>;
   /** A call has been refused that waited. */
@@ -98,12 +93,9 @@ export class ResultCalls {
 
   /** A member of a result, as a value. @throws ColloquyError */
   #memberOf(result: unknown, rest: string, id: number): unknown {
-    if (typeof result !== "object" || result === null) throw noService(id, result);
-    const node = nodeOf(result);
-    if (node !== undefined) return childAt(node, rest);
-    const path = joinPath(resultPath(id), rest);
-    const { member } = this.#host.resolve(result, rest, path);
-    return isExposed(member) ? localFunction(this.#host.methods, { path, start: result, rest }) : member;
+    const isObject = typeof result === "object" && result !== null;
+    if (!isObject && nodeOf(result) === undefined) throw noService(id, result);
+    return this.#host.memberOf(result as object, rest, id);
   }
 }
 

@@ -2,9 +2,10 @@ import { quoted, refusal } from "@colloquy/core";
 import type { ColloquyError, Limits } from "@colloquy/core";
 import { ServiceTable } from "./expose.ts";
 import { GatedMember, gateOf } from "./gate.ts";
-import { checkServable, isExposed, isService, memberOf, subServices } from "./members.ts";
+import { checkServable, isAccessor, isExposed, isService, memberOf, subServices } from "./members.ts";
 import { isReservedPath, joinPath, namesOf } from "./path.ts";
 
+/** Of services: as many are searched, and remembered. */
 const MAX_SEARCHED_COUNT = 1000;
 
 /** What a path leads to. */
@@ -24,6 +25,8 @@ export type Gates = "none" | "all" | "below";
 export class Router {
   readonly #limits: Limits;
   #root: object | undefined;
+  /** Services by the paths that the peer has got of them, where those lead through accessors or gates. */
+  #told: Map<string, WeakRef<object>> | undefined;
 
   constructor(limits: Limits) {
     this.#limits = limits;
@@ -41,8 +44,12 @@ export class Router {
    * @throws ColloquyError `NOT_FOUND`, `NOT_EXPOSED`, and `INVALID_ARGUMENT` for a path over the limits.
    */
   resolve(path: string, gates: Gates = "none"): Resolved {
+    return this.resolveBelow(this.#rootFor(path), path, gates);
+  }
+
+  #rootFor(path: string): object {
     if (this.#root === undefined) throw refusal("NOT_FOUND", `${quoted(path)} not found: this side serves nothing`);
-    return this.resolveBelow(this.#root, path, gates);
+    return this.#root;
   }
 
   /** The same below any service. */
@@ -61,6 +68,30 @@ export class Router {
       member = memberOf(owner, names, index);
     }
     return { owner, member };
+  }
+
+  /**
+   * What a path below a service, or below the root, leads to, where nothing has to run for that: undefined for what is behind an accessor, and
+   * for services behind a gate, but for those whose path the peer has got.
+   *
+   * @throws as `resolve`
+   */
+  named(start: object | undefined, path: string): object | undefined {
+    const from = start ?? this.#rootFor(path);
+    return this.#unread(from, path) ?? (from === this.#root ? this.#told?.get(path)?.deref() : undefined);
+  }
+
+  #unread(start: object, path: string): object | undefined {
+    const names = this.#namesIn(path);
+    let member = start;
+    let isGated = false;
+    for (const [index, name] of names.entries()) {
+      if (isExposed(member)) throw nothingBelow(names, index);
+      if (isAccessor(member, name)) return undefined;
+      isGated ||= gateOf(member) !== undefined;
+      member = memberOf(member, names, index);
+    }
+    return isGated && !isExposed(member) ? undefined : member;
   }
 
   #namesIn(path: string): readonly string[] {
@@ -88,7 +119,15 @@ export class Router {
     const budget = { left: MAX_SEARCHED_COUNT };
     const found = this.#search(this.#root, target, "", this.#limits.maxPathPartCount, budget);
     // Nobody gets there.
-    return found === undefined || isReservedPath(found) ? undefined : found;
+    if (found === undefined || isReservedPath(found)) return undefined;
+    if (this.#unread(this.#root, found) === undefined) this.#remember(found, target);
+    return found;
+  }
+
+  #remember(path: string, target: object): void {
+    const told = (this.#told ??= new Map<string, WeakRef<object>>());
+    if (told.size >= MAX_SEARCHED_COUNT && !told.has(path)) told.delete(told.keys().next().value!);
+    told.set(path, new WeakRef(target));
   }
 
   #search(owner: object, target: object, path: string, depth: number, budget: { left: number }): string | undefined {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { Service, connect, expose, serve, service } from "../src/index.ts";
+import { Service, ServiceTable, connect, expose, serve, service } from "../src/index.ts";
 import { resolveLimits } from "@colloquy/core";
 import { metadataOf } from "../src/metadata.ts";
 import { Router } from "../src/router.ts";
@@ -82,6 +82,30 @@ function searched(count: number): boolean {
   return router.pathOf(target) !== undefined;
 }
 
+class Rooms extends ServiceTable {
+  readonly #rooms: readonly object[];
+  constructor(rooms: readonly object[]) {
+    super();
+    this.#rooms = rooms;
+  }
+  override lookup(name: string): object | undefined {
+    return this.#rooms[Number(name)];
+  }
+  override nameOf(room: object): string {
+    return String(this.#rooms.indexOf(room));
+  }
+}
+
+/** Whether the first of so many services behind an accessor is known by its path once the path of each was asked for. */
+function remembered(count: number): boolean {
+  const rooms = Array.from({ length: count }, () => new Root());
+  const hall = new Rooms(rooms);
+  const router = new Router(resolveLimits());
+  router.serve(Object.defineProperty(service({}), "hall", { enumerable: true, get: () => hall }));
+  for (const room of rooms) router.pathOf(room);
+  return router.named(undefined, "hall/0") === rooms[0];
+}
+
 /** Whether a side takes so many functions of a peer that may itself hand out half as many. */
 async function taken(count: number): Promise<boolean> {
   await using server = await serve(newAddress(), new Root(), { limits: { maxReferenceCount: 5 } });
@@ -117,6 +141,7 @@ const edges: readonly (readonly [row: string, bound: number, attempt: Attempt])[
   ["requests that come before credentials are checked", 4, early],
   ["results kept for calls on them", 64, kept],
   ["services searched for the path of one that is sent", 1000, searched],
+  ["paths of services behind accessors that a peer has got", 1000, remembered],
   ["copies of results among the arguments of one request", 20, copied],
   ["references of a peer, with a maxReferenceCount of 5", 10, taken],
 ];

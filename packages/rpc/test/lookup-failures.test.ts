@@ -53,6 +53,9 @@ class Desk extends Service {
   @expose take(...given: unknown[]) {
     return given.length;
   }
+  @expose ask(call: () => unknown) {
+    return call();
+  }
 }
 
 type Told = [error: unknown, path: string];
@@ -112,19 +115,30 @@ describe("What user code throws on the way to a method", () => {
     expect(other).toBe(1);
     const table = pipeline(link.any["desk"]!() as Promise<Remote<Desk>>) as unknown as AnyRemote;
     expect(await failureOf(table["broken"]["word"]())).toMatchObject({ message: "broken" });
-    expect(link.told).toEqual([[BROKEN, expect.stringMatching(/^\$\/result\/\d+\/broken\/word$/)]]);
+    expect(link.told).toEqual([[BROKEN, "broken/word"]]);
   });
 
   test("is told where what it leads to is an argument: of the caller's own, or of a result", async () => {
     await using link = await watched({ errors: { allow: "none" } });
-    const failure = await failureOf(link.remote.take((link.any["broken"] as { word: unknown }).word));
+    const failure = await failureOf(link.remote.take(at(link.any, "table/none/word")));
     expect(failure).toMatchObject({ code: "SERIALIZATION_ERROR", executed: "no" });
     expect(failure.message).not.toContain('broken"');
-    expect(link.told).toEqual([[BROKEN, "broken/word"]]);
+    expect(link.told).toEqual([[BROKEN, "table/none/word"]]);
     const desk = pipeline(link.remote.desk()) as unknown as AnyRemote;
-    const hidden = await failureOf(link.remote.take(desk["broken"]));
+    const hidden = await failureOf(link.remote.take(at(desk, "table/none")));
     expect(hidden.message).toMatch(/^the method failed; /);
-    expect(link.told[1]).toEqual([BROKEN, expect.stringMatching(/^\$\/result\/\d+\/broken$/)]);
+    expect(link.told[1]).toEqual([BROKEN, "table/none"]);
+  });
+
+  test("is told where an argument is called that leads through an accessor, and not before", async () => {
+    await using link = await watched();
+    const desk = pipeline(link.remote.desk()) as unknown as AnyRemote;
+    for (const word of [at(link.any, "broken/word"), at(desk, "broken/word")]) {
+      expect(await link.remote.take(word)).toBe(1);
+      expect(link.told.splice(0)).toEqual([]);
+      expect(await failureOf(link.remote.ask(word))).toMatchObject({ message: "broken", executed: "yes" });
+      expect(link.told.splice(0)[0]).toEqual([BROKEN, "broken/word"]);
+    }
   });
 
   test("doesn't stand in the way of other services that are sent", async () => {

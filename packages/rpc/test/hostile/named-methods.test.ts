@@ -60,7 +60,7 @@ const named = (typeId: number, data: unknown): object => ({ __type__: [typeId, d
 describe("a method that a peer has named", () => {
   const WAYS: [string, object, string][] = [
     ["by its path", named(-3, "write"), "write"],
-    ["by the result of a request", named(-16, [1, "write"]), "$/result/1/write"],
+    ["by the result of a request", named(-16, [1, "write"]), "write"],
   ];
 
   test.each(WAYS)("%s is called through interceptors, as that peer", async (_way, method, path) => {
