@@ -28,7 +28,7 @@ export const packages = {
     outside: ["tcp-transport", "socket-reader", "connection-bound"],
     floors: [
       ["errors", "slabs", "attempt-limit", "float16"],
-      ["refusal"],
+      ["refusal", "readable"],
       [
         "turns",
         "options",

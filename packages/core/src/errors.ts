@@ -266,9 +266,14 @@ export function escaped(text: string): string {
 export function describeType(value: unknown): string {
   if (value === null) return "null";
   if (typeof value !== "object") return typeof value;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype === null) return "object without a prototype";
-  const constructor: unknown = Object.getOwnPropertyDescriptor(prototype, "constructor")?.value;
+  let constructor: unknown;
+  try {
+    const prototype: unknown = Object.getPrototypeOf(value);
+    if (prototype === null) return "object without a prototype";
+    constructor = Object.getOwnPropertyDescriptor(prototype, "constructor")?.value;
+  } catch {
+    return "proxy that can't be looked at";
+  }
   return typeof constructor === "function" && constructor.name !== "" ? constructor.name : "object of an unnamed class";
 }
 

@@ -15,6 +15,7 @@ export { connectChannel } from "./connect-channel.ts";
 export type { ChannelOptions, ConnectChannelOptions } from "./connect-channel.ts";
 export { decodedSize } from "./decoded-size.ts";
 export { Deferred, rejection } from "./deferred.ts";
+export { readable } from "./readable.ts";
 export { estimateBytes } from "./estimate-bytes.ts";
 export { Endpoint } from "./endpoint.ts";
 export type { EndpointHandler, EndpointStats, Substitute } from "./endpoint-handler.ts";

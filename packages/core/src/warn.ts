@@ -13,6 +13,14 @@ export function warn(what: string, thrown: unknown): void {
  * command to a terminal.
  */
 function textOf(error: Error): string {
+  try {
+    return readText(error);
+  } catch {
+    return "an error that can't be read";
+  }
+}
+
+function readText(error: Error): string {
   const { message, stack } = error;
   if (!(error instanceof ColloquyError) || !message.includes("\n")) return escaped(stack ?? message);
   const oneLine = quoted(message, Infinity).slice(1, -1);

@@ -1,4 +1,5 @@
 import {
+  readable,
   ColloquyError,
   Deferred,
   RemoteError,
@@ -77,10 +78,11 @@ export class Authentication {
       const identity = await this.#authenticate(credentials, this.#connection);
       if (identity === undefined || identity === null || identity === false) throw refused(credentials);
       return identity;
-    } catch (error) {
+    } catch (thrown) {
+      const error = readable(thrown);
       // What another service has answered isn't meant for a stranger.
       if (!(error instanceof ColloquyError) || error instanceof RemoteError) {
-        this.#silent.onMethod("$/auth", error);
+        this.#silent.onMethod("$/auth", thrown);
         throw refused(credentials);
       }
       // Its cause, and whether a call of its own ran, are no business of the client's.

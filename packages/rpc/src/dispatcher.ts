@@ -179,7 +179,7 @@ export class Dispatcher {
     try {
       return await result;
     } catch (error) {
-      throw withExecuted(error instanceof PassedOn ? error : this.#silent.onMethod(method.path, error), "yes");
+      throw withExecuted(PassedOn.is(error) ? error : this.#silent.onMethod(method.path, error), "yes");
     }
   }
 
@@ -214,7 +214,7 @@ export class Dispatcher {
       result.then(
         (value) => settle(value),
         (error: unknown) => {
-          if (!(error instanceof PassedOn)) this.#silent.onMethod(request[0], error);
+          if (!PassedOn.is(error)) this.#silent.onMethod(request[0], error);
           settle(undefined, { error: withExecuted(error, "yes") });
         },
       );
@@ -297,7 +297,7 @@ export class Dispatcher {
   }
 
   #failMethod(id: number, path: string, error: unknown): void {
-    const told = withExecuted(error instanceof PassedOn ? error : this.#silent.onMethod(path, error), "yes");
+    const told = withExecuted(PassedOn.is(error) ? error : this.#silent.onMethod(path, error), "yes");
     this.#fail(id, this.#scopes.find(id)?.lateness(told) ?? told);
   }
 

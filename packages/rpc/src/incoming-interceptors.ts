@@ -1,4 +1,4 @@
-import { ColloquyError } from "@colloquy/core";
+import { ColloquyError, readable } from "@colloquy/core";
 import { runChain } from "./interceptors.ts";
 import type { IncomingCall, Interceptor } from "./interceptors.ts";
 import { PassedOn, withExecuted } from "./passed-on.ts";
@@ -29,7 +29,7 @@ export async function runIncoming(
     try {
       return await result;
     } catch (error) {
-      const outcome = withExecuted(error instanceof PassedOn ? error : onFault(error), "yes");
+      const outcome = withExecuted(PassedOn.is(error) ? error : onFault(error), "yes");
       told.add(outcome);
       throw outcome;
     }
@@ -38,7 +38,8 @@ export async function runIncoming(
     return await runChain(interceptors, call, last);
   } catch (error) {
     if (told.has(error)) throw new PassedOn("intercepted", { cause: error });
-    const isFault = !(error instanceof ColloquyError) || error.code === "INTERNAL";
+    const shown = readable(error);
+    const isFault = !(shown instanceof ColloquyError) || shown.code === "INTERNAL";
     throw new PassedOn("intercepted", { cause: withExecuted(isFault ? onFault(error) : error, ran ? "yes" : "no") });
   }
 }

@@ -86,7 +86,7 @@ export class OutgoingStreams {
       return pulled;
     } catch (error) {
       if (stream.ended) this.#finish(id, target, stream, error);
-      throw error instanceof PassedOn ? error.cause : this.#failed(target, error);
+      throw PassedOn.is(error) ? error.cause : this.#failed(target, error);
     }
   }
 
@@ -164,7 +164,7 @@ export class OutgoingStreams {
     const told = this.#told?.get(stream);
     if (told === undefined) return;
     this.#told!.delete(stream);
-    tellStreamEnd(told, stream.answeredCount, error instanceof PassedOn ? error.cause : error);
+    tellStreamEnd(told, stream.answeredCount, PassedOn.is(error) ? error.cause : error);
   }
 
   #answerWith(items: readonly unknown[], source: Source): Substitute {

@@ -87,7 +87,7 @@ export class ResultCalls {
       return await settledWithin(results, signal);
     } catch (error) {
       if (signal.aborted) signal.throwIfAborted();
-      throw failureOf(error instanceof PassedOn ? error.cause : error);
+      throw failureOf(PassedOn.is(error) ? error.cause : error);
     }
   }
 

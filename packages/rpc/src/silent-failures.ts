@@ -1,6 +1,6 @@
 import { channel } from "node:diagnostics_channel";
 import { randomUUID } from "node:crypto";
-import { ColloquyError, DEFAULT_ERROR_RULES, generalError, isHidden } from "@colloquy/core";
+import { ColloquyError, DEFAULT_ERROR_RULES, generalError, isHidden, readable } from "@colloquy/core";
 import type { ErrorRules, ReproducibleRun } from "@colloquy/core";
 import { guard } from "./guard.ts";
 
@@ -39,11 +39,12 @@ export class SilentFailures {
 
   /** A method of this side has thrown. Returns what its caller is to get: the error itself, or one that has an id in its place. */
   onMethod(path: string, error: unknown): unknown {
-    const id = isHidden(error, this.errorRules) ? this.#newId() : undefined;
+    const told = readable(error);
+    const id = isHidden(told, this.errorRules) ? this.#newId() : undefined;
     const listener = this.#onMethodFailure;
     if (listener !== undefined) guard("onMethodFailure", () => listener(error, path, id));
     if (failedMethod.hasSubscribers) failedMethod.publish({ connection: this.#connection, path, error, id });
-    return id === undefined ? error : generalError(id);
+    return id === undefined ? told : generalError(id);
   }
 
   /** A call on a received function has failed: a subscriber has left, or has thrown. */
