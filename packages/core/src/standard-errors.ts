@@ -2,6 +2,7 @@ import type { Codec } from "./codec.ts";
 import {
   ColloquyError,
   ERROR_CODES,
+  EXECUTED,
   ProtocolError,
   RemoteError,
   SerializationError,
@@ -21,7 +22,6 @@ export const ERROR_COST = 8192;
 const CLASSES: ReadonlyMap<string, ErrorConstructor> = new Map(
   [Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError].map((type) => [type.name, type]),
 );
-const EXECUTED: ReadonlySet<unknown> = new Set<Executed>(["yes", "no", "unknown"]);
 
 type Fields = Readonly<Record<string, unknown>>;
 
