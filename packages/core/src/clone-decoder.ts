@@ -14,15 +14,7 @@ import type { SerializerTable } from "./serializers.ts";
 import { ERROR_COST, completeError, newError, readError } from "./standard-errors.ts";
 import { NDARRAY_COST } from "./standard-arrays.ts";
 import { BYTES_COST, TYPED_ARRAYS } from "./standard-bytes.ts";
-import {
-  BIGINT_COST,
-  COLLECTION_COST,
-  DATE_COST,
-  HASHED_ENTRY_COST,
-  URL_COST,
-  readBigInt,
-  readUrl,
-} from "./standard-values.ts";
+import { BIGINT_COST, COLLECTION_COST, DATE_COST, HASHED_ENTRY_COST, readBigInt, readUrl } from "./standard-values.ts";
 
 /** Engines make tables of arrays that are longer from the start. */
 const LONGEST_PRESET_LENGTH = 2 ** 24;
@@ -150,7 +142,7 @@ export class CloneDecoder implements MessageDecoder {
       case KIND.error:
         return this.#error(depth);
       case KIND.url:
-        return this.#made(readUrl(this.#reader.textValue()), URL_COST);
+        return this.#made(readUrl(this.#reader.textValue(), this.#reader));
       case KIND.typedArray:
         return this.#typedArray();
       case KIND.buffer:
@@ -208,9 +200,9 @@ export class CloneDecoder implements MessageDecoder {
         key = undefined;
         key = this.#reader.textValue();
         const index = indexOfKey(key);
-        if (index > highestIndex) {
+        if (index >= 0) {
           if (!this.#isChecked) this.#reader.spend(indexKeyCost(index, highestIndex));
-          highestIndex = index;
+          highestIndex = Math.max(index, highestIndex);
         }
         checkKey(key);
         const value = this.read(depth - 1);
@@ -268,7 +260,7 @@ export class CloneDecoder implements MessageDecoder {
       return whole;
     }
     const error = this.#made(newError(name, message, gathers === 0xc3), ERROR_COST);
-    completeError(error, this.#errorParts(depth));
+    completeError(error, this.#errorParts(depth), this.#reader);
     return this.#constructors.whole(error);
   }
 

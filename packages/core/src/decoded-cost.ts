@@ -17,6 +17,8 @@ export const TABLE_ENTRY_COST = 48;
 export const FIRST_INDEX_COST = 160;
 /** A place in that array. */
 export const INDEX_COST = 12;
+/** A key that is an index beyond what engines have as small integers. */
+export const LARGE_INDEX_COST = 96;
 
 const SMALL_BYTES_COST = 208;
 const BYTES_COST = 384;

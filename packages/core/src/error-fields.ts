@@ -1,6 +1,8 @@
 import { ColloquyError } from "./errors.ts";
-import { isErrorMember } from "./public-error.ts";
+import { readField } from "./error-texts.ts";
 import { estimateBytes } from "./estimate-bytes.ts";
+import { checkDecodedEntry, isPlainMap } from "./lower-lift.ts";
+import { isErrorMember } from "./public-error.ts";
 
 /** What a constructor of a `ColloquyError` has set already, and stacks of the other side. */
 export const COLLOQUY_FIELDS: ReadonlySet<string> = new Set([
@@ -15,6 +17,8 @@ export const COLLOQUY_FIELDS: ReadonlySet<string> = new Set([
 const OWN_FIELDS: ReadonlySet<string> = new Set([...COLLOQUY_FIELDS, "thrown"]);
 /** Keys that no map on the wire may have. */
 const REFUSED: ReadonlySet<string> = new Set(["__proto__", "__type__"]);
+/** As deep as the estimate looks. */
+const DEEPEST = 32;
 
 /** How many bytes of fields one exception may have still. */
 export class FieldBudget {
@@ -24,10 +28,10 @@ export class FieldBudget {
     this.#left = bytes;
   }
 
-  /** Spends what a value takes. False: it takes more than is left, or it can't be read. */
-  take(value: unknown): boolean {
+  /** Spends what a value takes, under this key. False: it takes more than is left, or it can't be read, here or there. */
+  take(value: unknown, key = ""): boolean {
     const size = estimateBytes(value, this.#left);
-    if (size > this.#left) return false;
+    if (size > this.#left || !isTaken(key, value)) return false;
     this.#left -= size;
     return true;
   }
@@ -53,7 +57,7 @@ export function fieldsOf(owner: object, budget: FieldBudget): Record<string, unk
     try {
       const value = (owner as Record<string, unknown>)[key];
       if (typeof value === "function" || typeof value === "symbol") continue;
-      if (budget.take(key) && budget.take(value)) fields[key] = value;
+      if (budget.take(key) && budget.take(value, key)) fields[key] = value;
     } catch {
       // A getter that throws.
     }
@@ -61,11 +65,45 @@ export function fieldsOf(owner: object, budget: FieldBudget): Record<string, unk
   return fields;
 }
 
-/** A member, undefined where its getter throws. */
-export function readField(owner: object, key: string): unknown {
+/** False for a value with an entry that its receiver refuses: that would cost it the whole exception. */
+function isTaken(key: string, value: unknown): boolean {
   try {
-    return (owner as Record<string, unknown>)[key];
+    checkEntry(key, value);
+    checkEntries(value, DEEPEST, new Set());
+    return true;
   } catch {
-    return undefined;
+    return false;
   }
+}
+
+function checkEntries(value: unknown, depth: number, seen: Set<object>): void {
+  if (typeof value !== "object" || value === null || depth === 0 || seen.has(value)) return;
+  seen.add(value);
+  for (const [key, inner] of entriesOf(value)) {
+    checkEntry(key, inner);
+    checkEntries(inner, depth - 1, seen);
+  }
+}
+
+function checkEntry(key: string, value: unknown): void {
+  // An instance may arrive as a function.
+  const isByReference = typeof value === "object" && value !== null && !isPlainMap(value) && !isValue(value);
+  checkDecodedEntry(key, isByReference ? checkEntry : value);
+}
+
+/** What is in a value that crosses as it is; without a key where it has none in a map. */
+function entriesOf(value: object): readonly (readonly [key: string, inner: unknown])[] {
+  const unnamed = (values: Iterable<unknown>): [string, unknown][] => Array.from(values, (one) => ["", one]);
+  if (Array.isArray(value) || value instanceof Set) return unnamed(value as Iterable<unknown>);
+  if (value instanceof Map) return unnamed([...value.keys(), ...value.values()]);
+  const isError = value instanceof Error;
+  if (!isError && !isPlainMap(value)) return [];
+  return [...Object.entries(value), ...(isError ? unnamed([value.cause, readField(value, "errors")]) : [])];
+}
+
+/** No function, and no instance of a class of the application: those weren't made to be read elsewhere. */
+export function isValue(value: unknown): boolean {
+  if (typeof value === "function" || typeof value === "symbol") return false;
+  if (typeof value !== "object" || value === null) return true;
+  return Array.isArray(value) || value instanceof Map || value instanceof Set || value instanceof Date;
 }

@@ -1,6 +1,5 @@
 import { RemoteError, describeType } from "./errors.ts";
 import type { ErrorRules } from "./error-rules.ts";
-import { readField } from "./error-fields.ts";
 
 const MAX_NAME_LENGTH = 256;
 const MAX_MESSAGE_LENGTH = 4096;
@@ -77,4 +76,13 @@ export function messageText(text: unknown): string {
 /** Cutting may have left one half of a pair, too. */
 export function wellFormed(text: string): string {
   return (text as unknown as { toWellFormed(): string }).toWellFormed();
+}
+
+/** A member, undefined where its getter throws. */
+export function readField(owner: object, key: string): unknown {
+  try {
+    return (owner as Record<string, unknown>)[key];
+  } catch {
+    return undefined;
+  }
 }

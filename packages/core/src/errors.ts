@@ -31,6 +31,9 @@ export const ERROR_CODES: ReadonlySet<string> = new Set(CODES);
 /** Whether the remote method ran: `"no"` means that a retry is safe. */
 export type Executed = "yes" | "no" | "unknown";
 
+/** To check one that came from the wire, or from an error that was changed. */
+export const EXECUTED: ReadonlySet<unknown> = new Set<Executed>(["yes", "no", "unknown"]);
+
 /** What a `ColloquyError` has beside its code and message. */
 export interface ColloquyErrorOptions {
   /** What has led to it. Default: nothing. */

@@ -1,19 +1,20 @@
-import { FIRST_INDEX_COST, INDEX_COST, TABLE_ENTRY_COST } from "./decoded-cost.ts";
+import { FIRST_INDEX_COST, INDEX_COST, LARGE_INDEX_COST, TABLE_ENTRY_COST } from "./decoded-cost.ts";
 
 const ZERO = 0x30;
 const NINE = 0x39;
 /** Engines keep small whole numbers among the keys in an array as long as its gaps are at most this wide. */
 const WIDEST_GAP = 1024;
 const LONGEST_INDEX = 10;
+const FIRST_LARGE_INDEX = 2 ** 31;
 
 /**
  * What a key that is an index, such as `"1022"`, costs beyond the key itself: the engine makes an array up to it, and half as much
- * again, or a table. `highest` is the highest index of the map so far, -1 for none.
+ * again, or a table. `highest` is the highest index of the map so far, -1 for none; one below it may be in a table.
  */
 export function indexKeyCost(index: number, highest: number): number {
   const gap = index - highest;
-  if (gap <= 0) return 0;
-  return (highest < 0 ? FIRST_INDEX_COST : 0) + (gap > WIDEST_GAP ? TABLE_ENTRY_COST : gap * INDEX_COST);
+  const placeCost = gap <= 0 || gap > WIDEST_GAP ? TABLE_ENTRY_COST : gap * INDEX_COST;
+  return (highest < 0 ? FIRST_INDEX_COST : 0) + placeCost + (index < FIRST_LARGE_INDEX ? 0 : LARGE_INDEX_COST);
 }
 
 /** The index that a key is, or -1. */

@@ -103,8 +103,8 @@ export class KeyLists {
     const key = indexOfKeyBytes(this.#bytes, start, end);
     this.#highest ??= [];
     const highest = this.#highest[depth] ?? -1;
-    if (key <= highest) return 0;
-    this.#highest[depth] = key;
+    if (key < 0) return 0;
+    this.#highest[depth] = Math.max(key, highest);
     return indexKeyCost(key, highest);
   }
 

@@ -200,9 +200,9 @@ export class MsgPackDecoder implements MessageDecoder {
         key = undefined;
         key = this.#key();
         const index = indexOfKey(key);
-        if (index > highestIndex) {
+        if (index >= 0) {
           if (!this.#isChecked) this.spend(indexKeyCost(index, highestIndex));
-          highestIndex = index;
+          highestIndex = Math.max(index, highestIndex);
         }
         if (key.charCodeAt(0) === 95) {
           if (key === TYPE_KEY && count === 1) return this.#extended(depth - 1);

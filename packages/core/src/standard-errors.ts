@@ -2,6 +2,7 @@ import type { Codec } from "./codec.ts";
 import {
   ColloquyError,
   ERROR_CODES,
+  EXECUTED,
   ProtocolError,
   RemoteError,
   SerializationError,
@@ -18,10 +19,11 @@ import type { StandardType } from "./standard-values.ts";
 
 /** Less memory than that, but time: a message of nothing else must be refused soon. */
 export const ERROR_COST = 8192;
+/** A key in the error beside the one in the map that it was decoded to, and the time for both. */
+const ERROR_FIELD_COST = 512;
 const CLASSES: ReadonlyMap<string, ErrorConstructor> = new Map(
   [Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError].map((type) => [type.name, type]),
 );
-const EXECUTED: ReadonlySet<unknown> = new Set<Executed>(["yes", "no", "unknown"]);
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -131,7 +133,7 @@ export function readError(data: unknown, budget: DecodingBudget): Error {
   const name = nameText(data["name"]);
   const gathers = Array.isArray(errors);
   const error = (gathers ? undefined : colloquyError(name, message, fields)) ?? newError(name, message, gathers);
-  completeError(error, data);
+  completeError(error, data, budget);
   return error;
 }
 
@@ -143,15 +145,19 @@ export function newError(name: string, message: string, gathers: boolean): Error
 }
 
 /** Gives an error its cause, the errors that it gathers, and its fields, as far as `data` has them. */
-export function completeError(error: Error, data: Fields): void {
-  const { errors, fields } = data;
+export function completeError(error: Error, data: Fields, budget: DecodingBudget): void {
+  const { errors } = data;
+  const fields = isMap(data["fields"]) ? data["fields"] : {};
+  const keys = Object.keys(fields);
+  budget.spend(keys.length * ERROR_FIELD_COST);
   // Where it was decoded tells nothing, and takes memory.
   error.stack = `${error.name}: ${error.message}`;
   if (Array.isArray(errors)) define(error, "errors", errors, false);
   if (Object.hasOwn(data, "cause")) define(error, "cause", data["cause"], false);
   const isColloquy = error instanceof ColloquyError;
-  for (const [key, value] of Object.entries(isMap(fields) ? fields : {})) {
+  for (const key of keys) {
     if (isCommon(key, Array.isArray(errors)) || (isColloquy && COLLOQUY_FIELDS.has(key))) continue;
+    const value = fields[key];
     checkDecodedEntry(key, value);
     define(error, key, value, true);
   }

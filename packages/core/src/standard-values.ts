@@ -28,6 +28,12 @@ const MAX_BIGINT_DIGIT_COUNT = 4096;
 const TOO_LARGE = 10n ** BigInt(MAX_BIGINT_DIGIT_COUNT);
 const DIGITS = /^(?:0|-?[1-9]\d*)$/;
 const LONGEST_URL = 65_536;
+/** Names that can be looked up have at most 253. */
+const LONGEST_HOST = 255;
+/** What the parser takes out of the text of a URL. */
+const TAKEN_OUT = /[\t\n\r]/g;
+/** What stands before the path in URLs of the schemes whose hosts are names of the internet. */
+const AUTHORITY = /^[^a-z]*(?:file:[/\\]{2}|(?:ftp|https?|wss?):[/\\]*)([^/\\?#]*)/i;
 
 /** Milliseconds since 1970, null for an invalid one. */
 export const DATE: StandardType<Date> = {
@@ -108,23 +114,45 @@ export const URL_TYPE: StandardType<URL> = {
   id: -9,
   classes: [URL],
   write: (url) => hrefOf(url),
-  read(data, _codec, budget) {
-    const url = readUrl(data);
-    budget.spend(URL_COST + url.href.length);
-    return url;
-  },
+  read: (data, _codec, budget) => readUrl(data, budget),
 };
 
-/** @throws SerializationError for one that is too long. */
+/** @throws SerializationError for one that is too long, or whose host is. */
 export function hrefOf({ href }: URL): string {
-  if (href.length <= LONGEST_URL) return href;
-  throw new SerializationError(`URL of ${href.length} characters; the limit is ${LONGEST_URL}`);
+  if (href.length > LONGEST_URL)
+    throw new SerializationError(`URL of ${href.length} characters; the limit is ${LONGEST_URL}`);
+  hostLengthOf(href);
+  return href;
 }
 
 /** @throws SerializationError */
-export function readUrl(data: unknown): URL {
-  if (typeof data === "string" && data.length <= LONGEST_URL && URL.canParse(data)) return new URL(data);
-  throw malformed("a URL", `no absolute URL of at most ${LONGEST_URL} characters`);
+export function readUrl(data: unknown, budget: DecodingBudget): URL {
+  if (typeof data !== "string" || data.length > LONGEST_URL) throw malformedUrl();
+  // Engines take time with the square of it where it isn't ASCII.
+  budget.spend(URL_COST + hostLengthOf(data) ** 2);
+  const url = parsedUrl(data);
+  budget.spend(url.href.length);
+  return url;
+}
+
+function parsedUrl(text: string): URL {
+  try {
+    return new URL(text);
+  } catch {
+    throw malformedUrl();
+  }
+}
+
+function malformedUrl(): SerializationError {
+  return malformed("a URL", `no absolute URL of at most ${LONGEST_URL} characters`);
+}
+
+/** With the port; 0 where no host of the text is a name of the internet. @throws SerializationError for a host that is too long. */
+function hostLengthOf(text: string): number {
+  const authority = AUTHORITY.exec(text.replaceAll(TAKEN_OUT, ""))?.[1] ?? "";
+  const length = authority.length - 1 - authority.lastIndexOf("@");
+  if (length <= LONGEST_HOST) return length;
+  throw new SerializationError(`URL with a host of ${length} characters; the limit is ${LONGEST_HOST}`);
 }
 
 export function malformed(what: string, reason: string): SerializationError {

@@ -1,6 +1,6 @@
 import { DEFAULT_ERROR_RULES, generalError, isPublic } from "./error-rules.ts";
 import type { ErrorRules } from "./error-rules.ts";
-import { FieldBudget, fieldsOf, readField } from "./error-fields.ts";
+import { FieldBudget, fieldsOf, isValue } from "./error-fields.ts";
 import {
   MAX_CAUSE_DEPTH,
   MAX_ERROR_COUNT,
@@ -8,9 +8,10 @@ import {
   messageOf,
   messageWithoutPaths,
   nameOf,
+  readField,
   wellFormed,
 } from "./error-texts.ts";
-import { ColloquyError, RemoteError } from "./errors.ts";
+import { ColloquyError, ERROR_CODES, EXECUTED, RemoteError } from "./errors.ts";
 import { isPlainMap } from "./lower-lift.ts";
 import { RemoteStack } from "./public-error.ts";
 
@@ -44,7 +45,7 @@ function write(thrown: unknown, style: ExceptionStyle, rules: ErrorRules): unkno
   if (style === "map") {
     const map = new MapWriter(rules).write(sent, MAX_CAUSE_DEPTH, true);
     // It is in place of what a method has thrown, whatever it says of itself.
-    if (!isOwn) map["executed"] = thrown instanceof ColloquyError ? thrown.executed : "yes";
+    if (!isOwn) map["executed"] = outcomeOf(thrown).executed;
     return map;
   }
   const [name, message] = [nameOf(sent, rules), allowedMessage(sent, rules)];
@@ -83,6 +84,16 @@ function allowedMessage(thrown: unknown, rules: ErrorRules): string {
   return quotes ? "a value can't be encoded or decoded" : messageOf(thrown);
 }
 
+/** What an error of this library tells of the call; of others, and of what can't be told, what a method's errors have. */
+function outcomeOf(thrown: unknown): { readonly code: unknown; readonly executed: unknown } {
+  const isOurs = thrown instanceof ColloquyError;
+  const [code, executed] = isOurs ? [readField(thrown, "code"), readField(thrown, "executed")] : [];
+  return {
+    code: typeof code === "string" && ERROR_CODES.has(code) ? code : "REMOTE_ERROR",
+    executed: EXECUTED.has(executed) ? executed : "yes",
+  };
+}
+
 /** Writes one exception as a map: an error, its causes and what it gathers, within the bounds of all of them together. */
 class MapWriter {
   readonly #rules: ErrorRules;
@@ -101,10 +112,8 @@ class MapWriter {
     const map: Record<string, unknown> = {
       name: nameOf(thrown, this.#rules),
       message: allowedMessage(thrown, this.#rules),
+      ...outcomeOf(thrown),
     };
-    const isOurs = thrown instanceof ColloquyError;
-    map["code"] = isOurs ? thrown.code : "REMOTE_ERROR";
-    map["executed"] = isOurs ? thrown.executed : "yes";
     if (!(thrown instanceof Error)) {
       if (tells && this.#rules.allow === "message") this.#addValue(map, thrown);
       return map;
@@ -170,13 +179,6 @@ class MapWriter {
 
 function isPlain(value: unknown): value is object {
   return typeof value === "object" && value !== null && isPlainMap(value);
-}
-
-/** No function, and no instance of a class of the application: those weren't made to be read elsewhere. */
-function isValue(value: unknown): boolean {
-  if (typeof value === "function" || typeof value === "symbol") return false;
-  if (typeof value !== "object" || value === null) return true;
-  return Array.isArray(value) || value instanceof Map || value instanceof Set || value instanceof Date;
 }
 
 /**

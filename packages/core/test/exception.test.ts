@@ -211,6 +211,46 @@ function depthOf(error: { cause?: unknown }): number {
   return error.cause === undefined ? 0 : 1 + depthOf(error.cause as { cause?: unknown });
 }
 
+describe("what an exception tells of the call", () => {
+  const changed = (code: PropertyDescriptor, executed: PropertyDescriptor): ColloquyError =>
+    Object.defineProperties(new ColloquyError("INTERNAL", "text"), { code, executed });
+
+  it.each([
+    ["no code", changed({ value: "OUT_OF_STOCK" }, { value: "maybe" })],
+    ["no text", changed({ value: ["INTERNAL"] }, { value: ["no"] })],
+    ["a proxy", changed({ value: revoked() }, { value: revoked() })],
+    ["a getter that throws", changed({ get: fail }, { get: fail })],
+  ])("is what other errors tell where it is %s", (_what, error) => {
+    expect(written(error)).toStrictEqual({
+      name: "ColloquyError",
+      message: "text",
+      code: "REMOTE_ERROR",
+      executed: "yes",
+    });
+  });
+
+  it("is the code, or the answer, that is left", () => {
+    expect(written(changed({ value: "UNAVAILABLE" }, { value: 1 }))).toMatchObject({
+      code: "UNAVAILABLE",
+      executed: "yes",
+    });
+    expect(written(changed({ value: 1 }, { value: "unknown" }))).toMatchObject({
+      code: "REMOTE_ERROR",
+      executed: "unknown",
+    });
+  });
+});
+
+function fail(): never {
+  throw new Error("a getter");
+}
+
+function revoked(): object {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  return proxy;
+}
+
 describe("the bounds of an exception", () => {
   it.each([
     [255, 255],
@@ -335,6 +375,29 @@ describe("fields of an exception", () => {
     expect(written(new Busy("UNAVAILABLE", "busy"))).toMatchObject({ code: "UNAVAILABLE", data: { after: 5 } });
     for (const error of [new ColloquyError("NOT_FOUND", "x"), new SerializationError("x", { place: [1] })])
       expect(Object.keys(written(error))).not.toContain("data");
+  });
+
+  it("are without those that a receiver refuses, and with errors that lead back to themselves", () => {
+    const then = (): number => 1;
+    const cyclic = new Error("cyclic");
+    Object.defineProperty(cyclic, "cause", { value: cyclic });
+    const shared = { a: 1 };
+    const fine = { shared, again: shared, cyclic, then: 1, constructor: { name: "x" }, toJSON: [{}] };
+    const refused = {
+      map: new Map([["k", { then }]]),
+      key: new Map([[{ toJSON: then }, 1]]),
+      set: new Set([[{ then }]]),
+      error: Object.assign(new Error("x"), { then }),
+      caused: new Error("x", { cause: { constructor: { prototype: 1 } } }),
+      gathered: new AggregateError([new Error("x", { cause: { then } })]),
+      instance: { then: new (class Held {})() },
+      again: [shared, { again: shared, then }],
+      revoked: { then: revoked() },
+    };
+    expect(written(new PublicError("x", { fields: { fine, ...refused, last: 1 } })).data).toEqual({ fine, last: 1 });
+    expect(written({ a: 1, constructor: { prototype: 1 } }).thrown).toEqual({ a: 1 });
+    expect(written([1, { then }])).not.toHaveProperty("thrown");
+    expect(written(new RemoteError("N", "x", { fields: [{ then }] }))).not.toHaveProperty("data");
   });
 
   it("of an error that gathers nothing may be called `errors`", () => {

@@ -61,7 +61,9 @@ const edges: readonly (readonly [row: string, bound: number, attempt: Attempt])[
   ["digits of a bigint", 4096, (size) => digitsOf(1n - 10n ** BigInt(size))],
   ["digits of a bigint", 4096, (size) => readBigInt("9".repeat(size))],
   ["characters of a URL", 65_536, (size) => hrefOf(new URL(url(size)))],
-  ["characters of a URL", 65_536, (size) => readUrl(url(size))],
+  ["characters of a URL", 65_536, (size) => readUrl(url(size), { spend() {} })],
+  ["characters of the host of a URL", 255, (size) => hrefOf(new URL(`ws://${"h".repeat(size)}`))],
+  ["characters of the host of a URL", 255, (size) => readUrl(`ws://${"h".repeat(size)}`, { spend() {} })],
   ["binary values beside one message", 1024, announce],
   [
     "a block of a received Blosc container",

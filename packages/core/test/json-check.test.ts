@@ -27,9 +27,10 @@ class NaiveLists {
   add(depth: number, key: string): number {
     (this.#keys[depth] ??= []).push(key);
     const [before, index] = [this.#highest[depth] ?? -1, /^\d{1,10}$/.test(key) ? Number(key) : -1];
-    if (index <= before) return 0;
-    this.#highest[depth] = index;
-    return (before < 0 ? 160 : 0) + (index - before > 1024 ? 48 : 12 * (index - before));
+    if (index < 0) return 0;
+    this.#highest[depth] = Math.max(index, before);
+    const isInArray = index > before && index - before <= 1024;
+    return (before < 0 ? 160 : 0) + (isInArray ? 12 * (index - before) : 48) + (index < 2 ** 31 ? 0 : 96);
   }
 
   close(depth: number): number {

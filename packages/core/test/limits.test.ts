@@ -6,6 +6,7 @@ import {
   FIRST_INDEX_COST,
   INDEX_COST,
   JSON_ELEMENT_COST,
+  LARGE_INDEX_COST,
   NEW_KEY_COST,
   NUMBER_COST,
   SCALAR_COST,
@@ -124,6 +125,9 @@ describe("the limit of the decoded cost", () => {
     ["92 81 a161 01 81 a161 01", 3 * 64 + 4 * 8 + (1 + 96 + 5)],
     ["c4 03 010203", 208 + 3],
     ["81 a130 01", 64 + 8 + (1 + 96 + 5) + 160 + 12],
+    ["82 a132 01 a131 01", 64 + 2 * 8 + (2 + 2 * 96 + 4 * 5) + 160 + 3 * 12 + 48],
+    ["81 aa 32313437343833363438 01", 64 + 8 + (10 + 96 + 5) + 160 + 48 + 96],
+    ["81 aa 32313437343833363437 01", 64 + 8 + (10 + 96 + 5) + 160 + 48],
     ["92 cb 3ff8000000000000 05", 64 + 2 * 8 + 16],
     ["dc 0010 90909090909090909090909090909090", 64 + 16 * (8 + 64)],
   ])("is exact for the MsgPack %s: %i", (given, cost) => {
@@ -136,6 +140,7 @@ describe("the limit of the decoded cost", () => {
     ['"abc"', 5 + 24 + 3],
     ['{"a":1}', 7 + 64 + (1 + 96 + 5)],
     ['[{"a":1},{"a":1}]', 17 + 3 * 64 + 24 + (1 + 96 + 5)],
+    ['{"2":1,"1":1}', 13 + 64 + 24 + (2 + 2 * 96 + 4 * 5) + 160 + 3 * 12 + 48],
     ['[[],{},"\\"",[]]', 15 + 4 * 64 + 3 * 24 + 24 + 2],
   ])("is exact for the JSON %s: %i", (given, cost) => {
     exact(JsonCodec, Buffer.from(given), cost);
@@ -158,6 +163,7 @@ describe("the limit of the decoded cost", () => {
       "an entry of a large map": TABLE_ENTRY_COST,
       "the first key of a map that is a whole number": FIRST_INDEX_COST,
       "a number that such a key leaves out": INDEX_COST,
+      "such a key of 2,147,483,648 or more": LARGE_INDEX_COST,
     });
   });
 

@@ -31,9 +31,10 @@ function naiveKeyCost(given: unknown, known = new Set<string>()): number {
   let [highest, gaps] = [-1, 0];
   for (const key of keys) {
     const index = /^\d{1,10}$/.test(key) ? Number(key) : -1;
-    if (index <= highest) continue;
-    gaps += (highest < 0 ? 160 : 0) + (index - highest > 1024 ? 48 : 12 * (index - highest));
-    highest = index;
+    if (index < 0) continue;
+    const isInArray = index > highest && index - highest <= 1024;
+    gaps += (highest < 0 ? 160 : 0) + (isInArray ? 12 * (index - highest) : 48) + (index < 2 ** 31 ? 0 : 96);
+    highest = Math.max(index, highest);
   }
   if (known.has(list)) return inner + gaps + (keys.length > 16 ? 48 * keys.length : 0);
   known.add(list);

@@ -118,6 +118,34 @@ describe.each([
     expect(await failureOf(link.remote.buy())).toMatchObject({ fields: { sku: "milk" } });
   });
 
+  test("arrives without the fields that its caller would refuse, and with all others", async () => {
+    const shop = new Shop();
+    const then = (): number => 1;
+    const refused = {
+      awaited: { then },
+      printed: [{ toJSON: then }],
+      merged: { constructor: { prototype: { isAdmin: true } } },
+      held: { then: new Shop() },
+      wrapped: Object.assign(new Error("x"), { then }),
+    };
+    shop.next = () => new PublicError("x", { fields: { first: { then: 1 }, ...refused, last: [{ call: then }] } });
+    await using link = await pair(shop, { codec, serve: { codec } });
+    const error = await failureOf(link.remote.buy());
+    expect(error).toMatchObject({ code: "REMOTE_ERROR", executed: "yes", message: "x" });
+    expect(error["fields"]).toEqual({ first: { then: 1 }, last: [{ call: expect.any(Function) }] });
+    shop.next = () => ({ first: 1, constructor: { prototype: {} }, last: 2 });
+    expect(await failureOf(link.remote.buy())).toMatchObject({ executed: "yes", thrown: { first: 1, last: 2 } });
+  });
+
+  test("arrives as what others are where its code isn't one", async () => {
+    const shop = new Shop();
+    const code = { value: new Proxy({}, { ownKeys: () => ["a", "a"] }) };
+    shop.next = () => Object.defineProperties(new ColloquyError("INTERNAL", "changed"), { code, executed: code });
+    await using link = await pair(shop, { codec, serve: { codec } });
+    const error = await failureOf(link.remote.buy());
+    expect(error).toMatchObject({ code: "REMOTE_ERROR", executed: "yes", message: "changed" });
+  });
+
   test.each([7, 8, 9, 1000])(
     "arrives with the other fields where up to 8 of them can't cross, of %i",
     async (count) => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { JsonCodec, MsgPackCodec, SerializationError, resolveLimits } from "../../src/index.ts";
+import { JsonCodec, MsgPackCodec, SerializationError, StructuredCloneCodec, resolveLimits } from "../../src/index.ts";
+import { bytes } from "../support.ts";
 
 /** `{"1022": 0}` is 7 bytes of MsgPack, and an array of 1,551 slots in the engine. */
 describe.each([
@@ -32,5 +33,25 @@ describe.each([
     const bytes = codec.encode(texts);
     codec.limits = resolveLimits({ maxDecodedCost: 100_000 });
     expect(codec.decode(bytes)).toStrictEqual(texts);
+  });
+});
+
+describe.each([
+  ["MsgPack", MsgPackCodec, ""],
+  ["structured clones", StructuredCloneCodec, "c1"],
+])("keys that are indices, in a message of %s that is too small to be counted before", (_name, Codec, start) => {
+  const array = 160 + 1024 * 12;
+
+  it.each([
+    ["one alone", "81 a4 31303233 01", array],
+    ["one behind a higher one", "82 a4 31303233 01 a131 01", array + 48],
+    ["one that is no small integer", "82 a4 31303233 01 aa 32313437343833363438 01", array + 48 + 96],
+  ])("cost as much: %s", (_what, map, cost) => {
+    const payload = bytes(start + map);
+    const codec = new Codec();
+    codec.limits = resolveLimits({ maxDecodedCost: cost });
+    expect(codec.decode(payload)).toHaveProperty("1023", 1);
+    codec.limits = resolveLimits({ maxDecodedCost: cost - 1 });
+    expect(() => codec.decode(payload)).toThrow(/maxDecodedCost/);
   });
 });

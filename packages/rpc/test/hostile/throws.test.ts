@@ -108,7 +108,6 @@ const PLACES: Readonly<Record<string, Place>> = {
 describe.each(Object.entries(PLACES))("What is thrown %s", (_where, place) => {
   test.each(Object.entries(KINDS))("as %s is told to who has called, and nothing else is lost", async (_what, make) => {
     const fail = (): never => {
-      // oxlint-disable-next-line no-throw-literal
       throw make();
     };
     const root = service({
@@ -153,7 +152,6 @@ describe("What is thrown by who checks credentials", () => {
   test.each(Object.entries(KINDS))("as %s says no more than that they were refused", async (_what, make) => {
     const unhandled = await unhandledDuring(async () => {
       const authenticate = async (): Promise<never> => {
-        // oxlint-disable-next-line no-throw-literal
         throw make();
       };
       const server = await serve(newAddress(), service({ ok: expose(() => 1) }), { authenticate });
