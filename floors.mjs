@@ -27,7 +27,7 @@ export const packages = {
     external: [],
     outside: ["tcp-transport", "socket-reader", "connection-bound"],
     floors: [
-      ["errors", "slabs", "attempt-limit", "float16"],
+      ["errors", "slabs", "attempt-limit", "float16", "number-hash", "peer-numbers"],
       ["refusal"],
       [
         "turns",
@@ -85,7 +85,7 @@ export const packages = {
       ["shipment"],
       ["announcements"],
       ["serializers", "outgoing-segments"],
-      ["ndarray-serializer", "npy"],
+      ["ndarray-serializer", "npy", "key-chains"],
       ["lower-lift"],
       ["message-decoder", "rebuilt-error", "write-exception", "constructor-watch"],
       ["encoding-failures", "read-exception"],

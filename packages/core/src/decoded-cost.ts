@@ -18,6 +18,13 @@ export const FIRST_INDEX_COST = 160;
 /** A place in that array. */
 export const INDEX_COST = 12;
 
+/** A step through the keys that a number meets in a Map or Set, beyond those that are usual. */
+export const STEP_COST = 16;
+/** The same for bigints, which are compared in a call. */
+export const SLOW_STEP_COST = 128;
+/** A character of a long text in a Map or Set, and a text that it is compared with. */
+export const COMPARED_COST = 1;
+
 const SMALL_BYTES_COST = 208;
 const BYTES_COST = 384;
 /** Engines keep as many bytes with the object itself. */
