@@ -27,7 +27,7 @@ export const packages = {
     external: [],
     outside: ["tcp-transport", "socket-reader", "connection-bound"],
     floors: [
-      ["errors", "slabs", "attempt-limit", "float16"],
+      ["errors", "slabs", "attempt-limit", "float16", "number-hash", "peer-numbers"],
       ["refusal", "readable"],
       [
         "turns",
@@ -84,7 +84,7 @@ export const packages = {
       ["shipment"],
       ["announcements"],
       ["serializers", "outgoing-segments"],
-      ["ndarray-serializer", "npy"],
+      ["ndarray-serializer", "npy", "key-chains"],
       ["lower-lift"],
       ["message-decoder", "rebuilt-error", "error-fields", "constructor-watch"],
       ["encoding-failures", "read-exception", "write-exception"],

@@ -1,4 +1,4 @@
-import { ColloquyError, describeType } from "@colloquy/core";
+import { ColloquyError, PeerNumbers, describeType } from "@colloquy/core";
 import { expose, nodeOf, release } from "@colloquy/rpc";
 import type { CallContext, CallerConnection } from "@colloquy/rpc";
 import { Agent } from "./agent.ts";
@@ -72,9 +72,15 @@ export class Watchers {
   }
 }
 
+interface Watch {
+  readonly number: number;
+  /** Ends it. */
+  takeBack(): void;
+}
+
 /** What one connection watches. It is over when that is nothing any more, or the connection has ended. */
 class WatchingConnection {
-  readonly #takeBack = new Map<number, () => void>();
+  readonly #watches = new PeerNumbers<Watch>();
   readonly #ended = new Map<EndReason, number[]>();
   readonly #leave: () => void;
   readonly #ignoreClose: () => void;
@@ -89,31 +95,29 @@ class WatchingConnection {
 
   /** Those that are watched, and those whose end is yet to be told: the other side may take its time to answer. */
   get size(): number {
-    return this.#takeBack.size + [...this.#ended.values()].reduce((sum, { length }) => sum + length, 0);
+    return this.#watches.size + [...this.#ended.values()].reduce((sum, { length }) => sum + length, 0);
   }
 
   add(number: number, agent: Agent, tell: TellEnds): void {
-    if (this.#takeBack.has(number))
+    if (this.#watches.has(number))
       throw new ColloquyError("INVALID_ARGUMENT", `number ${number} is that of another monitor`);
     this.#tell = tell;
-    this.#takeBack.set(
-      number,
-      Agent.lifeOf(agent).onEnd(({ reason }) => this.#onEnd(number, reason)),
-    );
+    const takeBack = Agent.lifeOf(agent).onEnd(({ reason }) => this.#onEnd(number, reason));
+    this.#watches.set(number, { number, takeBack });
   }
 
   remove(numbers: readonly unknown[]): void {
-    for (const number of numbers as readonly number[]) {
-      this.#takeBack.get(number)?.();
-      this.#takeBack.delete(number);
+    for (const number of numbers) {
+      if (typeof number !== "number") continue;
+      this.#watches.get(number)?.takeBack();
+      this.#watches.delete(number);
     }
     this.#closeIfDone();
   }
 
   endAll(reason: EndReason): void {
-    const numbers = [...this.#takeBack.keys()];
-    for (const takeBack of this.#takeBack.values()) takeBack();
-    this.#takeBack.clear();
+    const numbers = Array.from(this.#watches.values(), ({ number }) => number);
+    this.#takeBackAll();
     this.#ended.set(reason, [...(this.#ended.get(reason) ?? []), ...numbers]);
     // All at once: between two calls the connection would be at rest, and closes then.
     const calls: Promise<unknown>[] = [];
@@ -126,7 +130,7 @@ class WatchingConnection {
   }
 
   #onEnd(number: number, reason: EndReason): void {
-    this.#takeBack.delete(number);
+    this.#watches.delete(number);
     const numbers = this.#ended.get(reason);
     if (numbers === undefined) this.#ended.set(reason, [number]);
     else numbers.push(number);
@@ -172,10 +176,14 @@ class WatchingConnection {
   #close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    for (const takeBack of this.#takeBack.values()) takeBack();
-    this.#takeBack.clear();
+    this.#takeBackAll();
     this.#ignoreClose();
     this.#leave();
     release(this.#tell);
+  }
+
+  #takeBackAll(): void {
+    for (const { takeBack } of this.#watches.values()) takeBack();
+    this.#watches.clear();
   }
 }

@@ -3,9 +3,11 @@ import { CloneReader } from "./clone-reader.ts";
 import { ConstructorWatch } from "./constructor-watch.ts";
 import { SCALAR_COST } from "./decoded-cost.ts";
 import { SerializationError, valueStep } from "./errors.ts";
+import { addAll, setAll } from "./key-chains.ts";
 import { indexKeyCost, indexOfKey } from "./index-key-cost.ts";
 import type { Limits } from "./limits.ts";
 import { checkKey, isMap, tooDeep, within } from "./lower-lift.ts";
+import { newArray } from "./message-decoder.ts";
 import type { MessageDecoder } from "./message-decoder.ts";
 import { arrayOn } from "./ndarray-serializer.ts";
 import type { NdArray } from "./ndarray.ts";
@@ -14,10 +16,7 @@ import type { SerializerTable } from "./serializers.ts";
 import { ERROR_COST, completeError, newError, readError } from "./standard-errors.ts";
 import { NDARRAY_COST } from "./standard-arrays.ts";
 import { BYTES_COST, TYPED_ARRAYS } from "./standard-bytes.ts";
-import { BIGINT_COST, COLLECTION_COST, DATE_COST, HASHED_ENTRY_COST, readBigInt, readUrl } from "./standard-values.ts";
-
-/** Engines make tables of arrays that are longer from the start. */
-const LONGEST_PRESET_LENGTH = 2 ** 24;
+import { BIGINT_COST, COLLECTION_COST, DATE_COST, readBigInt, readUrl } from "./standard-values.ts";
 
 /** In the place of what is made once its data is there, and of a hole in an array. */
 const UNFINISHED = Symbol("unfinished");
@@ -175,7 +174,7 @@ export class CloneDecoder implements MessageDecoder {
     if (depth <= 0) throw tooDeep();
     const count = this.#reader.declare(declared, 1, "elements");
     // An empty array that grows has room for seventeen.
-    const result = this.#made(Array<unknown>(Math.min(count, LONGEST_PRESET_LENGTH)));
+    const result = this.#made(newArray(count));
     let index = 0;
     try {
       for (; index < count; index++) {
@@ -217,34 +216,37 @@ export class CloneDecoder implements MessageDecoder {
 
   #entries(depth: number): Map<unknown, unknown> {
     if (depth <= 0) throw tooDeep();
-    const count = this.#reader.declare(this.#reader.numberValue("the size of a Map"), 2, "keys and values");
-    this.#reader.spend(count * HASHED_ENTRY_COST);
+    const count = this.#reader.hashedCount("a Map", 2, "keys and values");
     const result = this.#made(new Map<unknown, unknown>(), COLLECTION_COST);
+    const entries = newArray(2 * count);
     let index = 0;
     let key: unknown = UNFINISHED;
     try {
       for (; index < count; index++) {
         key = UNFINISHED;
         key = this.read(depth - 1);
-        result.set(key, this.read(depth - 1));
+        entries[2 * index] = key;
+        entries[2 * index + 1] = this.read(depth - 1);
       }
     } catch (error) {
       throw within(error, key === UNFINISHED ? { key: index } : valueStep(key, index));
     }
+    setAll(result, entries, this.#reader);
     return result;
   }
 
   #members(depth: number): Set<unknown> {
     if (depth <= 0) throw tooDeep();
-    const count = this.#reader.declare(this.#reader.numberValue("the size of a Set"), 1, "values");
-    this.#reader.spend(count * HASHED_ENTRY_COST);
+    const count = this.#reader.hashedCount("a Set", 1, "values");
     const result = this.#made(new Set<unknown>(), COLLECTION_COST);
+    const values = newArray(count);
     let index = 0;
     try {
-      for (; index < count; index++) result.add(this.read(depth - 1));
+      for (; index < count; index++) values[index] = this.read(depth - 1);
     } catch (error) {
       throw within(error, index);
     }
+    addAll(result, values, this.#reader);
     return result;
   }
 

@@ -4,6 +4,7 @@ import { SerializationError } from "./errors.ts";
 import type { Limits } from "./limits.ts";
 import { mayBeCostly } from "./msgpack-check.ts";
 import type { DecodingBudget } from "./serializers.ts";
+import { HASHED_ENTRY_COST } from "./standard-values.ts";
 import { readUtf8 } from "./utf8.ts";
 
 const NO_BYTES = Buffer.alloc(0);
@@ -72,6 +73,13 @@ export class CloneReader implements DecodingBudget {
     this.#undeclared -= count * leastBytes;
     if (this.#undeclared < 0)
       throw new SerializationError(`structured clone declares more ${what} than there are bytes`);
+    return count;
+  }
+
+  /** How many entries, of so many values each, `what` has, which is a table of hashes. */
+  hashedCount(what: string, valueCount: number, values: string): number {
+    const count = this.declare(this.numberValue(`the size of ${what}`), valueCount, values);
+    this.spend(count * HASHED_ENTRY_COST);
     return count;
   }
 

@@ -20,6 +20,13 @@ export const INDEX_COST = 12;
 /** A key that is an index beyond what engines have as small integers. */
 export const LARGE_INDEX_COST = 96;
 
+/** A step through the keys that a number meets in a Map or Set, beyond those that are usual. */
+export const STEP_COST = 16;
+/** The same for bigints, which are compared in a call. */
+export const SLOW_STEP_COST = 128;
+/** A character of a long text in a Map or Set, and a text that it is compared with. */
+export const COMPARED_COST = 1;
+
 const SMALL_BYTES_COST = 208;
 const BYTES_COST = 384;
 /** Engines keep as many bytes with the object itself. */

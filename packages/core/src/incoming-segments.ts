@@ -11,6 +11,7 @@ import {
 } from "./extended-frames.ts";
 import type { ExtendedFrameListener, SegmentLengths } from "./extended-frames.ts";
 import type { Limits } from "./limits.ts";
+import { PeerNumbers } from "./peer-numbers.ts";
 
 const HANDLE_BYTES = 4;
 const COUNT_BYTES = 4;
@@ -90,7 +91,7 @@ export class IncomingSegments implements ExtendedFrameListener {
   readonly #receipts: SegmentReceipts;
   readonly #meter: SegmentMeter | undefined;
   /** By handle, until the sender is told that they are released. */
-  readonly #messages = new Map<number, IncomingMessage>();
+  readonly #messages = new PeerNumbers<IncomingMessage>();
   #countedBytes = 0;
   #unconfirmedBytes = 0;
   #earlyBytes = 0;

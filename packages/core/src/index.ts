@@ -36,6 +36,7 @@ export type { ColloquyErrorOptions, EntryStep, ErrorCode, Executed, PlaceStep, R
 export { PublicError } from "./public-error.ts";
 export type { PublicErrorOptions } from "./public-error.ts";
 export { refusal } from "./refusal.ts";
+export { PeerNumbers } from "./peer-numbers.ts";
 export { RunningTotal } from "./running-total.ts";
 export { DEFAULT_ERROR_RULES, generalError, isHidden, resolveErrors } from "./error-rules.ts";
 export type { AllowedParts, ErrorClass, ErrorPolicy, ErrorRules } from "./error-rules.ts";

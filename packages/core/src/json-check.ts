@@ -1,7 +1,7 @@
 import { CONTAINER_COST, JSON_ELEMENT_COST, TEXT_COST, tooCostly } from "./decoded-cost.ts";
 import { SerializationError } from "./errors.ts";
 import { KeyLists, LAST_DIGIT, NO_KEYS, hashKey } from "./key-lists.ts";
-import { tooDeep } from "./lower-lift.ts";
+import { LONGEST_KEY, longKey, tooDeep } from "./lower-lift.ts";
 
 const SPACE = 0x20;
 const QUOTE = 0x22;
@@ -21,6 +21,8 @@ for (const byte of [QUOTE, COMMA, ARRAY_OPEN, ARRAY_CLOSE, MAP_OPEN, MAP_CLOSE])
 /** Of one call. */
 const BYTES_AT_ONCE = 512;
 const SHORT_TEXT_BYTES = 48;
+/** In so many bytes there is mostly a quote. */
+const NEAR_BYTES = 256;
 /** `JSON.parse` makes maps of more keys as tables. */
 const LONGEST_SHARED_LIST = 127;
 const MEANING = /__|\\u|prototype/;
@@ -51,6 +53,52 @@ export function mayBeDeep(text: string, maxDepth: number): boolean {
 export function mayHaveMeaning(text: string): boolean {
   if (text.length < SHORT_TEXT_LENGTH) return MEANING.test(text);
   return text.includes("__") || text.includes("\\u") || text.includes("prototype");
+}
+
+/** True where JSON may have a key that is too long. Of what has only short texts few bytes are looked at. */
+export function mayHaveLongKey(bytes: Buffer, start: number, end: number): boolean {
+  for (let quote = start; end - quote > LONGEST_KEY;) {
+    const farthest = quote + LONGEST_KEY;
+    const near = farthest - NEAR_BYTES;
+    let next = lastQuote(bytes, near, farthest);
+    if (next === near) {
+      next = nextQuote(bytes, quote + 1, end);
+      if (next <= farthest) next = lastQuote(bytes, next, farthest);
+      else if (isKey(bytes, next + 1, end)) return true;
+    }
+    quote = next;
+  }
+  return false;
+}
+
+/** The next one that starts or ends a text, or `end`. Native code looks for it where there is none near. */
+function nextQuote(bytes: Buffer, start: number, end: number): number {
+  let index = start;
+  while (index < end) {
+    for (const near = Math.min(index + SHORT_TEXT_BYTES, end); index < near; index++) {
+      const byte = bytes[index]!;
+      if (byte === QUOTE) return index;
+      if (byte === BACKSLASH) index++;
+    }
+    index = bytes.indexOf(QUOTE, index - 1);
+    if (index < 0) return end;
+    if (isEscaped(bytes, index)) index++;
+  }
+  return end;
+}
+
+/** Behind an odd number of backslashes. */
+function isEscaped(bytes: Buffer, index: number): boolean {
+  let first = index;
+  while (bytes[first - 1] === BACKSLASH) first--;
+  return (index - first) % 2 === 1;
+}
+
+/** The last one behind `first` that certainly starts or ends a text, or `first`. */
+function lastQuote(bytes: Buffer, first: number, last: number): number {
+  let index = last;
+  while (index > first && (bytes[index] !== QUOTE || bytes[index - 1] === BACKSLASH)) index--;
+  return index;
 }
 
 /**
@@ -117,7 +165,10 @@ class JsonPass {
       else if (kind === QUOTE) {
         const first = index + 1;
         index = this.#texts.endFrom(first);
-        cost += isKey(bytes, index + 1, end) ? keys.add(depth, first, index) : TEXT_COST + index - first;
+        if (isKey(bytes, index + 1, end)) {
+          if (index - first > LONGEST_KEY) checkLongKey(bytes, first, index);
+          cost += keys.add(depth, first, index);
+        } else cost += TEXT_COST + index - first;
       } else if (kind === ARRAY_CLOSE) {
         if (--depth < 0) throw unbalanced();
       } else if (kind === MAP_CLOSE) {
@@ -179,6 +230,17 @@ function isKey(bytes: Buffer, start: number, end: number): boolean {
   let index = start;
   while (index < end && bytes[index]! <= SPACE) index++;
   return index < end && bytes[index] === COLON;
+}
+
+/** A key of many bytes may have fewer characters. @throws SerializationError */
+function checkLongKey(bytes: Buffer, start: number, end: number): void {
+  let length: number;
+  try {
+    length = (JSON.parse(`"${bytes.toString("utf8", start, end)}"`) as string).length;
+  } catch {
+    return;
+  }
+  if (length > LONGEST_KEY) throw longKey(length);
 }
 
 function unbalanced(): SerializationError {

@@ -2,7 +2,7 @@ import { ByteWriter, writeByte } from "./byte-writer.ts";
 import { Codec, encodeAlone } from "./codec.ts";
 import { CostBudget } from "./decoded-cost.ts";
 import { ProtocolError, SerializationError, quoted } from "./errors.ts";
-import { MOST_COST_OF_BYTE, checkJson, mayBeCostly, mayBeDeep, mayHaveMeaning } from "./json-check.ts";
+import { MOST_COST_OF_BYTE, checkJson, mayBeCostly, mayBeDeep, mayHaveLongKey, mayHaveMeaning } from "./json-check.ts";
 import { JsonEncoder, writeJsonNumber } from "./json-encoder.ts";
 import { checkDepth, explained, lift, located } from "./lower-lift.ts";
 import { readMessage, setHeader } from "./message.ts";
@@ -92,13 +92,13 @@ export class JsonCodec extends Codec {
   #parse(bytes: Buffer, start: number, end: number, outerDepth: number): unknown {
     const depth = this.limits.maxDepth + outerDepth;
     const { maxDecodedCost } = this.limits;
-    const isLarge = mayBeCostly(end - start, maxDecodedCost);
-    const cost = isLarge ? checkJson(bytes, start, end, depth, maxDecodedCost) : 0;
+    const isChecked = mayBeCostly(end - start, maxDecodedCost) || mayHaveLongKey(bytes, start, end);
+    const cost = isChecked ? checkJson(bytes, start, end, depth, maxDecodedCost) : 0;
     const text = readUtf8(bytes, start, end);
     const plain = parseJson(text);
     if (mayHaveMeaning(text)) return lift(plain, this.table, depth, new CostBudget(maxDecodedCost - cost));
     // Engines parse any depth; what is small takes little memory at it.
-    if (!isLarge && mayBeDeep(text, depth)) checkDepth(plain, depth);
+    if (!isChecked && mayBeDeep(text, depth)) checkDepth(plain, depth);
     return plain;
   }
 

@@ -3,6 +3,7 @@ import type { ByteWriter } from "./byte-writer.ts";
 import { SerializationError, describeType } from "./errors.ts";
 import {
   TYPE_KEY,
+  LONGEST_KEY,
   checkKey,
   isPlainArray,
   isPlainBytes,
@@ -96,7 +97,7 @@ export class JsonEncoder {
     try {
       for (let index = 0; index < keys.length; index++) {
         key = keys[index]!;
-        if (key.charCodeAt(0) === 95) checkKey(key);
+        if (key.charCodeAt(0) === 95 || key.length > LONGEST_KEY) checkKey(key);
         if (index > 0) writeByte(this.writer, COMMA);
         writeJsonText(this.writer, key);
         writeByte(this.writer, COLON);

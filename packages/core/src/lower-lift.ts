@@ -1,9 +1,12 @@
 import { SerializationError, valueStep } from "./errors.ts";
 import type { EntryStep, PlaceStep } from "./errors.ts";
+import { LONGEST_HASHED_TEXT } from "./key-chains.ts";
 import type { DecodingBudget, ExtendedValue, SerializerTable } from "./serializers.ts";
 
 /** The only key of a map that stands for a value of another type: `{"__type__": [typeId, data]}`. */
 export const TYPE_KEY = "__type__";
+/** The engine keeps all keys in one table, where longer ones of a length are compared with one another: for good, not for a message. */
+export const LONGEST_KEY: number = LONGEST_HASHED_TEXT;
 
 /** Type id of Maps, whose data are keys and values by turns. */
 export const MAP_ID = -5;
@@ -82,6 +85,7 @@ export function explained(error: unknown): unknown {
 
 /** @throws SerializationError for a key that can't be told from the protocol's own or that would change a prototype. */
 export function checkKey(key: string): void {
+  if (key.length > LONGEST_KEY) throw longKey(key.length);
   if (key === TYPE_KEY)
     throw new SerializationError(`a map can't have the key "${TYPE_KEY}": it marks extended values`);
   if (key === "__proto__") throw new SerializationError('a map can\'t have the key "__proto__"');
@@ -169,6 +173,10 @@ function lowerMap(value: Record<string, unknown>, table: SerializerTable, rules:
     }
   }
   return result;
+}
+
+export function longKey(length: number): SerializationError {
+  return new SerializationError(`a key of ${length} characters; the limit is ${LONGEST_KEY}`);
 }
 
 export function tooDeep(): SerializationError {

@@ -15,6 +15,14 @@ export interface MessageDecoder {
   close(): void;
 }
 
+/** Engines make tables of arrays that are longer from the start. */
+const LONGEST_PRESET_LENGTH = 2 ** 24;
+
+/** For so many elements. */
+export function newArray(count: number): unknown[] {
+  return Array<unknown>(Math.min(count, LONGEST_PRESET_LENGTH));
+}
+
 /**
  * Reads `[type, id, content]`. Content that can't be decoded is `message.error`.
  *

@@ -3,7 +3,8 @@ import { SerializationError } from "./errors.ts";
 import { indexKeyCost, indexOfKey } from "./index-key-cost.ts";
 import { KeyCache } from "./key-cache.ts";
 import type { Limits } from "./limits.ts";
-import { TYPE_KEY, checkDecodedEntry, checkKey, tooDeep, within } from "./lower-lift.ts";
+import { LONGEST_KEY, TYPE_KEY, checkDecodedEntry, checkKey, tooDeep, within } from "./lower-lift.ts";
+import { newArray } from "./message-decoder.ts";
 import type { MessageDecoder } from "./message-decoder.ts";
 import type { SerializerTable } from "./serializers.ts";
 import { checkMsgPack, mayBeCostly } from "./msgpack-check.ts";
@@ -15,8 +16,6 @@ import { readUtf8 } from "./utf8.ts";
 const NO_BYTES = Buffer.alloc(0);
 /** What all connections read again and again: names of methods, keys, words. */
 const texts = new KeyCache();
-/** Engines make tables of arrays that are longer from the start. */
-const LONGEST_PRESET_LENGTH = 2 ** 24;
 /** Shorter ones are made as literals. */
 const LITERAL_ARRAY_LENGTH = 3;
 
@@ -155,7 +154,7 @@ export class MsgPackDecoder implements MessageDecoder {
 
   #elements(count: number, depth: number): unknown[] {
     // An empty array that is given a length takes four times as long, and more memory.
-    const result = Array<unknown>(Math.min(count, LONGEST_PRESET_LENGTH));
+    const result = newArray(count);
     let index = 0;
     try {
       for (; index < count; index++) result[index] = this.read(depth);
@@ -204,7 +203,7 @@ export class MsgPackDecoder implements MessageDecoder {
           if (!this.#isChecked) this.spend(indexKeyCost(index, highestIndex));
           highestIndex = Math.max(index, highestIndex);
         }
-        if (key.charCodeAt(0) === 95) {
+        if (key.charCodeAt(0) === 95 || key.length > LONGEST_KEY) {
           if (key === TYPE_KEY && count === 1) return this.#extended(depth - 1);
           checkKey(key);
         }

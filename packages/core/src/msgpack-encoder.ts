@@ -2,6 +2,7 @@ import { writeByte } from "./byte-writer.ts";
 import type { ByteWriter } from "./byte-writer.ts";
 import {
   TYPE_KEY,
+  LONGEST_KEY,
   checkKey,
   isPlainArray,
   isPlainBytes,
@@ -103,7 +104,7 @@ export class MsgPackEncoder {
     try {
       for (let index = 0; index < count; index++) {
         key = keys[index]!;
-        if (key.charCodeAt(0) === 95) checkKey(key);
+        if (key.charCodeAt(0) === 95 || key.length > LONGEST_KEY) checkKey(key);
         writeText(this.writer, key);
         this.write(value[key], depth - 1);
       }

@@ -1,6 +1,7 @@
 import type { Codec } from "./codec.ts";
 import { ENTRY_COST, SCALAR_COST } from "./decoded-cost.ts";
 import { SerializationError, describeType } from "./errors.ts";
+import { setAll, setOf } from "./key-chains.ts";
 import { MAP_ID } from "./lower-lift.ts";
 import type { DecodingBudget } from "./serializers.ts";
 
@@ -65,7 +66,7 @@ export const MAP: StandardType<Map<unknown, unknown>> = {
     if (entries.length % 2 !== 0) throw malformed("a Map", "a key without a value");
     budget.spend(COLLECTION_COST + (entries.length / 2) * HASHED_ENTRY_COST);
     const map = new Map<unknown, unknown>();
-    for (let index = 0; index < entries.length; index += 2) map.set(entries[index], entries[index + 1]);
+    setAll(map, entries, budget);
     return map;
   },
 };
@@ -77,7 +78,7 @@ export const SET: StandardType<Set<unknown>> = {
   read(data, _codec, budget) {
     const values = arrayOf(data, "a Set");
     budget.spend(COLLECTION_COST + values.length * (HASHED_ENTRY_COST - SCALAR_COST));
-    return new Set(values);
+    return setOf(values, budget);
   },
 };
 

@@ -4,6 +4,7 @@ import { readBloscHeader } from "../src/blosc-header.ts";
 import { quoted } from "../src/errors.ts";
 import { IncomingSegments } from "../src/incoming-segments.ts";
 import { makeHello, readHello } from "../src/hello.ts";
+import { JsonCodec } from "../src/json-codec.ts";
 import { DEFAULT_LIMITS } from "../src/limits.ts";
 import { MsgPackCodec } from "../src/msgpack-codec.ts";
 import { NdArray } from "../src/ndarray.ts";
@@ -33,6 +34,10 @@ function isBeside(byteCount: number): boolean {
   return codec.table.builtins!.isBeside(new Uint8Array(byteCount));
 }
 
+function keyed(length: number): object {
+  return { ["x".repeat(length)]: 1 };
+}
+
 function url(length: number): string {
   return `a:${"b".repeat(length - 2)}`;
 }
@@ -60,6 +65,8 @@ const edges: readonly (readonly [row: string, bound: number, attempt: Attempt])[
   ["digits of a bigint", 4096, (size) => digitsOf(10n ** BigInt(size) - 1n)],
   ["digits of a bigint", 4096, (size) => digitsOf(1n - 10n ** BigInt(size))],
   ["digits of a bigint", 4096, (size) => readBigInt("9".repeat(size))],
+  ["characters of a key of a map", 16_383, (size) => new MsgPackCodec().encode(keyed(size))],
+  ["characters of a key of a map", 16_383, (size) => new JsonCodec().decode(Buffer.from(JSON.stringify(keyed(size))))],
   ["characters of a URL", 65_536, (size) => hrefOf(new URL(url(size)))],
   ["characters of a URL", 65_536, (size) => readUrl(url(size), { spend() {} })],
   ["characters of the host of a URL", 255, (size) => hrefOf(new URL(`ws://${"h".repeat(size)}`))],

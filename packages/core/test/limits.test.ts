@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import {
+  COMPARED_COST,
   CONTAINER_COST,
   ENTRY_COST,
   FIRST_INDEX_COST,
@@ -10,6 +11,8 @@ import {
   NEW_KEY_COST,
   NUMBER_COST,
   SCALAR_COST,
+  SLOW_STEP_COST,
+  STEP_COST,
   TABLE_ENTRY_COST,
   TEXT_COST,
   bytesCost,
@@ -164,6 +167,9 @@ describe("the limit of the decoded cost", () => {
       "the first key of a map that is a whole number": FIRST_INDEX_COST,
       "a number that such a key leaves out": INDEX_COST,
       "such a key of 2,147,483,648 or more": LARGE_INDEX_COST,
+      "a step to a number in a Map or Set": STEP_COST,
+      "a step to a bigint, or to a key that was there": SLOW_STEP_COST,
+      "a character of a long text in a Map or Set": COMPARED_COST,
     });
   });
 

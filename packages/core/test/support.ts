@@ -8,6 +8,7 @@ import type { Codec } from "../src/codec.ts";
 import { FrameDecoder } from "../src/frame-decoder.ts";
 import type { Message } from "../src/message.ts";
 import type { BuiltinTypes, ExtendedValue } from "../src/serializers.ts";
+import { numberHash } from "../src/number-hash.ts";
 import { StandardTypes } from "../src/standard-types.ts";
 
 /** Bytes of a text like `93 00 00 a4 6f`. */
@@ -179,4 +180,26 @@ export class RawServer implements AsyncDisposable {
     for (const peer of this.peers) peer.socket.destroy();
     this.server.close();
   }
+}
+
+/** Integers that share a bucket in tables of up to so many buckets. */
+export function meetingIntegers(count: number, buckets = 4096): number[] {
+  return meeting(count, buckets, (index) => index);
+}
+
+export function meetingDoubles(count: number, buckets = 4096): number[] {
+  return meeting(count, buckets, (index) => index + 0.25);
+}
+
+export function meetingBigInts(count: number): bigint[] {
+  return Array.from({ length: count }, (_, index) => (BigInt(index + 1) << 64n) + 5n);
+}
+
+function meeting(count: number, buckets: number, make: (index: number) => number): number[] {
+  const found: number[] = [];
+  for (let index = 1; found.length < count; index++) {
+    const number = make(index);
+    if ((numberHash(number) & (buckets - 1)) === 77) found.push(number);
+  }
+  return found;
 }

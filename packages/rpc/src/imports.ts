@@ -1,4 +1,4 @@
-import { DEFAULT_LIMITS, SerializationError } from "@colloquy/core";
+import { DEFAULT_LIMITS, PeerNumbers, SerializationError } from "@colloquy/core";
 import type { Limits } from "@colloquy/core";
 import { collectGarbage } from "./collect.ts";
 import { IncomingStream } from "./incoming-stream.ts";
@@ -64,7 +64,7 @@ export interface ImportingConnection extends Caller {
   sendReleased(released: [id: number, count: number][]): void;
 }
 
-const NONE: Map<number, ImportEntry> = new Map();
+const NONE: PeerNumbers<ImportEntry> = new PeerNumbers();
 const NOTHING: [number, number][] = [];
 
 /**
@@ -85,7 +85,7 @@ export class Imports implements StreamTracker {
   /** Most references at a time: what this side may hand out, twice. */
   readonly #limit: number;
   /** Both are made when the first reference comes. */
-  #entries: Map<number, ImportEntry> = NONE;
+  #entries: PeerNumbers<ImportEntry> = NONE;
   #collected: FinalizationRegistry<number> | undefined;
   #released: [number, number][] = NOTHING;
   readonly keepsAll: boolean;
@@ -171,7 +171,7 @@ export class Imports implements StreamTracker {
 
   #enter(id: number, entry: ImportEntry): void {
     if (this.#entries === NONE) {
-      this.#entries = new Map();
+      this.#entries = new PeerNumbers();
       this.#collected = new FinalizationRegistry((collected) => {
         // A new arrival may have come between the collection and this call: then the entry has a living reference again.
         if (this.#entries.get(collected)?.weak.deref() === undefined) this.drop(collected);

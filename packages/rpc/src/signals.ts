@@ -1,4 +1,4 @@
-import { SerializationError, describeType, estimateBytes, toError } from "@colloquy/core";
+import { PeerNumbers, SerializationError, describeType, estimateBytes, toError } from "@colloquy/core";
 import type { ColloquyError, DecodingBudget } from "@colloquy/core";
 import { addAbortListener, removeAbortListener } from "./abort-listeners.ts";
 import { collectGarbage } from "./collect.ts";
@@ -45,13 +45,13 @@ export class Signals {
   #ids: WeakMap<AbortSignal, number> | undefined;
   readonly #own = new Map<number, OwnSignal>();
   #collected: FinalizationRegistry<number> | undefined;
-  #theirs: Map<number, AbortController> | undefined;
+  #theirs: PeerNumbers<AbortController> | undefined;
   /** Their numbers, by what stands for them here. */
   #theirIds: WeakMap<AbortSignal, number> | undefined;
   /** Those that have fired lately, the oldest first. */
   readonly #fired = new Map<number, unknown>();
   /** In this turn, for those that aren't kept here, by what they crossed as: the same one is one signal. */
-  #passing: Map<number, AbortSignal> | undefined;
+  #passing: PeerNumbers<AbortSignal> | undefined;
   #collectAt = COLLECTED_COUNT;
   #closed = false;
 
@@ -142,7 +142,7 @@ export class Signals {
     budget.spend(this.#fired.has(id) ? FIRED_SIGNAL_COST : SIGNAL_COST);
     // One that was collected meanwhile never fires.
     if (id < 0) return this.#pass(id, new AbortController().signal);
-    this.#theirs ??= new Map();
+    this.#theirs ??= new PeerNumbers();
     this.#theirIds ??= new WeakMap();
     if (this.#fired.has(id)) {
       const signal = firedSignal(this.#fired.get(id));
@@ -161,7 +161,7 @@ export class Signals {
 
   #pass(data: number, signal: AbortSignal): AbortSignal {
     if (this.#passing === undefined) {
-      this.#passing = new Map();
+      this.#passing = new PeerNumbers();
       queueMicrotask(() => (this.#passing = undefined));
     }
     this.#passing.set(data, signal);

@@ -3,6 +3,7 @@ import { ExtData } from "@msgpack/msgpack";
 import { LARGEST_WINDOW_BITS, brotliBomb, numbered } from "./attack.ts";
 import type { ClientAttack } from "./attack.ts";
 import { BROTLI_WIRE, MSGPACK_WIRE, answers, refuses, reference, result } from "./hostile-server.ts";
+import { MEETING_NUMBERS, meetingTexts } from "./meeting-keys.ts";
 import { frame, message, notification, request } from "./raw-peer.ts";
 import { BOMB_BYTES, MEBIBYTE, MESSAGE_BYTES, MOST_TEXT, UNPACKING_BYTES } from "./victim-limits.ts";
 
@@ -120,6 +121,20 @@ export const messageAttacksOnClients: readonly ClientAttack[] = [
     bytes: MESSAGE_BYTES,
     codes: [SERIALIZATION],
     serve: answers(result(`[${"[],".repeat(MOST_TEXT / 3)}0]`)),
+  },
+  {
+    row: "T9",
+    name: "numbers that meet in a Set",
+    bytes: MESSAGE_BYTES,
+    codes: [SERIALIZATION],
+    serve: answers((id) => message(1, id, { __type__: [-6, MEETING_NUMBERS] })),
+  },
+  {
+    row: "T9",
+    name: "long keys that meet",
+    bytes: MESSAGE_BYTES,
+    codes: [SERIALIZATION],
+    serve: answers((id) => message(1, id, Object.fromEntries(meetingTexts(60).map((text) => [text, 0])))),
   },
   {
     row: "T10",

@@ -1,4 +1,5 @@
 // What one message, or many, can do to a server.
+import { encode } from "@msgpack/msgpack";
 import {
   LARGEST_WINDOW_BITS,
   brotliBomb,
@@ -13,6 +14,7 @@ import {
   wait,
 } from "./attack.ts";
 import type { Field, Outcome, ServerAttack } from "./attack.ts";
+import { MEETING_NUMBERS, meetingTexts } from "./meeting-keys.ts";
 import { frame, message, notification, request } from "./raw-peer.ts";
 import { BOMB_BYTES, MEBIBYTE, MESSAGE_BYTES, MOST_TEXT, UNPACKING_BYTES, VICTIM_LIMITS } from "./victim-limits.ts";
 
@@ -195,6 +197,37 @@ export const messageAttacks: readonly ServerAttack[] = [
     end: "served",
     bytes: MESSAGE_BYTES,
     round: sends(frame(`[0,1,["take",[[${'{"1000":0},'.repeat(MOST_TEXT / 11)}0]],{}]]`)),
+  },
+  {
+    row: "T9",
+    name: "numbers that meet in a Set",
+    end: "served",
+    bytes: MESSAGE_BYTES,
+    round: (field) => isRefused([["take", [extended(-6, MEETING_NUMBERS)]]])(field),
+  },
+  {
+    row: "T9",
+    name: "numbers that meet in a Map, in MsgPack",
+    end: "served",
+    bytes: MESSAGE_BYTES,
+    round: (field) => {
+      const entries = MEETING_NUMBERS.flatMap((number) => [number, 0]);
+      return packed(Buffer.from(encode(["take", [extended(-5, entries)], {}])))(field);
+    },
+  },
+  {
+    row: "T9",
+    name: "long texts that meet, as keys and in a Set",
+    end: "served",
+    bytes: 2 * MESSAGE_BYTES,
+    round: (field) => {
+      const texts = meetingTexts(60);
+      const map = Object.fromEntries(texts.map((text) => [text, 0]));
+      return isRefused([
+        ["take", [map]],
+        ["take", [extended(-6, texts)]],
+      ])(field);
+    },
   },
   {
     row: "T9",
