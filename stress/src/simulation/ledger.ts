@@ -17,6 +17,8 @@ export interface CallTraits {
   readonly isReleased?: () => boolean;
   /** It was made within another one, and such calls have crossed: each may wait for the other. */
   readonly mayDeadlock?: () => boolean;
+  /** The other side may end the connection without waiting for it. */
+  readonly mayBeLost?: () => boolean;
 }
 
 /** A call as the workload knows it. */
@@ -137,7 +139,8 @@ export class Ledger {
     const what = `call ${record.key} ${record.method} has failed with ${String(code)} (${String(message)})`;
     const isDeadlock = code === "DEADLOCK" && record.mayDeadlock?.() === true;
     if ((NEVER.has(code) && !isDeadlock) || ALLOWED[this.#kind]?.has(code) === false) this.break(what);
-    if (code === "CONNECTION_LOST" && executed !== "no" && !this.#isCut) this.break(`${what}, which nothing has cut`);
+    const mayBeLost = this.#isCut || record.mayBeLost?.() === true;
+    if (code === "CONNECTION_LOST" && executed !== "no" && !mayBeLost) this.break(`${what}, which nothing has cut`);
     if (code === "REMOTE_ERROR" && !String(message).startsWith(PLANNED)) this.break(what);
     if (executed === "no" && record.starts > 0) this.break(`${what}, executed: "no", and ran`);
     if (executed === "yes" && record.starts === 0) this.break(`${what}, executed: "yes", and never ran`);

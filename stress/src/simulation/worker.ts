@@ -109,10 +109,14 @@ export class Worker extends Agent {
       const meeting = { isAccompanied: meetings.size > 0 };
       for (const one of meetings) one.isAccompanied = true;
       meetings.add(meeting);
-      const mayDeadlock = (): boolean => meeting.isAccompanied;
-      await remotes
-        .call("plain", plain!, [seat], { connection: context.connection, isUnordered: true, mayDeadlock })
-        .catch(() => {});
+      const setup = {
+        connection: context.connection,
+        isUnordered: true,
+        mayDeadlock: (): boolean => meeting.isAccompanied,
+        // Who closes doesn't wait for what it has given up.
+        mayBeLost: (): boolean => context.signal.aborted && this.#setting.seats[seat]!.home.isLeaving,
+      };
+      await remotes.call("plain", plain!, [seat], setup).catch(() => {});
       meetings.delete(meeting);
     }
     end();
