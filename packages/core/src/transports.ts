@@ -145,12 +145,16 @@ function checkTransport(address: Address, options: TransportOptions): void {
   throw new ColloquyError("INVALID_ARGUMENT", `${reason}, and nothing is encrypted there without tls: ${advice}`);
 }
 
+/** Options of sockets that take the place of the address. */
+const LEADING_ELSEWHERE = ["fd", "handle", "_handle", "lookup"];
+
 /** Why what is sent to an address may leave this host. */
-function leavesHost(address: Address, socket: { readonly lookup?: unknown } = {}): string | undefined {
+function leavesHost(address: Address, socket: object = {}): string | undefined {
   if (!staysOnHost(address)) return `${formatAddress(address)} is not of this host alone`;
   // The name says nothing then.
-  if (address.kind !== "tcp" || socket.lookup === undefined) return undefined;
-  return `socket.lookup may lead ${formatAddress(address)} to another host`;
+  const leading = LEADING_ELSEWHERE.find((name) => Reflect.get(socket, name) !== undefined);
+  if (leading === undefined || (leading === "lookup" && address.kind !== "tcp")) return undefined;
+  return `socket.${leading} may lead ${formatAddress(address)} to another host`;
 }
 
 async function attempt(address: Address, options: ConnectOptions, limit: AttemptLimit): Promise<Transport> {

@@ -65,6 +65,16 @@ describe("PendingCalls", () => {
     expect(added(pending).id).toBe(70);
   });
 
+  it("counts a call that was given up until its answer comes", () => {
+    const pending = new PendingCalls(3);
+    for (let count = 0; count < 3; count++) pending.giveUp(added(pending).id);
+    expect(pending.liveCount).toBe(0);
+    expect(thrownBy(() => added(pending))).toMatchObject({ code: "RESOURCE_EXHAUSTED", limit: "maxPendingCount" });
+    answerLate(pending, 1);
+    added(pending);
+    expect(thrownBy(() => added(pending))).toMatchObject({ code: "RESOURCE_EXHAUSTED" });
+  });
+
   it("keeps a call whose slot comes round again", () => {
     const pending = new PendingCalls(1000);
     const old = added(pending);

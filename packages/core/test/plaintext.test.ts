@@ -107,6 +107,25 @@ describe("beyond this host", () => {
     expect(asked).toEqual(["localhost"]);
   });
 
+  it.each(["fd", "handle", "_handle"])(
+    "nothing is served on what socket.%s leads to, unless that is allowed",
+    async (name) => {
+      const socket = { [name]: name === "fd" ? 3 : {} };
+      const refused = {
+        code: "INVALID_ARGUMENT",
+        message: expect.stringMatching(
+          new RegExp(`^socket\\.${name} may lead .*\\btls\\b.*dangerouslyAllowPlaintext: true`),
+        ),
+      };
+      for (const address of ["tcp://127.0.0.1:0", "ipc:///tmp/colloquy-not-there"]) {
+        expect(await rejectionOf(serveChannels(address, echo, { socket })), address).toMatchObject(refused);
+        expect(await rejectionOf(connectChannel(address.replace(":0", ":9"), { socket })), address).toMatchObject(
+          refused,
+        );
+      }
+    },
+  );
+
   it("an address is that of the address, whatever the socket's options name", async () => {
     await using server = await serveChannels("tcp://127.0.0.1:0", echo);
     const elsewhere = { path: "/nobody/listens", host: "192.0.2.1", port: 9 };

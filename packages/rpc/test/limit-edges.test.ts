@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from "vitest";
-import { Service, connect, expose, serve } from "../src/index.ts";
+import { Service, connect, expose, notify, serve } from "../src/index.ts";
 import type { Connection, Limits } from "../src/index.ts";
 import { WirePeer, newAddress, pair, turns, until, wireServer } from "./support.ts";
 
@@ -57,22 +57,38 @@ async function held(remote: any, size: number, value?: unknown): Promise<void> {
   await Promise.race([last, remote.echo(0).catch(() => {})]);
 }
 
-/** As many calls that run at the same time, over connections of which each second one is lost: what becomes of the last one. */
+/**
+ * As many calls that run at the same time, every third one a notification, over connections of which each second one is lost: what becomes of
+ * the last one.
+ */
 async function onSeveral(size: number, limits: Partial<Limits>): Promise<string | undefined> {
   const root = new Root();
   await using server = await serve(newAddress(), root, { limits });
   for (let made = 1; made < size; made++) {
     const connection = await connect<Root>(server.address);
-    connection.remote.hold().catch(() => {});
+    if (made % 3 === 0) notify(connection.remote.hold)();
+    else connection.remote.hold().catch(() => {});
     await until(() => root.ends.length === made);
     if (made % 2 === 0) connection.destroy();
   }
   await using connection = await connect<Root>(server.address);
   const last = await Promise.race([codeOf(connection.remote.hold()), until(() => root.ends.length === size)]);
-  for (const end of root.ends) end();
-  // All places are free again.
-  if (last === "RESOURCE_EXHAUSTED") await until(() => server.stats().running === 0);
+  if (last === "RESOURCE_EXHAUSTED") {
+    // A notification has no place either.
+    notify(connection.remote.hold)();
+    await turns(5);
+    expect(root.ends).toHaveLength(size - 1);
+  }
+  for (const end of root.ends.splice(0)) end();
+  await until(() => server.stats().running === 0);
   expect(await codeOf(connection.remote.echo(1))).toBeUndefined();
+  // All places are free again, and no more than there were.
+  const most = limits.maxTotalRunningCount!;
+  const again = Array.from({ length: most + 1 }, async () => codeOf(connection.remote.hold()));
+  await until(() => root.ends.length === most);
+  expect(await Promise.race(again)).toBe("RESOURCE_EXHAUSTED");
+  for (const end of root.ends) end();
+  expect((await Promise.all(again)).filter((code) => code !== undefined)).toEqual(["RESOURCE_EXHAUSTED"]);
   return last as string | undefined;
 }
 
