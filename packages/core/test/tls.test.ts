@@ -8,11 +8,12 @@ import type { Channel } from "../src/channel.ts";
 import { connectChannel } from "../src/connect-channel.ts";
 import { serveChannels } from "../src/serve-channels.ts";
 import { checkTransport } from "../src/testing.ts";
+import { checkTlsAlone, tlsClientOptions, tlsServerOptions } from "../src/tls-options.ts";
 import type { TlsOptions } from "../src/tls-options.ts";
 import { connectTransport, listenTransport } from "../src/transports.ts";
 import { makeAuthority } from "./certificates.ts";
 import type { Authority } from "./certificates.ts";
-import { rejectionOf, until } from "./support.ts";
+import { rejectionOf, thrownBy, until } from "./support.ts";
 
 type Pems = Awaited<ReturnType<Authority["issue"]>>;
 
@@ -145,6 +146,10 @@ describe("TLS", () => {
       const refused = { code: "INVALID_ARGUMENT", message: expect.stringContaining(`socket.${name}`) };
       expect(await rejectionOf(connectChannel(server.address, { tls: clientTls, socket }))).toMatchObject(refused);
     }
+    const all =
+      "ca cert key pfx passphrase rejectUnauthorized requestCert checkServerIdentity secureContext servername minVersion";
+    for (const name of `${all} maxVersion secureProtocol session socket pskCallback enableTrace`.split(" "))
+      expect(thrownBy(() => checkTlsAlone({ [name]: undefined })).message).toContain(`socket.${name}: with TLS`);
     vi.stubEnv("NODE_TLS_REJECT_UNAUTHORIZED", "0");
     try {
       const error = await rejectionOf(connectChannel(server.address, { tls: clientTls }));
@@ -152,6 +157,11 @@ describe("TLS", () => {
     } finally {
       vi.unstubAllEnvs();
     }
+  });
+
+  it("speaks TLS 1.2 at least, whatever Node would take", () => {
+    expect(tlsServerOptions(serverTls)).toMatchObject({ minVersion: "TLSv1.2" });
+    expect(tlsClientOptions(clientTls, "127.0.0.1", () => undefined)).toMatchObject({ minVersion: "TLSv1.2" });
   });
 
   it("C18 refuses a server whose certificate has another host name", async () => {

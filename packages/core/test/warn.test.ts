@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
+import { ColloquyError } from "../src/errors.ts";
 import { seldomWarn, warn } from "../src/warn.ts";
 
 function warningOf(thrown: unknown): [text: unknown, name: unknown] {
@@ -17,6 +18,22 @@ describe("warn", () => {
   it("tells the message of an error without a stack", () => {
     const error = Object.defineProperty(new Error("no stack"), "stack", { value: undefined });
     expect(warningOf(error)).toEqual(["the kettle failed: no stack", "ColloquyWarning"]);
+  });
+
+  it("forges no line of a log, and no command to a terminal", () => {
+    const escape = String.fromCharCode(27);
+    const override = String.fromCodePoint(0x202e);
+    for (const ending of ["", "\nsecond line"]) {
+      for (const error of [
+        new ColloquyError("REMOTE_ERROR", `a ${escape}[2J ${override}b${ending}`),
+        new Error(`c ${escape}[2J ${override}`),
+      ]) {
+        const [text] = warningOf(error);
+        expect(text).not.toContain(escape);
+        expect(text).not.toContain(override);
+        vi.restoreAllMocks();
+      }
+    }
   });
 
   it.each([["text"], [undefined], [Object.create(null)]])("takes whatever was thrown: %o", (thrown) => {

@@ -4,6 +4,7 @@ import { MsgPackCodec } from "@colloquy/core";
 import { Service, connect, expose, serve, withOptions } from "../src/index.ts";
 import type { CallContext } from "../src/index.ts";
 import { Child, failureOf, greeted, pair, until, wireServer } from "./support.ts";
+import { wireVisit } from "./wire-visit.ts";
 
 interface Next {
   wait(): Promise<void>;
@@ -77,6 +78,15 @@ describe("A deadline", () => {
       executed: "no",
     });
     expect(relay.contexts).toStrictEqual([]);
+  });
+
+  test("that a peer by hand says is over keeps its request from being started", async () => {
+    const relay = new Relay();
+    await using visit = await wireVisit(relay);
+    const [type, content] = await visit.wire.ask(["tell", [], {}, { deadline: 0 }]);
+    expect([type, content]).toMatchObject([2, { code: "DEADLINE_EXCEEDED", executed: "no" }]);
+    expect(relay.contexts).toStrictEqual([]);
+    expect(await visit.wire.ask(["tell", [], {}, { deadline: 1000 }])).toMatchObject([1]);
   });
 
   test("is inherited by calls that are made with the context", async () => {
