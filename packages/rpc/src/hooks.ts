@@ -1,6 +1,7 @@
 import { channel } from "node:diagnostics_channel";
 import type { Channel } from "node:diagnostics_channel";
 import { ColloquyError, ProtocolError } from "@colloquy/core";
+import type { Limits } from "@colloquy/core";
 import type { CallerConnection } from "./context.ts";
 
 /** Published on `colloquy:connection:open`, `colloquy:connection:hello` and `colloquy:connection:close`. */
@@ -50,9 +51,19 @@ export interface RefusalMessage extends ConnectionMessage {
   readonly error: ColloquyError;
 }
 
+/** Published on `colloquy:connection:turned-away`. */
+export interface TurnedAwayMessage {
+  /** Of the server. */
+  readonly address: string;
+  /** Name of the limit, as in `Limits`. */
+  readonly limit: string;
+  readonly error: ColloquyError;
+}
+
 const opened = channel("colloquy:connection:open");
 const greeted = channel("colloquy:connection:hello");
 const closed = channel("colloquy:connection:close");
+const turnedAway = channel("colloquy:connection:turned-away");
 const protocolError = channel("colloquy:protocol-error");
 const refusal = channel("colloquy:refusal");
 const streamStart = channel("colloquy:stream:start");
@@ -83,6 +94,19 @@ export function tellRefusal(connection: CallerConnection, error: unknown): void 
   // The method of this side has run, and has met a limit elsewhere.
   if (reason?.limit === undefined || error.executed === "yes") return;
   refusal.publish({ connection, limit: reason.limit, error } satisfies RefusalMessage);
+}
+
+/** The other side is read more slowly. */
+export function tellSlowed(connection: CallerConnection, { maxOverheadPerSecond }: Limits): void {
+  if (!refusal.hasSubscribers) return;
+  const reason = `more than ${maxOverheadPerSecond} messages a second that run no handler (maxOverheadPerSecond)`;
+  tellRefusal(connection, new ColloquyError("RESOURCE_EXHAUSTED", reason, { limit: "maxOverheadPerSecond" }));
+}
+
+/** A server at `address` has turned a client away. */
+export function tellTurnedAway(address: string, error: ColloquyError): void {
+  if (!turnedAway.hasSubscribers) return;
+  turnedAway.publish({ address, limit: error.limit!, error } satisfies TurnedAwayMessage);
 }
 
 function breachIn(error: ColloquyError | undefined): ProtocolError | undefined {
