@@ -82,7 +82,7 @@ export function tellGreeted(connection: CallerConnection, isPlain: boolean): voi
 /** A connection has ended. */
 export function tellClosed(connection: CallerConnection, error: ColloquyError | undefined): void {
   if (refusal.hasSubscribers) tellRefusal(connection, error);
-  if (protocolError.hasSubscribers && breachIn(error) !== undefined)
+  if (protocolError.hasSubscribers && error instanceof ProtocolError)
     protocolError.publish({ connection, error } satisfies CloseMessage);
   if (closed.hasSubscribers) closed.publish({ connection, error } satisfies CloseMessage);
 }
@@ -90,10 +90,9 @@ export function tellClosed(connection: CallerConnection, error: ColloquyError | 
 /** Tells of what was refused, where a limit of this side is the reason. */
 export function tellRefusal(connection: CallerConnection, error: unknown): void {
   if (!refusal.hasSubscribers || !(error instanceof ColloquyError)) return;
-  const reason = error.limit === undefined ? breachIn(error) : error;
   // The method of this side has run, and has met a limit elsewhere.
-  if (reason?.limit === undefined || error.executed === "yes") return;
-  refusal.publish({ connection, limit: reason.limit, error } satisfies RefusalMessage);
+  if (error.limit === undefined || error.executed === "yes") return;
+  refusal.publish({ connection, limit: error.limit, error } satisfies RefusalMessage);
 }
 
 /** The other side is read more slowly. */
@@ -107,11 +106,6 @@ export function tellSlowed(connection: CallerConnection, { maxOverheadPerSecond 
 export function tellTurnedAway(address: string, error: ColloquyError): void {
   if (!turnedAway.hasSubscribers) return;
   turnedAway.publish({ address, limit: error.limit!, error } satisfies TurnedAwayMessage);
-}
-
-function breachIn(error: ColloquyError | undefined): ProtocolError | undefined {
-  if (error instanceof ProtocolError) return error;
-  return error?.cause instanceof ProtocolError ? error.cause : undefined;
 }
 
 /** Told of how a call has ended. */

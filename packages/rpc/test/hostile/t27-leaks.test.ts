@@ -19,6 +19,7 @@ const HOOKS = [
   ),
   "colloquy:stream:start",
   "colloquy:stream:end",
+  "colloquy:connection:turned-away",
   "colloquy:refusal",
   "colloquy:protocol-error",
   "colloquy:failed-function-call",
