@@ -262,8 +262,6 @@ const MEASURES: readonly string[] = [
   "how far back zstd looks",
   "how far back brotli looks",
   "memory that brotli works in, beyond what comes out",
-  "a peer of another codec, from its answer to the end",
-  "an attempt to connect with `timeout: 0`",
   "questions about deadlocks under way on one connection",
   "slots that such a question asks for, and looks for",
   "questions that one about a deadlock leads to, one within another",

@@ -88,12 +88,21 @@ describe("a launched container", () => {
     expect(await child.stop()).toEqual({ code: 7, signal: null });
   });
 
-  it("ends in order on SIGTERM, and ignores SIGINT", async () => {
+  it("that hangs ends by itself, where it isn't its parent that has told it to end", async () => {
+    await using child = await start({ entry: childFile("launched-hangs.ts"), stopTimeout: 200 });
+    process.kill(child.pid, "SIGTERM");
+    await eventually(() => !isAlive(child.pid), "the end of the child");
+    expect(await child.exited).toEqual({ code: 1, signal: null });
+  });
+
+  it("ends in order on SIGTERM, and ignores SIGINT and SIGHUP", async () => {
     const child = await start();
     const here = await newContainer();
     const proxy = await here.connect<Launched>(`${child.address}/0`);
-    process.kill(child.pid, "SIGINT");
-    expect(await proxy.pid()).toBe(child.pid);
+    for (const signal of ["SIGINT", "SIGHUP"]) {
+      process.kill(child.pid, signal);
+      expect(await proxy.pid()).toBe(child.pid);
+    }
     process.kill(child.pid, "SIGTERM");
     expect(await child.exited).toEqual({ code: 0, signal: null });
   });

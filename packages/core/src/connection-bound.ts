@@ -7,6 +7,13 @@ import type { warn } from "./warn.ts";
 /** Of the descriptors that the process may have: the rest is for its files and its own connections. */
 const DESCRIPTOR_SHARE = 0.8;
 
+/** How many sockets a server takes, and who is told of one that it doesn't. */
+export interface BoundOptions {
+  /** Sockets that are open at the same time, with those whose handshake isn't over. Default: no bound but the process's. */
+  readonly maxConnectionCount?: number | undefined;
+  readonly onTurnedAway?: ((error: ColloquyError) => void) | undefined;
+}
+
 /** Open sockets of all servers of the process: they share its descriptors. */
 let openCount = 0;
 
@@ -18,11 +25,13 @@ export class ConnectionBound {
   readonly #maxCount: number;
   /** Of all servers together. */
   readonly #maxOpenCount: number;
+  readonly #onTurnedAway: BoundOptions["onTurnedAway"];
   readonly #warnSeldom: typeof warn = seldomWarn();
   #count = 0;
 
-  constructor(maxCount: number = Infinity) {
-    this.#maxCount = maxCount;
+  constructor({ maxConnectionCount = Infinity, onTurnedAway }: BoundOptions = {}) {
+    this.#maxCount = maxConnectionCount;
+    this.#onTurnedAway = onTurnedAway;
     this.#maxOpenCount = Math.max(1, Math.floor(DESCRIPTOR_SHARE * maxDescriptorCount()));
   }
 
@@ -36,6 +45,7 @@ export class ConnectionBound {
       : `${this.#maxOpenCount} clients of all servers are connected: four fifths of the descriptors of this process (ulimit -n)`;
     const error = new ColloquyError("RESOURCE_EXHAUSTED", reason, { limit: "maxConnectionCount" });
     this.#warnSeldom("a client was turned away", error);
+    this.#onTurnedAway?.(error);
     return false;
   }
 

@@ -16,6 +16,11 @@ export interface ReadSource {
   goOn(): void;
 }
 
+/** Told that the peer is read more slowly from now on: once for each pause. */
+export interface SlowedListener {
+  onSlowed(): void;
+}
+
 /** So long one connection is handled in a turn of the event loop. */
 const TURN_MS = 1;
 /** Less than that of small calls is handled in a tenth of it. */
@@ -38,6 +43,7 @@ export class Reading implements Watched {
   readonly #limits: Limits;
   readonly #source: ReadSource;
   readonly #listener: StallListener;
+  whenSlowed: SlowedListener | undefined;
   /** Hello isn't done. */
   isEarly = false;
   #isDecoding = false;
@@ -169,6 +175,7 @@ export class Reading implements Watched {
     if (milliseconds === 0 || this.#slowTimer !== undefined) return;
     this.#transport.pause();
     this.#slowDown(milliseconds);
+    this.whenSlowed?.onSlowed();
   }
 
   /** A message has come in part. */

@@ -6,6 +6,7 @@ import { formatAddress } from "./address.ts";
 import type { Address } from "./address.ts";
 import type { AttemptLimit } from "./attempt-limit.ts";
 import { ConnectionBound } from "./connection-bound.ts";
+import type { BoundOptions } from "./connection-bound.ts";
 import { ColloquyError } from "./errors.ts";
 import { timerMs } from "./limits.ts";
 import { Queue } from "./queue.ts";
@@ -170,11 +171,9 @@ export async function connectSocket(
   });
 }
 
-export interface ServerLimits {
+export interface ServerLimits extends BoundOptions {
   /** Time for the TLS handshake. */
   readonly handshakeTimeoutMs: number;
-  /** Sockets at a time, those too whose handshake isn't over. Default: as many as the process can have. */
-  readonly maxConnectionCount?: number | undefined;
 }
 
 export interface ListenSocketOptions extends ServerLimits {
@@ -195,7 +194,7 @@ export async function listenSocket(
   onTransport: (transport: Transport) => void,
   options: ListenSocketOptions,
 ): Promise<Listener> {
-  const bound = new ConnectionBound(options.maxConnectionCount);
+  const bound = new ConnectionBound(options);
   const accept = (socket: net.Socket): void => {
     const remote = socket.remoteAddress === undefined ? formatAddress(address) : remoteOf(socket);
     if (options.tls !== undefined) return onTransport(new SocketTransport(byEvents(socket), remote));

@@ -34,10 +34,12 @@ beforeEach(() => {
 
 describe("sockets of servers, in a process that may have 10 descriptors", () => {
   test("are as many as maxConnectionCount, each", () => {
-    const bound = new ConnectionBound(3);
+    const told: unknown[] = [];
+    const bound = new ConnectionBound({ maxConnectionCount: 3, onTurnedAway: (error) => told.push(error.limit) });
     const taken = ask(bound, 4);
     expect(taken).toHaveLength(3);
     expect(warned.join()).toContain("3 clients are connected (maxConnectionCount)");
+    expect(told).toEqual(["maxConnectionCount"]);
     taken[0]!.emit("close");
     const again = ask(bound, 2);
     expect(again).toHaveLength(1);
@@ -45,7 +47,7 @@ describe("sockets of servers, in a process that may have 10 descriptors", () => 
   });
 
   test("are no more than 8 for all servers together, whatever is set", () => {
-    const [first, second] = [new ConnectionBound(), new ConnectionBound(100)];
+    const [first, second] = [new ConnectionBound(), new ConnectionBound({ maxConnectionCount: 100 })];
     const taken = ask(first, 5);
     expect(taken).toHaveLength(5);
     const others = ask(second, 5);

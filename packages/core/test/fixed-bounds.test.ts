@@ -1,6 +1,7 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { parseAddress } from "../src/address.ts";
 import { readBloscHeader } from "../src/blosc-header.ts";
+import { Endpoint } from "../src/endpoint.ts";
 import { quoted } from "../src/errors.ts";
 import { IncomingSegments } from "../src/incoming-segments.ts";
 import { makeHello, readHello } from "../src/hello.ts";
@@ -14,7 +15,9 @@ import { LEAST_SEGMENT_BYTES } from "../src/segments.ts";
 import { Shapes } from "../src/shapes.ts";
 import { digitsOf, hrefOf, readBigInt, readUrl } from "../src/standard-values.ts";
 import { writeException } from "../src/write-exception.ts";
-import { greeted } from "./support.ts";
+import { connectTransport } from "../src/transports.ts";
+import { HandTransport } from "./sending-support.ts";
+import { bytes, frame, greeted, payloads, rejectionOf } from "./support.ts";
 
 /** Refused: it throws, or returns false. */
 type Attempt = (size: number) => unknown;
@@ -159,6 +162,27 @@ function gathered(content: unknown): number {
   return 1 + (content as { errors: unknown[] }).errors.length;
 }
 
+/** A connection attempt whose name never gets an address. */
+async function attempt(): Promise<void> {
+  const socket = { lookup() {} };
+  await rejectionOf(connectTransport("tcp://nowhere.example:1", { dangerouslyAllowPlaintext: true, socket }));
+}
+
+/** A client that speaks MsgPack, and stays when a server of JSON has answered it and ended its output. */
+async function foreignClient(): Promise<void> {
+  const transport = new HandTransport();
+  await new Promise<void>((resolve) => {
+    const handler = { onRequest() {}, onNotification() {}, onLostNotification() {}, onClosed: () => resolve() };
+    new Endpoint(transport, new JsonCodec(), handler, DEFAULT_LIMITS).onChunk(frame(bytes("93 00 07 01")));
+  });
+  expect(payloads(transport.taken())).toHaveLength(1);
+}
+
+const times: readonly (readonly [row: string, milliseconds: number, end: () => Promise<void>])[] = [
+  ["an attempt to connect with `timeout: 0`", 10_000, attempt],
+  ["a peer of another codec, from its answer to the end", 1000, foreignClient],
+];
+
 function passes(attempt: Attempt, size: number): boolean {
   try {
     return attempt(size) !== false;
@@ -174,6 +198,20 @@ describe("fixed bounds at their edges:", () => {
 
   it.each(cuts)("%s (%i), the rest is cut off", (_row, bound, left) => {
     expect([bound - 1, bound, bound + 1].map((size) => left(size))).toStrictEqual([bound - 1, bound, bound]);
+  });
+
+  it.each(times)("%s (%i), in virtual time", async (_row, milliseconds, end) => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
+    try {
+      let isOver = false;
+      void end().then(() => (isOver = true));
+      await vi.advanceTimersByTimeAsync(milliseconds - 1);
+      expect(isOver).toBe(false);
+      await vi.advanceTimersByTimeAsync(1);
+      expect(isOver).toBe(true);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it("binary values beside one message, of 32,768 bytes at least", () => {

@@ -82,7 +82,7 @@ export class Authentication {
       const error = readable(thrown);
       // What another service has answered isn't meant for a stranger.
       if (!(error instanceof ColloquyError) || error instanceof RemoteError) {
-        this.#silent.onMethod("$/auth", thrown);
+        this.#silent.onAuthenticate(thrown);
         throw refused(credentials);
       }
       // Its cause, and whether a call of its own ran, are no business of the client's.

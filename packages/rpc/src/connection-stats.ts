@@ -21,6 +21,8 @@ export interface ConnectionStats extends EndpointStats {
   readonly keptResults: number;
   /** Notifications of the other side whose methods run. */
   readonly runningNotifications: number;
+  /** Calls of this side that run on methods of its own which the other side has named. */
+  readonly runningNamedCalls: number;
   /** Failed calls on received functions: a subscriber has left, or has thrown. */
   readonly failedFunctionCalls: number;
   /** Notifications that could not be sent, or not be carried out. */
@@ -37,6 +39,7 @@ export interface IncomingCounts {
   readonly streams: number;
   readonly keptResults: number;
   readonly notifications: number;
+  readonly namedCalls: number;
 }
 
 /** The counters of a connection, from what keeps them. */
@@ -48,7 +51,7 @@ export function statsOf(
   binding: { readonly signalCounts: SignalCounts },
   silent: { readonly functionCalls: number; readonly notifications: number },
 ): ConnectionStats {
-  const { streams, keptResults, notifications } = incoming.counts;
+  const { streams, keptResults, notifications, namedCalls } = incoming.counts;
   const { own, theirs } = binding.signalCounts;
   const stats = endpoint.stats();
   // One by one: to spread them takes many times longer.
@@ -72,6 +75,7 @@ export function statsOf(
     importedSignals: theirs,
     keptResults,
     runningNotifications: notifications,
+    runningNamedCalls: namedCalls,
     failedFunctionCalls: silent.functionCalls,
     failedNotifications: silent.notifications,
   };
@@ -97,6 +101,7 @@ const ZERO: ConnectionStats = Object.freeze({
   importedSignals: 0,
   keptResults: 0,
   runningNotifications: 0,
+  runningNamedCalls: 0,
   failedFunctionCalls: 0,
   failedNotifications: 0,
 });

@@ -229,6 +229,10 @@ export class Dispatcher {
     return this.#quietCount;
   }
 
+  get namedCount(): number {
+    return this.#namedCount;
+  }
+
   /** The caller gave request `id` up, because its time is over where that is known. */
   cancel(id: number, isLate: boolean): void {
     this.#scopes.find(id)?.cancel(isLate);

@@ -1,6 +1,7 @@
 import { channel } from "node:diagnostics_channel";
 import type { Channel } from "node:diagnostics_channel";
 import { ColloquyError, ProtocolError } from "@colloquy/core";
+import type { Limits } from "@colloquy/core";
 import type { CallerConnection } from "./context.ts";
 
 /** Published on `colloquy:connection:open`, `colloquy:connection:hello` and `colloquy:connection:close`. */
@@ -50,9 +51,19 @@ export interface RefusalMessage extends ConnectionMessage {
   readonly error: ColloquyError;
 }
 
+/** Published on `colloquy:connection:turned-away`. */
+export interface TurnedAwayMessage {
+  /** Of the server. */
+  readonly address: string;
+  /** Name of the limit, as in `Limits`. */
+  readonly limit: string;
+  readonly error: ColloquyError;
+}
+
 const opened = channel("colloquy:connection:open");
 const greeted = channel("colloquy:connection:hello");
 const closed = channel("colloquy:connection:close");
+const turnedAway = channel("colloquy:connection:turned-away");
 const protocolError = channel("colloquy:protocol-error");
 const refusal = channel("colloquy:refusal");
 const streamStart = channel("colloquy:stream:start");
@@ -71,7 +82,7 @@ export function tellGreeted(connection: CallerConnection, isPlain: boolean): voi
 /** A connection has ended. */
 export function tellClosed(connection: CallerConnection, error: ColloquyError | undefined): void {
   if (refusal.hasSubscribers) tellRefusal(connection, error);
-  if (protocolError.hasSubscribers && breachIn(error) !== undefined)
+  if (protocolError.hasSubscribers && error instanceof ProtocolError)
     protocolError.publish({ connection, error } satisfies CloseMessage);
   if (closed.hasSubscribers) closed.publish({ connection, error } satisfies CloseMessage);
 }
@@ -79,15 +90,22 @@ export function tellClosed(connection: CallerConnection, error: ColloquyError | 
 /** Tells of what was refused, where a limit of this side is the reason. */
 export function tellRefusal(connection: CallerConnection, error: unknown): void {
   if (!refusal.hasSubscribers || !(error instanceof ColloquyError)) return;
-  const reason = error.limit === undefined ? breachIn(error) : error;
   // The method of this side has run, and has met a limit elsewhere.
-  if (reason?.limit === undefined || error.executed === "yes") return;
-  refusal.publish({ connection, limit: reason.limit, error } satisfies RefusalMessage);
+  if (error.limit === undefined || error.executed === "yes") return;
+  refusal.publish({ connection, limit: error.limit, error } satisfies RefusalMessage);
 }
 
-function breachIn(error: ColloquyError | undefined): ProtocolError | undefined {
-  if (error instanceof ProtocolError) return error;
-  return error?.cause instanceof ProtocolError ? error.cause : undefined;
+/** The other side is read more slowly. */
+export function tellSlowed(connection: CallerConnection, { maxOverheadPerSecond }: Limits): void {
+  if (!refusal.hasSubscribers) return;
+  const reason = `more than ${maxOverheadPerSecond} messages a second that run no handler (maxOverheadPerSecond)`;
+  tellRefusal(connection, new ColloquyError("RESOURCE_EXHAUSTED", reason, { limit: "maxOverheadPerSecond" }));
+}
+
+/** A server at `address` has turned a client away. */
+export function tellTurnedAway(address: string, error: ColloquyError): void {
+  if (!turnedAway.hasSubscribers) return;
+  turnedAway.publish({ address, limit: error.limit!, error } satisfies TurnedAwayMessage);
 }
 
 /** Told of how a call has ended. */

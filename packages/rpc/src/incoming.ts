@@ -8,7 +8,7 @@ import type { ControlHost } from "./control-service.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { Exports } from "./exports.ts";
 import type { Greeting } from "./greeting.ts";
-import { tellRefusal } from "./hooks.ts";
+import { tellRefusal, tellSlowed } from "./hooks.ts";
 import type { Imports } from "./imports.ts";
 import type { InterceptorLists } from "./interceptors.ts";
 import type { NamedCallExtras, NamedMethod } from "./local-function.ts";
@@ -74,6 +74,7 @@ export class Incoming implements EndpointHandler, ShapeTeller, StreamHost {
   /** The endpoint, which this is the handler of, and the greeting, which needs the endpoint. */
   wire(endpoint: Endpoint, greeting: Greeting, interceptors?: InterceptorLists["incoming"]): void {
     this.#endpoint = endpoint;
+    endpoint.reading.whenSlowed = this;
     this.#greeting = greeting;
     this.#dispatcher = new Dispatcher(endpoint, this.#router, this.#exports, this, this.#host, this.#silent);
     this.#dispatcher.interceptors = interceptors;
@@ -195,6 +196,10 @@ export class Incoming implements EndpointHandler, ShapeTeller, StreamHost {
     return this.#greeting.receive(id, content, this.#endpoint.codec!, again);
   }
 
+  onSlowed(): void {
+    tellSlowed(this.#host, this.#limits);
+  }
+
   onFailed(error: unknown): void {
     tellRefusal(this.#host, error);
   }
@@ -298,7 +303,7 @@ export class Incoming implements EndpointHandler, ShapeTeller, StreamHost {
   }
 
   get counts(): IncomingCounts {
-    const notifications = this.#dispatcher.quietCount;
-    return { streams: this.#streams?.size ?? 0, keptResults: this.#results?.size ?? 0, notifications };
+    const { quietCount: notifications, namedCount: namedCalls } = this.#dispatcher;
+    return { streams: this.#streams?.size ?? 0, keptResults: this.#results?.size ?? 0, notifications, namedCalls };
   }
 }

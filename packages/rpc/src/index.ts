@@ -36,6 +36,7 @@ export type {
   HelloMessage,
   RefusalMessage,
   StreamMessage,
+  TurnedAwayMessage,
 } from "./hooks.ts";
 export { notStarted, setGate } from "./gate.ts";
 export type { Gate, GatedCall } from "./gate.ts";

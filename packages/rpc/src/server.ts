@@ -28,6 +28,7 @@ import type { ConnectionTotals } from "./connection-stats.ts";
 import { interceptorLists } from "./interceptors.ts";
 import { checkServable } from "./members.ts";
 import { guard } from "./guard.ts";
+import { tellTurnedAway } from "./hooks.ts";
 
 export interface ServeOptions extends ListenOptions, PeerOptions {
   /** Default: `JsonCodec`. `"auto"`: what each client speaks. */
@@ -128,6 +129,7 @@ export async function serve(
     ...options,
     handshakeTimeoutMs: limits.helloTimeoutMs / 2,
     maxConnectionCount: limits.maxConnectionCount,
+    onTurnedAway: (error) => tellTurnedAway(listener.address, error),
   });
   const close = async (closeOptions: { readonly graceMs?: number } = {}): Promise<void> => {
     checkOptions("close", closeOptions, CLOSE_OPTIONS);

@@ -38,13 +38,19 @@ export class SilentFailures {
   }
 
   /** A method of this side has thrown. Returns what its caller is to get: the error itself, or one that has an id in its place. */
-  onMethod(path: string, error: unknown): unknown {
+  onMethod(path: string, error: unknown, published: unknown = error): unknown {
     const told = readable(error);
     const id = isHidden(told, this.errorRules) ? this.#newId() : undefined;
     const listener = this.#onMethodFailure;
     if (listener !== undefined) guard("onMethodFailure", () => listener(error, path, id));
-    if (failedMethod.hasSubscribers) failedMethod.publish({ connection: this.#connection, path, error, id });
+    if (failedMethod.hasSubscribers) failedMethod.publish({ connection: this.#connection, path, error: published, id });
     return id === undefined ? told : generalError(id);
+  }
+
+  /** `authenticate` has thrown. What it has thrown may show credentials: it is told to the listener alone, and isn't published. */
+  onAuthenticate(error: unknown): void {
+    const reason = "authenticate has thrown; onMethodFailure is told what";
+    this.onMethod("$/auth", error, new ColloquyError("UNAUTHENTICATED", reason));
   }
 
   /** A call on a received function has failed: a subscriber has left, or has thrown. */

@@ -1,9 +1,9 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { Service, connect, expose } from "../src/index.ts";
 import type { Limits } from "../src/index.ts";
 import { LOOKS_PER_INTERVAL, startBeating, stopBeating } from "../src/pulse.ts";
 import type { Beating } from "../src/pulse.ts";
-import { Child, failureOf, greeted, pair, until, wireServer } from "./support.ts";
+import { Child, failureOf, greeted, pair, turns, until, wireServer } from "./support.ts";
 
 class Root extends Service {
   @expose echo(value: unknown): unknown {
@@ -128,6 +128,31 @@ describe("a peer that shows no sign of life", () => {
     expect(performance.now() - start).toBeLessThan(200 + 300 + 1000);
     child.process.kill("SIGCONT");
   }, 20_000);
+});
+
+test("a peer that works on a last call while this side closes isn't given up, however quiet it is", async () => {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "performance"] });
+  try {
+    const { connection, wire } = await silentPeer({ pingIntervalMs: 100, pingTimeoutMs: 100 });
+    const call = connection.remote.echo(5);
+    const [, id] = await wire.next();
+    const closing = connection.close({ graceMs: 60_000 });
+    expect(await wire.next()).toMatchObject([3, 0, ["$/goaway", [], {}]]);
+    const [, ping, [path]] = await wire.next();
+    expect(path).toBe("$/ping");
+    wire.send([1, ping, null]);
+    for (let step = 0; step < 100; step++) {
+      await vi.advanceTimersByTimeAsync(10);
+      await turns(2);
+    }
+    expect(await wire.rest()).toEqual([]);
+    wire.send([1, id, 5]);
+    expect(await call).toBe(5);
+    await closing;
+    expect(await connection.closed).toBeUndefined();
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 describe("an event loop that stalls", () => {

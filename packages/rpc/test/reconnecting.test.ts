@@ -30,6 +30,11 @@ class Root extends Service {
     this.heard.push("hang");
     return new Promise(() => undefined);
   }
+  go: () => void = () => undefined;
+  @expose wait(): Promise<void> {
+    this.heard.push("wait");
+    return new Promise((resolve) => (this.go = resolve));
+  }
   @expose counter(): Counter {
     return new Counter();
   }
@@ -305,6 +310,25 @@ describe("the end of a connection that reconnects", () => {
     await using server = await serve(it.address, new Root());
     await new Promise((resolve) => setTimeout(resolve, 60));
     expect(server.connections.size).toBe(0);
+  });
+
+  test("is told once, after all calls have settled", async () => {
+    await using it = await client();
+    const told: string[] = [];
+    it.connection.onClose(() => told.push("closed"));
+    void it.connection.closed.then(() => told.push("closed"));
+    const answered = it.remote.wait().then(() => told.push("answered"));
+    const cut = failureOf(it.remote.hang()).then(() => told.push("cut"));
+    await until(() => it.root.heard.length === 2);
+    const closing = it.connection.close({ graceMs: 60_000 });
+    await turns(5);
+    expect(told).toEqual([]);
+    it.root.go();
+    await answered;
+    it.connection.destroy();
+    await Promise.all([closing, cut]);
+    await turns(5);
+    expect(told).toEqual(["answered", "cut", "closed", "closed"]);
   });
 
   test("by destroy() fails calls under way", async () => {

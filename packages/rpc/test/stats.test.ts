@@ -1,12 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { Service, connect, expose, notify, pipeline, release } from "../src/index.ts";
-import { WirePeer, failureOf, pair, turns, until } from "./support.ts";
+import { WirePeer, failureOf, greeted, pair, turns, until, wireServer } from "./support.ts";
 
 class Desk extends Service {
   go: (() => void)[] = [];
   held: unknown[] = [];
 
-  @expose async wait(): Promise<void> {
+  @expose async wait(_value?: unknown): Promise<void> {
     await new Promise<void>((resolve) => this.go.push(resolve));
   }
 
@@ -16,6 +16,10 @@ class Desk extends Service {
 
   @expose drawer(): Drawer {
     return new Drawer();
+  }
+
+  @expose async each(times: number, call: () => Promise<void>): Promise<void> {
+    await Promise.all(Array.from({ length: times }, () => call()));
   }
 
   @expose async *count(): AsyncGenerator<number> {
@@ -72,6 +76,53 @@ describe("stats", () => {
     await peer.closed;
     const none = { exportedReferences: 0, importedReferences: 0, keptResults: 0 };
     for (const end of [client, peer]) expect(end.stats()).toMatchObject({ ...rest, ...signals, ...none });
+  });
+
+  test("count calls on methods that the peer has named beside its own, each up to maxRunningCount", async () => {
+    const desk = new Desk();
+    await using link = await pair(desk, { serve: { limits: { maxRunningCount: 5 } } });
+    const { client, peer, remote } = link;
+    const call = remote.each(5, remote.wait);
+    await until(() => desk.go.length === 5);
+    expect(peer.stats()).toMatchObject({ running: 1, runningNotifications: 0, runningNamedCalls: 5 });
+    expect(client.stats().runningNamedCalls).toBe(0);
+    const calls = [1, 2, 3, 4].map(() => remote.wait());
+    for (let sent = 1; sent <= 5; sent++) notify(remote.wait)();
+    await until(() => desk.go.length === 14);
+    expect(peer.stats()).toMatchObject({ running: 5, runningNotifications: 5, runningNamedCalls: 5 });
+    expect(link.server.stats().runningNamedCalls).toBe(5);
+    desk.end();
+    await Promise.all([call, ...calls]);
+    await until(() => peer.stats().runningNotifications === 0);
+    expect(peer.stats()).toMatchObject({ running: 0, runningNamedCalls: 0 });
+    expect(await failureOf(remote.each(6, remote.wait))).toMatchObject({ code: "RESOURCE_EXHAUSTED" });
+    desk.end();
+    await until(() => peer.stats().runningNamedCalls === 0);
+  });
+
+  test("count what running calls hold, and what waits for a peer that doesn't read", async () => {
+    const desk = new Desk();
+    await using link = await pair(desk);
+    const call = link.remote.wait("x".repeat(1000));
+    await until(() => desk.go.length === 1);
+    const held = link.peer.stats().heldBytes;
+    expect(held).toBeGreaterThan(0);
+    expect(link.server.stats().heldBytes).toBe(held);
+    desk.end();
+    await call;
+    expect(link.peer.stats().heldBytes).toBe(0);
+
+    await using server = await wireServer();
+    const { connection, wire } = await greeted<Desk>(server, { limits: { maxQueuedBytes: 1000 } });
+    expect(connection.stats()).toMatchObject({ waiting: 0, queuedBytes: 0 });
+    wire.pause();
+    for (let sent = 1; sent <= 4; sent++) notify(connection.remote.hold)("x".repeat(8 << 20));
+    await turns(5);
+    const { waiting, queuedBytes } = connection.stats();
+    expect(waiting).toBeGreaterThan(0);
+    expect(queuedBytes).toBeGreaterThan(1000);
+    connection.destroy();
+    expect(connection.stats()).toMatchObject({ waiting: 0, queuedBytes: 0 });
   });
 
   test("of a server are the sums over its open connections", async () => {

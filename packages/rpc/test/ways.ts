@@ -11,6 +11,7 @@ export const RUNS_ONCE = {
     "parameters.test.ts",
     "path.test.ts",
     "router.test.ts",
+    "succession.test.ts",
     "types-budget.test.ts",
   ],
   /** Files whose tests all need a socket or a process of their own. */

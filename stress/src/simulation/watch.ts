@@ -28,7 +28,7 @@ const SUMS: ReadonlySet<string> = new Set<Counter>([
   "failedNotifications",
 ]);
 /** What is 0 where nothing is under way; pings may be. */
-const UNDER_WAY: readonly Counter[] = ["running", "heldBytes", "runningNotifications"];
+const UNDER_WAY: readonly Counter[] = ["running", "heldBytes", "runningNotifications", "runningNamedCalls"];
 /** What one side counts, and the other one as well. */
 const PAIRS: readonly (readonly [Counter, Counter])[] = [
   ["exportedReferences", "importedReferences"],
@@ -130,7 +130,7 @@ export class Watch {
   #hold(connection: Connection): void {
     const stats = connection.stats();
     const { pending, running, waiting, queuedBytes, exportedReferences, importedReferences } = stats;
-    const { heldBytes, runningNotifications, exportedStreams } = stats;
+    const { heldBytes, runningNotifications, runningNamedCalls, exportedStreams } = stats;
     const limits = this.#limits;
     this.#most("pending", pending, limits.maxPendingCount + PING_COUNT);
     this.#most("running", running, limits.maxRunningCount);
@@ -139,6 +139,7 @@ export class Watch {
     this.#most("importedReferences", importedReferences, 2 * limits.maxReferenceCount);
     this.#most("queuedBytes", queuedBytes, this.#mostBytes);
     this.#most("runningNotifications", runningNotifications, limits.maxRunningCount);
+    this.#most("runningNamedCalls", runningNamedCalls, limits.maxRunningCount);
     this.#most("exportedStreams", exportedStreams, limits.maxStreamCount);
     const handlers = running + runningNotifications;
     // One is taken whatever it holds.

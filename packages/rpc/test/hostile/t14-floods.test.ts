@@ -80,6 +80,7 @@ describe("T14: what runs no handler", () => {
     ["names that aren't there", (id) => [0, id, ["nope", [], {}]], true],
     ["malformed requests", (id) => [0, id, [1]], true],
     ["requests that can't be decoded", (id) => [0, id, ["add", [{ __type__: [99, 0] }], {}]], true],
+    ["pulls of streams that aren't there", (id) => [0, id, ["$/pull", [id, 1, 1000], {}]], true],
     ["cancels of nothing", () => [3, 0, ["$/cancel", [7], {}]], false],
     ["releases of what was never given", (id) => [3, 0, ["$/release", [[[id, 1]]], {}]], false],
     ["notifications for `$` that aren't there", () => [3, 0, ["$/nope", [], {}]], false],
