@@ -257,10 +257,12 @@ async function listen(server: net.Server, address: SocketAddress, options: Liste
     address.kind === "tcp"
       ? { host: address.host === "" ? "::" : address.host, port: address.port }
       : { path: address.path };
+  // With a port, also one that is undefined, Node looks at no path.
+  const { port: _port, ...extra } = { ...options.socket } as net.ListenOptions;
   const attempt = (): Promise<void> =>
     new Promise((resolve, reject) => {
       server.once("error", reject);
-      server.listen({ ...options.socket, ...where }, () => {
+      server.listen({ ...extra, ...where }, () => {
         server.removeListener("error", reject);
         server.on("error", ignore);
         resolve();

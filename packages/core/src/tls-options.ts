@@ -40,7 +40,7 @@ export function checkTls(options: TlsOptions | undefined): void {
   checkOptions("tls", options, OPTIONS);
 }
 
-/** What `tls` settles: verification, certificates, versions. More than Node's names for them would switch verification off. */
+/** What `tls` settles: verification, certificates, versions, algorithms. More than Node's names for them would weaken it. */
 const SETTLED = [
   "ca",
   "cert",
@@ -55,6 +55,12 @@ const SETTLED = [
   "minVersion",
   "maxVersion",
   "secureProtocol",
+  "secureOptions",
+  "ciphers",
+  "sigalgs",
+  "ecdhCurve",
+  "minDHSize",
+  "allowPartialTrustChain",
   "session",
   "socket",
   "pskCallback",
@@ -62,13 +68,16 @@ const SETTLED = [
 ];
 
 /**
- * @throws ColloquyError `INVALID_ARGUMENT` where the options of the socket have what `tls` is for: verification is switched off by its
- * `dangerously...` options or not at all.
+ * @throws ColloquyError `INVALID_ARGUMENT` where the options of the socket have what `tls` is for: it is weakened by its `dangerously...`
+ * options or not at all.
  */
 export function checkTlsAlone(socket: object | undefined): void {
   const name = SETTLED.find((one) => socket !== undefined && one in socket);
   if (name !== undefined)
-    throw new ColloquyError("INVALID_ARGUMENT", `socket.${name}: with TLS that is up to the options of tls`);
+    throw new ColloquyError(
+      "INVALID_ARGUMENT",
+      `socket.${name}: with TLS that is up to tls, and to Node's defaults where that has no option`,
+    );
 }
 
 const MIN_VERSION = "TLSv1.2" as const;

@@ -327,6 +327,28 @@ describe("Endpoint", () => {
     }
   });
 
+  it.each([
+    ["at once", 0, 1000],
+    ["after the time for calls under way", 1, 2000],
+  ])(
+    "cuts a peer that never ends its socket as long after its own end, which comes %s",
+    async (_when, count, wholeMs) => {
+      vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+      try {
+        const { endpoint, ends } = new Side(new HandTransport(), new JsonCodec(), {});
+        for (let made = 0; made < count; made++) endpoint.request(new Call(), made);
+        const closing = endpoint.close(1000);
+        await vi.advanceTimersByTimeAsync(wholeMs - 1);
+        expect(ends).toStrictEqual([]);
+        await vi.advanceTimersByTimeAsync(1);
+        expect(ends).toStrictEqual([undefined]);
+        await closing;
+      } finally {
+        vi.useRealTimers();
+      }
+    },
+  );
+
   it("tells its handler once that it has ended, after every call has settled", () => {
     const { near } = pair();
     const call = new Call();

@@ -11,7 +11,8 @@ import { MsgPackCodec } from "../src/msgpack-codec.ts";
 import { Outbox } from "../src/outbox.ts";
 import { Overhead } from "../src/overhead.ts";
 import { PendingCalls } from "../src/pending.ts";
-import { listenTransport } from "../src/transports.ts";
+import { connectTransport, listenTransport } from "../src/transports.ts";
+import { makeAuthority } from "./certificates.ts";
 import { HandTransport } from "./sending-support.ts";
 import { frame, until } from "./support.ts";
 
@@ -109,6 +110,25 @@ async function connectAll(count: number, maxConnectionCount: number): Promise<bo
   return isAllThere;
 }
 
+/** As many sockets of which only the last one shakes hands. */
+async function shakeLast(count: number, maxConnectionCount: number): Promise<boolean> {
+  const authority = await makeAuthority();
+  const tls = await authority.issue("127.0.0.1");
+  const options = { handshakeTimeoutMs: 60_000, maxConnectionCount, tls };
+  const accepted: { destroy(): void }[] = [];
+  const listener = await listenTransport("tcp://127.0.0.1:0", (transport) => void accepted.push(transport), options);
+  const silent: net.Socket[] = [];
+  for (let made = 1; made < count; made++) {
+    const socket = net.connect({ host: "127.0.0.1", port: Number(listener.address.split(":").at(-1)) });
+    silent.push(socket.on("error", () => {}).resume());
+    await once(socket, "connect");
+  }
+  const last = await connectTransport(listener.address, { tls }).catch(() => undefined);
+  for (const socket of [...silent, ...accepted, ...(last === undefined ? [] : [last])]) socket.destroy();
+  await listener.close();
+  return last !== undefined;
+}
+
 const edges: readonly (readonly [name: keyof Limits, limit: number, attempt: Attempt])[] = [
   [
     "maxMessageBytes",
@@ -139,6 +159,7 @@ const edges: readonly (readonly [name: keyof Limits, limit: number, attempt: Att
   ["maxPendingCount", 7, pend],
   ["maxOverheadPerSecond", 10, flood],
   ["maxConnectionCount", 3, connectAll],
+  ["maxConnectionCount", 4, shakeLast],
   ["maxQueuedBytes", 1000, queue],
 ];
 

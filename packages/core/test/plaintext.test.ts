@@ -1,4 +1,6 @@
-import { hostname } from "node:os";
+import { once } from "node:events";
+import net from "node:net";
+import { hostname, tmpdir } from "node:os";
 import { describe, expect, it } from "vitest";
 import { parseAddress, shownAddress, staysOnHost } from "../src/address.ts";
 import type { Channel } from "../src/channel.ts";
@@ -126,11 +128,29 @@ describe("beyond this host", () => {
     },
   );
 
+  it("what was listened on before is served where that is allowed", async () => {
+    const listening = net.createServer().listen(0, "0.0.0.0");
+    await once(listening, "listening");
+    const { _handle } = listening as unknown as { _handle: object };
+    const options = { socket: { _handle }, dangerouslyAllowPlaintext: true };
+    await using server = await serveChannels("tcp://127.0.0.1:0", echo, options);
+    const { port } = listening.address() as net.AddressInfo;
+    expect(server.address).toBe(`tcp://127.0.0.1:${port}`);
+    await using channel = await connectChannel(server.address);
+    expect(await channel.send(1)).toBe(1);
+  });
+
   it("an address is that of the address, whatever the socket's options name", async () => {
     await using server = await serveChannels("tcp://127.0.0.1:0", echo);
     const elsewhere = { path: "/nobody/listens", host: "192.0.2.1", port: 9 };
     await using channel = await connectChannel(server.address, { socket: elsewhere });
     expect(await channel.send(1)).toBe(1);
+    for (const port of [0, undefined]) {
+      const file = `ipc://${tmpdir()}/colloquy-plaintext-${process.pid}`;
+      await using near = await serveChannels(file, echo, { socket: { host: "0.0.0.0", port } });
+      await using peer = await connectChannel(near.address, { socket: elsewhere });
+      expect(await peer.send(2)).toBe(2);
+    }
   });
 
   it("an option allows plain text, and takes true or false", async () => {

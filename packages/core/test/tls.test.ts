@@ -141,14 +141,18 @@ describe("TLS", () => {
       { secureContext: tls.createSecureContext() },
       { ca: stranger.cert },
       { minVersion: "TLSv1" },
+      { ciphers: "ALL:eNULL:@SECLEVEL=0" },
     ]) {
       const name = Object.keys(socket)[0]!;
       const refused = { code: "INVALID_ARGUMENT", message: expect.stringContaining(`socket.${name}`) };
       expect(await rejectionOf(connectChannel(server.address, { tls: clientTls, socket }))).toMatchObject(refused);
     }
-    const all =
-      "ca cert key pfx passphrase rejectUnauthorized requestCert checkServerIdentity secureContext servername minVersion";
-    for (const name of `${all} maxVersion secureProtocol session socket pskCallback enableTrace`.split(" "))
+    const all = [
+      "ca cert key pfx passphrase rejectUnauthorized requestCert checkServerIdentity secureContext servername session",
+      "socket pskCallback enableTrace minVersion maxVersion secureProtocol secureOptions ciphers sigalgs ecdhCurve minDHSize",
+      "allowPartialTrustChain",
+    ];
+    for (const name of all.join(" ").split(" "))
       expect(thrownBy(() => checkTlsAlone({ [name]: undefined })).message).toContain(`socket.${name}: with TLS`);
     vi.stubEnv("NODE_TLS_REJECT_UNAUTHORIZED", "0");
     try {

@@ -450,6 +450,30 @@ describe("reauthenticate", () => {
     expect(await connection.remote.who()).toBe("bob");
   });
 
+  test("fails when helloTimeoutMs is over, not before, and not later either", async () => {
+    const { authenticate, end, seen } = slow();
+    await using server = await served({ authenticate, limits: { helloTimeoutMs: 1000 } });
+    const connecting = connect<Vault>(server.address, { credentials: 0 });
+    await until(() => seen.length === 1);
+    end("ada");
+    await using connection = await connecting;
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    try {
+      const failures: unknown[] = [];
+      void failureOf(connection.reauthenticate(1)).then((error) => failures.push(error));
+      await until(() => seen.length === 2);
+      await vi.advanceTimersByTimeAsync(999);
+      await turns(20);
+      expect(failures).toEqual([]);
+      await vi.advanceTimersByTimeAsync(1);
+      await until(() => failures.length === 1);
+      expect(failures).toMatchObject([{ code: "UNAVAILABLE", message: expect.stringContaining("within 1000 ms") }]);
+      end("late");
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   test("is a request on `$` that interceptors don't see", async () => {
     const paths: string[] = [];
     const note: Interceptor = (call, next) => {

@@ -1,9 +1,11 @@
-import { describe, expect, test, vi } from "vitest";
+import { Codec } from "@colloquy/core";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { Service, connect, expose } from "../src/index.ts";
-import type { Limits } from "../src/index.ts";
+import type { Connection, Limits } from "../src/index.ts";
 import { LOOKS_PER_INTERVAL, startBeating, stopBeating } from "../src/pulse.ts";
 import type { Beating } from "../src/pulse.ts";
 import { Child, failureOf, greeted, pair, turns, until, wireServer } from "./support.ts";
+import type { WirePeer } from "./support.ts";
 
 class Root extends Service {
   @expose echo(value: unknown): unknown {
@@ -153,6 +155,68 @@ test("a peer that works on a last call while this side closes isn't given up, ho
   } finally {
     vi.useRealTimers();
   }
+});
+
+/** JSON that takes its time where there is "slow" in a message: as long as the test says. */
+class HeldCodec extends Codec {
+  static held: (() => void)[] = [];
+  override encode(value: unknown): Uint8Array {
+    return Buffer.from(JSON.stringify(this.serialize(value)));
+  }
+  override async decode(bytes: Uint8Array): Promise<unknown> {
+    const text = Buffer.from(bytes).toString();
+    if (text.includes("slow")) await new Promise<void>((resolve) => HeldCodec.held.push(resolve));
+    return this.deserialize(JSON.parse(text));
+  }
+}
+
+/** Virtual milliseconds, with turns of the event loop in between. */
+async function pass(milliseconds: number): Promise<void> {
+  for (let step = 0; step < milliseconds; step += 50) {
+    await vi.advanceTimersByTimeAsync(50);
+    await turns(3);
+  }
+}
+
+/** Reads until there is a ping, and answers it. */
+async function answerPing(connection: Connection<Root>, wire: WirePeer): Promise<void> {
+  for (;;) {
+    const [, id, [path]] = await wire.next();
+    if (path !== "$/ping") continue;
+    wire.send([1, id, null]);
+    return until(() => connection.roundTripMs !== undefined, "the answer");
+  }
+}
+
+describe("a living peer", () => {
+  const limits = { pingIntervalMs: 1000, pingTimeoutMs: 2000, writeStallMs: Infinity, messageTimeoutMs: Infinity };
+
+  beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval"] }));
+  afterEach(() => void vi.useRealTimers());
+
+  test("isn't taken for dead while what this side has sent waits for it", async () => {
+    const { connection, wire } = await silentPeer(limits);
+    wire.pause();
+    // More than sockets take.
+    for (let sent = 0; sent < 6; sent++) connection.remote.echo("x".repeat(4 << 20)).catch(() => {});
+    await pass(10_000);
+    expect(connection.usable).toBe(true);
+    wire.resume();
+    await answerPing(connection, wire);
+    await pass(5000);
+    expect(await connection.closed).toMatchObject({ code: "CONNECTION_LOST", limit: "pingTimeoutMs" });
+  });
+
+  test("isn't taken for dead while this side is behind with what it has sent", async () => {
+    const { connection, wire } = await greeted<Root>(await wireServer(), { codec: HeldCodec, limits });
+    wire.send([3, 0, ["slow", [], {}]], [3, 0, ["behind", [], {}]]);
+    await pass(10_000);
+    expect(connection.usable).toBe(true);
+    for (const release of HeldCodec.held.splice(0)) release();
+    await answerPing(connection, wire);
+    await pass(5000);
+    expect(await connection.closed).toMatchObject({ code: "CONNECTION_LOST", limit: "pingTimeoutMs" });
+  });
 });
 
 describe("an event loop that stalls", () => {

@@ -37,10 +37,10 @@ describe("control messages", () => {
 async function withoutTime(act: () => Promise<unknown>): Promise<void> {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
   try {
-    let isDone = false;
-    void act().then(() => (isDone = true));
-    for (let count = 0; count < 1000 && !isDone; count++) await turn();
-    expect(isDone).toBe(true);
+    const onDone = vi.fn<() => void>();
+    void act().then(onDone);
+    for (let count = 0; count < 1000 && onDone.mock.calls.length === 0; count++) await turn();
+    expect(onDone).toHaveBeenCalledTimes(1);
   } finally {
     vi.useRealTimers();
   }

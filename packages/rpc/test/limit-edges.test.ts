@@ -76,7 +76,7 @@ async function onSeveral(size: number, limits: Partial<Limits>): Promise<string 
   if (last === "RESOURCE_EXHAUSTED") {
     // A notification has no place either.
     notify(connection.remote.hold)();
-    await turns(5);
+    expect(await codeOf(connection.remote.echo(1))).toBe("RESOURCE_EXHAUSTED");
     expect(root.ends).toHaveLength(size - 1);
   }
   for (const end of root.ends.splice(0)) end();

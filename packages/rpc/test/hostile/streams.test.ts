@@ -111,6 +111,20 @@ describe("A peer that pulls", () => {
     expect(peer.stats()).toMatchObject({ ...calm, failedNotifications: 1 });
   });
 
+  test("as many bytes as there are gets about 4 MiB of them", async () => {
+    const root = service({
+      texts: expose(async function* () {
+        for (;;) yield "x".repeat(100_000);
+      }),
+    });
+    await using link = await pair(root, { codec: MsgPackCodec, serve });
+    await using wire = await PackPeer.connect(link.server.address);
+    await wire.hello();
+    await wire.request("texts");
+    const [, [items]] = (await wire.request("$/pull", [1, 4096, 2 ** 40])) as [number, [unknown[], boolean]];
+    expect(items.length).toBe(Math.ceil(4_194_304 / 100_009));
+  });
+
   test("and lets go, or says of signals, what isn't so: nothing happens", async () => {
     const source = new Source();
     await using link = await pair(source, { codec: MsgPackCodec, serve });
