@@ -147,7 +147,6 @@ export async function connectSocket(
   limit: AttemptLimit,
 ): Promise<Transport> {
   const where = address.kind === "tcp" ? { host: address.host, port: address.port } : { path: address.path };
-  // With a path Node doesn't look at the host.
   const extra = { ...options.socket, path: undefined, ...where };
   const secure = options.tls !== undefined;
   const host = address.kind === "tcp" ? address.host : undefined;
@@ -258,7 +257,7 @@ async function listen(server: net.Server, address: SocketAddress, options: Liste
       ? { host: address.host === "" ? "::" : address.host, port: address.port }
       : { path: address.path };
   // With a port, also one that is undefined, Node looks at no path.
-  const { port: _port, ...extra } = { ...options.socket } as net.ListenOptions;
+  const { port: _port, ...extra }: net.ListenOptions = { ...options.socket };
   const attempt = (): Promise<void> =>
     new Promise((resolve, reject) => {
       server.once("error", reject);
