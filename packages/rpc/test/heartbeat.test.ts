@@ -159,14 +159,22 @@ test("a peer that works on a last call while this side closes isn't given up, ho
 
 /** JSON that takes its time where there is "slow" in a message: as long as the test says. */
 class HeldCodec extends Codec {
-  static held: (() => void)[] = [];
-  override encode(value: unknown): Uint8Array {
-    return Buffer.from(JSON.stringify(this.serialize(value)));
+  static #held: (() => void)[] = [];
+  static release(): void {
+    for (const release of this.#held.splice(0)) release();
+  }
+  override async encode(value: unknown): Promise<Uint8Array> {
+    const text = JSON.stringify(this.serialize(value));
+    await HeldCodec.#hold(text);
+    return Buffer.from(text);
   }
   override async decode(bytes: Uint8Array): Promise<unknown> {
     const text = Buffer.from(bytes).toString();
-    if (text.includes("slow")) await new Promise<void>((resolve) => HeldCodec.held.push(resolve));
+    await HeldCodec.#hold(text);
     return this.deserialize(JSON.parse(text));
+  }
+  static async #hold(text: string): Promise<void> {
+    if (text.includes("slow")) await new Promise<void>((resolve) => this.#held.push(resolve));
   }
 }
 
@@ -195,7 +203,7 @@ describe("a living peer", () => {
   afterEach(() => void vi.useRealTimers());
 
   test("isn't taken for dead while what this side has sent waits for it", async () => {
-    const { connection, wire } = await silentPeer(limits);
+    const { connection, wire } = await silentPeer({ ...limits, maxQueuedBytes: Infinity });
     wire.pause();
     // More than sockets take.
     for (let sent = 0; sent < 6; sent++) connection.remote.echo("x".repeat(4 << 20)).catch(() => {});
@@ -207,12 +215,23 @@ describe("a living peer", () => {
     expect(await connection.closed).toMatchObject({ code: "CONNECTION_LOST", limit: "pingTimeoutMs" });
   });
 
+  test("isn't taken for dead while this side encodes what it is sent before the ping", async () => {
+    const { connection, wire } = await greeted<Root>(await wireServer(), { codec: HeldCodec, limits });
+    connection.remote.echo("slow").catch(() => {});
+    await pass(10_000);
+    expect(connection.usable).toBe(true);
+    HeldCodec.release();
+    await answerPing(connection, wire);
+    await pass(5000);
+    expect(await connection.closed).toMatchObject({ code: "CONNECTION_LOST", limit: "pingTimeoutMs" });
+  });
+
   test("isn't taken for dead while this side is behind with what it has sent", async () => {
     const { connection, wire } = await greeted<Root>(await wireServer(), { codec: HeldCodec, limits });
     wire.send([3, 0, ["slow", [], {}]], [3, 0, ["behind", [], {}]]);
     await pass(10_000);
     expect(connection.usable).toBe(true);
-    for (const release of HeldCodec.held.splice(0)) release();
+    HeldCodec.release();
     await answerPing(connection, wire);
     await pass(5000);
     expect(await connection.closed).toMatchObject({ code: "CONNECTION_LOST", limit: "pingTimeoutMs" });
