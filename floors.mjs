@@ -87,7 +87,7 @@ export const packages = {
       ["ndarray-serializer", "npy", "key-chains"],
       ["lower-lift"],
       ["message-decoder", "rebuilt-error", "error-fields", "constructor-watch"],
-      ["encoding-failures", "read-exception", "write-exception"],
+      ["message-failures", "read-exception", "write-exception"],
       ["shapes", "msgpack-writing", "msgpack-heads"],
       ["codec", "json-check", "json-encoder", "msgpack-encoder", "msgpack-reading", "msgpack-check"],
       ["msgpack-decoder", "standard-values", "hello", "wrapping-codec", "blosc-segments", "compressed-segments"],

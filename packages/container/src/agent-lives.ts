@@ -1,4 +1,4 @@
-import { ColloquyError, describeType, quoted, warn } from "@colloquy/core";
+import { ColloquyError, describeType, guard, quoted } from "@colloquy/core";
 import { setGate } from "@colloquy/rpc";
 import { Agent } from "./agent.ts";
 import type { AgentChild, AgentHome, AgentHost, TaskFailureListener } from "./agent.ts";
@@ -106,11 +106,7 @@ export class AgentLives implements AgentHost {
   }
 
   onTaskFailure(error: unknown, agent: Agent): void {
-    try {
-      this.#setup.onTaskFailure(error, agent);
-    } catch (failure) {
-      warn(`onTaskFailure of ${String(agent)} failed`, failure);
-    }
+    guard(`onTaskFailure of ${String(agent)}`, () => this.#setup.onTaskFailure(error, agent));
   }
 
   /** Nothing starts any more, what ends isn't restarted, and tasks end. */
@@ -218,11 +214,7 @@ export class AgentLives implements AgentHost {
   }
 
   #tellGivenUp(error: unknown, agent: Agent): void {
-    try {
-      this.#setup.onGiveUp(error, agent);
-    } catch (failure) {
-      warn(`onGiveUp of ${String(agent)} failed`, failure);
-    }
+    guard(`onGiveUp of ${String(agent)}`, () => this.#setup.onGiveUp(error, agent));
   }
 }
 

@@ -61,6 +61,19 @@ export function checkChildren(children: unknown): asserts children is readonly C
   }
 }
 
+const END_REASONS: readonly unknown[] = ["normal", "shutdown", "error"];
+
+/** The end of a child; a failure where `ended` has resolved with none. */
+export function endingOf(id: string, ending: unknown): Ending {
+  try {
+    if (END_REASONS.includes((ending as Ending).reason)) return ending as Ending;
+  } catch {
+    // It has no reason, or throws where it is looked at.
+  }
+  const text = `ended of the child ${quoted(id)} has resolved with ${describeType(ending)}; it takes { reason }`;
+  return { reason: "error", error: new ColloquyError("INVALID_ARGUMENT", text) };
+}
+
 /** @throws ColloquyError `INVALID_ARGUMENT` for what `start` of a child has resolved with and that is no child. */
 export function checkChild(id: string, child: unknown): asserts child is SupervisedChild {
   const { ended, stop } = (child ?? {}) as Partial<Record<keyof SupervisedChild, unknown>>;

@@ -1,5 +1,5 @@
 import { setTimeout as setNodeTimeout } from "node:timers";
-import { ColloquyError, OPTION, checkOptions, timerMs, toError } from "@colloquy/core";
+import { ColloquyError, OPTION, checkOptions, messageOf, timerMs } from "@colloquy/core";
 import type { OptionKind } from "@colloquy/core";
 import type { ActivityReport } from "./activity.ts";
 import { invalidArgument, requireSeconds } from "./clock.ts";
@@ -264,7 +264,7 @@ interface MemberFailure {
 
 function throwAll(failures: readonly MemberFailure[], t: number): void {
   if (failures.length === 0) return;
-  const texts = failures.map(({ member, error }) => `${member}: ${toError(error).message}`);
+  const texts = failures.map(({ member, error }) => `${member}: ${messageOf(error)}`);
   const errors = failures.map(({ error }) => error);
   const cause = errors.length === 1 ? errors[0] : new AggregateError(errors, "several callbacks threw");
   const message = `callbacks of clocks threw on the way to time ${t}: ${texts.join("; ")}`;

@@ -1,6 +1,6 @@
 /** The program of launched processes and threads: it runs the entry's default export and ends with its parent. */
 import { pathToFileURL } from "node:url";
-import { Deferred, timerMs, toError, warn } from "@colloquy/core";
+import { Deferred, timerMs, messageOf, toError, warn } from "@colloquy/core";
 import type { LaunchContext, LaunchMessage } from "./launched.ts";
 import { openParentPort } from "./parent-port.ts";
 import { watchParent } from "./parent-watch.ts";
@@ -62,12 +62,20 @@ async function start(args: unknown): Promise<void> {
     // A container that was shut down ends its process, where nothing else keeps that alive.
     port.unref();
   } catch (thrown) {
-    const error = toError(thrown);
-    const stack = error.stack ?? error.message;
-    const reason = error.name === "Error" ? error.message : `${error.name}: ${error.message}`;
-    port.tell({ colloquy: "failed", reason, stack });
+    port.tell({ colloquy: "failed", ...readFailure(thrown) });
     process.exitCode = 1;
     await stop();
+  }
+}
+
+function readFailure(thrown: unknown): { readonly reason: string; readonly stack: string } {
+  try {
+    const { name, message, stack } = toError(thrown);
+    const reason = name === "Error" ? message : `${name}: ${message}`;
+    return { reason, stack: typeof stack === "string" ? stack : message };
+  } catch {
+    const reason = messageOf(thrown);
+    return { reason, stack: reason };
   }
 }
 

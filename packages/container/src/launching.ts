@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { ColloquyError, quoted, timerMs, toError, warn } from "@colloquy/core";
+import { ColloquyError, guard, messageOf, quoted, timerMs, toError, warn } from "@colloquy/core";
 import type { LaunchMessage } from "./launched.ts";
 import type { LaunchPlan } from "./launch-options.ts";
 import { LogLines } from "./log-lines.ts";
@@ -93,7 +93,7 @@ export class Launching implements LaunchedContainer {
       this.#runner = (plan.mode === "thread" ? runThread : runProcess)(plan, settings, this.#listener());
     } catch (error) {
       folder?.remove();
-      throw this.#failure(toError(error).message, error);
+      throw this.#failure(messageOf(error), error);
     }
     this.exited = this.#runner.exited.then((exit) => {
       this.#log.end();
@@ -213,6 +213,11 @@ class Log {
   readonly lines: Readonly<Record<LogStream, LogLines>>;
   readonly #plan: LaunchPlan;
   #hasFailed = false;
+  /** One warning says it all; a program that prints much would make as many. */
+  readonly #warnOnce: typeof warn = (what, error) => {
+    if (!this.#hasFailed) warn(what, error);
+    this.#hasFailed = true;
+  };
 
   constructor(plan: LaunchPlan) {
     this.#plan = plan;
@@ -240,13 +245,7 @@ class Log {
       process[stream].write(log === "prefix" ? `[${name}] ${line}\n` : `${line}\n`);
       return;
     }
-    try {
-      log(line, stream);
-    } catch (error) {
-      // One warning says it all; a program that prints much would make as many.
-      if (!this.#hasFailed) warn(`log of ${name} failed`, error);
-      this.#hasFailed = true;
-    }
+    guard(`log of ${name}`, () => log(line, stream), this.#warnOnce);
   }
 }
 

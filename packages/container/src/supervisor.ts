@@ -1,7 +1,7 @@
-import { ColloquyError, quoted, toError, warn } from "@colloquy/core";
+import { ColloquyError, guard, messageOf, quoted, warn } from "@colloquy/core";
 import { ChildEntry } from "./child-entry.ts";
 import type { ChildState } from "./child-entry.ts";
-import { checkChild } from "./child-spec.ts";
+import { checkChild, endingOf } from "./child-spec.ts";
 import type { ChildHome, ChildSpec, SupervisedChild } from "./child-spec.ts";
 import type { Clock } from "./clock.ts";
 import { isRestarted } from "./endings.ts";
@@ -147,15 +147,23 @@ export class Supervisor implements SupervisedChild, ChildHome, AsyncDisposable {
       checkChild(entry.spec.id, child);
       entry.live(child, this.#setup.clock.time());
       const onEnd = (ending: Ending): void => this.#onEnd(entry, child, ending);
-      child.ended.then(onEnd, (error: unknown) => onEnd({ reason: "error", error }));
+      child.ended.then(
+        (ending) => onEnd(endingOf(entry.spec.id, ending)),
+        (error: unknown) => onEnd({ reason: "error", error }),
+      );
       return undefined;
     } catch (error) {
       return { error };
     }
   }
 
+  /** What nobody waits for. A clock, or whatever else was given, that throws leaves nothing that could be relied on: it ends. */
+  #later(job: () => Promise<void>): void {
+    this.#queue(job).catch(async (error: unknown) => this.#finish({ reason: "shutdown", error }).catch(warnOfStop));
+  }
+
   #onEnd(entry: ChildEntry, child: SupervisedChild, ending: Ending): void {
-    void this.#queue(async () => {
+    this.#later(async () => {
       // This supervisor has ended it, or is about to do with it what it does with all.
       if (this.#over || entry.child !== child) return;
       entry.child = undefined;
@@ -170,16 +178,12 @@ export class Supervisor implements SupervisedChild, ChildHome, AsyncDisposable {
     const round = entry.fail();
     const now = clock.time();
     if (!policy.admits(now)) return this.#giveUp(entry, ending.error);
-    try {
-      onRestart?.(entry.spec.id, ending);
-    } catch (error) {
-      warn("onRestart of a supervisor failed", error);
-    }
+    guard("onRestart of a supervisor", () => onRestart?.(entry.spec.id, ending));
     const ends = await this.#end(this.#groupOf(entry).filter((other) => other !== entry));
     for (const end of ends) if (end.status === "rejected") warnOfStop(end.reason);
     const due = now + entry.delayAt(now, policy);
     if (due <= clock.time()) return this.#startGroup(entry, round);
-    entry.wait(clock.callAt(due, () => void this.#queue(async () => this.#startGroup(entry, round))));
+    entry.wait(clock.callAt(due, () => this.#later(async () => this.#startGroup(entry, round))));
   }
 
   /** Those that are restarted with a child, in the order of their start. */
@@ -208,7 +212,7 @@ export class Supervisor implements SupervisedChild, ChildHome, AsyncDisposable {
       if (failure === undefined) continue;
       const round = entry.fail();
       // What has happened meanwhile comes first.
-      void this.#queue(async () => {
+      this.#later(async () => {
         if (entry.awaits(round) && !this.#frozen) await this.#restart(entry, { reason: "error", ...failure });
       });
       return;
@@ -217,7 +221,7 @@ export class Supervisor implements SupervisedChild, ChildHome, AsyncDisposable {
 
   async #giveUp(entry: ChildEntry, lastError: unknown): Promise<void> {
     const { intensity, periodMs } = this.#setup.policy;
-    const last = lastError === undefined ? "" : `; the last time with ${toError(lastError).message}`;
+    const last = lastError === undefined ? "" : `; the last time with ${messageOf(lastError)}`;
     const reason = `gave up on ${quoted(entry.spec.id)}: more than ${intensity} restarts within ${periodMs} ms${last}`;
     const error = new ColloquyError("UNAVAILABLE", reason, { cause: lastError });
     await this.#finish({ reason: "shutdown", error }).catch(warnOfStop);
@@ -241,11 +245,7 @@ export class Supervisor implements SupervisedChild, ChildHome, AsyncDisposable {
   #settle(entry: ChildEntry): void {
     entry.state = "stopped";
     if (entry.restart === "temporary") this.#entries = this.#entries.filter((other) => other !== entry);
-    try {
-      entry.spec.release?.();
-    } catch (error) {
-      warn(`release of the child ${quoted(entry.spec.id)} failed`, error);
-    }
+    guard(`release of the child ${quoted(entry.spec.id)}`, () => entry.spec.release?.());
   }
 
   async #finish(ending: Ending): Promise<void> {

@@ -13,7 +13,8 @@ import {
 import type { BloscHeader } from "./blosc-header.ts";
 import { decompressBloscLz } from "./blosclz.ts";
 import { unshuffleBytes } from "./byte-shuffle.ts";
-import { SerializationError, toError } from "./errors.ts";
+import { SerializationError } from "./errors.ts";
+import { messageOf } from "./readable.ts";
 import { decompressLz4 } from "./lz4.ts";
 import { decompressSnappy } from "./snappy.ts";
 import { decompressZstd } from "./zstd.ts";
@@ -137,7 +138,7 @@ function decompressZlib(
   try {
     result = inflateSync(source.subarray(start, end), { maxOutputLength: to - from });
   } catch (error) {
-    throw new SerializationError(`malformed zlib data: ${toError(error).message}`, { cause: error });
+    throw new SerializationError(`malformed zlib data: ${messageOf(error)}`, { cause: error });
   }
   if (result.length !== to - from) throw new SerializationError("malformed zlib data: it is too short");
   target.set(result, from);

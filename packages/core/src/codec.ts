@@ -1,6 +1,7 @@
 import { ByteWriter } from "./byte-writer.ts";
 import { CostBudget } from "./decoded-cost.ts";
-import { ProtocolError, SerializationError, describeType, toError } from "./errors.ts";
+import { ProtocolError, SerializationError, describeType } from "./errors.ts";
+import { messageOf } from "./readable.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 import type { Limits } from "./limits.ts";
 import { lift, located, lower } from "./lower-lift.ts";
@@ -209,7 +210,7 @@ export abstract class Codec {
     this.#liftedFrom = undefined;
     if (error instanceof ProtocolError) throw error;
     if (!(error instanceof SerializationError)) {
-      throw new ProtocolError(`${this.name} can't decode a message: ${toError(error).message}`, { cause: error });
+      throw new ProtocolError(`${this.name} can't decode a message: ${messageOf(error)}`, { cause: error });
     }
     if (!Array.isArray(plain) || plain.length !== 3)
       throw new ProtocolError(`not a message: ${error.message}`, { cause: error });

@@ -1,6 +1,7 @@
 import zlib from "node:zlib";
 import { checkBrotliWindow } from "./brotli-window.ts";
-import { ColloquyError, SerializationError, quoted, toError } from "./errors.ts";
+import { ColloquyError, SerializationError, quoted } from "./errors.ts";
+import { messageOf } from "./readable.ts";
 import { LARGEST_ZSTD_WINDOW_LOG, ZSTD_PARAMETER, zstdOfNode } from "./zstd.ts";
 
 const LARGEST_CHUNK_BYTES = 131_072;
@@ -107,7 +108,7 @@ export function unpackNow(compression: Compression, packed: Uint8Array, plainByt
   try {
     result = compression.unpackNow(packed, options) as typeof result;
   } catch (error) {
-    throw malformed(compression, toError(error).message, error);
+    throw malformed(compression, messageOf(error), error);
   }
   checkEnd(compression, result.engine, packed, result.buffer.length, plainBytes);
   return result.buffer;

@@ -54,6 +54,8 @@ export class FrameWriter implements Watched {
 
   /** Bytes that have not left. */
   get queuedBytes(): number {
+    // What the transport has dropped isn't queued.
+    if (this.#closed) return 0;
     const { batchBytes } = this.writer;
     if (!this.#backlogged) return batchBytes;
     const bytes = this.#transport.queuedBytes;

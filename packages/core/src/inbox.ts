@@ -1,5 +1,6 @@
 import type { Codec, CodecChooser } from "./codec.ts";
-import { ColloquyError, ProtocolError, SerializationError, toError } from "./errors.ts";
+import { ProtocolError, SerializationError } from "./errors.ts";
+import { readingFailed } from "./message-failures.ts";
 import { FrameDecoder } from "./frame-decoder.ts";
 import type { ExtendedFrameHost, FrameListener } from "./frame-decoder.ts";
 import { IncomingSegments } from "./incoming-segments.ts";
@@ -311,10 +312,6 @@ export class Inbox implements FrameListener, ExtendedFrameHost, SegmentListener,
   }
 
   #break(error: unknown): void {
-    if (this.#stopped) return;
-    // A failure that is no ColloquyError is a fault of this library or of a handler: it ends the connection, not the process.
-    const known = error instanceof ColloquyError;
-    const reason = `unexpected failure while reading: ${toError(error).message}`;
-    this.#listener.onBroken(known ? error : new ColloquyError("INTERNAL", reason, { cause: error }));
+    if (!this.#stopped) this.#listener.onBroken(readingFailed(error));
   }
 }

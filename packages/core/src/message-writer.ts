@@ -1,5 +1,5 @@
 import type { Codec } from "./codec.ts";
-import { failureOf, resultLost } from "./encoding-failures.ts";
+import { failureOf, resultLost } from "./message-failures.ts";
 import type { EndpointHandler, Substitute } from "./endpoint-handler.ts";
 import { ColloquyError, SerializationError } from "./errors.ts";
 import { reduceException, writeException } from "./write-exception.ts";

@@ -1,5 +1,6 @@
 import { readDtype } from "./dtype.ts";
-import { SerializationError, describeType, toError } from "./errors.ts";
+import { SerializationError, describeType } from "./errors.ts";
+import { messageOf } from "./readable.ts";
 import { NdArray } from "./ndarray.ts";
 import type { SerializerFactory } from "./serializers.ts";
 
@@ -34,6 +35,6 @@ export function arrayOn(bytes: unknown, dtype: unknown, shape: unknown, order: u
   try {
     return new NdArray(bytes, { dtype: readDtype(dtype).text, shape: shape as number[], order });
   } catch (error) {
-    throw new SerializationError(`malformed array: ${toError(error).message}`, { cause: error });
+    throw new SerializationError(`malformed array: ${messageOf(error)}`, { cause: error });
   }
 }

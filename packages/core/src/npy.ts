@@ -1,5 +1,5 @@
 import { parseDtype } from "./dtype.ts";
-import { toError } from "./errors.ts";
+import { messageOf } from "./readable.ts";
 import { NdArray } from "./ndarray.ts";
 import { formatNpyHeader, parseNpyHeader } from "./npy-header.ts";
 import { allocateBytes } from "./packed-elements.ts";
@@ -33,7 +33,7 @@ export function readNpy(bytes: Uint8Array): NdArray {
     const elements = place.byteOffset % dtype.partBytes === 0 ? place : new Uint8Array(place);
     return new NdArray(elements, { dtype: dtype.text, shape, order: fortranOrder ? "F" : "C" });
   } catch (error) {
-    throw invalid(`.npy file: ${toError(error).message}`);
+    throw invalid(`.npy file: ${messageOf(error)}`);
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Codec } from "./codec.ts";
 import { Conditions } from "./conditions.ts";
-import { resultLost } from "./encoding-failures.ts";
+import { resultLost } from "./message-failures.ts";
 import type { EndpointHandler } from "./endpoint-handler.ts";
 import { ColloquyError } from "./errors.ts";
 import { writeException } from "./write-exception.ts";

@@ -1,5 +1,6 @@
 import { Announcements } from "./announcements.ts";
-import { ColloquyError, ProtocolError, SerializationError, toError } from "./errors.ts";
+import { ColloquyError, ProtocolError, SerializationError } from "./errors.ts";
+import { messageOf } from "./readable.ts";
 import { RECEIPT, RELEASE, WITHDRAWAL } from "./extended-frames.ts";
 import type { FrameWriter } from "./frame-writer.ts";
 import type { SegmentReceipts } from "./incoming-segments.ts";
@@ -212,7 +213,7 @@ export class OutgoingSegments implements SegmentReceipts, Watched {
       }
     } catch (error) {
       if (error instanceof ColloquyError) return this.#fail(shipment, error);
-      const reason = `a binary value can't be packed: ${toError(error).message}`;
+      const reason = `a binary value can't be packed: ${messageOf(error)}`;
       return this.#fail(shipment, new SerializationError(reason, { cause: error }));
     }
     if (!shipment.isIntact) return this.#fail(shipment, memoryIsGone());

@@ -73,7 +73,7 @@ export class Reading implements Watched {
 
   /** It is the peer's turn to send more of a message. */
   get waits(): boolean {
-    return !this.#isPaused && this.#source.isAmidMessage;
+    return !this.isPaused && this.#source.isAmidMessage;
   }
 
   get moved(): number {
@@ -116,9 +116,9 @@ export class Reading implements Watched {
     return now - this.#behindAt > LONGEST_GAP_MS ? 0 : now - this.#behindSince;
   }
 
-  /** Nothing is read so that the peer gets slower: what it has sent may have come long ago. */
-  get isSlowed(): boolean {
-    return this.#slowTimer !== undefined;
+  /** Nothing is read: what the peer has sent may have come long ago. */
+  get isPaused(): boolean {
+    return this.#isDecoding || this.#isYielding || this.#slowTimer !== undefined;
   }
 
   /** So many bytes are going to be handled. */
@@ -201,12 +201,8 @@ export class Reading implements Watched {
     }, timerMs(milliseconds));
   }
 
-  get #isPaused(): boolean {
-    return this.#isDecoding || this.#isYielding || this.#slowTimer !== undefined;
-  }
-
   #goOn(): void {
-    if (this.#stopped || this.#isPaused) return;
+    if (this.#stopped || this.isPaused) return;
     this.#transport.resume();
     if (this.waits) this.watch();
   }

@@ -12,7 +12,7 @@ import type { OptionKind } from "./options.ts";
 import type { Listener, Transport } from "./transport.ts";
 import { LISTEN_OPTIONS, listenTransport } from "./transports.ts";
 import type { ListenOptions } from "./transports.ts";
-import { warn } from "./warn.ts";
+import { guard, warn } from "./warn.ts";
 
 /** Options of `serveChannels`. */
 export interface ServeChannelsOptions extends Omit<ChannelOptions, "codec">, ListenOptions {
@@ -96,11 +96,7 @@ async function serveOne(
       if (!lost) warn(`the server of channels failed for ${channel.remoteAddress}`, error);
       return;
     }
-    try {
-      onError(error, channel);
-    } catch (second) {
-      warn("onError of a server of channels failed", second);
-    }
+    guard("onError of a server of channels", () => onError(error, channel));
   }
 }
 

@@ -7,8 +7,8 @@ import {
   RemoteError,
   SerializationError,
   describeType,
-  toError,
 } from "./errors.ts";
+import { messageOf } from "./readable.ts";
 import type { ErrorCode, Executed } from "./errors.ts";
 import { COLLOQUY_FIELDS } from "./error-fields.ts";
 import { MAX_CAUSE_DEPTH, messageText, nameText } from "./error-texts.ts";
@@ -117,7 +117,7 @@ function fieldOf(error: Error, key: string): unknown {
   try {
     return (error as unknown as Fields)[key];
   } catch (thrown) {
-    const reason = `"${key}" of ${describeType(error)} can't be read: ${toError(thrown).message}`;
+    const reason = `"${key}" of ${describeType(error)} can't be read: ${messageOf(thrown)}`;
     throw new SerializationError(reason, { cause: thrown });
   }
 }

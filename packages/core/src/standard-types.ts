@@ -1,5 +1,6 @@
 import type { Codec } from "./codec.ts";
-import { ColloquyError, SerializationError, describeType, toError } from "./errors.ts";
+import { ColloquyError, SerializationError, describeType } from "./errors.ts";
+import { messageOf } from "./readable.ts";
 import { HelloWanted } from "./segments.ts";
 import type { BuiltinTypes, DecodingBudget, ExtendedValue } from "./serializers.ts";
 import { NDARRAY } from "./standard-arrays.ts";
@@ -86,7 +87,7 @@ export class StandardTypes implements BuiltinTypes {
     } catch (error) {
       if (error instanceof ColloquyError) throw error;
       // More than the engine can hold.
-      throw new SerializationError(`built-in type ${typeId}: ${toError(error).message}`, { cause: error });
+      throw new SerializationError(`built-in type ${typeId}: ${messageOf(error)}`, { cause: error });
     }
   }
 
@@ -99,7 +100,7 @@ export class StandardTypes implements BuiltinTypes {
     } catch (error) {
       if (error instanceof ColloquyError) throw error;
       // Memory that was given away, or an object that has the prototype alone.
-      throw new SerializationError(`${describeType(value)} can't be read: ${toError(error).message}`, { cause: error });
+      throw new SerializationError(`${describeType(value)} can't be read: ${messageOf(error)}`, { cause: error });
     }
   }
 }

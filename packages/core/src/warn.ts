@@ -8,6 +8,17 @@ export function warn(what: string, thrown: unknown): void {
   process.emitWarning(`${what}: ${textOf(toError(thrown))}`, "ColloquyWarning");
 }
 
+/** Runs user code for which nobody waits; `what` says what it is. What it throws, or rejects with, is a warning and doesn't end the process. */
+export function guard(what: string, action: () => unknown, tell: typeof warn = warn): void {
+  const onFailure = (error: unknown): void => tell(`${what} failed`, error);
+  try {
+    const made = action();
+    if (made instanceof Promise) made.catch(onFailure);
+  } catch (error) {
+    onFailure(error);
+  }
+}
+
 /**
  * Stack or message of an error. The message may be a peer's text, that of a `RemoteError` always: it forges no line of a log, and no
  * command to a terminal.

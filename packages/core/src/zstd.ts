@@ -1,5 +1,6 @@
 import zlib from "node:zlib";
-import { SerializationError, toError } from "./errors.ts";
+import { SerializationError } from "./errors.ts";
+import { messageOf } from "./readable.ts";
 import { decodeZstdFrame } from "./zstd-decoder.ts";
 
 /** What `node:zlib` has of Zstandard from Node 22.15 on. */
@@ -42,7 +43,7 @@ export function decompressZstd(
       params: { [ZSTD_PARAMETER]: LARGEST_ZSTD_WINDOW_LOG },
     });
   } catch (error) {
-    throw new SerializationError(`malformed Zstandard data: ${toError(error).message}`, { cause: error });
+    throw new SerializationError(`malformed Zstandard data: ${messageOf(error)}`, { cause: error });
   }
   if (result.length !== to - from) throw new SerializationError("malformed Zstandard data: it is too short");
   target.set(result, from);

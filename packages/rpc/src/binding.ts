@@ -1,4 +1,4 @@
-import { ColloquyError, SerializationError, StandardTypes, describeType, refusalOf, toError } from "@colloquy/core";
+import { ColloquyError, SerializationError, StandardTypes, describeType, refusalOf, messageOf } from "@colloquy/core";
 import type {
   BuiltinTypes,
   Codec,
@@ -57,6 +57,8 @@ export interface ResultsHolder extends NamedMethods {
   readonly isCalling: boolean;
   /** Set where a result of another call is among what is encoded. */
   sentResults: boolean;
+  /** Something of the peer's goes home with what is encoded. */
+  onHome(value: unknown): void;
 }
 
 /** What a binding needs to know of its connection. */
@@ -146,7 +148,10 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
     const result = node?.caller.result;
     if (result !== undefined) return { typeId: RESULT_ID, data: this.#resultData(node!, result) };
     if (value instanceof Answer) return this.#promisedResult(value);
-    if (node !== undefined && this.#connection.isHome(node)) return { typeId: HOME_ID, data: homePath(node) };
+    if (node !== undefined && this.#connection.isHome(node)) {
+      this.#resultsHolder.onHome(value);
+      return { typeId: HOME_ID, data: homePath(node) };
+    }
     if (typeof value === "function") return { typeId: FUNCTION_ID, data: referencePath(this.#exports.add(value)) };
     if (value instanceof AbortSignal) return { typeId: SIGNAL_ID, data: this.signals.write(value) };
     if (typeof value === "object" && value !== null && isStreamValue(value))
@@ -214,7 +219,7 @@ export class ReferenceBinding implements BuiltinTypes, Conversion {
     } catch (error) {
       // What was there may be gone meanwhile: that message fails, not the connection.
       const cause = error instanceof LookupFailure ? this.#connection.onLookupFailure(data, error.cause) : error;
-      const reason = `a reference that comes home leads nowhere: ${toError(cause).message}`;
+      const reason = `a reference that comes home leads nowhere: ${messageOf(cause)}`;
       throw new SerializationError(reason, { cause });
     }
   }

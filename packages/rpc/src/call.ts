@@ -22,6 +22,8 @@ export class Call implements PendingCall {
   node: RemoteNode | undefined;
   /** The connection that it leaves on: that of the node may be another one by now. */
   readonly connection: Caller;
+  /** Streams of the other side among its arguments: one that is collected here ends there, where the callee may read it. */
+  homeStreams: readonly object[] | undefined;
   /** What the caller got, where nobody has to await it. */
   promise: Promise<unknown> | undefined;
   readonly #resolve: (value: unknown) => void;
@@ -40,14 +42,14 @@ export class Call implements PendingCall {
   }
 
   onResult(value: unknown): void {
-    this.node = undefined;
+    this.#letGo();
     this.#watcher?.onResult();
     this.#resolve(value);
   }
 
   onException(content: unknown, rules: ErrorRules | undefined): void {
     const { node } = this;
-    this.node = undefined;
+    this.#letGo();
     const error = (): Error => readException(content, rules);
     if (this.#watcher !== undefined) this.#tellFailure(this.#watcher, error);
     this.#resolve(rejection(error, node));
@@ -56,9 +58,14 @@ export class Call implements PendingCall {
   onFailure(error: ColloquyError): void {
     const { node } = this;
     const named = error instanceof SerializationError ? atArgument(error, node?.path ?? "") : error;
-    this.node = undefined;
+    this.#letGo();
     if (this.#watcher !== undefined) this.#tellFailure(this.#watcher, () => named);
     this.#resolve(rejection(() => named.restated(), node));
+  }
+
+  #letGo(): void {
+    this.node = undefined;
+    this.homeStreams = undefined;
   }
 
   #tellFailure(watcher: CallWatcher, error: () => Error): void {

@@ -12,7 +12,7 @@ import {
   readException,
   readHello,
   timerMs,
-  toError,
+  messageOf,
 } from "@colloquy/core";
 import type { Codec, Endpoint, Hello, Limits, PeerTraits, PendingCall } from "@colloquy/core";
 import { currentCredentials, refused, tooLate, unsendable } from "./authentication.ts";
@@ -191,7 +191,7 @@ export class Greeting {
     try {
       for (const again of early) again();
     } catch (error) {
-      this.#endpoint.destroy(new ColloquyError("INTERNAL", toError(error).message, { cause: error }));
+      this.#endpoint.destroy(new ColloquyError("INTERNAL", messageOf(error), { cause: error }));
     }
   }
 

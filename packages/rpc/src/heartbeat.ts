@@ -90,10 +90,10 @@ export class Heartbeat implements Beating {
   #await(before: number, stepMs: number, steps: number): void {
     this.#timer = setTimeout(() => {
       const { receivedBytes, queuedBytes, waiting } = this.#endpoint.stats();
-      const { isSlowed, unhandledBytes } = this.#endpoint.reading;
+      const { isPaused, unhandledBytes } = this.#endpoint.reading;
       if (receivedBytes !== before) return this.#heard();
       // While the ping may not have left the time is that of `writeStallMs`; while this side doesn't read it can't know.
-      const cannotTell = queuedBytes > 0 || waiting > 0 || isSlowed || unhandledBytes > 0;
+      const cannotTell = queuedBytes > 0 || waiting > 0 || isPaused || unhandledBytes > 0;
       const left = cannotTell ? steps : steps - 1;
       if (left > 0) this.#await(before, stepMs, left);
       else this.#giveUp(before, LAST_TURNS);

@@ -10,6 +10,7 @@ import type { Exports } from "./exports.ts";
 import type { Greeting } from "./greeting.ts";
 import { tellRefusal, tellSlowed } from "./hooks.ts";
 import type { Imports } from "./imports.ts";
+import { IncomingStream } from "./incoming-stream.ts";
 import type { InterceptorLists } from "./interceptors.ts";
 import type { NamedCallExtras, NamedMethod } from "./local-function.ts";
 import type { DispatchHost } from "./method-calls.ts";
@@ -53,6 +54,8 @@ export class Incoming implements EndpointHandler, ShapeTeller, StreamHost {
   /** A call of this side is being encoded: it may have results of others among its arguments, nothing else may. */
   isCalling = false;
   sentResults = false;
+  /** Streams of the other side that go home with the call that is being encoded. */
+  homeStreams: IncomingStream[] | undefined;
   #results: RecentResults | undefined;
 
   constructor(
@@ -280,6 +283,10 @@ export class Incoming implements EndpointHandler, ShapeTeller, StreamHost {
     return () => {
       for (const target of undo()) this.streams.discard(target);
     };
+  }
+
+  onHome(value: unknown): void {
+    if (this.isCalling && value instanceof IncomingStream) (this.homeStreams ??= []).push(value);
   }
 
   #discardTakenBack(): void {

@@ -1,5 +1,4 @@
-import { guard } from "./guard.ts";
-
+import { guard } from "@colloquy/core";
 interface Entry<Args extends unknown[]> {
   readonly listener: (...args: Args) => unknown;
   /** How often it was given, and not taken back. */

@@ -19,6 +19,7 @@ import { isControlPath } from "./path.ts";
 import type { CallOptions, Caller, RemoteNode } from "./proxy.ts";
 import { optionsRefusal, targetRefusal } from "./refusals.ts";
 import type { SilentFailures } from "./silent-failures.ts";
+import { streamsIn } from "./streams-in.ts";
 
 const NONE = (): void => {};
 let taken: (value: unknown) => void = NONE;
@@ -73,11 +74,19 @@ export class OutgoingCalls implements LimitedCallHost {
       this.#endpoint.request(call, this.#contentOf(node, args, options, call));
       this.#incoming.isCalling = false;
     } else call.onFailure(refusal);
-    // It waits, or has failed.
-    if (call.id < 0) takePromises(args, options);
+    if (call.id < 0) this.#keepWaiting(call, args, options);
+    else if (this.#incoming.homeStreams !== undefined) call.homeStreams = this.#incoming.homeStreams;
+    this.#incoming.homeStreams = undefined;
     if (refusal === undefined && (this.#incoming.sentResults || hasPending(args)))
       return this.#untilKept(promise, node, args, options);
     return promise;
+  }
+
+  /** A call that waits, or has failed: it is encoded later, or never. */
+  #keepWaiting(call: Call, args: unknown[], options: CallOptions | undefined): void {
+    takePromises(args, options);
+    const streams = streamsIn([args, options?.kwargs]);
+    if (streams.size > 0) call.homeStreams = [...streams];
   }
 
   /** Where the other side hasn't kept a result among the arguments, the call is made once more when that is here. */
@@ -125,8 +134,9 @@ export class OutgoingCalls implements LimitedCallHost {
       throw error;
     } finally {
       this.#incoming.isCalling = false;
-      // Nobody makes a notification again.
+      // Nobody makes a notification again, or waits for it.
       this.#incoming.sentResults = false;
+      this.#incoming.homeStreams = undefined;
     }
   }
 

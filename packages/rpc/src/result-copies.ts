@@ -1,4 +1,4 @@
-import { SerializationError, StandardTypes, decodedSize, refusal, toError } from "@colloquy/core";
+import { SerializationError, StandardTypes, decodedSize, refusal, messageOf } from "@colloquy/core";
 import type { BuiltinTypes, Codec, ColloquyError, DecodingBudget, ExtendedValue, Limits } from "@colloquy/core";
 import { Answer } from "./answer.ts";
 import { CopyTurns } from "./copy-turns.ts";
@@ -203,8 +203,8 @@ class CopyCharge {
 }
 
 function failureOf(error: unknown): SerializationError {
-  const { message } = toError(error);
-  return new SerializationError(`a result among the arguments can't be copied: ${message}`, { cause: error });
+  const reason = `a result among the arguments can't be copied: ${messageOf(error)}`;
+  return new SerializationError(reason, { cause: error });
 }
 
 function tooLarge(): ColloquyError {

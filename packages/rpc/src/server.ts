@@ -15,6 +15,7 @@ import {
   resolveErrors,
   resolveLimits,
   warn,
+  guard,
 } from "@colloquy/core";
 import type { CodecOption, ListenOptions, OptionKind, Transport } from "@colloquy/core";
 import { checkDialect } from "./authentication.ts";
@@ -27,7 +28,7 @@ import { totalsOf } from "./connection-stats.ts";
 import type { ConnectionTotals } from "./connection-stats.ts";
 import { interceptorLists } from "./interceptors.ts";
 import { checkServable } from "./members.ts";
-import { guard } from "./guard.ts";
+
 import { tellTurnedAway } from "./hooks.ts";
 
 export interface ServeOptions extends ListenOptions, PeerOptions {

@@ -1,4 +1,4 @@
-import { PeerNumbers, SerializationError, describeType, estimateBytes, toError } from "@colloquy/core";
+import { PeerNumbers, SerializationError, describeType, estimateBytes, messageOf } from "@colloquy/core";
 import type { ColloquyError, DecodingBudget } from "@colloquy/core";
 import { addAbortListener, removeAbortListener } from "./abort-listeners.ts";
 import { collectGarbage } from "./collect.ts";
@@ -203,7 +203,7 @@ function firedSignal(reason: unknown): AbortSignal {
 /** The reason of a signal in words; what is odd enough has none. */
 export function textOf(reason: unknown): string {
   try {
-    return toError(reason).message;
+    return messageOf(reason);
   } catch {
     return "a reason that can't be read";
   }

@@ -1,8 +1,7 @@
 import { channel } from "node:diagnostics_channel";
 import { randomUUID } from "node:crypto";
-import { ColloquyError, DEFAULT_ERROR_RULES, generalError, isHidden, readable } from "@colloquy/core";
+import { ColloquyError, DEFAULT_ERROR_RULES, generalError, guard, isHidden, readable } from "@colloquy/core";
 import type { ErrorRules, ReproducibleRun } from "@colloquy/core";
-import { guard } from "./guard.ts";
 
 /** Published where somebody listens: `{ connection, path }`, and `{ connection, path, error }` for the other two. */
 const failedFunctionCall = channel("colloquy:failed-function-call");

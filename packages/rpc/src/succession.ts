@@ -1,4 +1,4 @@
-import { ColloquyError, timerMs, toError, warn } from "@colloquy/core";
+import { ColloquyError, timerMs, warn, messageOf } from "@colloquy/core";
 import { CredentialsFailure } from "./authentication.ts";
 import { pause } from "./backoff.ts";
 import type { Connection } from "./connection.ts";
@@ -167,7 +167,7 @@ export class Succession {
 
   #giveUp(cause: unknown): void {
     if (this.ended) return;
-    const reason = `no connection to ${this.#address} any more: ${toError(cause).message}`;
+    const reason = `no connection to ${this.#address} any more: ${messageOf(cause)}`;
     const over = Promise.all(this.end().map(({ closed }) => closed));
     this.#listener.onGivenUp(over, new ColloquyError("UNAVAILABLE", reason, { cause }));
   }

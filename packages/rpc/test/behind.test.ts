@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { JsonCodec, compressed } from "@colloquy/core";
+import { JsonCodec, codec, compressed } from "@colloquy/core";
 import { describe, expect, test } from "vitest";
 import { connect, expose, notify, serve, service, withOptions } from "../src/index.ts";
 import type { Connection, ConnectOptions } from "../src/index.ts";
@@ -54,6 +54,24 @@ describe("What has come in time, behind other work", () => {
     expect(await field.connection.remote.ask()).toBe("answer");
     expect(field.handled.count).toBe(251);
     expect(field.connection.usable).toBe(true);
+  });
+
+  test("leaves a peer alive while one message is decoded for longer than a ping may take", async () => {
+    const slow = codec({
+      name: "slow",
+      encode: (value) => Buffer.from(JSON.stringify(value)),
+      decode: async (bytes: Uint8Array) => {
+        const text = Buffer.from(bytes).toString();
+        if (text.includes("take your time")) await sleep(400);
+        return JSON.parse(text) as unknown;
+      },
+    });
+    const root = service({ say: expose(() => "take your time") });
+    await using server = await serve(newAddress(), root, { codec: slow });
+    const limits = { pingIntervalMs: 50, pingTimeoutMs: 60 };
+    await using connection = await connect<typeof root>(server.address, { codec: slow, limits });
+    expect(await connection.remote.say()).toBe("take your time");
+    expect(connection.usable).toBe(true);
   });
 
   test("keeps no deadline from passing for longer than it takes", async () => {

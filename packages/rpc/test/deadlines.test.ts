@@ -86,7 +86,8 @@ describe("A deadline", () => {
     const [type, content] = await visit.wire.ask(["tell", [], {}, { deadline: 0 }]);
     expect([type, content]).toMatchObject([2, { code: "DEADLINE_EXCEEDED", executed: "no" }]);
     expect(relay.contexts).toStrictEqual([]);
-    expect(await visit.wire.ask(["tell", [], {}, { deadline: 1000 }])).toMatchObject([1]);
+    const [answered] = await visit.wire.ask(["tell", [], {}, { deadline: 1000 }]);
+    expect(answered).toBe(1);
   });
 
   test("is inherited by calls that are made with the context", async () => {

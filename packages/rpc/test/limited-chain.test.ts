@@ -15,6 +15,8 @@ class Desk extends Service {
     this.log.push(deadline === undefined ? "hang" : Math.round(deadline - performance.now()));
     await new Promise((resolve) => signal.addEventListener("abort", resolve));
     this.log.push((signal.reason as ColloquyError).code);
+    // Its answer may be there before the caller has seen that the time is over.
+    throw signal.reason as ColloquyError;
   }
   @expose async *count(): AsyncGenerator<number> {
     for (let n = 0; ; n++) {

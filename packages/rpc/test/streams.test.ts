@@ -6,7 +6,7 @@ import { MsgPackCodec, StructuredCloneCodec } from "@colloquy/core";
 import { RemoteNode, Service, expose, notify, release, service, withOptions } from "../src/index.ts";
 import { collectGarbage } from "../src/collect.ts";
 import type { CallContext, Connection } from "../src/index.ts";
-import { failureOf, pair, remoteOf, turns, until } from "./support.ts";
+import { Child, failureOf, pair, remoteOf, turns, until } from "./support.ts";
 
 /** Pulls as a peer may that isn't this library. */
 function pullOf(client: Connection): (...args: unknown[]) => Promise<unknown> {
@@ -543,6 +543,11 @@ describe("A stream as an argument", () => {
     await using link = await pair(new Source());
     const stream = new Source().count(3);
     expect(await link.remote.same(stream)).toBe(stream);
+  });
+
+  test("that goes home is held by its caller until the call is over", async () => {
+    await using child = new Child("home-stream.ts", [], ["--expose-gc"]);
+    expect(await child.line()).toEqual({ alone: 6, inside: 6, waiting: 6, left: 0 });
   });
 
   test("may come from a third side", async () => {

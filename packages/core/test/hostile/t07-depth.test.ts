@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { connectChannel } from "../../src/connect-channel.ts";
-import { failureOf } from "../../src/encoding-failures.ts";
+import { failureOf } from "../../src/message-failures.ts";
 import { JsonCodec } from "../../src/json-codec.ts";
 import { DEFAULT_LIMITS } from "../../src/limits.ts";
 import { MsgPackCodec } from "../../src/msgpack-codec.ts";

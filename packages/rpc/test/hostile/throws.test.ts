@@ -1,62 +1,13 @@
-import { describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { ColloquyError } from "@colloquy/core";
 import { connect, expose, notify, serve, service } from "../../src/index.ts";
 import type { ConnectOptions, ServeOptions } from "../../src/index.ts";
 import { failureOf, newAddress, turns, unhandledDuring } from "../support.ts";
 import type { AnyRemote } from "../support.ts";
+import { THROWN } from "./thrown.ts";
 
-function getting(error: Error, name: string): Error {
-  const get = (): never => {
-    throw new Error(`getter of ${name}`);
-  };
-  return Object.defineProperty(error, name, { get, enumerable: true });
-}
-
-function revoked(): object {
-  const { proxy, revoke } = Proxy.revocable({}, {});
-  revoke();
-  return proxy;
-}
-
-/** Has each trap throw. */
-function trapped(): object {
-  const handler = new Proxy(
-    {},
-    {
-      get: () => {
-        throw new Error("a trap");
-      },
-    },
-  );
-  return new Proxy({}, handler);
-}
-
-const cyclic = new Error("cyclic");
-cyclic.cause = cyclic;
-
-const KINDS: Readonly<Record<string, () => unknown>> = {
-  "a revoked proxy": revoked,
-  "a proxy whose traps throw": trapped,
-  ...Object.fromEntries(
-    ["name", "message", "stack", "cause", "code", "executed", "limit", "errors", "data"].flatMap((name) => [
-      [`an error whose ${name} throws`, () => getting(new Error("x"), name)],
-      [`an error of this library whose ${name} throws`, () => getting(new ColloquyError("NOT_FOUND", "x"), name)],
-    ]),
-  ),
-  null: () => null,
-  undefined: () => undefined,
-  "a symbol": () => Symbol("thrown"),
-  "a function": () => () => 1,
-  "a frozen error": () => Object.freeze(new ColloquyError("NOT_FOUND", "frozen", { executed: "no" })),
-  "its own cause": () => cyclic,
-  "many errors": () => new AggregateError([getting(new Error("x"), "message"), revoked(), cyclic, 5], "many"),
-  "what throws as a text": () => ({
-    toString: () => {
-      throw new Error("toString");
-    },
-  }),
-  "a `then`": () => ({ then: (resolve: (value: unknown) => void) => resolve(1) }),
-};
+beforeEach(() => void vi.spyOn(process, "emitWarning").mockImplementation(() => {}));
+afterEach(() => void vi.restoreAllMocks());
 
 interface Place {
   readonly serve?: (fail: () => never) => ServeOptions;
@@ -106,50 +57,53 @@ const PLACES: Readonly<Record<string, Place>> = {
 };
 
 describe.each(Object.entries(PLACES))("What is thrown %s", (_where, place) => {
-  test.each(Object.entries(KINDS))("as %s is told to who has called, and nothing else is lost", async (_what, make) => {
-    const fail = (): never => {
-      throw make();
-    };
-    const root = service({
-      ok: expose(() => 1),
-      throws: expose(fail),
-      rejects: expose(async () => fail()),
-      calls: expose((given: () => unknown) => given()),
-      streams: expose(async function* () {
-        yield 1;
-        fail();
-      }),
-      ends: expose(async function* () {
-        try {
+  test.each(Object.entries(THROWN))(
+    "as %s is told to who has called, and nothing else is lost",
+    async (_what, make) => {
+      const fail = (): never => {
+        throw make();
+      };
+      const root = service({
+        ok: expose(() => 1),
+        throws: expose(fail),
+        rejects: expose(async () => fail()),
+        calls: expose((given: () => unknown) => given()),
+        streams: expose(async function* () {
           yield 1;
-        } finally {
           fail();
-        }
-      }),
-      then_: expose(() => ({ then: fail })),
-      gets: expose(() => Object.defineProperty({}, "field", { get: fail, enumerable: true })),
-    });
-    const unhandled = await unhandledDuring(async () => {
-      const server = await serve(newAddress(), root, place.serve?.(fail));
-      const client = await connect<AnyRemote>(server.address, place.connect?.(fail));
-      const [peer] = server.connections;
-      const error = await failureOf(place.act(client.remote, fail));
-      expect(error.code).toBeTypeOf("string");
-      notify(client.remote["rejects"])();
-      notify(client.remote["throws"])();
-      await turns(10);
-      const rest = { running: 0, runningNotifications: 0, heldBytes: 0, pending: 0 };
-      for (const end of [client, peer!]) expect(end.stats()).toMatchObject(rest);
-      if (place.serve === undefined) expect(await client.remote["ok"]()).toBe(1);
-      await client.close();
-      await server.close();
-    });
-    expect(unhandled).toEqual([]);
-  });
+        }),
+        ends: expose(async function* () {
+          try {
+            yield 1;
+          } finally {
+            fail();
+          }
+        }),
+        then_: expose(() => ({ then: fail })),
+        gets: expose(() => Object.defineProperty({}, "field", { get: fail, enumerable: true })),
+      });
+      const unhandled = await unhandledDuring(async () => {
+        const server = await serve(newAddress(), root, place.serve?.(fail));
+        const client = await connect<AnyRemote>(server.address, place.connect?.(fail));
+        const [peer] = server.connections;
+        const error = await failureOf(place.act(client.remote, fail));
+        expect(error.code).toBeTypeOf("string");
+        notify(client.remote["rejects"])();
+        notify(client.remote["throws"])();
+        await turns(10);
+        const rest = { running: 0, runningNotifications: 0, heldBytes: 0, pending: 0 };
+        for (const end of [client, peer!]) expect(end.stats()).toMatchObject(rest);
+        if (place.serve === undefined) expect(await client.remote["ok"]()).toBe(1);
+        await client.close();
+        await server.close();
+      });
+      expect(unhandled).toEqual([]);
+    },
+  );
 });
 
 describe("What is thrown by who checks credentials", () => {
-  test.each(Object.entries(KINDS))("as %s says no more than that they were refused", async (_what, make) => {
+  test.each(Object.entries(THROWN))("as %s says no more than that they were refused", async (_what, make) => {
     const unhandled = await unhandledDuring(async () => {
       const authenticate = async (): Promise<never> => {
         throw make();

@@ -1,12 +1,12 @@
-import { ColloquyError, toError } from "./errors.ts";
+import { ColloquyError } from "./errors.ts";
 import { located } from "./lower-lift.ts";
-import { readable } from "./readable.ts";
+import { messageOf, readable } from "./readable.ts";
 
 /** What a codec has thrown, as the error of the message. */
 export function failureOf(thrown: unknown): ColloquyError {
   const error = located(readable(thrown));
   if (error instanceof ColloquyError) return error;
-  const reason = `the codec failed: ${toError(error).message}`;
+  const reason = `the codec failed: ${messageOf(error)}`;
   return new ColloquyError("SERIALIZATION_ERROR", reason, { cause: thrown });
 }
 
@@ -16,4 +16,10 @@ export function resultLost(error: ColloquyError): ColloquyError {
     cause: error.cause,
     executed: "yes",
   });
+}
+
+/** A failure that is no ColloquyError is a fault of this library or of a handler: it ends the connection, not the process. */
+export function readingFailed(error: unknown): ColloquyError {
+  if (error instanceof ColloquyError) return error;
+  return new ColloquyError("INTERNAL", `unexpected failure while reading: ${messageOf(error)}`, { cause: error });
 }
