@@ -89,7 +89,7 @@ const AGENTS: Readonly<Record<string, Place>> = {
 };
 
 /** As a listener is given that is an async function. */
-function rejecting(fail: () => never): () => void {
+function rejecting(fail: () => never): () => unknown {
   return async () => fail();
 }
 
