@@ -38,7 +38,8 @@ async function behind(count: number, first: string, options: ConnectOptions = {}
 }
 
 describe("What has come in time, behind other work", () => {
-  test("is an answer in time, though it is handled in a later turn", async () => {
+  // Where the system gives this process no turn for a while there is nothing to be behind of.
+  test("is an answer in time, though it is handled in a later turn", { retry: 2 }, async () => {
     await using field = await behind(300, "");
     const start = performance.now();
     field.handled.quickAt = start + 330;
