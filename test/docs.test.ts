@@ -50,6 +50,7 @@ const examples: Readonly<Record<string, readonly string[]>> = {
   "guide/processes.md": ["adder.ts", "main.ts"],
   "guide/resilience.md": ["main.ts"],
   "guide/operations.md": ["main.ts"],
+  "guide/tls.md": ["main.ts"],
 };
 
 test("the examples of the guides are right for the type checker", async () => {

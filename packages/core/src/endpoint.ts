@@ -10,7 +10,8 @@ import { Inbox } from "./inbox.ts";
 import type { InboxListener } from "./inbox.ts";
 import { AUTO_NAMES } from "./known-codecs.ts";
 import type { Limits } from "./limits.ts";
-import { closingSide, lostConnection } from "./lost-connection.ts";
+import { closedConnection, closingSide, failAll, lostConnection } from "./lost-connection.ts";
+import type { Closer } from "./lost-connection.ts";
 import { REQUEST, RESULT, isAnswer } from "./message.ts";
 import type { Message } from "./message.ts";
 import { Outbox } from "./outbox.ts";
@@ -37,6 +38,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
   readonly running: RunningRequests;
   readonly reading: Reading;
   #draining = false;
+  closer: Closer | undefined;
   #closeReason: ColloquyError | undefined;
   #ended = false;
   readonly #conditions = new Conditions();
@@ -124,8 +126,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
 
   /** Sends a request; `call` learns of the outcome, a failure to encode too. Urgent ones leave while others are held, or refused. */
   request(call: PendingCall, content: unknown, urgent = false): void {
-    if (this.#ended)
-      call.onFailure(new ColloquyError("CONNECTION_LOST", `the connection to ${this.remoteAddress} is closed`));
+    if (this.#ended) call.onFailure(closedConnection(this.remoteAddress));
     else if (this.#draining && !this.isServing && !urgent)
       call.onFailure(new ColloquyError("UNAVAILABLE", `the connection to ${this.remoteAddress} is closing`));
     else this.#outbox.request(call, content, urgent);
@@ -191,6 +192,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
    */
   async close(graceMs: number = this.limits.closeGraceMs, reason?: ColloquyError): Promise<void> {
     this.#draining = true;
+    this.closer ??= "this side";
     this.#closeReason ??= reason;
     await this.#conditions.until(() => this.#isQuiet, graceMs);
     if (this.#ended) return;
@@ -310,9 +312,7 @@ export class Endpoint implements TransportReceiver, InboxListener, OutboxListene
     this.running.clear();
     this.codec?.shapes?.close();
     const { calls: unsent, results } = this.#outbox.close();
-    const sent = this.#pending.drain();
-    for (const call of sent) call.onFailure(lostConnection(this.remoteAddress, error, "unknown"));
-    for (const call of unsent) call.onFailure(lostConnection(this.remoteAddress, error, "no"));
+    failAll({ sent: this.#pending.drain(), unsent }, this.remoteAddress, error, this.closer);
     for (const result of results) this.#handler.onUnsentResult?.(result);
     this.#conditions.check();
     this.#handler.onClosed(error);

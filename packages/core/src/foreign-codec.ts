@@ -3,7 +3,7 @@ import { PACKED_HEADS, PLAIN_HEAD, compressed } from "./compressed.ts";
 import { ProtocolError } from "./errors.ts";
 import { HELLO_PATH } from "./hello.ts";
 import { BY_FIRST_BYTE } from "./known-codecs.ts";
-import { limitsBeforeHello } from "./limits.ts";
+import { limitsBeforeHello } from "./early-limits.ts";
 import type { Limits } from "./limits.ts";
 import { REQUEST } from "./message.ts";
 import type { Message } from "./message.ts";

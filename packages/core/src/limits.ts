@@ -96,30 +96,6 @@ const KINDS: OptionKinds = Object.fromEntries(Object.keys(DEFAULT_LIMITS).map((n
 /** Deeper values could use up the stack: they are read and written by recursion. */
 const MAX_DEPTH = 1000;
 
-/** What holds for messages before hello is done, where the limits of the connection aren't smaller. */
-export const LIMITS_BEFORE_HELLO: Pick<Limits, "maxMessageBytes" | "maxDecodedCost" | "maxDepth"> = Object.freeze({
-  maxMessageBytes: 65_536,
-  maxDecodedCost: 524_288,
-  maxDepth: 16,
-});
-
-/** One object for all connections of the same limits. */
-const beforeHello = new WeakMap<Limits, Limits>();
-
-/** `limits` for the time before hello is done. */
-export function limitsBeforeHello(limits: Limits): Limits {
-  const known = beforeHello.get(limits);
-  if (known !== undefined) return known;
-  const smaller: Limits = Object.freeze({
-    ...limits,
-    maxMessageBytes: Math.min(limits.maxMessageBytes, LIMITS_BEFORE_HELLO.maxMessageBytes),
-    maxDecodedCost: Math.min(limits.maxDecodedCost, LIMITS_BEFORE_HELLO.maxDecodedCost),
-    maxDepth: Math.min(limits.maxDepth, LIMITS_BEFORE_HELLO.maxDepth),
-  });
-  beforeHello.set(limits, smaller);
-  return smaller;
-}
-
 /**
  * What fails a message over `limit`, the smaller of what its sender and its receiver have told; `own` is the sender's. `bytes` is its
  * length, where it is known. The text is the same on both sides: a result fails at its sender, and its caller reads of it.

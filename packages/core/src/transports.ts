@@ -195,7 +195,9 @@ function failure(address: Address, error: unknown, signal: AbortSignal | undefin
   if (error instanceof ColloquyError && error.code === "INVALID_ARGUMENT") return error;
   // Several addresses of one name fail with one AggregateError, whose own message is empty.
   const { message, code } = error as NodeJS.ErrnoException;
-  return new ColloquyError("UNAVAILABLE", `can't connect to ${where}: ${message === "" ? code : message}`, {
+  // What a server says, in whose port there is no TLS, is no handshake.
+  const noTls = message.includes("secure TLS connection") ? " (it may not use TLS, or want another certificate)" : "";
+  return new ColloquyError("UNAVAILABLE", `can't connect to ${where}: ${message === "" ? code : message}${noTls}`, {
     cause: error,
   });
 }

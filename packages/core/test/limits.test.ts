@@ -17,16 +17,10 @@ import {
   TEXT_COST,
   bytesCost,
 } from "../src/decoded-cost.ts";
+import { LIMITS_BEFORE_HELLO, beyondLimits, limitsBeforeHello } from "../src/early-limits.ts";
 import { checkJson } from "../src/json-check.ts";
 import { JsonCodec } from "../src/json-codec.ts";
-import {
-  DEFAULT_LIMITS,
-  LIMITS_BEFORE_HELLO,
-  MAX_FRAME_BYTES,
-  limitsBeforeHello,
-  resolveLimits,
-  timerMs,
-} from "../src/limits.ts";
+import { DEFAULT_LIMITS, MAX_FRAME_BYTES, resolveLimits, timerMs } from "../src/limits.ts";
 import type { Limits } from "../src/limits.ts";
 import { checkMsgPack } from "../src/msgpack-check.ts";
 import { MsgPackCodec } from "../src/msgpack-codec.ts";
@@ -262,8 +256,25 @@ describe("resolveLimits", () => {
 
   it("are smaller before hello, where they aren't small already", () => {
     expect(limitsBeforeHello(DEFAULT_LIMITS)).toStrictEqual({ ...DEFAULT_LIMITS, ...LIMITS_BEFORE_HELLO });
-    const small = resolveLimits({ maxMessageBytes: 1000, maxDecodedCost: 900, maxDepth: 5 });
+    const small = resolveLimits({ maxMessageBytes: 1000, maxDecodedCost: 16_385, maxDepth: 9 });
     expect(limitsBeforeHello(small)).toStrictEqual(small);
+  });
+
+  it("have room for hello, and what comes instead of it is measured anew", () => {
+    const small = resolveLimits({ maxDecodedCost: 700, maxDepth: 3 });
+    expect(limitsBeforeHello(small)).toStrictEqual({
+      ...small,
+      maxMessageBytes: 65_536,
+      maxDecodedCost: 16_384,
+      maxDepth: 8,
+    });
+    const request = (arg: unknown): unknown => ["echo", [arg], {}];
+    expect(beyondLimits(request([1]), small)).toBeUndefined();
+    expect(beyondLimits(request([[1]]), small)).toMatchObject({ limit: "maxDepth" });
+    expect(beyondLimits(request({ a: { b: 1 } }), small)).toMatchObject({ limit: "maxDepth" });
+    expect(beyondLimits(request("x".repeat(200)), small)).toBeUndefined();
+    expect(beyondLimits(request("x".repeat(700)), small)).toMatchObject({ limit: "maxDecodedCost" });
+    expect(beyondLimits(request([[["x".repeat(700)]]]), resolveLimits({}))).toBeUndefined();
   });
 
   it("takes Infinity for times, and timers take what comes of it", () => {

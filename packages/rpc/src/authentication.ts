@@ -138,6 +138,8 @@ export async function currentCredentials(given: Credentials): Promise<unknown> {
 /** What connecting fails with where the credentials can't be encoded; `depth`: how far down they stand in the message. */
 export function unsendable(credentials: Credentials, cause: SerializationError, depth: number): SerializationError {
   const place = cause.place.slice(depth);
+  const { limit } = cause;
+  if (limit !== undefined) return new SerializationError(`the credentials: ${cause.reason}`, { place, cause, limit });
   let value = credentials;
   for (const step of place) value = typeof step === "object" ? undefined : (value as Record<string, unknown>)?.[step];
   const type = value === undefined ? "" : `${describeType(value)}: `;

@@ -294,6 +294,7 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
   /** @internal */
   onGoAway(): void {
     this.#calls.goneAway = true;
+    this.#endpoint.closer ??= "the other side";
     this.#incoming.closeStreams();
     this.#owner?.onGoAway(this);
   }

@@ -7,6 +7,7 @@ import {
   SerializationError,
   describeType,
   isMap,
+  beyondLimits,
   limitsBeforeHello,
   makeHello,
   readException,
@@ -140,7 +141,13 @@ export class Greeting {
         this.#refuse(id, refused(undefined));
         return true;
       }
+      const beyond = beyondLimits(content, this.#limits);
       this.#release(undefined);
+      if (beyond !== undefined) {
+        this.#endpoint.reading.countOverhead();
+        this.#endpoint.fail(id, beyond);
+        return true;
+      }
       // What sends on a channel is no plain peer: it is to learn that nothing has run.
       if (isOfChannel(content)) this.#endpoint.exceptionStyle = "map";
       return false;
@@ -281,10 +288,11 @@ class HelloCall implements PendingCall {
     const { auth } = this.#own;
     if (error instanceof SerializationError) return this.#answer.reject(unsendable(auth, error, 3));
     if (error.code !== "CONNECTION_LOST") return this.#answer.reject(error);
-    const hint = `no answer to hello: the peer may speak another codec than ${this.#own.codec}, want TLS, or have refused; its log may tell`;
+    const { codec } = this.#own;
+    const hint = `no answer to hello: the peer may speak another codec than ${codec}, want TLS or another certificate, have no room (maxConnectionCount), or have refused; its log may tell`;
     // What came instead says more.
     const reason = error.cause instanceof ProtocolError ? error.message : `${error.message} (${hint})`;
-    this.#answer.reject(new ColloquyError("UNAVAILABLE", reason, { cause: error }));
+    this.#answer.reject(new ColloquyError("UNAVAILABLE", reason, { cause: error, limit: error.limit }));
   }
 }
 

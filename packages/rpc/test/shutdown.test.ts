@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { ColloquyError, Service, connect, expose, serve } from "../src/index.ts";
 import type { ReconnectingConnection } from "../src/index.ts";
-import { newAddress, turns, unhandledDuring, until } from "./support.ts";
+import { failureOf, newAddress, pair, turns, unhandledDuring, until } from "./support.ts";
 
 const CLIENT_COUNT = 8;
 
@@ -158,4 +158,17 @@ describe("F22: a server that shuts down under the load of eight clients that rec
         expect(client.stats()).toMatchObject({ pending: 0, waiting: 0, running: 0, waitingForConnection: 0 });
     },
   );
+});
+
+describe("A call that outlasts the time of close", () => {
+  test.each(["this side", "the other side"])("says that it was %s that has closed", async (closer) => {
+    await using link = await pair(new Works());
+    const call = failureOf(link.remote.hang("hang"));
+    await turns(5);
+    await (closer === "this side" ? link.client : link.server).close({ graceMs: 5 });
+    const { code, message, limit } = await call;
+    expect(code).toBe("CONNECTION_LOST");
+    expect(message).toContain(`is lost: ${closer} has closed it, and the time for calls under way is over`);
+    expect(limit).toBe(closer === "this side" ? "closeGraceMs" : undefined);
+  });
 });

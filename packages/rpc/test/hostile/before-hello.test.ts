@@ -82,6 +82,29 @@ describe.each([
     }
   });
 
+  test("a peer that says hello is known, whatever those are, and they hold for it, and for a plain one", async () => {
+    for (const [limits, fits, beyond] of [
+      [{ maxDepth: 3 }, [1], [[1]]],
+      [{ maxDepth: 2 }, 1, [1]],
+      [{ maxDecodedCost: 1000 }, "x".repeat(100), "x".repeat(1000)],
+    ] as const) {
+      await using server = await serve(newAddress(), echo, { ...options, limits });
+      await using connection = await connect<{ echo(value: unknown): unknown }>(server.address, options);
+      expect(await connection.ping()).toBeGreaterThan(0);
+      expect(await connection.remote.echo(fits)).toEqual(fits);
+      expect(await failureOf(connection.remote.echo(beyond))).toMatchObject({ code: "SERIALIZATION_ERROR" });
+      await using plain = await Peer.connect(server.address);
+      expect((await plain.request("echo", [beyond]))[0]).toBe(2);
+      expect(await plain.request("echo", [fits])).toEqual([1, fits]);
+      expect((await plain.request("echo", [beyond]))[0]).toBe(2);
+      // A client with such limits is one that says hello, too.
+      await using kind = await serve(newAddress(), echo, options);
+      await using small = await connect<{ echo(value: unknown): unknown }>(kind.address, { ...options, limits });
+      expect(await small.ping()).toBeGreaterThan(0);
+      expect(await small.remote.echo(fits)).toEqual(fits);
+    }
+  });
+
   test("they hold where the codec is told by the first byte", async () => {
     await using server = await serve(newAddress(), echo, { codec: "auto" });
     await using peer = await Peer.connect(server.address);
