@@ -113,14 +113,17 @@ export class FrameDecoder {
       position = this.#continue(chunk);
       if (this.#isTurnOver()) return this.#hold(chunk, position, isOwn);
     }
-    let left = this.#count;
+    // What has come in large chunks may be the next of many in this turn.
+    let left = end < MOST_UNASKED_BYTES ? 1 : 0;
     let asked = position;
     while (!this.#stopped && end - position >= HEADER_BYTES) {
+      if (left <= 0 || position - asked >= MOST_UNASKED_BYTES) {
+        if (this.#isTurnOver()) return this.#hold(chunk, position, isOwn);
+        left = this.#count;
+        asked = position;
+      }
       position = this.#frame(readHeader(chunk, position), chunk, position + HEADER_BYTES);
-      if (--left > 0 && position - asked < MOST_UNASKED_BYTES) continue;
-      if (this.#isTurnOver()) return this.#hold(chunk, position, isOwn);
-      left = this.#count;
-      asked = position;
+      left--;
     }
     if (!this.#stopped) this.#keepHeader(chunk, position, end);
   }

@@ -23,11 +23,12 @@ export interface SlowedListener {
 
 /** So long one connection is handled in a turn of the event loop. */
 const TURN_MS = 1;
-/** Less than that of small calls is handled in a tenth of it. */
+/** Less than that of small calls is handled in a tenth of it, as are as many messages that take no more than that each. */
 const TIMED_BYTES = 4096;
-/** Messages between two looks at the clock, as long as each takes no more than that. */
 const QUICK_COUNT = 16;
 const QUICK_MS = 0.0125;
+/** Messages between two looks at the clock, as long as those before were quick. */
+const MOST_AT_ONCE = 4;
 /** Between two turns of a connection that has much to handle: others have theirs, and its next bytes are on their way. */
 const LONGEST_GAP_MS = 50;
 /** Of a message that couldn't be decoded: it has cost the more time the larger it is. */
@@ -54,8 +55,11 @@ export class Reading implements Watched {
   #stopped = false;
   /** Since when it is handled in this turn; 0: nothing has come that is worth a look at the clock. */
   #turnStart = 0;
+  #readAt = 0;
   #askedAt = 0;
-  #countAtOnce = QUICK_COUNT;
+  #countAtOnce = 1;
+  /** Of what has come since then. */
+  #quickCount = 0;
   /** The end of the turn is awaited. */
   #isScheduled = false;
   /** Its share of the turn is used up. */
@@ -123,20 +127,30 @@ export class Reading implements Watched {
 
   /** So many bytes are going to be handled. */
   begin(bytes: number): void {
-    if (this.#turnStart === 0 && (bytes >= TIMED_BYTES || this.#countAtOnce < QUICK_COUNT)) this.#beginTurn();
+    if (!this.isTimed) return;
+    this.#readAt = performance.now();
+    this.#askedAt = this.#readAt;
+    this.#countAtOnce = 1;
+    this.#quickCount = 0;
+    if (bytes >= TIMED_BYTES) this.#beginTurn();
   }
 
-  /** How many messages are handled before this is asked again. 0: others have their turn first, and nothing more is read in this one. */
+  /**
+   * How many messages are handled before this is asked again; the first one of a read is, unasked. 0: others have their turn first,
+   * and nothing more is read in this one.
+   */
   mayTake(): number {
     if (this.#isYielding || this.#stopped) return 0;
-    // Many small ones: from here on they are timed.
-    if (this.#turnStart === 0) {
-      this.#beginTurn();
-      return this.#countAtOnce;
-    }
+    if (!this.isTimed) return MOST_AT_ONCE;
     const now = performance.now();
-    this.#countAtOnce = now - this.#askedAt > this.#countAtOnce * QUICK_MS ? 1 : QUICK_COUNT;
+    const isQuick = now - this.#askedAt <= this.#countAtOnce * QUICK_MS;
     this.#askedAt = now;
+    this.#quickCount += this.#countAtOnce;
+    this.#countAtOnce = isQuick ? Math.min(2 * this.#countAtOnce, MOST_AT_ONCE) : 1;
+    if (this.#turnStart === 0) {
+      if (isQuick && this.#quickCount < QUICK_COUNT) return this.#countAtOnce;
+      this.#beginTurn();
+    }
     if (now - this.#turnStart < TURN_MS) return this.#countAtOnce;
     this.#isYielding = true;
     if (now - this.#behindAt > LONGEST_GAP_MS) this.#behindSince = this.#turnStart;
@@ -145,10 +159,9 @@ export class Reading implements Watched {
     return 0;
   }
 
+  /** What has come in this read counts. */
   #beginTurn(): void {
-    if (!this.isTimed) return;
-    this.#turnStart = performance.now();
-    this.#askedAt = this.#turnStart;
+    if (this.#turnStart === 0) this.#turnStart = this.#readAt;
     if (this.#isScheduled) return;
     this.#isScheduled = true;
     setImmediate(() => this.#endTurn());
@@ -159,7 +172,7 @@ export class Reading implements Watched {
     this.#turnStart = 0;
     if (!this.#isYielding || this.#stopped) return;
     this.#isYielding = false;
-    this.#beginTurn();
+    this.begin(TIMED_BYTES);
     this.#source.goOn();
     // What others take from here on isn't its own time.
     if (!this.#isYielding) this.#turnStart = 0;

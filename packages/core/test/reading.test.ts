@@ -155,29 +155,47 @@ describe("The share of a connection in a turn", () => {
     await nextTurn();
   });
 
-  it("is timed behind 16 messages where little has come, and from the first on where they are slow", async () => {
+  it("is timed behind 16 messages where little has come, and asked about behind 1, 2 and 4 of them", async () => {
     reading.begin(100);
-    now += 10;
-    expect(reading.mayTake()).toBe(16);
-    now += 0.3;
-    expect(reading.mayTake()).toBe(1);
-    now += 0.3;
-    expect(reading.mayTake()).toBe(1);
-    now += 0.5;
-    expect(reading.mayTake()).toBe(0);
+    const counts: number[] = [];
+    for (let count = 1; counts.length < 6; counts.push(count)) {
+      now += 0.01 * count;
+      count = reading.mayTake();
+    }
+    expect(counts).toStrictEqual([2, 4, 4, 4, 4, 4]);
+    now += 1;
     expect(reading.mayTake()).toBe(0);
     await nextTurn();
-    reading.begin(100);
-    now += 1.1;
-    expect(reading.mayTake()).toBe(0);
-    await nextTurn();
+    expect(turns).toBe(1);
     reading.begin(100);
     now += 0.01;
-    expect(reading.mayTake()).toBe(16);
+    expect(reading.mayTake()).toBe(2);
     await nextTurn();
+    // It wasn't timed.
+    expect(turns).toBe(1);
     reading.begin(100);
-    now += 10;
-    expect(reading.mayTake()).toBe(16);
+    now += 0.9;
+    reading.begin(100);
+    now += 0.2;
+    expect(reading.mayTake()).toBe(1);
+    await nextTurn();
+  });
+
+  it("is timed from the first on where they are slow, in each read and each turn", async () => {
+    for (let round = 0; round < 3; round++) {
+      reading.begin(100);
+      now += 0.3;
+      expect(reading.mayTake()).toBe(1);
+      now += 0.3;
+      expect(reading.mayTake()).toBe(1);
+      now += 0.5;
+      expect(reading.mayTake()).toBe(0);
+      expect(reading.mayTake()).toBe(0);
+      await nextTurn();
+      now += 1.1;
+      expect(reading.mayTake()).toBe(0);
+      await nextTurn();
+    }
   });
 
   it("begins again behind what was kept: what others take until it is read isn't its own time", async () => {
