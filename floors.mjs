@@ -130,6 +130,7 @@ export const packages = {
         "path",
         "parameters",
         "collect",
+        "collected",
         "guard",
         "call-meta",
         "call-limits",

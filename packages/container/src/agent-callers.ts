@@ -1,3 +1,4 @@
+import { whenCollected } from "@colloquy/rpc";
 import { AgentCaller } from "./agent-caller.ts";
 import type { RemoteContainers } from "./remote-containers.ts";
 
@@ -8,9 +9,6 @@ import type { RemoteContainers } from "./remote-containers.ts";
 export class AgentCallers {
   readonly #containers: RemoteContainers;
   readonly #callers = new Map<string, WeakRef<AgentCaller>>();
-  readonly #collected = new FinalizationRegistry<string>((base) => {
-    if (this.#callers.get(base)?.deref() === undefined) this.#callers.delete(base);
-  });
 
   constructor(containers: RemoteContainers) {
     this.#containers = containers;
@@ -21,7 +19,10 @@ export class AgentCallers {
     if (known !== undefined) return known;
     const caller = new AgentCaller(base, this.#containers);
     this.#callers.set(base, new WeakRef(caller));
-    this.#collected.register(caller, base);
+    const onCollected = (): void => {
+      if (this.#callers.get(base)?.deref() === undefined) this.#callers.delete(base);
+    };
+    whenCollected(caller, { onCollected }, this);
     return caller;
   }
 }

@@ -1,6 +1,7 @@
 import { DEFAULT_LIMITS, PeerNumbers, SerializationError } from "@colloquy/core";
 import type { Limits } from "@colloquy/core";
 import { collectGarbage } from "./collect.ts";
+import { forgetCollected, whenCollected } from "./collected.ts";
 import { IncomingStream } from "./incoming-stream.ts";
 import type { StreamTracker } from "./incoming-stream.ts";
 import { RemoteNode, functionProxy, nodeOf, serviceProxy } from "./proxy.ts";
@@ -29,6 +30,21 @@ class ImportedReference implements Reference {
     if (this.released) return;
     this.released = true;
     this.#imports.drop(this.id);
+  }
+}
+
+/** Nothing can call it any more. */
+class LostReference {
+  readonly #imports: Imports;
+  readonly #id: number;
+
+  constructor(imports: Imports, id: number) {
+    this.#imports = imports;
+    this.#id = id;
+  }
+
+  onCollected(): void {
+    this.#imports.onCollected(this.#id);
   }
 }
 
@@ -84,9 +100,8 @@ export class Imports implements StreamTracker {
   readonly #connection: ImportingConnection;
   /** Most references at a time: what this side may hand out, twice. */
   readonly #limit: number;
-  /** Both are made when the first reference comes. */
+  /** Made when the first reference comes. */
   #entries: PeerNumbers<ImportEntry> = NONE;
-  #collected: FinalizationRegistry<number> | undefined;
   #released: [number, number][] = NOTHING;
   readonly keepsAll: boolean;
   readonly unread: UnreadBytes;
@@ -157,7 +172,7 @@ export class Imports implements StreamTracker {
       this.arrivals++;
     } else entry.weak = weak;
     if (!this.keepsAll) {
-      this.#collected!.register(reference, id);
+      whenCollected(reference, new LostReference(this, id), this);
       this.#watchSize();
     }
     return proxy;
@@ -170,15 +185,14 @@ export class Imports implements StreamTracker {
   }
 
   #enter(id: number, entry: ImportEntry): void {
-    if (this.#entries === NONE) {
-      this.#entries = new PeerNumbers();
-      this.#collected = new FinalizationRegistry((collected) => {
-        // A new arrival may have come between the collection and this call: then the entry has a living reference again.
-        if (this.#entries.get(collected)?.weak.deref() === undefined) this.drop(collected);
-      });
-    }
+    if (this.#entries === NONE) this.#entries = new PeerNumbers();
     this.#entries.set(id, entry);
     if (entry.isStream) this.#streamCount++;
+  }
+
+  /** A new arrival may have come between the collection and this call: then the entry has a living reference again. */
+  onCollected(id: number): void {
+    if (this.#entries.get(id)?.weak.deref() === undefined) this.drop(id);
   }
 
   /** Lets go of a reference with all its arrivals. */
@@ -205,6 +219,7 @@ export class Imports implements StreamTracker {
 
   clear(): void {
     this.#closed = true;
+    forgetCollected(this);
     clearTimeout(this.#idleTimer);
     clearTimeout(this.#collectTimer);
     this.#entries = NONE;

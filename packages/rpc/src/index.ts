@@ -10,6 +10,7 @@ export type { BackoffOptions } from "./backoff.ts";
 export { optionsAfter } from "./call-limits.ts";
 export { chainConnectionsOf, chainSlotOf, currentChain, runInChain, withoutChain } from "./call-chains.ts";
 export { isSlot } from "./call-meta.ts";
+export { whenCollected } from "./collected.ts";
 export { connect } from "./client.ts";
 export type { ConnectOptions, ReconnectingConnectOptions } from "./client.ts";
 export { Connection } from "./connection.ts";

@@ -2,6 +2,8 @@ import { PeerNumbers, SerializationError, describeType, estimateBytes, messageOf
 import type { ColloquyError, DecodingBudget } from "@colloquy/core";
 import { addAbortListener, removeAbortListener } from "./abort-listeners.ts";
 import { collectGarbage } from "./collect.ts";
+import { forgetCollected, whenCollected } from "./collected.ts";
+import type { Collected } from "./collected.ts";
 import { FIRED_SIGNAL_COST, SIGNAL_COST } from "./reference-cost.ts";
 
 /** Tells the other side of this side's signals. */
@@ -21,7 +23,7 @@ export interface SignalCounts {
 /** A signal of this side, and what listens to it for the other one. */
 interface OwnSignal {
   readonly weak: Pick<WeakRef<AbortSignal>, "deref">;
-  readonly onAbort: () => void;
+  readonly onAbort: (reason: unknown) => void;
 }
 
 /** Signals that have fired lately: a large message that brings one may be overtaken, by few. */
@@ -44,7 +46,6 @@ export class Signals {
   /** All are made when the first signal crosses. */
   #ids: WeakMap<AbortSignal, number> | undefined;
   readonly #own = new Map<number, OwnSignal>();
-  #collected: FinalizationRegistry<number> | undefined;
   #theirs: PeerNumbers<AbortController> | undefined;
   /** Their numbers, by what stands for them here. */
   #theirIds: WeakMap<AbortSignal, number> | undefined;
@@ -113,6 +114,7 @@ export class Signals {
   /** The connection has ended: what the other side could have fired, fires. */
   close(reason: ColloquyError): void {
     this.#closed = true;
+    forgetCollected(this);
     this.#fired.clear();
     const theirs = this.#theirs;
     this.#theirs = undefined;
@@ -127,15 +129,19 @@ export class Signals {
   #enter(signal: AbortSignal): number {
     const id = this.#nextId++;
     this.#ids ??= new WeakMap();
-    this.#collected ??= new FinalizationRegistry((collected) => this.#forget(collected));
     this.#ids.set(signal, id);
-    const onAbort = (): void => this.#fire(id, signal.reason);
-    this.#own.set(id, { weak: this.#keepsAll ? { deref: () => signal } : new WeakRef(signal), onAbort });
+    const onAbort = (reason: unknown): void => this.#fire(id, reason);
+    this.#own.set(id, { weak: this.#keepsAll ? held(signal) : new WeakRef(signal), onAbort });
     addAbortListener(signal, onAbort);
     if (this.#keepsAll) return id;
-    this.#collected.register(signal, id);
+    whenCollected(signal, this.#lost(id), this);
     if (this.#own.size >= this.#collectAt) this.#collect();
     return id;
+  }
+
+  /** Made here, where no closure holds the signal. */
+  #lost(id: number): Collected {
+    return { onCollected: () => this.#forget(id) };
   }
 
   #receive(id: number, budget: DecodingBudget): AbortSignal {
@@ -207,4 +213,9 @@ export function textOf(reason: unknown): string {
   } catch {
     return "a reason that can't be read";
   }
+}
+
+/** In the place of a `WeakRef`. A function of its own: closures of one function hold what any of them does. */
+function held(signal: AbortSignal): OwnSignal["weak"] {
+  return { deref: () => signal };
 }

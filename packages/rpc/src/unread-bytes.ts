@@ -1,3 +1,5 @@
+import { forgetCollected, whenCollected } from "./collected.ts";
+
 /** What the items of one stream hold. */
 interface Account {
   bytes: number;
@@ -14,8 +16,6 @@ export class UnreadBytes {
   readonly #keepsAll: boolean;
   #held = 0;
   #isOver = false;
-  /** Streams that nobody reads any more are collected with what they hold; made for the first stream. */
-  #collected: FinalizationRegistry<Account> | undefined;
 
   /** `keepsAll`: collections don't show. */
   constructor(most: number, keepsAll: boolean) {
@@ -34,10 +34,8 @@ export class UnreadBytes {
 
   accountOf(stream: object): Account {
     const account = { bytes: 0 };
-    if (!this.#keepsAll) {
-      this.#collected ??= new FinalizationRegistry((lost) => this.change(lost, -lost.bytes));
-      this.#collected.register(stream, account);
-    }
+    const onCollected = (): void => this.change(account, -account.bytes);
+    if (!this.#keepsAll) whenCollected(stream, { onCollected }, this);
     return account;
   }
 
@@ -56,6 +54,7 @@ export class UnreadBytes {
   /** The connection has ended: who reads on holds nothing of it. */
   clear(): void {
     this.#isOver = true;
+    forgetCollected(this);
     this.#held = 0;
   }
 }

@@ -29,6 +29,15 @@ describe.concurrent("garbage collection", () => {
     PATIENCE_MS,
   );
 
+  test(
+    "goes on where a connection is collected before what it had is told",
+    async () => {
+      await using child = new Child("registry-gone.ts", [], ["--expose-gc"]);
+      expect(await child.line()).toEqual({ before: 10, left: 0 });
+    },
+    PATIENCE_MS,
+  );
+
   test.each([
     ["asked for by the test", ["--expose-gc"]],
     ["asked for by the library", []],

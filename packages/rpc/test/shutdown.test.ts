@@ -25,8 +25,11 @@ class Works extends Service {
     this.#run(id);
     return question(id);
   }
-  @expose async *count(id: string): AsyncGenerator<number> {
+  @expose count(id: string): AsyncGenerator<number> {
     this.#run(id);
+    return this.#numbers();
+  }
+  async *#numbers(): AsyncGenerator<number> {
     this.openStreams++;
     try {
       for (let n = 0; ; n++) {

