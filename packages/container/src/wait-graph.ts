@@ -1,7 +1,7 @@
 import { SlotTable } from "@colloquy/rpc";
 import type { Caller } from "@colloquy/rpc";
 import { WaitView } from "./wait-view.ts";
-import type { WaitSource, WaitingEntry } from "./wait-view.ts";
+import type { Holders, WaitSource, WaitingEntry } from "./wait-view.ts";
 
 /** The calls of this process that chains wait for. */
 export interface ChainCalls {
@@ -15,7 +15,8 @@ export interface ChainCalls {
 export class WaitGraph {
   readonly #root: string;
   readonly #calls: ChainCalls;
-  readonly #waiting = new SlotTable<WaitingEntry>();
+  /** The mailboxes that slots wait for, by calls that wait: many calls of a slot for one mailbox are one. */
+  readonly #waiting = new SlotTable<Holders>();
   #size = 0;
 
   /** `root` is the name under which this container is known to others. */
@@ -31,13 +32,13 @@ export class WaitGraph {
 
   add(entry: WaitingEntry): void {
     this.#size++;
-    this.#waiting.add(entry.chain, entry);
+    this.#waiting.add(entry.chain, entry.holders);
   }
 
   /** Each entry once. */
   remove(entry: WaitingEntry): void {
     this.#size--;
-    this.#waiting.remove(entry.chain, entry);
+    this.#waiting.remove(entry.chain, entry.holders);
   }
 
   /** The slot that has a digest, where something is known of it. */
@@ -47,9 +48,9 @@ export class WaitGraph {
 
   /** What is stuck now among `starts` and behind them. */
   look(starts: Iterable<string>, isWanted: WaitSource["isWanted"], answerOf: WaitSource["answerOf"]): WaitView {
-    const entriesOf = (slot: string): Iterable<WaitingEntry> => this.#waiting.of(slot);
+    const mailboxesOf = (slot: string): Iterable<Holders> => this.#waiting.of(slot);
     const peersOf = (slot: string): Iterable<Caller> => this.#peersOf(slot);
-    return new WaitView(starts, { isWanted, answerOf, entriesOf, peersOf });
+    return new WaitView(starts, { isWanted, answerOf, mailboxesOf, peersOf });
   }
 
   /** A peer that has no root of its own knows of nothing that waits. */

@@ -150,6 +150,42 @@ describe("a deadlock", () => {
   });
 });
 
+/** Slots that count how many of them are looked at. */
+class CountedSlots extends Set<string> {
+  looks = 0;
+  override *[Symbol.iterator](): SetIterator<string> {
+    for (const slot of this.values()) {
+      this.looks++;
+      yield slot;
+    }
+  }
+}
+
+describe("who waits for a mailbox", () => {
+  it.each([10, 100])("is found with few looks at its %i slots, however many calls wait for it", async (count) => {
+    const holders = new CountedSlots(Array.from({ length: count }, (_, index) => `holder ${index}`));
+    const { place } = waitingFor();
+    const chain = Array.from({ length: 32 }, (_, index) => `slot ${index}`);
+    for (let calls = 0; calls < 900; calls++) place.deadlocks.add({ chain, holders, isWaiting: true });
+    const digests = chain.map(digestOf);
+    expect(await place.deadlocks.answer([digests, A_QUESTION.wanted, 7, "search"], {})).toEqual(chain.map(() => false));
+    const behind = { chain: ["other"], holders: new Set(chain), isWaiting: true };
+    expect(await place.deadlocks.isDeadlocked(behind)).toBe(false);
+    expect(holders.looks).toBeLessThanOrEqual(2 * count);
+  });
+
+  it("isn't forgotten while one of several calls of a slot waits for it yet", async () => {
+    const { place } = waitingFor();
+    const one = { chain: ["a", "b"], holders: new Set(["c"]), isWaiting: true };
+    place.deadlocks.add(one);
+    place.deadlocks.add({ ...one, chain: ["b"] });
+    place.deadlocks.remove(one);
+    const closing = { chain: ["c"], isWaiting: true };
+    expect(await place.deadlocks.isDeadlocked({ ...closing, holders: new Set(["a"]) })).toBe(false);
+    expect(await place.deadlocks.isDeadlocked({ ...closing, holders: new Set(["b"]) })).toBe(true);
+  });
+});
+
 describe("a question about a deadlock", () => {
   it("that comes to a container more than once within a search is one, also when it is answered", async () => {
     const { place, asked, peers } = waitingFor(() => turns(2).then(() => [false]));
