@@ -72,15 +72,15 @@ export class Deadlocks {
   answer(args: readonly unknown[], connection: object): (boolean | null)[] | Promise<(boolean | null)[]> {
     const question = questionOf(args, this.#setup.limits.maxHopCount);
     const slots = question.digests.map((digest) => this.#graph.find(digest));
-    const known = slots.filter((slot) => slot !== undefined);
+    const known = slots.filter((slot) => typeof slot === "string");
+    const told = (view: WaitView | undefined): (boolean | null)[] => slots.map((slot) => toldOf(slot, view));
     // Nothing that they do waits here, or is known to.
-    if (known.length === 0) return slots.map(() => false);
-    const told = (view: WaitView): (boolean | null)[] =>
-      slots.map((slot) => (slot === undefined ? false : (view.verdictOf(slot) ?? null)));
+    if (known.length === 0) return told(undefined);
     const inquiry = this.#inquiries.of(question);
-    const answer = told(inquiry.look(known));
-    const leave = answer.includes(null) ? this.#places.take(connection) : undefined;
-    return leave === undefined ? answer : inquiry.settle(known).then(told).finally(leave);
+    const view = inquiry.look(known);
+    const isOpen = known.some((slot) => view.verdictOf(slot) === undefined);
+    const leave = isOpen ? this.#places.take(connection) : undefined;
+    return leave === undefined ? told(view) : inquiry.settle(known).then(told).finally(leave);
   }
 
   /** Where others have no time for questions now, or have left some without an answer, they are asked again later. */
@@ -117,4 +117,10 @@ export class Deadlocks {
     });
     this.#wakes.delete(entry);
   }
+}
+
+/** What another container is told of a slot that it has asked for: null where nobody knows yet. */
+function toldOf(slot: string | undefined | null, view: WaitView | undefined): boolean | null {
+  if (typeof slot !== "string") return slot === null ? null : false;
+  return view?.verdictOf(slot) ?? null;
 }

@@ -7,8 +7,8 @@ import type { Holders, WaitSource, WaitingEntry } from "./wait-view.ts";
 export interface ChainCalls {
   /** The connections that those have left on which a slot waits for. */
   connectionsOf(slot: string): Iterable<Caller>;
-  /** The slot that has a digest, where there is such a call. */
-  slotOf(digest: string): string | undefined;
+  /** The slot that has a digest, where there is such a call; null where that can't be said before a later turn. */
+  slotOf(digest: string): string | undefined | null;
 }
 
 /** Who waits for whom among the handlers of one container. A handler is taken to wait for every call that it has made. */
@@ -41,9 +41,12 @@ export class WaitGraph {
     this.#waiting.remove(entry.chain, entry.holders);
   }
 
-  /** The slot that has a digest, where something is known of it. */
-  find(digest: string): string | undefined {
-    return this.#waiting.find(digest) ?? this.#calls.slotOf(digest);
+  /** The slot that has a digest, where something is known of it; null where that can't be said before a later turn. */
+  find(digest: string): string | undefined | null {
+    const waiting = this.#waiting.find(digest);
+    if (typeof waiting === "string") return waiting;
+    const calling = this.#calls.slotOf(digest);
+    return calling === undefined ? waiting : calling;
   }
 
   /** What is stuck now among `starts` and behind them. */

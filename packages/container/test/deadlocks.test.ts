@@ -240,6 +240,21 @@ describe("a question about a deadlock", () => {
     expect(answers.map((answer) => answer instanceof Promise)).toEqual(Array.from(answers, (_, index) => index < 12));
   });
 
+  it("about a slot among very many is answered once their digests are made", async () => {
+    const { place } = waitingFor();
+    const holders = new Set(["holder"]);
+    for (let call = 0; call < 100; call++) {
+      const chain = Array.from({ length: 32 }, (_, index) => `slot ${call} ${index}`);
+      place.deadlocks.add({ chain, holders, isWaiting: true });
+    }
+    const asked = ["slot 0 0", "slot 99 31", "other"].map(digestOf);
+    const wanted = [digestOf("holder")];
+    expect(place.deadlocks.answer([asked, wanted, 7, "search"], {})).toEqual([true, null, null]);
+    expect(place.deadlocks.answer([asked.slice(1), wanted, 7, "search"], {})).toEqual([null, null]);
+    await turns(20);
+    expect(place.deadlocks.answer([asked, wanted, 7, "search"], {})).toEqual([true, true, false]);
+  });
+
   it.each([
     ["33 slots to look for", [["x"], Array.from({ length: 33 }, String), 3, "search"]],
     ["1,025 slots", [Array.from({ length: 1025 }, String), ["y"], 3, "search"]],
