@@ -6,6 +6,7 @@ import { describe, expect, it } from "vitest";
 import { Place, World } from "./deadlock-support.ts";
 import type { Made, Waits } from "./deadlock-support.ts";
 import { turns } from "./support.ts";
+import { QuestionPlaces } from "../src/wait-questions.ts";
 
 /** Questions that may hang on one another. */
 const DEPTH = 8;
@@ -183,6 +184,71 @@ describe("who waits for a mailbox", () => {
     const closing = { chain: ["c"], isWaiting: true };
     expect(await place.deadlocks.isDeadlocked({ ...closing, holders: new Set(["a"]) })).toBe(false);
     expect(await place.deadlocks.isDeadlocked({ ...closing, holders: new Set(["b"]) })).toBe(true);
+  });
+});
+
+describe("searches for which there is no room", () => {
+  interface Scene {
+    readonly place: Place;
+    readonly entries: { isWaiting: boolean; readonly chain: string[]; readonly holders: Set<string> }[];
+    readonly verdicts: Promise<unknown[]>;
+    /** Searches that have begun to ask. */
+    readonly searched: () => number;
+    /** Answers all that is asked, and will be. */
+    readonly answer: (told: boolean) => void;
+  }
+
+  function newScene(): Scene {
+    let count = 0;
+    const place = new Place(0, { newName: () => `search ${count++}` });
+    let answer!: (told: boolean) => void;
+    const answered = new Promise<boolean[]>((resolve) => (answer = (told) => resolve([told])));
+    const call = (): Promise<unknown> => answered;
+    place.peers.set("x", new Set([{ root: "peer", remoteAddress: "", notify: () => {}, call } as unknown as Caller]));
+    const entries = Array.from({ length: 200 }, (_, index) => ({
+      chain: [`z ${index}`],
+      holders: new Set(["x"]),
+      isWaiting: true,
+    }));
+    for (const entry of entries) place.deadlocks.add(entry);
+    const verdicts = Promise.all(entries.map((entry) => place.deadlocks.isDeadlocked(entry)));
+    return { place, entries, verdicts, searched: () => count, answer };
+  }
+
+  it("do nothing until there is", async () => {
+    const { verdicts, searched, answer } = newScene();
+    await turns(300);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(searched()).toBe(32);
+    answer(true);
+    expect(new Set(await verdicts)).toEqual(new Set([true]));
+    expect(searched()).toBeLessThan(300);
+  });
+
+  it("come to their end where the peer is lost, or the calls are", async () => {
+    const { place, entries, verdicts, searched, answer } = newScene();
+    for (const entry of entries.slice(100)) {
+      entry.isWaiting = false;
+      place.deadlocks.remove(entry);
+    }
+    place.peers.clear();
+    answer(false);
+    expect(new Set(await verdicts)).toEqual(new Set([false]));
+    expect(searched()).toBe(100);
+  });
+
+  it("have their turn once there is room for all connections together", () => {
+    const places = new QuestionPlaces(32);
+    const connections = Array.from({ length: 32 }, () => ({}));
+    const leaves = connections.flatMap((connection) => Array.from({ length: 32 }, () => places.take(connection)!));
+    const called: number[] = [];
+    const other = {};
+    expect(places.hasRoom(other)).toBe(false);
+    places.lineUp([other], () => called.push(1));
+    places.lineUp([other, connections[0]!], () => called.push(2))();
+    leaves[40]!();
+    expect(called).toEqual([1]);
+    expect(places.take(other)).toBeDefined();
   });
 });
 
