@@ -16,6 +16,8 @@ export class ChildEntry {
   child: SupervisedChild | undefined;
   /** Which of its restarts it is about: what was planned for an earlier one is void. */
   round = 0;
+  /** Its `release` was called since its last start. */
+  isReleased = false;
   #startedAt: number | undefined;
   #backoff: Backoff | undefined;
   #timer: TimerHandle | undefined;

@@ -140,21 +140,29 @@ export class Supervisor implements SupervisedChild, ChildHome, AsyncDisposable {
     }
   }
 
-  /** Returns what the start has failed with. */
+  /** Returns what the start has failed with. A life that has begun and can't be watched is stopped. */
   async #start(entry: ChildEntry): Promise<{ readonly error: unknown } | undefined> {
+    let child: SupervisedChild | undefined;
+    entry.isReleased = false;
     try {
-      const child: unknown = await entry.spec.start(this);
-      checkChild(entry.spec.id, child);
+      const started: unknown = await entry.spec.start(this);
+      checkChild(entry.spec.id, started);
+      child = started;
+      this.#watch(entry, child);
       entry.live(child, this.#setup.clock.time());
-      const onEnd = (ending: Ending): void => this.#onEnd(entry, child, ending);
-      child.ended.then(
-        (ending) => onEnd(endingOf(entry.spec.id, ending)),
-        (error: unknown) => onEnd({ reason: "error", error }),
-      );
       return undefined;
     } catch (error) {
+      if (child !== undefined) await stopOf(child).catch(warnOfStop);
       return { error };
     }
+  }
+
+  /** `ended` may be something of the user's own: its `then` may throw, call back at once or more than once, or be an async function. */
+  #watch(entry: ChildEntry, child: SupervisedChild): void {
+    const onEnd = (ending: Ending): void => this.#onEnd(entry, child, ending);
+    const onFailure = (error: unknown): void => onEnd({ reason: "error", error });
+    const told: unknown = child.ended.then((ending) => onEnd(endingOf(entry.spec.id, ending)), onFailure);
+    if (told instanceof Promise) void Promise.prototype.then.call(told, undefined, onFailure);
   }
 
   /** What nobody waits for. A clock, or whatever else was given, that throws leaves nothing that could be relied on: it ends. */
@@ -245,6 +253,8 @@ export class Supervisor implements SupervisedChild, ChildHome, AsyncDisposable {
   #settle(entry: ChildEntry): void {
     entry.state = "stopped";
     if (entry.restart === "temporary") this.#entries = this.#entries.filter((other) => other !== entry);
+    if (entry.isReleased) return;
+    entry.isReleased = true;
     guard(`release of the child ${quoted(entry.spec.id)}`, () => entry.spec.release?.());
   }
 

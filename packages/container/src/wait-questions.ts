@@ -62,6 +62,9 @@ export function placeCountOf(limits: { readonly maxRunningCount: number; readonl
 export class QuestionPlaces {
   readonly #maxCount: number;
   readonly #counts = new WeakMap<object, number>();
+  /** By connections: what waits for a place, in the order in which it has come. None is empty. */
+  readonly #lines = new Map<object, Set<() => void>>();
+  #isCalling = false;
   #total = 0;
 
   constructor(maxCount: number) {
@@ -70,10 +73,58 @@ export class QuestionPlaces {
 
   /** Returns what gives the place back; undefined where there is none. */
   take(connection: object): (() => void) | undefined {
-    const count = this.#counts.get(connection) ?? 0;
-    if (count >= this.#maxCount || this.#total >= MAX_TOTAL_PLACE_COUNT) return undefined;
+    if (!this.hasRoom(connection)) return undefined;
     this.#add(connection, 1);
-    return () => this.#add(connection, -1);
+    return () => {
+      this.#add(connection, -1);
+      this.#call();
+    };
+  }
+
+  hasRoom(connection: object): boolean {
+    return (this.#counts.get(connection) ?? 0) < this.#maxCount && this.#total < MAX_TOTAL_PLACE_COUNT;
+  }
+
+  /** `onRoom` is called once there is room on one of some connections, when its turn has come. Returns what gives that up. */
+  lineUp(connections: readonly object[], onRoom: () => void): () => void {
+    const called = (): void => {
+      leave();
+      onRoom();
+    };
+    const leave = (): void => {
+      for (const connection of connections) {
+        const line = this.#lines.get(connection);
+        if (line?.delete(called) === true && line.size === 0) this.#lines.delete(connection);
+      }
+    };
+    for (const connection of connections) {
+      const line = this.#lines.get(connection);
+      if (line === undefined) this.#lines.set(connection, new Set([called]));
+      else line.add(called);
+    }
+    return leave;
+  }
+
+  /** The next one has its turn, and another one later, as long as there is room: who is called need not take it. */
+  #call(): void {
+    for (const [connection, line] of this.#lines) {
+      if (!this.hasRoom(connection)) continue;
+      // The next turn is that of another line.
+      this.#lines.delete(connection);
+      this.#lines.set(connection, line);
+      const [first] = line;
+      first!();
+      return this.#callLater();
+    }
+  }
+
+  #callLater(): void {
+    if (this.#isCalling || this.#lines.size === 0) return;
+    this.#isCalling = true;
+    setImmediate(() => {
+      this.#isCalling = false;
+      this.#call();
+    });
   }
 
   #add(connection: object, count: number): void {

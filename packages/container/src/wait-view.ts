@@ -5,18 +5,21 @@ export interface WaitingEntry {
   /** Slots that wait for it. */
   readonly chain: readonly string[];
   /** Slots that it waits for: one of them has to end. */
-  readonly holders: ReadonlySet<string>;
+  readonly holders: Holders;
   readonly isWaiting: boolean;
 }
 
 /** Whether something waits for a slot that is looked for; undefined where nobody has said so yet. */
 export type Verdict = boolean | undefined;
 
+/** A mailbox, as the slots of the calls that run in it. It stays the same object while they come and go. */
+export type Holders = ReadonlySet<string>;
+
 /** Who waits for whom, as far as it is known here. */
 export interface WaitSource {
   isWanted(slot: string): boolean;
-  /** Calls that wait in this container and that a slot waits for. */
-  entriesOf(slot: string): Iterable<WaitingEntry>;
+  /** The mailboxes of this container for which calls wait that a slot waits for, each once. */
+  mailboxesOf(slot: string): Iterable<Holders>;
   /** Connections to other containers with calls that a slot waits for. */
   peersOf(slot: string): Iterable<Caller>;
   /** Whether these calls are what makes it stuck. */
@@ -31,8 +34,10 @@ export interface WaitSource {
 export class WaitView {
   /** Slots that others may know more of, by the connections to them. */
   readonly open: Map<Caller, string[]> = new Map();
-  /** Entries by the slots that they wait for. */
-  readonly #behind = new Map<string, Set<WaitingEntry>>();
+  /** The slots that wait for each mailbox, among those that were looked at. */
+  readonly #waiting = new Map<Holders, string[]>();
+  /** Mailboxes by the slots of what runs in them. */
+  readonly #behind = new Map<string, Holders[]>();
   readonly #stuck: ReadonlySet<string>;
   /** Where all that is open were stuck. */
   readonly #maybeStuck: ReadonlySet<string>;
@@ -75,13 +80,19 @@ export class WaitView {
     return false;
   }
 
-  /** The slots that hold what the calls of this one wait for. */
-  *#reachFrom(slot: string, { entriesOf }: WaitSource): Iterable<string> {
-    for (const entry of entriesOf(slot)) {
-      for (const holder of entry.holders) {
-        const entries = this.#behind.get(holder);
-        if (entries === undefined) this.#behind.set(holder, new Set([entry]));
-        else entries.add(entry);
+  /** The slots that hold what the calls of this one wait for. Those of each mailbox come once, however many wait for it. */
+  *#reachFrom(slot: string, { mailboxesOf }: WaitSource): Iterable<string> {
+    for (const mailbox of mailboxesOf(slot)) {
+      const waiting = this.#waiting.get(mailbox);
+      if (waiting !== undefined) {
+        waiting.push(slot);
+        continue;
+      }
+      this.#waiting.set(mailbox, [slot]);
+      for (const holder of mailbox) {
+        const mailboxes = this.#behind.get(holder);
+        if (mailboxes === undefined) this.#behind.set(holder, [mailbox]);
+        else mailboxes.push(mailbox);
         yield holder;
       }
     }
@@ -89,12 +100,12 @@ export class WaitView {
 
   #stuckBehind(slots: Iterable<string>): Set<string> {
     const stuck = new Set(slots);
-    const stuckHolderCounts = new Map<WaitingEntry, number>();
+    const stuckHolderCounts = new Map<Holders, number>();
     for (const slot of stuck) {
-      for (const entry of this.#behind.get(slot) ?? []) {
-        const count = (stuckHolderCounts.get(entry) ?? 0) + 1;
-        stuckHolderCounts.set(entry, count);
-        if (count === entry.holders.size) for (const waiting of entry.chain) stuck.add(waiting);
+      for (const mailbox of this.#behind.get(slot) ?? []) {
+        const count = (stuckHolderCounts.get(mailbox) ?? 0) + 1;
+        stuckHolderCounts.set(mailbox, count);
+        if (count === mailbox.size) for (const waiting of this.#waiting.get(mailbox)!) stuck.add(waiting);
       }
     }
     return stuck;

@@ -6,6 +6,7 @@ import { describe, expect, it } from "vitest";
 import { Place, World } from "./deadlock-support.ts";
 import type { Made, Waits } from "./deadlock-support.ts";
 import { turns } from "./support.ts";
+import { QuestionPlaces } from "../src/wait-questions.ts";
 
 /** Questions that may hang on one another. */
 const DEPTH = 8;
@@ -150,6 +151,107 @@ describe("a deadlock", () => {
   });
 });
 
+/** Slots that count how many of them are looked at. */
+class CountedSlots extends Set<string> {
+  looks = 0;
+  override *[Symbol.iterator](): SetIterator<string> {
+    for (const slot of this.values()) {
+      this.looks++;
+      yield slot;
+    }
+  }
+}
+
+describe("who waits for a mailbox", () => {
+  it.each([10, 100])("is found with few looks at its %i slots, however many calls wait for it", async (count) => {
+    const holders = new CountedSlots(Array.from({ length: count }, (_, index) => `holder ${index}`));
+    const { place } = waitingFor();
+    const chain = Array.from({ length: 32 }, (_, index) => `slot ${index}`);
+    for (let calls = 0; calls < 900; calls++) place.deadlocks.add({ chain, holders, isWaiting: true });
+    const digests = chain.map(digestOf);
+    expect(await place.deadlocks.answer([digests, A_QUESTION.wanted, 7, "search"], {})).toEqual(chain.map(() => false));
+    const behind = { chain: ["other"], holders: new Set(chain), isWaiting: true };
+    expect(await place.deadlocks.isDeadlocked(behind)).toBe(false);
+    expect(holders.looks).toBeLessThanOrEqual(2 * count);
+  });
+
+  it("isn't forgotten while one of several calls of a slot waits for it yet", async () => {
+    const { place } = waitingFor();
+    const one = { chain: ["a", "b"], holders: new Set(["c"]), isWaiting: true };
+    place.deadlocks.add(one);
+    place.deadlocks.add({ ...one, chain: ["b"] });
+    place.deadlocks.remove(one);
+    const closing = { chain: ["c"], isWaiting: true };
+    expect(await place.deadlocks.isDeadlocked({ ...closing, holders: new Set(["a"]) })).toBe(false);
+    expect(await place.deadlocks.isDeadlocked({ ...closing, holders: new Set(["b"]) })).toBe(true);
+  });
+});
+
+describe("searches for which there is no room", () => {
+  interface Scene {
+    readonly place: Place;
+    readonly entries: { isWaiting: boolean; readonly chain: string[]; readonly holders: Set<string> }[];
+    readonly verdicts: Promise<unknown[]>;
+    /** Searches that have begun to ask. */
+    readonly searched: () => number;
+    /** Answers all that is asked, and will be. */
+    readonly answer: (told: boolean) => void;
+  }
+
+  function newScene(): Scene {
+    let count = 0;
+    const place = new Place(0, { newName: () => `search ${count++}` });
+    let answer!: (told: boolean) => void;
+    const answered = new Promise<boolean[]>((resolve) => (answer = (told) => resolve([told])));
+    const call = (): Promise<unknown> => answered;
+    place.peers.set("x", new Set([{ root: "peer", remoteAddress: "", notify: () => {}, call } as unknown as Caller]));
+    const entries = Array.from({ length: 200 }, (_, index) => ({
+      chain: [`z ${index}`],
+      holders: new Set(["x"]),
+      isWaiting: true,
+    }));
+    for (const entry of entries) place.deadlocks.add(entry);
+    const verdicts = Promise.all(entries.map((entry) => place.deadlocks.isDeadlocked(entry)));
+    return { place, entries, verdicts, searched: () => count, answer };
+  }
+
+  it("do nothing until there is", async () => {
+    const { verdicts, searched, answer } = newScene();
+    await turns(300);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(searched()).toBe(32);
+    answer(true);
+    expect(new Set(await verdicts)).toEqual(new Set([true]));
+    expect(searched()).toBeLessThan(300);
+  });
+
+  it("come to their end where the peer is lost, or the calls are", async () => {
+    const { place, entries, verdicts, searched, answer } = newScene();
+    for (const entry of entries.slice(100)) {
+      entry.isWaiting = false;
+      place.deadlocks.remove(entry);
+    }
+    place.peers.clear();
+    answer(false);
+    expect(new Set(await verdicts)).toEqual(new Set([false]));
+    expect(searched()).toBe(100);
+  });
+
+  it("have their turn once there is room for all connections together", () => {
+    const places = new QuestionPlaces(32);
+    const connections = Array.from({ length: 32 }, () => ({}));
+    const leaves = connections.flatMap((connection) => Array.from({ length: 32 }, () => places.take(connection)!));
+    const called: number[] = [];
+    const other = {};
+    expect(places.hasRoom(other)).toBe(false);
+    places.lineUp([other], () => called.push(1));
+    places.lineUp([other, connections[0]!], () => called.push(2))();
+    leaves[40]!();
+    expect(called).toEqual([1]);
+    expect(places.take(other)).toBeDefined();
+  });
+});
+
 describe("a question about a deadlock", () => {
   it("that comes to a container more than once within a search is one, also when it is answered", async () => {
     const { place, asked, peers } = waitingFor(() => turns(2).then(() => [false]));
@@ -202,6 +304,21 @@ describe("a question about a deadlock", () => {
     const connection = {};
     const answers = Array.from({ length: 20 }, (_, index) => ask(place, connection, { search: `search ${index}` }));
     expect(answers.map((answer) => answer instanceof Promise)).toEqual(Array.from(answers, (_, index) => index < 12));
+  });
+
+  it("about a slot among very many is answered once their digests are made", async () => {
+    const { place } = waitingFor();
+    const holders = new Set(["holder"]);
+    for (let call = 0; call < 100; call++) {
+      const chain = Array.from({ length: 32 }, (_, index) => `slot ${call} ${index}`);
+      place.deadlocks.add({ chain, holders, isWaiting: true });
+    }
+    const asked = ["slot 0 0", "slot 99 31", "other"].map(digestOf);
+    const wanted = [digestOf("holder")];
+    expect(place.deadlocks.answer([asked, wanted, 7, "search"], {})).toEqual([true, null, null]);
+    expect(place.deadlocks.answer([asked.slice(1), wanted, 7, "search"], {})).toEqual([null, null]);
+    await turns(20);
+    expect(place.deadlocks.answer([asked, wanted, 7, "search"], {})).toEqual([true, true, false]);
   });
 
   it.each([

@@ -30,6 +30,103 @@ function states({ children }: Supervisor): string[] {
   return children.map(({ id, state }) => `${id} ${state}`);
 }
 
+describe("a life that has begun and can't be watched", () => {
+  interface Lives {
+    readonly ended: () => unknown;
+    readonly clock?: ExternalClock;
+  }
+
+  /** The first life fails; the second one is what is given. */
+  async function restarted(second: Lives): Promise<{ supervisor: Supervisor; log: string[]; seen: unknown[] }> {
+    const log: string[] = [];
+    const seen: unknown[] = [];
+    let fail!: () => void;
+    const first = new Promise((resolve) => (fail = () => resolve({ reason: "error" })));
+    const start = async (): Promise<never> => {
+      const life = log.filter((line) => line.startsWith("start")).length + 1;
+      log.push(`start ${life}`);
+      const ended = life === 1 ? first : life === 2 ? second.ended() : new Promise(() => {});
+      return { ended, stop: async () => void log.push(`stop ${life}`) } as never;
+    };
+    const onRestart = (_: string, { error }: { error?: unknown }): void => void seen.push(error);
+    const options = { intensity: 9, backoff: atOnce, onRestart, ...(second.clock && { clock: second.clock }) };
+    const supervisor = await supervise([{ id: "a", start }], options);
+    fail();
+    await turns(10);
+    return { supervisor, log, seen };
+  }
+
+  it("where the then of its end throws, is stopped, and counts as a failed start", async () => {
+    const odd = new Error("odd then");
+    const then = (): never => {
+      throw odd;
+    };
+    const { supervisor, log, seen } = await restarted({ ended: () => ({ then }) });
+    expect(log).toEqual(["start 1", "start 2", "stop 2", "start 3"]);
+    expect(seen).toEqual([undefined, odd]);
+    expect(states(supervisor)).toEqual(["a running"]);
+    await supervisor.stop();
+    expect(log.slice(4)).toEqual(["stop 3"]);
+  });
+
+  it("where the clock throws, is stopped", async () => {
+    const clock = new ExternalClock("2026-01-01");
+    const time = vi.spyOn(clock, "time");
+    const throwOnce = (): unknown => {
+      time.mockImplementationOnce(() => {
+        throw new Error("no time");
+      });
+      return new Promise(() => {});
+    };
+    const { supervisor, log } = await restarted({ ended: throwOnce, clock });
+    expect(log).toEqual(["start 1", "start 2", "stop 2", "start 3"]);
+    await supervisor.stop();
+    expect(log.slice(4)).toEqual(["stop 3"]);
+  });
+
+  it("in the first start, is stopped once, and supervise rejects", async () => {
+    const log: string[] = [];
+    const then = (): never => {
+      throw new Error("odd then");
+    };
+    const start = async (): Promise<never> => ({ ended: { then }, stop: async () => void log.push("stop") }) as never;
+    expect(await rejectionOf(supervise([{ id: "a", start }]))).toMatchObject({ message: "odd then" });
+    expect(log).toEqual(["stop"]);
+  });
+});
+
+describe("release", () => {
+  it.each<RestartType>(["temporary", "transient", "permanent"])(
+    "of a %s child is called once, when it is terminated and when all end",
+    async (restart) => {
+      const released: string[] = [];
+      const stage = new Stage();
+      const specs = ["a", "b", "c"].map((id) => ({
+        ...stage.child(id, restart),
+        release: () => void released.push(id),
+      }));
+      const supervisor = await supervise(specs);
+      await supervisor.terminate("b");
+      expect(released).toEqual(["b"]);
+      await supervisor.stop();
+      expect(released.toSorted()).toEqual(["a", "b", "c"]);
+    },
+  );
+
+  it("is called again after another life", async () => {
+    const released: string[] = [];
+    const stage = new Stage();
+    const specs = ["a", "b"].map((id) => ({ ...stage.child(id), release: () => void released.push(id) }));
+    const supervisor = await supervise(specs, { strategy: "one-for-all", backoff: atOnce });
+    await supervisor.terminate("b");
+    stage.fail("a");
+    await turns(10);
+    expect(states(supervisor)).toEqual(["a running", "b running"]);
+    await supervisor.stop();
+    expect(released.toSorted()).toEqual(["a", "b", "b"]);
+  });
+});
+
 describe("supervise", () => {
   it("refuses an agent, and says what makes a child of one", async () => {
     const message = "a child of supervise is Echo; it takes { id, start, restart }, as container.child makes them";

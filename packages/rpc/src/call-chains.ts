@@ -82,7 +82,7 @@ export function chainConnectionsOf(slot: string): Iterable<Caller> {
   return PLACE[CHAINS]?.connections.of(slot) ?? [];
 }
 
-/** The slot that has a digest, where a call of this process is made within its chain. */
-export function chainSlotOf(digest: string): string | undefined {
+/** The slot that has a digest, where a call of this process is made within its chain; null where that can't be said before a later turn. */
+export function chainSlotOf(digest: string): string | undefined | null {
   return PLACE[CHAINS]?.connections.find(digest);
 }

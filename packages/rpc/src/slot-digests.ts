@@ -2,6 +2,8 @@ import { createHash } from "node:crypto";
 
 /** 132 bits: nobody finds another slot with the same one. */
 const DIGEST_LENGTH = 22;
+/** Digests that are made in one turn of the event loop. */
+const MAX_MADE_COUNT = 256;
 
 /**
  * What a slot of a mailbox is called where others are asked of it. Who has a slot comes into its mailbox, and a digest doesn't lead
@@ -11,12 +13,16 @@ export function digestOf(slot: string): string {
   return createHash("sha256").update(slot).digest("base64url").slice(0, DIGEST_LENGTH);
 }
 
-/** Slots by their digests. None is made before somebody asks: most are never asked of. */
+/** Slots by their digests. None is made before somebody asks: most are never asked of. Many are made in several turns. */
 class SlotDigests {
   /** Whose digests aren't made yet. */
   readonly #fresh = new Set<string>();
   readonly #digests = new Map<string, string>();
   readonly #slots = new Map<string, string>();
+  /** Those that may be made in this turn yet. */
+  #leftCount = MAX_MADE_COUNT;
+  /** The next turn is asked for. */
+  #hasTurn = false;
 
   add(slot: string): void {
     this.#fresh.add(slot);
@@ -30,15 +36,29 @@ class SlotDigests {
     this.#slots.delete(digest);
   }
 
-  /** The slot that has a digest, where it is one of these. */
-  find(digest: string): string | undefined {
+  /** The slot that has a digest, where it is one of these; null where that can't be said before a later turn. */
+  find(digest: string): string | undefined | null {
+    if (this.#fresh.size > 0) this.#make();
+    return this.#slots.get(digest) ?? (this.#fresh.size > 0 ? null : undefined);
+  }
+
+  /** The oldest first, so that each comes to its turn however many more are added. Goes on by itself until all are made. */
+  #make(): void {
     for (const slot of this.#fresh) {
+      if (this.#leftCount === 0) break;
+      this.#leftCount--;
       const own = digestOf(slot);
+      this.#fresh.delete(slot);
       this.#digests.set(slot, own);
       this.#slots.set(own, slot);
     }
-    this.#fresh.clear();
-    return this.#slots.get(digest);
+    if (this.#hasTurn) return;
+    this.#hasTurn = true;
+    setImmediate(() => {
+      this.#hasTurn = false;
+      this.#leftCount = MAX_MADE_COUNT;
+      if (this.#fresh.size > 0) this.#make();
+    });
   }
 }
 
@@ -78,8 +98,8 @@ export class SlotTable<T> {
     }
   }
 
-  /** The slot that has a digest, where something is entered under it. */
-  find(digest: string): string | undefined {
+  /** The slot that has a digest, where something is entered under it; null where that can't be said before a later turn. */
+  find(digest: string): string | undefined | null {
     return this.#digests.find(digest);
   }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { Service, ServiceTable, connect, expose, serve, service } from "../src/index.ts";
+import { Service, ServiceTable, SlotTable, connect, digestOf, expose, serve, service } from "../src/index.ts";
 import { resolveLimits } from "@colloquy/core";
 import { metadataOf } from "../src/metadata.ts";
 import { Router } from "../src/router.ts";
@@ -106,6 +106,14 @@ function remembered(count: number): boolean {
   return router.named(undefined, "hall/0") === rooms[0];
 }
 
+/** Whether a slot behind others, so many in all, is found by its digest at once. */
+function made(count: number): boolean {
+  const table = new SlotTable<number>();
+  const slots = Array.from({ length: count }, (_, index) => `slot ${index}`);
+  table.add(slots, 1);
+  return table.find(digestOf(slots.at(-1)!)) !== null;
+}
+
 /** Whether a side takes so many functions of a peer that may itself hand out half as many. */
 async function taken(count: number): Promise<boolean> {
   await using server = await serve(newAddress(), new Root(), { limits: { maxReferenceCount: 5 } });
@@ -142,6 +150,7 @@ const edges: readonly (readonly [row: string, bound: number, attempt: Attempt])[
   ["results kept for calls on them", 64, kept],
   ["services searched for the path of one that is sent", 1000, searched],
   ["paths of services behind accessors that a peer has got", 1000, remembered],
+  ["digests of slots made for such questions in one turn of the event loop", 256, made],
   ["copies of results among the arguments of one request", 20, copied],
   ["references of a peer, with a maxReferenceCount of 5", 10, taken],
 ];

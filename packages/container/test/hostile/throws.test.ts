@@ -136,16 +136,39 @@ interface SupervisorPlace {
 }
 
 const fails = (): Promise<Ending> => Promise.resolve({ reason: "error" });
-/** The first life starts. */
-function later(fail: () => unknown): () => unknown {
+/** What is called the first time, and what after it. */
+function firstOf(first: () => unknown, others: () => unknown): () => unknown {
   let count = 0;
-  return () => (count++ === 0 ? undefined : fail());
+  return () => (count++ === 0 ? first() : others());
+}
+
+/** A class whose name can't be read. */
+function unnamed(fail: () => never): new () => object {
+  class Odd {}
+  Object.defineProperty(Odd, "name", { get: fail });
+  return Odd;
 }
 
 const SUPERVISORS: Readonly<Record<string, SupervisorPlace>> = {
   "by the first start of a child": { spec: (fail) => child({ starts: fail }) },
-  "by later starts of a child": { spec: (fail) => child({ starts: later(fail), ended: fails }), ends: true },
+  "by later starts of a child": {
+    spec: (fail) => child({ starts: firstOf(() => undefined, fail), ended: fails }),
+    ends: true,
+  },
   "by the end of a child": { spec: (fail) => child({ ended: async () => fail() }), ends: true },
+  "by the end of a child whose then is an async function": {
+    spec: (fail) => child({ ended: () => ({ then: async () => fail() }) }),
+    ends: true,
+  },
+  "by the end of a child whose then throws": { spec: (fail) => child({ ended: () => ({ then: fail }) }) },
+  "by the end of a later child whose then throws": {
+    spec: (fail) => child({ ended: firstOf(fails, () => ({ then: fail })) }),
+    ends: true,
+  },
+  "by the name of the class that a child ends with": {
+    spec: (fail) => child({ ended: async () => new (unnamed(fail))() }),
+    ends: true,
+  },
   "by the end of a child that has stopped": { spec: (fail) => child({ stop: fail }) },
   "by release": { spec: (fail) => child({ release: fail }) },
   "by the promise of release": { spec: (fail) => child({ release: async () => fail() }) },
