@@ -185,7 +185,7 @@ describe("decodedSize", () => {
 
   it("looks at no entry of a Map or a member of a Set beyond the most that is asked for", () => {
     let looks = 0;
-    const counted = function* (values: Iterable<unknown>): Generator<unknown> {
+    const counted = function* (values: Iterable<unknown>): Generator {
       for (const value of values) {
         looks++;
         yield value;
