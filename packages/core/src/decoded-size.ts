@@ -32,10 +32,10 @@ function sizeOf(value: unknown, most: number, depth: number, seen: Set<object> |
   if (depth === 0) return most;
   if (Array.isArray(value)) return sizeOfArray(value, most, depth, seen);
   if (value instanceof Map) {
-    const size = OBJECT_COST + sizeOfAll(value.keys(), most - OBJECT_COST, depth, seen) - CONTAINER_COST;
-    return size + sizeOfAll(value.values(), most - size, depth, seen);
+    const size = withAll(OBJECT_COST + CONTAINER_COST, value.keys(), most, depth, seen);
+    return size > most ? size : withAll(size, value.values(), most, depth, seen);
   }
-  if (value instanceof Set) return OBJECT_COST + sizeOfAll(value, most - OBJECT_COST, depth, seen);
+  if (value instanceof Set) return withAll(OBJECT_COST + CONTAINER_COST, value, most, depth, seen);
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype === Object.prototype || prototype === null) return sizeOfMap(value, most, depth, seen);
   return value instanceof AbortSignal ? SIGNAL_COST : OBJECT_COST;
@@ -50,9 +50,15 @@ function sizeOfArray(values: readonly unknown[], most: number, depth: number, se
   return size;
 }
 
-/** The same for other iterables: engines go through arrays alone faster. */
-function sizeOfAll(values: Iterable<unknown>, most: number, depth: number, seen: Set<object> | undefined): number {
-  let size = CONTAINER_COST;
+/** A size with that of other iterables: engines go through arrays alone faster. */
+function withAll(
+  start: number,
+  values: Iterable<unknown>,
+  most: number,
+  depth: number,
+  seen: Set<object> | undefined,
+): number {
+  let size = start;
   for (const value of values) {
     size += SCALAR_COST + sizeOf(value, most - size, depth - 1, seen);
     if (size > most) break;
