@@ -27,6 +27,7 @@ export const packages = {
     external: [],
     outside: ["tcp-transport", "socket-reader", "connection-bound"],
     floors: [
+      ["own-name"],
       ["errors", "slabs", "attempt-limit", "float16", "number-hash", "peer-numbers"],
       ["refusal", "readable"],
       [
@@ -165,7 +166,7 @@ export const packages = {
         "result-waits",
         "copy-turns",
       ],
-      ["local-function"],
+      ["local-function", "named-calls"],
       ["answer", "refusals", "reconnect-options", "forward"],
       ["pending-arguments", "limited-chain", "result-copies"],
       ["retries", "waiting-calls", "pipeline", "outgoing-interceptors", "waiting-meta", "named-members"],

@@ -1,4 +1,4 @@
-import { ColloquyError, quoted } from "@colloquy/core";
+import { ColloquyError, ownName, quoted } from "@colloquy/core";
 import { ServiceTable } from "@colloquy/rpc";
 import { Agent } from "./agent.ts";
 import type { Seat } from "./agent-life.ts";
@@ -49,7 +49,7 @@ export class AgentTable extends ServiceTable {
   /** The agent can be called. */
   seat(seat: AgentSeat, agent: Agent): void {
     seat.agent = agent;
-    seat.className = agent.constructor.name;
+    seat.className = ownName(agent.constructor);
     const number = numberOf(seat.id);
     if (number >= 0 && number <= this.#numbered.length) this.#numbered[number] = agent;
   }

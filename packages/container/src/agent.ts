@@ -1,4 +1,4 @@
-import { ColloquyError, describeType } from "@colloquy/core";
+import { ColloquyError, describeType, ownName } from "@colloquy/core";
 import { Service } from "@colloquy/rpc";
 import type { Connection, Remote } from "@colloquy/rpc";
 import { AgentLife } from "./agent-life.ts";
@@ -114,7 +114,7 @@ export abstract class Agent extends Service {
 
   /** `Greeter('tcp://127.0.0.1:5555/0')`. */
   override toString(): string {
-    return `${this.constructor.name}('${this.#life.isAttached ? this.address : "not spawned"}')`;
+    return `${ownName(this.constructor)}('${this.#life.isAttached ? this.address : "not spawned"}')`;
   }
 
   /** Runs when the agent has its address, before anybody can call it. What it throws is a failed start. */

@@ -1,4 +1,4 @@
-import { ColloquyError, describeType, isMap, quoted, warn } from "@colloquy/core";
+import { ColloquyError, describeType, isMap, quoted, warn, ownName } from "@colloquy/core";
 import { Agent } from "./agent.ts";
 import { ExternalClock } from "./external-clock.ts";
 import type { SpawnOptions } from "./spawn-options.ts";
@@ -71,7 +71,7 @@ export class Manager extends Agent {
   async setTime(t: number): Promise<void> {
     const { clock, address } = this.container;
     if (!(clock instanceof ExternalClock)) {
-      const reason = `the clock of ${address} is a ${clock.constructor.name}; setTime takes an ExternalClock`;
+      const reason = `the clock of ${address} is a ${ownName(clock.constructor)}; setTime takes an ExternalClock`;
       throw new ColloquyError("INVALID_ARGUMENT", reason);
     }
     clock.setTime(t);

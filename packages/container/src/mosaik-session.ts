@@ -1,4 +1,4 @@
-import { ColloquyError, Deferred, quoted } from "@colloquy/core";
+import { ColloquyError, Deferred, ownName, quoted } from "@colloquy/core";
 import { REST, expose, parameterNames, service } from "@colloquy/rpc";
 import type { AnyService, CallContext, CallerConnection } from "@colloquy/rpc";
 import { EntityTable } from "./mosaik-entities.ts";
@@ -193,7 +193,7 @@ export class SimulatorSession {
   }
 
   #nameOf(simulator: Simulator): string {
-    return simulator.constructor.name || "the simulator";
+    return ownName(simulator.constructor) || "the simulator";
   }
 }
 

@@ -1,4 +1,4 @@
-import { ColloquyError } from "@colloquy/core";
+import { ColloquyError, ownName } from "@colloquy/core";
 import type {
   Awaitable,
   Entity,
@@ -75,7 +75,7 @@ export abstract class Simulator<M extends SimulatorMeta = SimulatorMeta> {
     if (this.#place.run !== undefined) return this.#place.run;
     throw new ColloquyError(
       "INVALID_ARGUMENT",
-      `${this.constructor.name} is in no run of mosaik yet: that begins with init`,
+      `${ownName(this.constructor)} is in no run of mosaik yet: that begins with init`,
     );
   }
 

@@ -1,4 +1,4 @@
-import { ColloquyError, OPTION, checkOptions, isClass } from "@colloquy/core";
+import { ColloquyError, OPTION, checkOptions, isClass, ownName } from "@colloquy/core";
 import type { OptionKinds } from "@colloquy/core";
 import { RESTART } from "./child-spec.ts";
 import type { RestartType } from "./endings.ts";
@@ -42,7 +42,7 @@ const SPAWN_OPTIONS: OptionKinds = Object.freeze({ ...CHILD_OPTIONS, ...RESTART_
 /** @throws ColloquyError `INVALID_ARGUMENT` */
 export function checkSpawnOptions(agent: unknown, options: SpawnOptions): void {
   if (isClass(agent)) {
-    const reason = `spawn takes an agent, or a factory: new ${agent.name}(), or () => new ${agent.name}()`;
+    const reason = `spawn takes an agent, or a factory: new ${ownName(agent)}(), or () => new ${ownName(agent)}()`;
     throw new ColloquyError("INVALID_ARGUMENT", reason);
   }
   checkOptions("spawn", options, SPAWN_OPTIONS);
@@ -61,6 +61,6 @@ export function checkSpawnOptions(agent: unknown, options: SpawnOptions): void {
 export function checkChildOptions(factory: unknown, options: ChildOptions): void {
   checkOptions("container.child", options, CHILD_OPTIONS);
   if (typeof factory === "function" && !isClass(factory)) return;
-  const name = isClass(factory) ? factory.name : "Room";
+  const name = isClass(factory) ? ownName(factory) : "Room";
   throw new ColloquyError("INVALID_ARGUMENT", `container.child takes a factory: () => new ${name}()`);
 }

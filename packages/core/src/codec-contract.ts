@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Codec, CodecClass } from "./codec.ts";
 import { SerializationError, describeType } from "./errors.ts";
+import { ownName } from "./own-name.ts";
 import type { SerializerFactory } from "./serializers.ts";
 import { StandardTypes } from "./standard-types.ts";
 
@@ -198,7 +199,7 @@ class CodecContract {
   }
 
   #broken(rule: string, cause?: unknown): never {
-    throw new BrokenRule(`codec ${this.#make.name}: ${rule}`, cause === undefined ? {} : { cause });
+    throw new BrokenRule(`codec ${ownName(this.#make)}: ${rule}`, cause === undefined ? {} : { cause });
   }
 }
 

@@ -1,6 +1,7 @@
 import { ColloquyError, RemoteError, describeType } from "./errors.ts";
 import { OPTION, checkOptions } from "./options.ts";
 import type { OptionKind } from "./options.ts";
+import { ownName } from "./own-name.ts";
 import { PublicError } from "./public-error.ts";
 
 /** A class of errors, one with a private constructor too. */
@@ -85,7 +86,7 @@ function knownClasses(known: ErrorPolicy["known"]): Map<string, ErrorClass> {
     throw invalid(`errors.known is ${describe(known)}; it takes an array of classes, or an object of them`);
   const entries =
     Symbol.iterator in known
-      ? [...known].map((type): [string, ErrorClass] => [checkedClass(type, undefined).name, type])
+      ? [...known].map((type): [string, ErrorClass] => [ownName(checkedClass(type, undefined)), type])
       : Object.entries(known).map(([name, type]): [string, ErrorClass] => [name, checkedClass(type, name)]);
   for (const [name, type] of entries) {
     if (name === "") throw invalid("errors.known has a class without a name; give it one: { Name: class }");
@@ -101,7 +102,7 @@ function checkedClass(given: unknown, name: string | undefined): ErrorClass {
   if (typeof given !== "function") throw invalid(`${where} has ${describe(given)}; it takes classes of errors`);
   const prototype: unknown = given.prototype;
   if (prototype !== Error.prototype && !(prototype instanceof Error))
-    throw invalid(`${where} has ${given.name || "a function"}, which doesn't extend Error`);
+    throw invalid(`${where} has ${ownName(given) || "a function"}, which doesn't extend Error`);
   return given;
 }
 

@@ -1,3 +1,5 @@
+import { ownName } from "./own-name.ts";
+
 const CODES = [
   "NOT_FOUND",
   "NOT_EXPOSED",
@@ -277,11 +279,11 @@ export function describeType(value: unknown): string {
   } catch {
     return "proxy that can't be looked at";
   }
-  return typeof constructor === "function" && constructor.name !== "" ? constructor.name : "object of an unnamed class";
+  return (typeof constructor === "function" && ownName(constructor)) || "object of an unnamed class";
 }
 
 /** True for a class written as one. */
-export function isClass(value: unknown): value is { readonly name: string } {
+export function isClass(value: unknown): value is object {
   return typeof value === "function" && /^class\b/.test(Function.prototype.toString.call(value));
 }
 

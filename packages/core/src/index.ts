@@ -33,6 +33,7 @@ export {
   toError,
 } from "./errors.ts";
 export type { ColloquyErrorOptions, EntryStep, ErrorCode, Executed, PlaceStep, RemoteErrorOptions } from "./errors.ts";
+export { ownName } from "./own-name.ts";
 export { PublicError } from "./public-error.ts";
 export type { PublicErrorOptions } from "./public-error.ts";
 export { refusal } from "./refusal.ts";

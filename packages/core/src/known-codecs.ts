@@ -6,6 +6,7 @@ import { ColloquyError, ProtocolError, describeType, isClass, quoted } from "./e
 import { JsonCodec } from "./json-codec.ts";
 import { MsgPackBloscCodec } from "./msgpack-blosc-codec.ts";
 import { MsgPackCodec } from "./msgpack-codec.ts";
+import { ownName } from "./own-name.ts";
 import type { SerializerFactory } from "./serializers.ts";
 import { StructuredCloneCodec } from "./structured-clone-codec.ts";
 
@@ -54,7 +55,7 @@ function checkFactories(serializers: Iterable<unknown>): void {
     const form = "() => [Type, serialize, deserialize]";
     throw new ColloquyError(
       "INVALID_ARGUMENT",
-      `a serializer is ${isClass(factory) ? `the class ${factory.name}` : describeType(factory)}; extraSerializers takes functions ${form}`,
+      `a serializer is ${isClass(factory) ? `the class ${ownName(factory)}` : describeType(factory)}; extraSerializers takes functions ${form}`,
     );
   }
 }

@@ -1,4 +1,5 @@
 import { ColloquyError } from "./errors.ts";
+import { ownName } from "./own-name.ts";
 
 /** What a `PublicError` has beside its message. */
 export interface PublicErrorOptions {
@@ -33,7 +34,7 @@ export class PublicError extends Error {
   /** @throws ColloquyError `INVALID_ARGUMENT` for a field with a name that every error has. */
   constructor(message?: string, { code, fields, cause }: PublicErrorOptions = {}) {
     super(message, cause === undefined ? undefined : { cause });
-    const value = new.target.name || "PublicError";
+    const value = ownName(new.target) || "PublicError";
     Object.defineProperty(this, "name", { value, enumerable: false, configurable: true, writable: true });
     if (code !== undefined) this.code = code;
     for (const [key, field] of Object.entries(fields ?? {})) {

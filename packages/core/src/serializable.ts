@@ -1,5 +1,6 @@
 import { ColloquyError } from "./errors.ts";
 import { isMap } from "./lower-lift.ts";
+import { ownName } from "./own-name.ts";
 import type { Class } from "./serializers.ts";
 
 type Triple<T> = readonly [
@@ -31,7 +32,7 @@ export function serializable<C extends Class>(
     target,
     (value) => ({ ...(value as Record<string, unknown>) }),
     (data) => {
-      if (!isMap(data)) throw new ColloquyError("INVALID_ARGUMENT", `the fields of ${target.name} are no map`);
+      if (!isMap(data)) throw new ColloquyError("INVALID_ARGUMENT", `the fields of ${ownName(target)} are no map`);
       const instance = Object.create(prototype) as Record<string, unknown>;
       for (const [name, value] of Object.entries(data)) {
         Object.defineProperty(instance, name, { value, writable: true, enumerable: true, configurable: true });

@@ -1,4 +1,5 @@
 import { ColloquyError, SerializationError, describeType } from "./errors.ts";
+import { ownName } from "./own-name.ts";
 
 /** A class, one with a private constructor too. */
 export interface Class<T = unknown> {
@@ -95,12 +96,13 @@ export class SerializerTable {
         "a serializer is a class and two functions: [type, serialize, deserialize]",
       );
     }
+    const name = ownName(type);
     const prototype = type.prototype as object;
     const isFallback = (type as unknown) === Object;
     if (isFallback ? this.#fallback !== undefined : this.has(prototype)) {
-      throw new ColloquyError("INVALID_ARGUMENT", `there is already a serializer for type "${type.name}"`);
+      throw new ColloquyError("INVALID_ARGUMENT", `there is already a serializer for type "${name}"`);
     }
-    const serializer: Serializer = { typeId: this.#byId.length, name: type.name, conversion };
+    const serializer: Serializer = { typeId: this.#byId.length, name, conversion };
     // An array of one element takes a literal only: one that grows has room for sixteen more.
     this.#byId = this.#byId.length === 0 ? [serializer] : [...this.#byId, serializer];
     if (isFallback) this.#fallback = serializer;

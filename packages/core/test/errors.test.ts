@@ -52,6 +52,38 @@ describe("errors", () => {
     expect(quoted("x".repeat(256))).toBe(`"${"x".repeat(256)}"`);
   });
 
+  it("name a class only by a text that it has as its name, cut, and run nothing for it", () => {
+    class Method {
+      static name() {
+        return "secret";
+      }
+    }
+    class Unreadable {
+      static get name(): string {
+        throw new Error("was run");
+      }
+    }
+    class Marked {
+      static readonly name = Symbol("mark");
+    }
+    class Given {
+      static readonly name = "GivenName";
+    }
+    class Long {
+      static readonly name = "n".repeat(1000);
+    }
+    const refusing = {
+      getOwnPropertyDescriptor: () => {
+        throw new Error("refuses");
+      },
+    };
+    const hidden: unknown = Object.create({ constructor: new Proxy(class Hidden {}, refusing) });
+    for (const value of [new Method(), new Unreadable(), new Marked(), hidden])
+      expect(describeType(value)).toBe("object of an unnamed class");
+    expect(describeType(new Given())).toBe("GivenName");
+    expect(describeType(new Long())).toHaveLength(256);
+  });
+
   it("name the types of values", () => {
     class Named {}
     const values = [

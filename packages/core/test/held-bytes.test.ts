@@ -132,6 +132,73 @@ describe("decodedSize", () => {
     expect(decodedSize(items, 1000)).toBeGreaterThan(1000);
     expect(looks).toBe(0);
   });
+
+  describe("of what stands in several places", () => {
+    const within = (levels: number, innermost: unknown, outer: (inner: unknown) => unknown): unknown => {
+      let value = innermost;
+      for (let level = 0; level < levels; level++) value = outer(value);
+      return value;
+    };
+
+    it.each<[string, (inner: unknown) => unknown]>([
+      ["arrays", (inner) => [inner, inner]],
+      ["plain objects", (inner) => ({ a: inner, b: inner })],
+      [
+        "the values of Maps",
+        (inner) =>
+          new Map([
+            ["a", inner],
+            ["b", inner],
+          ]),
+      ],
+      ["the keys of Maps", (inner) => new Map([[inner, inner]])],
+    ])("goes along each reference once: %s", (_, outer) => {
+      expect(decodedSize(within(50, [], outer), Infinity)).toBeLessThan(100_000);
+    });
+
+    it("counts it once where it is large", () => {
+      for (const shared of [
+        Array.from({ length: 10_000 }, () => 0),
+        Object.fromEntries(Array.from({ length: 10_000 }, (__, index) => [`k${index}`, 0])),
+        new Map(Array.from({ length: 10_000 }, (__, index) => [index, 0])),
+        new Set(Array.from({ length: 10_000 }, (__, index) => index)),
+        new Uint8Array(100_000),
+        ["x".repeat(100_000)],
+      ]) {
+        const size = decodedSize(shared, Infinity);
+        expect(
+          decodedSize(
+            Array.from({ length: 1000 }, () => shared),
+            Infinity,
+          ),
+        ).toBe(64 + 1000 * 8 + size);
+      }
+    });
+
+    it("comes to an end where it is in itself", () => {
+      const cycle: unknown[] = [new Map()];
+      cycle.push({ cycle }, new Set([cycle]));
+      (cycle[0] as Map<unknown, unknown>).set(cycle, cycle);
+      expect(decodedSize(cycle, Infinity)).toBeLessThan(100_000);
+    });
+  });
+
+  it("looks at no entry of a Map or a member of a Set beyond the most that is asked for", () => {
+    let looks = 0;
+    const counted = function* (values: Iterable<unknown>): Generator {
+      for (const value of values) {
+        looks++;
+        yield value;
+      }
+    };
+    const numbers = Array.from({ length: 1000 }, (__, index) => index);
+    const map = new Map(numbers.map((number) => [number, 0]));
+    map.keys = () => counted(numbers) as MapIterator<number>;
+    const set = new Set(numbers);
+    set[Symbol.iterator] = () => counted(numbers) as SetIterator<number>;
+    for (const value of [map, set]) expect(decodedSize(value, 1000)).toBeGreaterThan(1000);
+    expect(looks).toBeLessThan(200);
+  });
 });
 
 describe("limits", () => {

@@ -9,6 +9,7 @@ import type { NamedCallExtras, NamedMethod } from "./local-function.ts";
 import { isStreamValue } from "./members.ts";
 import { MethodCalls } from "./method-calls.ts";
 import type { CallTarget, DispatchHost, MethodTables } from "./method-calls.ts";
+import { NamedCalls } from "./named-calls.ts";
 import type { OutgoingStreams } from "./outgoing-streams.ts";
 import { PassedOn, withExecuted } from "./passed-on.ts";
 import { parseResultPath } from "./path.ts";
@@ -41,8 +42,7 @@ export class Dispatcher {
   readonly #silent: SilentFailures;
   readonly #tables: OnDemandTables;
   #quietCount = 0;
-  /** Calls of this side on what the peer has named. */
-  #namedCount = 0;
+  readonly #named: NamedCalls;
   /** Made where hooks are wanted. */
   #told: ToldRequests | undefined;
   #lastQuietId = 0;
@@ -59,6 +59,7 @@ export class Dispatcher {
     this.#tables = tables;
     this.#endpoint = endpoint;
     this.#host = host;
+    this.#named = new NamedCalls(endpoint);
     this.#maxRunningCount = endpoint.limits.maxRunningCount;
     this.#methods = new MethodCalls(router, exports, this.#scopes, tables, host, silent, endpoint);
   }
@@ -139,43 +140,37 @@ export class Dispatcher {
   }
 
   /** A call of this side on a method that the peer has named: what it may do, and how many may run, is as if the peer had called. */
-  async callNamed(
+  callNamed(method: NamedMethod, args: unknown[], extras: NamedCallExtras = {}): Promise<unknown> {
+    return this.#named.run(() => this.#runNamed(--this.#lastQuietId, method, args, extras));
+  }
+
+  async #runNamed(
+    id: number,
     method: NamedMethod,
     args: unknown[],
-    { kwargs = {}, meta, signal }: NamedCallExtras = {},
+    { kwargs = {}, meta, signal }: NamedCallExtras,
   ): Promise<unknown> {
-    if (this.#namedCount >= this.#maxRunningCount) {
-      const reason = `${this.#maxRunningCount} calls on methods that this peer has passed run already (maxRunningCount)`;
-      throw new ColloquyError("RESOURCE_EXHAUSTED", reason, { limit: "maxRunningCount" });
-    }
-    const { total } = this.#endpoint.running;
-    if (total?.refusal !== undefined) throw total.refusal;
-    const id = --this.#lastQuietId;
-    this.#namedCount++;
-    if (total !== undefined) total.count++;
-    if (requestHooks.areWanted) this.#toldRequests.start(id, method.path, false);
+    const { path } = method;
     let failure: { readonly error: unknown } | undefined;
     try {
+      if (requestHooks.areWanted) this.#toldRequests.start(id, path, false);
       if (signal !== undefined) this.#scopes.of(id, meta).cancelWith(signal);
-      const { path } = method;
       const request: RequestContent = meta === undefined ? [path, args, kwargs] : [path, args, kwargs, meta];
       return await this.#carryOutNamed(id, method, request);
     } catch (error) {
       failure = { error: this.#scopes.find(id)?.lateness(error) ?? error };
       throw failure.error;
     } finally {
-      this.#namedCount--;
-      if (total !== undefined) total.count--;
       this.#scopes.end(id);
       this.#told?.end(id, failure);
     }
   }
 
   async #carryOutNamed(id: number, method: NamedMethod, request: RequestContent): Promise<unknown> {
-    const result =
-      this.interceptors === undefined
-        ? this.#methods.callNamed(id, method, request)
-        : this.#intercept(id, request, false, (changed) => this.#methods.callNamed(id, method, changed));
+    const callMethod = (changed: RequestContent): unknown => this.#methods.callNamed(id, method, changed);
+    const result = this.#named.start(() =>
+      this.interceptors === undefined ? callMethod(request) : this.#intercept(id, request, false, callMethod),
+    );
     try {
       return await result;
     } catch (error) {
@@ -230,7 +225,7 @@ export class Dispatcher {
   }
 
   get namedCount(): number {
-    return this.#namedCount;
+    return this.#named.count;
   }
 
   /** The caller gave request `id` up, because its time is over where that is known. */

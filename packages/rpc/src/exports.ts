@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { describeType, refusal, SerializationError } from "@colloquy/core";
+import { describeType, refusal, SerializationError, ownName } from "@colloquy/core";
 
 interface ExportEntry {
   readonly id: number;
@@ -206,5 +206,5 @@ function callersOwn(stack: string): string {
 }
 
 function nameOf(target: object): string {
-  return typeof target === "function" ? `function ${target.name || "without a name"}` : describeType(target);
+  return typeof target === "function" ? `function ${ownName(target) || "without a name"}` : describeType(target);
 }

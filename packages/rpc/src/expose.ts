@@ -1,4 +1,4 @@
-import { ColloquyError, OPTION, checkOptions, describeType, quoted } from "@colloquy/core";
+import { ColloquyError, OPTION, checkOptions, describeType, quoted, ownName } from "@colloquy/core";
 import type { OptionKind } from "@colloquy/core";
 import type { WithoutContext } from "./context-parameter.ts";
 import { checkSchemas } from "./validation.ts";
@@ -118,7 +118,7 @@ function decorate(value: unknown, context: Decorated, options: ExposeOptions): u
 /** A field may get its service or function later. */
 function checkField(owner: object, name: string, initial: unknown): void {
   if (initial === undefined || initial === null || typeof initial === "object" || typeof initial === "function") return;
-  const where = `${owner.constructor.name}.${name}`;
+  const where = `${ownName(owner.constructor)}.${name}`;
   throw new ColloquyError(
     "INVALID_ARGUMENT",
     `${where} can't be exposed: it is a ${typeof initial}, no function or service`,

@@ -1,4 +1,4 @@
-import { ColloquyError, OPTION, checkOptions, describeType, isMap } from "@colloquy/core";
+import { ColloquyError, OPTION, checkOptions, describeType, isMap, ownName } from "@colloquy/core";
 import { checkCallLimits } from "./call-limits.ts";
 import type { CallContext, CallerConnection } from "./context.ts";
 import { ignore } from "./guard.ts";
@@ -162,9 +162,10 @@ function changed<C extends InterceptedCall>(call: C, changes: OutgoingChanges | 
 }
 
 /** A fault of an interceptor. */
-function broken(interceptor: { readonly name: string }, call: InterceptedCall, what: string): ColloquyError {
-  const name = interceptor.name === "" ? "an interceptor" : `the interceptor ${interceptor.name}`;
-  return new ColloquyError("INTERNAL", `${name} of ${call.direction} calls ${what}`);
+function broken(interceptor: object, call: InterceptedCall, what: string): ColloquyError {
+  const name = ownName(interceptor);
+  const which = name === "" ? "an interceptor" : `the interceptor ${name}`;
+  return new ColloquyError("INTERNAL", `${which} of ${call.direction} calls ${what}`);
 }
 
 function invalid(message: string): ColloquyError {

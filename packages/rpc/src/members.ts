@@ -1,4 +1,4 @@
-import { ColloquyError, describeType, isClass, quoted, refusal } from "@colloquy/core";
+import { ColloquyError, describeType, isClass, quoted, refusal, ownName } from "@colloquy/core";
 import { EXPOSED, FIELDS, SERVICE_MAP, Service, ServiceTable, fieldsOf } from "./expose.ts";
 import type { AnyFunction, ExposeOptions, Marked } from "./expose.ts";
 import { REST, parameterNames } from "./parameters.ts";
@@ -43,7 +43,7 @@ export function checkServable(root: unknown): asserts root is object {
   if (isClass(root)) {
     throw new ColloquyError(
       "INVALID_ARGUMENT",
-      `the class ${root.name} is no service; an instance is: new ${root.name}()`,
+      `the class ${ownName(root)} is no service; an instance is: new ${ownName(root)}()`,
     );
   }
   if (!isService(root) || !hasMembers(root)) {

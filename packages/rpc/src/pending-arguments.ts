@@ -81,21 +81,79 @@ export function unlessNotKept(
   return answer;
 }
 
-/** A copy of arguments with the results themselves in it. Rejects with `DEPENDENCY_FAILED` where a call has failed. */
+/**
+ * Arguments with the results themselves in place of those that were pending: what has one somewhere in it is copied, all else is what it was.
+ * What stands in several places, or in itself, does so in the copy. Rejects with `DEPENDENCY_FAILED` where a call has failed.
+ */
 export async function settled(value: unknown): Promise<unknown> {
-  if (isPending(value)) return resultOf(value);
-  if (Array.isArray(value)) return Promise.all(value.map((item) => settled(item)));
-  if (value instanceof Map) {
-    const entries = [...(value as ReadonlyMap<unknown, unknown>)];
-    return new Map(
-      await Promise.all(entries.map(async ([key, item]) => [await settled(key), await settled(item)] as const)),
-    );
+  const found = new Map<unknown, Part>();
+  const pending = lookThrough(value, found);
+  const copies = new Map<unknown, unknown>();
+  const settle = async (result: unknown): Promise<unknown> => copies.set(result, await resultOf(result));
+  await Promise.all(pending.map((result) => settle(result)));
+  const copied = withAnyOf(pending, found).filter((part) => !copies.has(part));
+  for (const part of copied) copies.set(part, emptyLike(part as object));
+  const copyOf = (part: unknown): unknown => (copies.has(part) ? copies.get(part) : part);
+  for (const part of copied) fill(copies.get(part) as object, found.get(part)!.content.map(copyOf));
+  return copyOf(value);
+}
+
+/** Something among arguments that has others in it, or is pending. */
+interface Part {
+  /** Keys and values in turn, but for arrays and Sets. */
+  readonly content: readonly unknown[];
+  /** What has it in it. */
+  readonly holders: unknown[];
+}
+
+/** Enters what is in a value, and returns what of it is pending. */
+function lookThrough(value: unknown, found: Map<unknown, Part>): unknown[] {
+  const pending: unknown[] = [];
+  const enter = (part: unknown, holder: unknown): void => {
+    if ((typeof part !== "object" && typeof part !== "function") || part === null) return;
+    const known = found.get(part);
+    if (known !== undefined) return void known.holders.push(holder);
+    const isResult = isPending(part);
+    const content = isResult ? [] : contentOf(part);
+    if (isResult) pending.push(part);
+    if (content !== undefined) found.set(part, { content, holders: [holder] });
+  };
+  enter(value, undefined);
+  // Those that are entered meanwhile come, too.
+  for (const [holder, { content }] of found) for (const part of content) enter(part, holder);
+  return pending;
+}
+
+function contentOf(value: unknown): unknown[] | undefined {
+  if (Array.isArray(value) || value instanceof Set) return [...(value as Iterable<unknown>)];
+  if (value instanceof Map) return [...(value as ReadonlyMap<unknown, unknown>)].flat();
+  return isPlain(value) ? Object.entries(value).flat() : undefined;
+}
+
+/** These, and what has one of them in it. */
+function withAnyOf(parts: readonly unknown[], found: ReadonlyMap<unknown, Part>): unknown[] {
+  const reached = new Set(parts);
+  for (const part of reached) for (const holder of found.get(part)?.holders ?? []) reached.add(holder);
+  reached.delete(undefined);
+  return [...reached];
+}
+
+function emptyLike(value: object): object {
+  if (Array.isArray(value)) return [];
+  if (value instanceof Map) return new Map();
+  return value instanceof Set ? new Set() : {};
+}
+
+function fill(copy: object, content: readonly unknown[]): void {
+  if (Array.isArray(copy)) for (const part of content) copy.push(part);
+  else if (copy instanceof Set) for (const part of content) copy.add(part);
+  else {
+    for (let index = 0; index < content.length; index += 2) {
+      const [key, value] = content.slice(index, index + 2);
+      if (copy instanceof Map) copy.set(key, value);
+      else Object.defineProperty(copy, key as string, { value, configurable: true, enumerable: true, writable: true });
+    }
   }
-  if (value instanceof Set)
-    return new Set(await Promise.all([...(value as ReadonlySet<unknown>)].map((item) => settled(item))));
-  if (!isPlain(value)) return value;
-  const entries = Object.entries(value);
-  return Object.fromEntries(await Promise.all(entries.map(async ([key, item]) => [key, await settled(item)] as const)));
 }
 
 async function resultOf(value: unknown): Promise<unknown> {

@@ -16,6 +16,7 @@ import {
   resolveLimits,
   warn,
   guard,
+  ownName,
 } from "@colloquy/core";
 import type { CodecOption, ListenOptions, OptionKind, Transport } from "@colloquy/core";
 import { checkDialect } from "./authentication.ts";
@@ -146,7 +147,7 @@ function checkRoot(root: unknown): void {
     if (!isClass(root)) return;
     throw new ColloquyError(
       "INVALID_ARGUMENT",
-      `serve takes an instance: new ${root.name}(), or (connection) => new ${root.name}()`,
+      `serve takes an instance: new ${ownName(root)}(), or (connection) => new ${ownName(root)}()`,
     );
   }
   checkServable(root);

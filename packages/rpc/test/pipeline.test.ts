@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { ColloquyError, MsgPackCodec, StructuredCloneCodec } from "@colloquy/core";
 import { RemoteNode, Service, connect, expose, notify, pipeline, withOptions } from "../src/index.ts";
+import { settled } from "../src/pending-arguments.ts";
 import type { CallContext, ConnectOptions, Connection, Remote } from "../src/index.ts";
 import { Stranger, failureOf, greeted, pair, turns, unhandledDuring, until, WirePeer, wireServer } from "./support.ts";
 
@@ -420,6 +421,66 @@ describe("A call that has run", () => {
     wire.send([1, 1, "word"]);
     await word;
     connection.destroy();
+  });
+});
+
+describe("Arguments beside a result that isn't kept", () => {
+  class Looker extends Service {
+    @expose five() {
+      return 5;
+    }
+    @expose inItself(given: unknown[], five: number) {
+      return [given[1] === given, (given[2] as Map<unknown, unknown>).get("k") === given, five];
+    }
+    @expose twice(given: unknown[], five: unknown) {
+      return [given[0] === given[1], five];
+    }
+    @expose innermost(given: unknown[], five: number) {
+      let value: unknown = given;
+      while (Array.isArray(value)) value = value[0];
+      return [value, five];
+    }
+    @expose resultIn(given: { list: unknown[]; map: Map<unknown, unknown>; set: Set<unknown>; same: unknown }) {
+      const { list, map, set, same } = given;
+      return [list, map.get("k"), [...set], same === list, map.get("up") === given];
+    }
+  }
+
+  async function looked() {
+    return pair(new Looker(), { codec: StructuredCloneCodec, serve: { codec: StructuredCloneCodec } });
+  }
+
+  test("stand where they stood, in several places and in themselves", async () => {
+    await using link = await looked();
+    const { remote } = link;
+    const cycle: unknown[] = [1];
+    cycle.push(cycle, new Map([["k", cycle]]));
+    expect(await remote.inItself(cycle, remote.five())).toEqual([true, true, 5]);
+    const shared = [1];
+    expect(await remote.twice([shared, shared], remote.five())).toEqual([true, 5]);
+  });
+
+  test("are looked through once each", async () => {
+    await using link = await looked();
+    const { remote } = link;
+    let nested: unknown[] = ["in it"];
+    for (let level = 0; level < 25; level++) nested = [nested, nested];
+    expect(await remote.innermost(nested, remote.five())).toEqual(["in it", 5]);
+  });
+
+  test("are copied where the result is in them, as often as it is, and are else what they were", async () => {
+    await using link = await looked();
+    const { remote } = link;
+    const five = pipeline(remote.five());
+    const list = [1, five];
+    const given = { list, map: new Map<unknown, unknown>([["k", five]]), set: new Set([five, 2]), same: list };
+    given.map.set("up", given);
+    expect(await remote.resultIn(given as never)).toEqual([[1, 5], 5, [5, 2], true, true]);
+    expect(list[1]).toBe(five);
+    const other = { deep: [{ plain: true }] };
+    const copy = (await settled([other, [remote.five()]])) as unknown[];
+    expect(copy[0]).toBe(other);
+    expect(copy[1]).toEqual([5]);
   });
 });
 

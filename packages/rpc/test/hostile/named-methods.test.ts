@@ -33,6 +33,10 @@ class Notes extends Service {
     this.running++;
     await this.ended;
   }
+  @expose again(call: (next: unknown) => unknown): unknown {
+    this.running++;
+    return call(call);
+  }
   @expose fail(): void {
     throw new TypeError("failed");
   }
@@ -120,5 +124,28 @@ describe("a method that a peer has named", () => {
     const answer = await visited.wire.request("each", [[1], named(-3, "fail")]);
     expect(answer).toMatchObject([2, { name: "TypeError", message: "failed" }]);
     expect(failures[0]).toEqual(["TypeError: failed", "fail"]);
+  });
+});
+
+describe("a method that calls itself by its name", () => {
+  const sometimes: Interceptor<IncomingCall> = (call, next) => next(call);
+  const later: Interceptor<IncomingCall> = async (call, next) => {
+    await Promise.resolve();
+    return next(call);
+  };
+
+  test.each<[string, ServeOptions]>([
+    ["without interceptors", {}],
+    ["through interceptors", { interceptors: { incoming: sometimes } }],
+    ["through late interceptors", { interceptors: { incoming: later } }],
+  ])("runs as often as calls may, on a stack of its own each time, and leaves nothing: %s", async (_way, options) => {
+    const maxRunningCount = 3000;
+    await using visited = await visit({ ...options, limits: { maxRunningCount } });
+    const { wire, notes, connection } = visited;
+    const answer = await wire.request("again", [named(-3, "again")]);
+    expect(answer).toMatchObject([2, { code: "RESOURCE_EXHAUSTED" }]);
+    expect(notes.running).toBe(maxRunningCount + 1);
+    await until(() => connection.stats().runningNamedCalls === 0);
+    expect(connection.stats()).toMatchObject({ running: 0, runningNamedCalls: 0 });
   });
 });

@@ -2,7 +2,17 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { inspect } from "node:util";
 import { warn } from "@colloquy/core";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { ColloquyError, MsgPackCodec, RemoteError, Service, connect, expose, notify, serve } from "../../src/index.ts";
+import {
+  ColloquyError,
+  MsgPackCodec,
+  PublicError,
+  RemoteError,
+  Service,
+  connect,
+  expose,
+  notify,
+  serve,
+} from "../../src/index.ts";
 import { WirePeer, failureOf, newAddress, pair, turns, until } from "../support.ts";
 
 const SECRET = "s3cret";
@@ -187,6 +197,39 @@ describe("what a method throws", () => {
       expect(type).toBe(2);
       expect(seenOf(content)).toContain("no luck");
       expect(seenOf(content)).not.toMatch(new RegExp(`${SECRET}|\\bat .*[/\\\\]|test\\.ts|node_modules`));
+    }
+  });
+});
+
+describe("T27 the source of a class", () => {
+  test("isn't told where the class has a method in place of a name", async () => {
+    class Unnamed {
+      static name(): string {
+        return "s3cret";
+      }
+    }
+    class Lender extends Service {
+      @expose lend(): unknown {
+        return new Unnamed();
+      }
+      @expose fail(): never {
+        throw new Unnamed();
+      }
+      @expose listed(): never {
+        throw new Listed("listed");
+      }
+    }
+    class Listed extends PublicError {
+      static override name = (() => "s3cret") as never;
+    }
+    for (const allow of ["message", "none"] as const) {
+      await using link = await pair(new Lender(), { serve: { errors: { allow } } });
+      const lent = await failureOf(link.remote.lend());
+      expect(lent).toMatchObject({ code: "SERIALIZATION_ERROR", executed: "yes" });
+      const failures = [lent, await failureOf(link.remote.fail()), await failureOf(link.remote.listed())];
+      for (const failure of failures)
+        expect(`${failure.message} ${String(failure["remoteName"])}`).not.toContain(SECRET);
+      expect(failures[2]).toMatchObject({ remoteName: "PublicError" });
     }
   });
 });
