@@ -134,6 +134,7 @@ class LocalTransport implements Transport {
   #other: LocalTransport | undefined;
   #receiver: TransportReceiver | undefined;
   post: Transport["post"];
+  readonly isOwn = true;
   readonly reproducible: ReproducibleRun | undefined;
   #paused = false;
   #ended = false;

@@ -148,7 +148,8 @@ export class Reading implements Watched {
     this.#quickCount += this.#countAtOnce;
     this.#countAtOnce = isQuick ? Math.min(2 * this.#countAtOnce, MOST_AT_ONCE) : 1;
     if (this.#turnStart === 0) {
-      if (isQuick && this.#quickCount < QUICK_COUNT) return this.#countAtOnce;
+      // Within a process a few keep their order among connections, however long they take.
+      if ((isQuick || this.#transport.isOwn === true) && this.#quickCount < QUICK_COUNT) return this.#countAtOnce;
       this.#beginTurn();
     }
     if (now - this.#turnStart < TURN_MS) return this.#countAtOnce;

@@ -29,6 +29,8 @@ export interface ReproducibleRun {
 export interface Transport {
   /** Address of the other end, for messages and `stats()`. */
   readonly remoteAddress: string;
+  /** Both ends are in this process: nobody else's time is taken. */
+  readonly isOwn?: true;
   /** Bytes that were written and have not left. */
   readonly queuedBytes: number;
   /** Starts to deliver. */

@@ -105,6 +105,16 @@ describe("A connection that brings much work at once", () => {
     expect(busy.mostInTurn).toBeLessThanOrEqual(2);
   });
 
+  it("has up to 16 small messages in order among connections where both ends are in this process", async () => {
+    const busy = new Busy();
+    Object.assign(busy.transport, { isOwn: true });
+    busy.endpoint.onChunk(Buffer.concat(numbers.map((number) => frame(JSON.stringify([3, 0, { number }])))));
+    expect(busy.taken.length).toBeGreaterThanOrEqual(15);
+    expect(busy.taken.length).toBeLessThanOrEqual(17);
+    await until(() => busy.taken.length === COUNT);
+    expect(busy.taken).toStrictEqual(numbers);
+  });
+
   it("has no more than four of it behind small ones that were quick", async () => {
     const busy = new Busy();
     const quick = Array.from({ length: 100 }, () => frame(JSON.stringify([3, 0, { isQuick: true }])));

@@ -17,9 +17,9 @@ export const PLANTS: readonly Plant[] = [
   },
   {
     name: "calls left behind at the end",
-    file: "core/endpoint",
-    from: "for (const call of sent) call",
-    to: "for (const call of sent.slice(1)) call",
+    file: "core/lost-connection",
+    from: "for (const call of calls.sent) call",
+    to: "for (const call of calls.sent.slice(1)) call",
   },
   {
     name: "limit off by one",
@@ -41,9 +41,9 @@ export const PLANTS: readonly Plant[] = [
   },
   {
     name: "executed: no for calls that ran",
-    file: "core/endpoint",
-    from: 'lostConnection(this.remoteAddress, error, "unknown")',
-    to: 'lostConnection(this.remoteAddress, error, "no")',
+    file: "core/lost-connection",
+    from: 'lostConnection(remoteAddress, cause, "unknown", closer)',
+    to: 'lostConnection(remoteAddress, cause, "no", closer)',
   },
   {
     name: "what is on its way forgotten at the end",
