@@ -202,16 +202,10 @@ export const PLANTS: readonly Plant[] = [
     to: "accept(connection, root, options).then(() => connections.forEach((other) => other !== connection && other.root === connection.root && other.destroy()))",
   },
   {
-    name: "agent found that has ended",
-    file: "container/agent-table",
-    from: "this.#numbered[number] = undefined",
-    to: "void 0",
-  },
-  {
-    name: "agent found by its word that has ended",
-    file: "container/agent-table",
-    from: "seat.agent = undefined",
-    to: "void 0",
+    name: "agent that goes on behind its end",
+    file: "container/agent-lives",
+    from: "this.#agents.leave(seat, agent)",
+    to: "(life.end = async () => {})",
   },
   {
     name: "mailbox left open at the end of its agent",
