@@ -70,13 +70,8 @@ export function endingOf(id: string, ending: unknown): Ending {
   } catch {
     // It has no reason, or throws where it is looked at.
   }
-  try {
-    const text = `ended of the child ${quoted(id)} has resolved with ${describeType(ending)}; it takes { reason }`;
-    return { reason: "error", error: new ColloquyError("INVALID_ARGUMENT", text) };
-  } catch (error) {
-    // The name of its class can't be read.
-    return { reason: "error", error };
-  }
+  const text = `ended of the child ${quoted(id)} has resolved with ${describeType(ending)}; it takes { reason }`;
+  return { reason: "error", error: new ColloquyError("INVALID_ARGUMENT", text) };
 }
 
 /** @throws ColloquyError `INVALID_ARGUMENT` for what `start` of a child has resolved with and that is no child. */

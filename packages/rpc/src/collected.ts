@@ -9,7 +9,7 @@ export interface Collected {
  */
 const registry = new FinalizationRegistry<Collected>((collected) => collected.onCollected());
 
-/** Tells `collected` once when `target` has been collected, unless `forget` is called with `owner` before. */
+/** Tells `collected` once when `target` has been collected, unless `forgetCollected` is called with `owner` before. */
 export function whenCollected(target: object, collected: Collected, owner: object): void {
   registry.register(target, collected, owner);
 }
@@ -17,4 +17,9 @@ export function whenCollected(target: object, collected: Collected, owner: objec
 /** Nothing of `owner`'s is told any more. */
 export function forgetCollected(owner: object): void {
   registry.unregister(owner);
+}
+
+/** In the place of a `WeakRef`, for what is held. A function of its own: closures of one function hold what any of them does. */
+export function held<T extends object>(target: T): Pick<WeakRef<T>, "deref"> {
+  return { deref: () => target };
 }

@@ -1,4 +1,4 @@
-import { CLOSE_OPTIONS, Endpoint, checkOptions } from "@colloquy/core";
+import { CLOSE_OPTIONS, Endpoint, checkOptions, messageOf } from "@colloquy/core";
 import type { ColloquyError, Dialect, PeerTraits } from "@colloquy/core";
 import { entranceOf, reauthenticate } from "./authentication.ts";
 import { ReferenceBinding } from "./binding.ts";
@@ -22,7 +22,6 @@ import { Imports } from "./imports.ts";
 import { Incoming } from "./incoming.ts";
 import { OutgoingCalls } from "./outgoing-calls.ts";
 import { callThrough, notifyThrough } from "./outgoing-interceptors.ts";
-import { textOf } from "./signals.ts";
 import { RemoteNode, leadsTo, serviceProxy } from "./proxy.ts";
 import type { CallOptions, Caller } from "./proxy.ts";
 import { Router } from "./router.ts";
@@ -261,7 +260,7 @@ export class Connection<T extends object = object> implements AsyncDisposable, B
   sendAborted(id: number, reason: unknown): void {
     // A reason that can't cross is told in words.
     if (this.#calls.tryTell("$/abort", [id, reason]) !== undefined)
-      this.#calls.tell("$/abort", [id, new Error(textOf(reason))]);
+      this.#calls.tell("$/abort", [id, new Error(messageOf(reason))]);
   }
 
   /** @internal */

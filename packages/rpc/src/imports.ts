@@ -1,7 +1,7 @@
 import { DEFAULT_LIMITS, PeerNumbers, SerializationError } from "@colloquy/core";
 import type { Limits } from "@colloquy/core";
 import { collectGarbage } from "./collect.ts";
-import { forgetCollected, whenCollected } from "./collected.ts";
+import { forgetCollected, held, whenCollected } from "./collected.ts";
 import { IncomingStream } from "./incoming-stream.ts";
 import type { StreamTracker } from "./incoming-stream.ts";
 import { RemoteNode, functionProxy, nodeOf, serviceProxy } from "./proxy.ts";
@@ -68,11 +68,6 @@ const IDLE_MS = 1000;
 const RELEASED_AT_ONCE = 50;
 /** Time in which the engine reports what it has collected. */
 const FINALIZED_MS = 50;
-
-/** In the place of a `WeakRef`, for what is held. */
-function held(reference: ImportedReference): ImportEntry["weak"] {
-  return { deref: () => reference };
-}
 
 /** The connection that references come on. */
 export interface ImportingConnection extends Caller {

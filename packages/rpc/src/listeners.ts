@@ -1,4 +1,5 @@
 import { guard } from "@colloquy/core";
+
 interface Entry<Args extends unknown[]> {
   readonly listener: (...args: Args) => unknown;
   /** How often it was given, and not taken back. */

@@ -75,7 +75,7 @@ export class OutgoingCalls implements LimitedCallHost {
       this.#incoming.isCalling = false;
     } else call.onFailure(refusal);
     if (call.id < 0) this.#keepWaiting(call, args, options);
-    else if (this.#incoming.homeStreams !== undefined) call.homeStreams = this.#incoming.homeStreams;
+    else call.homeStreams = this.#incoming.homeStreams;
     this.#incoming.homeStreams = undefined;
     if (refusal === undefined && (this.#incoming.sentResults || hasPending(args)))
       return this.#untilKept(promise, node, args, options);
@@ -85,6 +85,8 @@ export class OutgoingCalls implements LimitedCallHost {
   /** A call that waits, or has failed: it is encoded later, or never. */
   #keepWaiting(call: Call, args: unknown[], options: CallOptions | undefined): void {
     takePromises(args, options);
+    // One that has failed has let go of its node, and holds no streams either.
+    if (call.node === undefined) return;
     const streams = streamsIn([args, options?.kwargs]);
     if (streams.size > 0) call.homeStreams = [...streams];
   }

@@ -29,7 +29,6 @@ import { totalsOf } from "./connection-stats.ts";
 import type { ConnectionTotals } from "./connection-stats.ts";
 import { interceptorLists } from "./interceptors.ts";
 import { checkServable } from "./members.ts";
-
 import { tellTurnedAway } from "./hooks.ts";
 
 export interface ServeOptions extends ListenOptions, PeerOptions {

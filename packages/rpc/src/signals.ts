@@ -1,8 +1,8 @@
-import { PeerNumbers, SerializationError, describeType, estimateBytes, messageOf } from "@colloquy/core";
+import { PeerNumbers, SerializationError, describeType, estimateBytes } from "@colloquy/core";
 import type { ColloquyError, DecodingBudget } from "@colloquy/core";
 import { addAbortListener, removeAbortListener } from "./abort-listeners.ts";
 import { collectGarbage } from "./collect.ts";
-import { forgetCollected, whenCollected } from "./collected.ts";
+import { forgetCollected, held, whenCollected } from "./collected.ts";
 import type { Collected } from "./collected.ts";
 import { FIRED_SIGNAL_COST, SIGNAL_COST } from "./reference-cost.ts";
 
@@ -204,18 +204,4 @@ function firedSignal(reason: unknown): AbortSignal {
   const signal = AbortSignal.abort();
   Reflect.set(Error, "stackTraceLimit", stackTraceLimit);
   return signal;
-}
-
-/** The reason of a signal in words; what is odd enough has none. */
-export function textOf(reason: unknown): string {
-  try {
-    return messageOf(reason);
-  } catch {
-    return "a reason that can't be read";
-  }
-}
-
-/** In the place of a `WeakRef`. A function of its own: closures of one function hold what any of them does. */
-function held(signal: AbortSignal): OwnSignal["weak"] {
-  return { deref: () => signal };
 }
